@@ -1,0 +1,61 @@
+// The right to read one record: its slab is not recycled while the Pin is held.
+//
+// A pin is one atomic add on the slab's word; parking lets it go and keeps what is needed to ask for it
+// again. Move-only; any thread may drop one.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <utility>
+
+namespace perigee::cache_store {
+
+/// Lives in an array for as long as the store; one cache line each.
+struct alignas(64) SlabWord {
+  std::atomic<uint64_t> life_pins{0};  ///< life in the high 32 bits, pins in the low 32
+  std::atomic<bool> poisoned{false};   ///< set by the SIGBUS handler
+};
+
+class Pin {
+ public:
+  Pin() = default;
+  /// Takes over one pin that was counted already.
+  Pin(SlabWord* word, uint32_t slab, uint32_t life) : word_(word), slab_(slab), life_(life) {}
+  Pin(Pin&& other) noexcept
+      : word_(std::exchange(other.word_, nullptr)), slab_(other.slab_), life_(other.life_) {}
+  Pin& operator=(Pin&& other) noexcept {
+    if (this != &other) {
+      reset();
+      word_ = std::exchange(other.word_, nullptr);
+      slab_ = other.slab_;
+      life_ = other.life_;
+    }
+    return *this;
+  }
+  ~Pin() { reset(); }
+
+  explicit operator bool() const { return word_ != nullptr; }
+  uint32_t slab() const { return slab_; }
+  uint32_t life() const { return life_; }
+  const SlabWord* word() const { return word_; }
+  void reset() {
+    if (word_ != nullptr) std::exchange(word_, nullptr)->life_pins.fetch_sub(1, std::memory_order_release);
+  }
+
+ private:
+  SlabWord* word_ = nullptr;
+  uint32_t slab_ = 0;
+  uint32_t life_ = 0;
+};
+
+/// What a blocked reader keeps instead of a Pin.
+struct ParkedPin {
+  uint32_t slab = 0;
+  uint32_t life = 0;
+  uint64_t record_offset = 0;  ///< of the record in the store file
+  uint64_t rid = 0;
+  uint64_t digest_lo = 0;
+  uint64_t digest_hi = 0;
+};
+
+}  // namespace perigee::cache_store

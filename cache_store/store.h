@@ -1,0 +1,197 @@
+// The cache's memory: bytes by key in one mapped file that survives kill -9.
+//
+// The store knows digests, slots, rids, tags, key text and opaque spans; it knows neither HTTP nor
+// sockets. It owns no thread and no timer: verbs marked "pool" may block and are called from jobs, verbs
+// marked "loop" never block. The layout on disk is described in FORMAT.md.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "cache_store/pin.h"
+
+namespace perigee::cache_store {
+
+class StoreIo;
+
+/// 128 bits of a key, keyed by the file's secret. `lo` is never 0.
+struct Digest {
+  uint64_t lo = 0;
+  uint64_t hi = 0;
+  bool operator==(const Digest&) const = default;
+};
+
+enum class RecordKind : uint8_t { kObject = 1, kHead = 2, kCoded = 3, kFragment = 4, kVarySpec = 5 };
+
+/// Slot 0 holds the object or its head, 1 to 4 codings, 7 the Vary spec of a URL.
+using Slot = uint8_t;
+inline constexpr Slot kHeadSlot = 0;
+inline constexpr Slot kVarySlot = 7;
+
+/// One bit a slot: which codings the caller would take. Slot 0 and 7 are always looked up.
+using SlotMask = uint8_t;
+
+/// A purge sequence number. Taken before a fill's request leaves, so that a later purge refuses its put.
+struct Ticket {
+  uint64_t purge_seq = 0;
+};
+
+/// What decides about reuse, kept in the record's header so that recovery needs no head. `kAbsent`
+/// is apart from 0.
+struct RecordPolicy {
+  static constexpr int64_t kAbsent = -1;
+  int64_t response_time_ms = 0;     ///< wall time when the final head was received
+  int64_t initial_age_ms = 0;       ///< corrected_initial_age (RFC 9111 §4.2.3)
+  int64_t lifetime_ms = kAbsent;    ///< freshness_lifetime; kAbsent: never fresh
+  int64_t stale_while_revalidate_ms = kAbsent;
+  int64_t stale_if_error_ms = kAbsent;
+  uint32_t flags = 0;               ///< opaque to the store
+  uint16_t status = 0;              ///< opaque to the store
+};
+
+/// One record as it lies in the map. The spans are valid while the Pin is held.
+struct RecordView {
+  RecordKind kind = RecordKind::kObject;
+  Slot slot = 0;
+  uint64_t rid = 0;
+  RecordPolicy policy;
+  std::string_view key;
+  std::span<const std::byte> head;  ///< opaque: the head image of http/stored_response.h
+  std::span<const std::byte> body;
+  uint64_t body_offset = 0;         ///< of `body` in the store file, for sendfile
+  int64_t stale_since_ms = 0;       ///< wall time of a soft purge or a floor, 0: none
+};
+
+/// The answer of lookup. `pin` holds the slab that the views point into.
+struct Found {
+  enum State : uint8_t {
+    kMiss,
+    kHit,   ///< `record` is there, verified, and its key compared equal
+    kVary,  ///< slot 7: `record.body` is the opaque Vary spec; look up again with the variant's key
+    kCold,  ///< something is there but not verified yet: warm() on the pool, then look up again
+  };
+  State state = kMiss;
+  Pin pin;
+  RecordView record;
+  Digest digest;
+};
+
+/// What put() writes. All spans are copied before put() returns.
+struct Draft {
+  RecordKind kind = RecordKind::kObject;
+  Slot slot = kHeadSlot;
+  uint64_t rid = 0;                 ///< 0: the store draws a new one
+  std::string_view key;             ///< the full key (variants: of the variant), at most 16 KiB
+  Digest base;                      ///< digest of the URL's own key; equal to digest(key) unless a variant
+  RecordPolicy policy;
+  std::span<const uint64_t> tags;   ///< at most 64
+  std::span<const std::byte> head;  ///< at most 64 KiB
+  std::span<const std::span<const std::byte>> body;  ///< pieces in order, max_object_bytes() in all
+  Ticket ticket;                    ///< from before the fetch began
+};
+
+/// What to purge. Only keys in this version; tags, prefixes and everything have their place here.
+struct Predicate {
+  Digest digest;     ///< of the URL's own key
+  bool soft = false; ///< mark stale instead of removing
+  int64_t wall_ms = 0;
+};
+
+/// What a purge did. It is in force when purge() returns and durable when commit(seq) has succeeded.
+struct PurgeResult {
+  uint64_t seq = 0;
+  int matched = 0;   ///< URLs: 1 or 0
+};
+
+struct StoreOptions {
+  std::string path;
+  uint64_t size_bytes = 0;
+  uint64_t slab_bytes = 0;     ///< 0: chosen from the size (STORE §1)
+  uint64_t journal_bytes = 0;  ///< of one half; 0: chosen from the size
+  unsigned recovery_threads = 2;
+};
+
+/// Counts since open, and the present state. Any thread.
+struct StoreStats {
+  uint64_t objects = 0;        ///< index entries
+  uint64_t slabs = 0;
+  uint64_t slabs_free = 0;
+  uint64_t slab_bytes = 0;
+  uint64_t puts = 0;
+  uint64_t puts_refused = 0;   ///< by the purge fence
+  uint64_t puts_no_room = 0;
+  uint64_t evicted = 0;        ///< entries dropped by recycling
+  uint64_t corrupt = 0;        ///< records dropped at a failed checksum
+  uint64_t poisoned = 0;       ///< slabs dropped after a bad page
+  uint64_t purges = 0;
+  uint64_t recovered = 0;      ///< entries found at open
+  int64_t recovery_ms = 0;
+  bool journal_bad = false;
+  bool failed = false;         ///< nothing is stored any more; the node goes on as a proxy
+};
+
+/// Told about what cannot be a return value. Called from any thread; must not call back into the store.
+class StoreObserver {
+ public:
+  virtual ~StoreObserver() = default;
+  /// Something an operator should know; one sentence.
+  virtual void on_store_event(std::string_view sentence) = 0;
+};
+
+/// Bounds one maintenance step.
+struct StepBudget {
+  uint64_t bytes = 4 << 20;
+  int64_t wall_ms = 0;  ///< now
+};
+
+class Store {
+ public:
+  /// Opens or creates the file, takes its lock and recovers the index. Blocking; at start only.
+  /// Errors: kInvalid (size too small), kNoSpace, kIo, kForbidden (locked), kUnsupported.
+  static base::Result<std::unique_ptr<Store>> open(const StoreOptions& options, StoreIo& io,
+                                                   StoreObserver& observer, int64_t wall_ms);
+  virtual ~Store() = default;
+
+  /// Any thread.
+  virtual Digest digest(std::string_view key) const = 0;
+  /// Loop. One shard lock, no copy, no system call.
+  virtual Found lookup(const Digest& digest, std::string_view key, SlotMask accepted) = 0;
+  /// Pool. Populates and verifies what lookup found cold; afterwards look up again.
+  virtual void warm(const Digest& digest, std::string_view key, SlotMask accepted) = 0;
+  /// Pool. Appends and publishes a record; the Pin and view let readers go on from it.
+  /// Errors: kNoSpace (no slab free now, or too large), kCancelled (fenced by a purge or an erase), kIo.
+  virtual base::Result<Found> put(const Draft& draft) = 0;
+  /// Loop or pool. Removes the URL with all its slots and variants from memory at once, and fences fills
+  /// in flight; flush_journal() writes the entry. 1 or 0: whether something was there.
+  virtual int erase(const Digest& digest) = 0;
+  /// Loop or pool. In force at once; durable after commit().
+  virtual PurgeResult purge(const Predicate& predicate) = 0;
+  /// Pool. Writes queued purge entries up to `seq` durably; purges that wait share a write.
+  virtual base::Status commit(uint64_t seq) = 0;
+  /// Any thread, cheap.
+  virtual Ticket ticket() const = 0;
+  /// Any thread. True when a hard or soft purge of this URL, or an erase, came after the ticket.
+  virtual bool purged_since(const Digest& digest, Ticket ticket) const = 0;
+  /// Loop. The record a parked reader had, pinned again; an empty Pin when it is gone.
+  virtual Found resume(const ParkedPin& parked, std::string_view key) = 0;
+  /// Pool. One step of reclaim, sync, journal and residency; false when nothing is left to do now.
+  virtual bool maintain(const StepBudget& budget) = 0;
+  /// True when bytes of this slab cannot be trusted any more (a page went bad under a reader). Loop;
+  /// asked after what was read was used and before it leaves.
+  virtual bool poisoned(const Pin& pin) const = 0;
+
+  /// The descriptor for sendfile, and whether its pages may be lent to sockets (STORE §1).
+  virtual int fd() const = 0;
+  virtual bool can_lend_pages() const = 0;
+  /// The largest body put() takes, with a head of 64 KiB.
+  virtual uint64_t max_object_bytes() const = 0;
+  virtual StoreStats stats() const = 0;
+};
+
+}  // namespace perigee::cache_store

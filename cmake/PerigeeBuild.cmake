@@ -1,0 +1,36 @@
+# How every target of Perigee is compiled: warnings as errors, sanitizers, one library a folder.
+
+add_library(perigee_options INTERFACE)
+target_include_directories(perigee_options INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(perigee_options INTERFACE
+  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Werror -fno-omit-frame-pointer)
+find_program(PERIGEE_CCACHE ccache)
+if(PERIGEE_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${PERIGEE_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${PERIGEE_CCACHE})
+endif()
+
+if(PERIGEE_SANITIZE STREQUAL "address")
+  set(sanitizer_flags -fsanitize=address,undefined -fno-sanitize-recover=undefined)
+elseif(PERIGEE_SANITIZE STREQUAL "thread")
+  set(sanitizer_flags -fsanitize=thread)
+elseif(PERIGEE_SANITIZE)
+  message(FATAL_ERROR "PERIGEE_SANITIZE is 'address' or 'thread', not '${PERIGEE_SANITIZE}'")
+endif()
+if(sanitizer_flags)
+  target_compile_options(perigee_options INTERFACE ${sanitizer_flags})
+  target_link_options(perigee_options INTERFACE ${sanitizer_flags})
+endif()
+
+# perigee_library(NAME [DIRECTORY dir] [LINKS ...]): all sources of one folder (main.cc apart) as a
+# static library perigee_NAME.
+function(perigee_library name)
+  cmake_parse_arguments(arg "" "DIRECTORY" "LINKS" ${ARGN})
+  if(NOT arg_DIRECTORY)
+    set(arg_DIRECTORY ${name})
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${arg_DIRECTORY}/*.cc)
+  list(FILTER sources EXCLUDE REGEX "/main\\.cc$")
+  add_library(perigee_${name} STATIC ${sources})
+  target_link_libraries(perigee_${name} PUBLIC perigee_options Threads::Threads ${arg_LINKS})
+endfunction()
