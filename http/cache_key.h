@@ -1,0 +1,43 @@
+// What a response is filed under: scheme, site, target as sent, each with its length before it.
+//
+// What is keyed is what is forwarded; a normalisation changes both. Length prefixes leave no delimiter
+// that a request could inject.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "http/message.h"
+
+namespace perigee::http {
+
+/// Host rules (http-rules 1.12, 4.10): reg-name or IP literal, optional port. Lower case, default port and
+/// one trailing dot removed. False: not a valid Host.
+bool canonical_authority(std::string_view authority, std::string_view scheme, std::string& out);
+/// The host part of a canonical authority, without a port; brackets kept.
+std::string_view host_of(std::string_view canonical_authority);
+
+/// Path and query rules (http-rules 1.11): bytes, `\`, %00, dot segments. False: 400.
+bool valid_target(std::string_view target);
+
+/// Writes the key of a URL into `out` (at most the target's length and 300 bytes); returns its text.
+std::string_view make_cache_key(std::string_view scheme, std::string_view site,
+                                std::string_view target, std::string& out);
+/// The key of one variant: the URL's key, the Vary spec's id, and the selected values.
+std::string_view make_variant_key(std::string_view url_key, uint64_t spec_id,
+                                  std::string_view selected, std::string& out);
+
+/// What a site does to the query before it is keyed and forwarded.
+struct QueryOptions {
+  bool ignore = false;                 ///< the query is neither keyed nor forwarded
+  bool sort = false;                   ///< parameters by name, stable
+  std::vector<std::string> strip;      ///< names to remove; a trailing `*` matches a prefix
+};
+/// The target to key and to forward; `target` itself when nothing changes, else `out`.
+std::string_view normalize_query(std::string_view target, const QueryOptions& options,
+                                 std::string& out);
+
+}  // namespace perigee::http

@@ -1,0 +1,93 @@
+// One request and its response, whatever the protocol; bodies are cursors that are pulled.
+//
+// Backpressure is the absence of a call: nobody pushes a body. All of it belongs to one loop.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "base/channel.h"
+#include "base/env.h"
+#include "http/message.h"
+
+namespace perigee::http {
+
+/// What a body source has next.
+struct Chunk {
+  base::Piece piece;
+  enum State : uint8_t {
+    kMore,   ///< `piece` holds bytes, and more may follow
+    kLater,  ///< nothing now: exactly one wake() of the waker will tell when to peek again
+    kEnd,    ///< the last bytes, perhaps none: whole
+    kFail,   ///< the rest will never come: the message must be cut
+  } state = kEnd;
+};
+
+/// A body as a cursor. Loop-local, never blocks.
+class BodySource {
+ public:
+  virtual ~BodySource() = default;
+  /// The next bytes at the cursor, at most `max`; valid until advance() or the end of this turn.
+  virtual Chunk peek(size_t max) = 0;
+  /// `n` bytes of the last peek were taken.
+  virtual void advance(size_t n) = 0;
+  /// Blocked for long: lets go of pins and chunks; the next peek resumes or says kFail.
+  virtual void park() {}
+  /// The whole length where it is known.
+  virtual std::optional<uint64_t> size() const = 0;
+  /// Whom a kLater wakes. Must outlive the source or be replaced.
+  void set_waker(base::Waker* waker) { waker_ = waker; }
+
+ protected:
+  void wake() {
+    if (waker_ != nullptr) waker_->wake();
+  }
+
+ private:
+  base::Waker* waker_ = nullptr;
+};
+
+/// What RequestFlow knows of a request: made and recycled by a codec, never deleted by the flow.
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+  /// Views valid until on_request() returns; after promote() until the end of the exchange.
+  virtual const RequestHead& request() const = 0;
+  /// Copies the head into the exchange's own arena; call it before waiting for anything. False: the
+  /// head does not fit the bound; answer at once.
+  virtual bool promote() = 0;
+  /// Null: the request has no body. The first peek sends 100-continue or opens the window.
+  virtual BodySource* request_body() = 0;
+  /// Sends a 1xx head (never to HTTP/1.0). Only before respond().
+  virtual void inform(const ResponseHead& interim) = 0;
+  /// Once. The head is copied or sent before it returns; `body` (null: none) lives until on_sent() or
+  /// on_cancel(); it is usually in slot() or in the arena.
+  virtual void respond(const ResponseHead& head, BodySource* body) = 0;
+  /// After respond(): the message cannot be completed; the peer must see the cut.
+  virtual void cut() = 0;
+  /// Memory for the body source of a hit. It and the arena die with the exchange; a source placed there
+  /// is destroyed by the flow in on_sent() or on_cancel().
+  virtual std::span<std::byte, 192> slot() = 0;
+  virtual Arena& arena() = 0;
+  virtual const base::Peer& peer() const = 0;
+  /// For the flow's own state of this exchange; null at on_request().
+  void* flow = nullptr;
+};
+
+/// The one call upwards from codecs; RequestFlow implements it.
+class RequestSink {
+ public:
+  virtual ~RequestSink() = default;
+  /// A whole head is there. May respond() inside the call.
+  virtual void on_request(Exchange& exchange) = 0;
+  /// The client is gone, or the codec cut the exchange; it must not be touched afterwards.
+  virtual void on_cancel(Exchange& exchange) = 0;
+  /// The response was taken by the channel: `whole`, or cut after `body_bytes`. The end of the exchange.
+  virtual void on_sent(Exchange& exchange, uint64_t body_bytes, bool whole) = 0;
+  /// The codec refused a request by itself (framing, limits, timeouts): for logs and counters.
+  virtual void on_refused(const base::Peer& peer, uint16_t status, std::string_view why) = 0;
+};
+
+}  // namespace perigee::http

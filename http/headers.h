@@ -1,0 +1,86 @@
+// Field names and field lists: views over bytes that lie elsewhere, with known names as tokens.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace perigee::http {
+
+/// The field names that Perigee acts on; every other one is kOther and compared as text.
+enum class FieldName : uint8_t {
+  kOther,
+  kAccept, kAcceptCharset, kAcceptEncoding, kAcceptLanguage, kAcceptRanges, kAccessControlAllowOrigin,
+  kAge, kAllow, kAltSvc, kAuthorization, kCacheControl, kCacheGroups, kCacheStatus, kCacheTag,
+  kCdnCacheControl, kCdnLoop, kConnection, kContentDigest, kContentEncoding, kContentLength,
+  kContentLocation, kContentMd5, kContentRange, kContentType, kCookie, kDate, kDigest, kEtag, kExpect,
+  kExpires, kForwarded, kFrom, kHost, kHttp2Settings, kIfMatch, kIfModifiedSince, kIfNoneMatch,
+  kIfRange, kIfUnmodifiedSince, kKeepAlive, kLastModified, kLocation, kMaxForwards, kOrigin, kPragma,
+  kProxyAuthenticate, kProxyAuthenticationInfo, kProxyAuthorization, kProxyConnection, kRange,
+  kReferer, kReprDigest, kServer, kSetCookie, kSurrogateKey, kTe, kTrailer, kTransferEncoding,
+  kUpgrade, kUserAgent, kVary, kVia, kXForwardedFor, kXForwardedHost, kXForwardedProto, kXRealIp,
+};
+
+/// The token of a name in any case; kOther when it is none of the above.
+FieldName field_name(std::string_view name);
+/// The canonical spelling ("Cache-Control"); empty for kOther.
+std::string_view field_text(FieldName name);
+
+/// One field line. The views point into whatever the list was parsed from.
+struct Field {
+  FieldName token = FieldName::kOther;
+  std::string_view name;   ///< as it came
+  std::string_view value;  ///< without surrounding whitespace
+};
+
+/// Field lines in the order in which they came, over storage of a fixed size that somebody else owns.
+class HeaderList {
+ public:
+  HeaderList() = default;
+  explicit HeaderList(std::span<Field> storage) : storage_(storage) {}
+
+  /// False: the storage is full, and nothing was added.
+  bool add(std::string_view name, std::string_view value);
+  bool add(const Field& field);
+  void clear() { size_ = 0; }
+
+  size_t size() const { return size_; }
+  const Field* begin() const { return storage_.data(); }
+  const Field* end() const { return storage_.data() + size_; }
+  const Field& operator[](size_t i) const { return storage_[i]; }
+
+  /// The first line of that name, or null.
+  const Field* find(FieldName token) const;
+  const Field* find(std::string_view name) const;
+  /// The first line's value, or empty. Where presence matters, use find().
+  std::string_view value(FieldName token) const;
+  size_t count(FieldName token) const;
+
+ private:
+  std::span<Field> storage_;
+  size_t size_ = 0;
+};
+
+/// ASCII case-insensitive equality.
+bool iequals(std::string_view a, std::string_view b);
+/// Without leading and trailing SP and HTAB.
+std::string_view trim_ows(std::string_view text);
+/// RFC 9110 §5.6.2 token, at least one character.
+bool is_token(std::string_view text);
+/// RFC 9110 §5.5 field-value bytes: HTAB, SP, VCHAR, obs-text.
+bool is_field_value(std::string_view text);
+
+/// Walks the members of a comma-separated list (RFC 9110 §5.6.1), quoted strings respected, empty members
+/// skipped, surrounding whitespace removed. Usage: `ListCursor cursor(value); while (auto m = cursor.next())`.
+class ListCursor {
+ public:
+  explicit ListCursor(std::string_view value) : rest_(value) {}
+  std::optional<std::string_view> next();
+
+ private:
+  std::string_view rest_;
+};
+
+}  // namespace perigee::http

@@ -1,0 +1,116 @@
+// Message heads, neutral of the wire: HTTP/1 and HTTP/2 codecs make them and send them alike.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "base/limits.h"
+#include "http/arena.h"
+#include "http/headers.h"
+
+namespace perigee::http {
+
+/// The methods that the cache itself acts on; all others are relayed by their text.
+enum class Method : uint8_t {
+  kGet, kHead, kPost, kPut, kDelete, kOptions, kTrace, kPatch, kPurge, kPropfind, kSearch, kReport,
+  kOther,
+};
+/// RFC 9110 §9.2.1, and the safe WebDAV ones: an unsafe method's success invalidates.
+bool is_safe(Method method);
+Method method_of(std::string_view text);
+
+/// A request's head. Views into the loop's scratch until on_request() returns, into the exchange's own
+/// arena after promote(). Validated: tokens are tokens, the target holds no byte that http-rules refuse.
+struct RequestHead {
+  Method method = Method::kGet;
+  std::string_view method_text;
+  std::string_view scheme;     ///< "http" or "https"; of the listener, checked against an absolute-form
+  std::string_view authority;  ///< host[:port] as sent (Host, absolute-form or :authority); may be empty in 1.0
+  std::string_view target;     ///< path and query as sent, beginning with "/"; "*" for OPTIONS alone
+  uint8_t version_major = 1;
+  uint8_t version_minor = 1;
+  bool expect_continue = false;
+  bool upgrade_dropped = false;  ///< an Upgrade was there: answered as plain HTTP/1.1 and closed
+  HeaderList fields;             ///< all lines but the framing ones' effect; hop-by-hop lines included
+  std::optional<uint64_t> content_length;  ///< of the request body, when declared
+};
+
+/// Copies a head with all it points to. False when the arena is full.
+bool copy_head(const RequestHead& from, RequestHead& to, Arena& arena);
+
+/// One entry of a head's table; the value lies at `value_offset` in the text, the name ends two bytes
+/// before it.
+struct FieldEntry {
+  uint16_t token = 0;
+  uint16_t name_length = 0;
+  uint16_t value_offset = 0;
+  uint16_t value_length = 0;
+};
+static_assert(sizeof(FieldEntry) == 8);
+
+/// Ready lines `Name: value\r\n` and the table that finds them. A view.
+struct FieldBlock {
+  std::string_view text;
+  std::span<const FieldEntry> table;
+
+  Field at(size_t i) const {
+    const FieldEntry& entry = table[i];
+    return {static_cast<FieldName>(entry.token),
+            text.substr(entry.value_offset - 2u - entry.name_length, entry.name_length),
+            text.substr(entry.value_offset, entry.value_length)};
+  }
+  size_t size() const { return table.size(); }
+  /// The first line's value of that name; nullopt when absent.
+  std::optional<std::string_view> find(FieldName token) const;
+};
+
+/// Builds a FieldBlock into memory of an arena; at most 64 KiB of text and 200 lines.
+class FieldBlockBuilder {
+ public:
+  /// `text_bytes` and `lines` bound what can be added. ok() is false when the arena had no room.
+  FieldBlockBuilder(Arena& arena, size_t text_bytes, size_t lines);
+  bool ok() const { return ok_; }
+  /// False (and ok() false from then on) when it does not fit.
+  bool add(std::string_view name, std::string_view value);
+  bool add(const Field& field);
+  FieldBlock block() const;
+
+ private:
+  std::span<char> text_;
+  std::span<FieldEntry> table_;
+  size_t text_size_ = 0;
+  size_t lines_ = 0;
+  bool ok_ = true;
+};
+
+/// A response's head on its way out: stored lines as one run of text, and a few fresh ones of our own.
+struct ResponseHead {
+  uint16_t status = 200;
+  std::string_view reason;  ///< as the origin sent it; empty: the standard phrase
+  FieldBlock block;         ///< sent as it is; never holds connection or framing fields but Content-Length
+  std::array<Field, base::limits::kFreshFields> fresh{};
+  uint8_t fresh_count = 0;
+  /// The Content-Length that stands in `block` or `fresh`; nullopt: none stands there, and a body, if any,
+  /// has no known length.
+  std::optional<uint64_t> content_length;
+  bool close = false;  ///< an error of our own after which the connection must not go on
+
+  /// CHECKs that there is room: our own fields are few and known.
+  void add_fresh(FieldName token, std::string_view value);
+  const Field* find_fresh(FieldName token) const;
+  /// In fresh first, then in the block.
+  std::optional<std::string_view> find(FieldName token) const;
+};
+
+/// True when a message with this status to this method has no content whatever its fields say
+/// (RFC 9110 §6.4.1): 1xx, 204, 304, and any answer to HEAD.
+bool never_has_body(Method method, uint16_t status);
+
+/// The standard phrase of a status, "Unknown" for unregistered ones.
+std::string_view reason_phrase(uint16_t status);
+
+}  // namespace perigee::http

@@ -1,0 +1,54 @@
+// The heads that clients get: from a stored or arriving response, and our own short answers.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "http/message.h"
+#include "http/policy.h"
+#include "http/range.h"
+#include "http/stored_response.h"
+
+namespace perigee::http {
+
+/// RFC 9211 members for one answer. `detail` is one of the words of DESIGN §12.
+struct CacheStatus {
+  bool hit = false;
+  Forward forward = Forward::kNone;
+  std::optional<uint16_t> forward_status;
+  std::optional<int64_t> ttl_s;
+  bool stored = false;
+  bool collapsed = false;
+  std::string_view detail;
+};
+/// Formats "perigee; hit; ttl=30" into memory of the arena.
+std::string_view format_cache_status(const CacheStatus& status, std::string_view cache_name,
+                                     Arena& arena);
+
+/// What a stored response gives this request once its preconditions and its Range were judged.
+struct Selection {
+  uint16_t status = 200;       ///< the stored status, 304, 206 or 416
+  bool body = true;            ///< false for HEAD and 304
+  uint64_t begin = 0;          ///< the span of the stored body to send
+  uint64_t end = 0;
+  bool conditions_failed = false;  ///< If-Match or If-Unmodified-Since did not hold: go alone
+};
+/// RFC 9110 §13.2.2 and §14.2; `body_size` nullopt: not known yet (ranges are then ignored).
+Selection select(const StoredResponse& stored, const RequestHead& request,
+                 std::optional<uint64_t> body_size);
+
+/// The head for a hit, a stale hit or a collapsed waiter: Age is written from `age_s` when given, else the
+/// Age line that came is kept (a relayed response). Memory for lines comes from `arena`; the views last as
+/// long as `stored` and the arena.
+ResponseHead make_response(const StoredResponse& stored, const Selection& selection,
+                           std::optional<uint64_t> body_size, std::optional<int64_t> age_s,
+                           const CacheStatus& cache_status, std::string_view cache_name, Arena& arena);
+
+/// An answer of our own: `Cache-Control: no-store`, Date, a short text/plain body of the status and `why`.
+/// `body` is set to the text (arena).
+ResponseHead make_error(uint16_t status, std::string_view why, int64_t now_ms,
+                        const CacheStatus& cache_status, std::string_view cache_name, Arena& arena,
+                        std::string_view& body);
+
+}  // namespace perigee::http

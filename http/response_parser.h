@@ -1,0 +1,64 @@
+// Responses of an origin, HTTP/1.0 and 1.1: bytes in, events out (RFC 9112 §6, §7).
+//
+// Pulled: next() consumes a part of the input and says what it found. A response ends where its framing
+// says; bytes after it are never parsed. Errors name the reason, and are a 502 for the client.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "http/message.h"
+
+namespace perigee::http {
+
+/// A response's head as an origin sent it. Views are valid until the next call of next().
+struct ReceivedResponse {
+  uint16_t status = 0;
+  std::string_view reason;
+  uint8_t version_minor = 1;
+  HeaderList fields;                       ///< framing fields included
+  std::optional<uint64_t> content_length;  ///< of the content that follows; nullopt: chunked or to the close
+  bool has_body = false;                   ///< content may follow
+  bool keep_alive = false;                 ///< the connection can be used again after this response
+};
+
+class ResponseParser {
+ public:
+  enum class Event : uint8_t {
+    kNeedMore,  ///< everything was consumed (or kept inside); give more
+    kInterim,   ///< a 1xx head, `head()`; the parser goes on with the next head
+    kHead,      ///< the final head, `head()`
+    kBody,      ///< `body` holds content, a view into the input
+    kEnd,       ///< the message is whole; nothing more is parsed
+    kError,     ///< `error()` says why; nothing more is parsed
+  };
+  struct Step {
+    Event event = Event::kNeedMore;
+    size_t consumed = 0;
+    std::span<const std::byte> body;
+  };
+
+  ResponseParser();
+  ~ResponseParser();
+  /// Makes it ready for the answer to a request with this method.
+  void begin(Method method);
+  Step next(std::span<const std::byte> input);
+  /// The connection ended: kEnd for a body that the close delimits when `clean` (FIN or close_notify),
+  /// else kError.
+  Event next_eof(bool clean);
+  const ReceivedResponse& head() const;
+  std::string_view error() const;
+  /// True between the first byte of a response and its end.
+  bool started() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace perigee::http

@@ -1,0 +1,33 @@
+// Vary: which request fields select a response, and the values that a request selects with (RFC 9111 §4.1).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "http/message.h"
+#include "http/response_parser.h"
+
+namespace perigee::http {
+
+/// The names of a response's Vary lines, lower case, sorted, each once. nullopt: `*` stands among them.
+/// Accept-Encoding is left out where the site sends a constant one (it selects nothing then).
+std::optional<std::vector<std::string>> vary_names(const HeaderList& fields,
+                                                   bool accept_encoding_constant);
+
+/// A Vary spec as it is kept in slot 7: its id and the names.
+struct VarySpec {
+  uint64_t id = 0;
+  std::vector<std::string_view> names;  ///< views into the encoded bytes
+};
+std::string encode_vary_spec(uint64_t id, const std::vector<std::string>& names);
+/// nullopt: not a spec. At most 32 names; `out` is reused to save allocations.
+bool decode_vary_spec(std::string_view bytes, VarySpec& out);
+
+/// The values that `request` selects with, normalised (http-rules 2.7), absent apart from empty, each with
+/// its length before it. Appends to `out`.
+void append_selected(const VarySpec& spec, const HeaderList& request_fields, std::string& out);
+
+}  // namespace perigee::http
