@@ -1,0 +1,153 @@
+// One production in flight of a record for a key, and those who wait for it.
+//
+// The fill belongs to the key, not to the client: it survives the client that began it. Waiters of all
+// loops read the same growing body. Fills is one loop's door to it; FillTable is shared by all loops.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/budget.h"
+#include "base/env.h"
+#include "cache_store/store.h"
+#include "http/policy.h"
+#include "http/stored_response.h"
+#include "http/vary.h"
+#include "origin/fetch.h"
+
+namespace perigee::origin {
+
+class FillSession;
+class FillTable;
+
+/// Everything a fill needs, owned, so that it can outlive its client.
+struct FillRequest {
+  std::string key;                 ///< the URL's key
+  cache_store::Digest base;        ///< digest(key)
+  cache_store::Digest join;        ///< what is joined: the variant's digest when the Vary spec is known, else `base`
+  std::string vary_spec;           ///< encoded spec from slot 7; empty: none known
+  std::string target;              ///< as keyed
+  std::string host;                ///< the Host field to send
+  http::RequestHead head;          ///< the client's head, copied into `arena` (for Vary, Authorization)
+  http::HeaderList fields;         ///< end-to-end fields to forward, in `arena`
+  std::unique_ptr<http::Arena> arena;
+  std::shared_ptr<const http::PolicyOptions> policy;
+  Origin* origin = nullptr;        ///< of the loop that begins
+  /// The stored response to validate; empty Found: an unconditional fetch. Its pin is held by the session.
+  cache_store::Found stored;
+  bool accept_encoding_constant = true;
+};
+
+/// What a waiter is told, on its own loop, never inside a call of Fills. Exactly one of head, released
+/// and failed, after any number of interim heads.
+class FillWaiter {
+ public:
+  FillWaiter() = default;
+  FillWaiter(const FillWaiter&) = delete;
+  FillWaiter& operator=(const FillWaiter&) = delete;
+  /// Leaves the fill.
+  virtual ~FillWaiter();
+
+  /// The request that waits; asked when the head is there (may_share, Vary).
+  virtual const http::RequestHead& fill_head() const = 0;
+  /// A 1xx head: fields in `interim.block`.
+  virtual void on_fill_interim(const http::ResponseHead& interim) = 0;
+  /// The response answers this waiter. `own`: it began the fill. Make the response from session->response()
+  /// and read the body with a FillReader.
+  virtual void on_fill_head(std::shared_ptr<FillSession> session, bool own) = 0;
+  /// The response is not for this request (uncacheable, private to another request, another variant):
+  /// go alone at once.
+  virtual void on_fill_released() = 0;
+  virtual void on_fill_failed(const FetchError& error) = 0;
+  /// Still a member of a fill whose head is not there.
+  bool waiting() const { return membership_ != nullptr; }
+  /// The same as destroying it.
+  void leave_fill();
+
+ private:
+  friend class Fills;
+  void* membership_ = nullptr;
+};
+
+enum class JoinMode : uint8_t {
+  kShared,  ///< join a fill in flight or begin one that others can join
+  kAlone,   ///< begin one that nobody joins (released, hit-for-miss); storable all the same
+};
+
+/// What is told about a fill's end: for counters, logs and hit-for-miss. Any loop.
+class FillObserver {
+ public:
+  virtual ~FillObserver() = default;
+  virtual void on_fill_begun() = 0;
+  virtual void on_fill_ended(bool stored, const FetchError* error) = 0;
+};
+
+/// Shared by all loops; outlives them.
+struct FillShared {
+  cache_store::Store& store;
+  base::ByteBudget& budget;    ///< bytes of all fill bodies
+  FillObserver& observer;
+};
+struct FillTableDelete {
+  void operator()(FillTable* table) const;
+};
+using FillTablePtr = std::unique_ptr<FillTable, FillTableDelete>;
+FillTablePtr make_fill_table(const FillShared& shared);
+
+/// One loop's fills and waiters. Loop thread only.
+class Fills {
+ public:
+  Fills(FillTable& table, base::Env& env);
+  ~Fills();
+  /// Joins or begins. A key that is remembered as hit-for-miss begins alone. False: the bound of fills is
+  /// reached, nothing was begun and the waiter is not called (503 or stale).
+  bool join(FillRequest&& request, FillWaiter& waiter, JoinMode mode);
+  /// A refresh that nobody waits for; none is begun while one is in flight.
+  void refresh_behind(FillRequest&& request);
+  /// True while this loop owns fills or waiters; at the stop, cancel() ends them.
+  bool busy() const;
+  void cancel();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// A fill once its head is there. The head and policy are immutable; any loop.
+class FillSession {
+ public:
+  virtual ~FillSession() = default;
+  /// View over the session's own image; valid while the session is held.
+  virtual const http::StoredResponse& response() const = 0;
+  /// A 304 freshened a stored response, which is the body's source.
+  virtual bool revalidated() const = 0;
+  /// The status with which the origin answered (304 when revalidated).
+  virtual uint16_t origin_status() const = 0;
+  /// It is going to be stored (RFC 9211 `stored`).
+  virtual bool storing() const = 0;
+  /// The whole length where it is known: declared, or complete.
+  virtual std::optional<uint64_t> body_size() const = 0;
+};
+
+/// A cursor over [begin, end) of a session's body (`end` nullopt: to its end). Loop-local. Placed by its
+/// maker in memory of the exchange.
+class FillReader : public http::BodySource {
+ public:
+  FillReader(std::shared_ptr<FillSession> session, base::Env& env, uint64_t begin,
+             std::optional<uint64_t> end);
+  ~FillReader() override;
+  http::Chunk peek(size_t max) override;
+  void advance(size_t n) override;
+  void park() override;
+  std::optional<uint64_t> size() const override;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace perigee::origin
