@@ -11,12 +11,40 @@
 #include <vector>
 
 #include "base/channel.h"
+#include "base/limits.h"
 #include "http/exchange.h"
 
 namespace perigee::http {
 
+/// Buffers that the connections of a loop lend one another, so that an idle one holds none and a busy one
+/// allocates none.
+class OutBuffers {
+ public:
+  static constexpr size_t kKept = 64;  ///< more are freed
+  std::vector<char> take() {
+    if (free_.empty()) return {};
+    std::vector<char> buffer = std::move(free_.back());
+    free_.pop_back();
+    return buffer;
+  }
+  void give_back(std::vector<char>&& buffer) {
+    if (free_.size() == kKept || buffer.capacity() > base::limits::kOutLowBytes) return;
+    buffer.clear();
+    if (free_.capacity() == 0) free_.reserve(kKept);
+    free_.push_back(std::move(buffer));
+  }
+
+ private:
+  std::vector<std::vector<char>> free_;
+};
+
 class OutQueue {
  public:
+  explicit OutQueue(OutBuffers& buffers) : buffers_(buffers) {}
+  ~OutQueue() { clear(); }
+  OutQueue(const OutQueue&) = delete;
+  OutQueue& operator=(const OutQueue&) = delete;
+
   /// What came of a flush.
   struct Flushed {
     base::Io::State state = base::Io::kOk;  ///< kAgain: wait for writable; kFail: the peer is gone
@@ -41,14 +69,20 @@ class OutQueue {
   /// Hands all to the channel with as few calls as possible, at most kSendBytes a turn. What was lent and
   /// not taken is forgotten (it is peeked again).
   Flushed flush(base::Channel& channel);
-  /// Drops everything, frees the memory of a long queue.
+  /// Drops everything.
   void clear();
 
  private:
+  void borrow() {
+    if (copied_.capacity() == 0) copied_ = buffers_.take();
+  }
+
+  OutBuffers& buffers_;
   std::vector<char> copied_;
   size_t taken_ = 0;
   base::Piece lent_{};
   BodySource* source_ = nullptr;
+  size_t reserved_at_ = 0;
   uint64_t total_ = 0;
 };
 

@@ -1,0 +1,158 @@
+#include "edge/flow.h"
+
+#include "edge/purge.h"
+#include "http/forward.h"
+#include "http/freshness.h"
+#include "http/location.h"
+
+namespace perigee::edge {
+
+using http::CacheStatus;
+
+void Flow::on_warmed() {
+  stage = Stage::kNew;
+  parent_.proceed(exchange_, this);
+}
+
+void Flow::on_fill_stored() {
+  stage = Stage::kNew;
+  if (++attempts >= kAttempts) mode = origin::JoinMode::kAlone;
+  parent_.proceed(exchange_, this);
+}
+
+void Flow::on_fill_released() {
+  stage = Stage::kNew;
+  mode = origin::JoinMode::kAlone;
+  parent_.proceed(exchange_, this);
+}
+
+void Flow::on_fill_head(std::shared_ptr<origin::FillSession> session, bool own) {
+  session_ = std::move(session);
+  const http::StoredResponse& response = session_->response();
+  bool forbidden = false;
+  const uint16_t status = session_->origin_status();
+  const bool failed = status == 500 || (status >= 502 && status <= 504);
+  if (failed && parent_.serve_stale(exchange_, *this, http::OriginFailure::kServerError, forbidden)) {
+    return;
+  }
+  const std::optional<uint64_t> size = session_->body_size();
+  const http::Selection part = http::select(response, exchange_.request(), size);
+  const bool reused = !own || session_->revalidated();
+  std::optional<int64_t> age_s;
+  if (reused) {
+    age_s = http::age_seconds(http::freshness(response, parent_.context_.env.wall().ms));
+  }
+  const CacheStatus cache{.forward = decision.forward,
+                          .forward_status = status,
+                          .stored = session_->storing(),
+                          .collapsed = !own,
+                          .detail = session_->revalidated() ? "revalidated" : ""};
+  const http::ResponseHead head =
+      http::make_response(response, part, size, age_s, cache, kCacheName, exchange_.arena());
+  stage = Stage::kAnswered;
+  const bool ranged = part.status == 206;
+  http::BodySource* body = nullptr;
+  if (part.body) {
+    const uint64_t begin = ranged ? part.begin : 0;
+    const std::optional<uint64_t> end = ranged ? std::optional(part.end) : std::nullopt;
+    body = &reader.emplace(session_, parent_.context_.env, begin, end);
+  }
+  parent_.respond(exchange_, head, body, cache);
+}
+
+void Flow::on_fill_failed(const origin::FetchError& error) {
+  bool forbidden = false;
+  const bool unreachable = error.unreachable();
+  if (unreachable || error.kind == origin::FetchError::kBusy) {
+    if (parent_.serve_stale(exchange_, *this, http::OriginFailure::kUnreachable, forbidden)) return;
+  }
+  const uint16_t status = forbidden && unreachable ? 504 : error.status();
+  parent_.fail(exchange_, this, status, error.message, {.forward = decision.forward});
+}
+
+void Flow::on_fetch_interim(const http::ReceivedResponse& interim) {
+  http::Arena arena;
+  http::FieldBlockBuilder builder(arena, base::limits::kRequestHeadBytes, interim.fields.size());
+  for (const http::Field& field : interim.fields) {
+    if (!http::is_hop_by_hop(field, interim.fields)) builder.add(field);
+  }
+  if (!builder.ok()) return;
+  http::ResponseHead head;
+  head.status = interim.status;
+  head.reason = interim.reason;
+  head.block = builder.block();
+  exchange_.inform(head);
+}
+
+void Flow::on_fetch_head(const http::ReceivedResponse& received, const http::ResponseTimes& times) {
+  const http::RequestHead& request = exchange_.request();
+  const Route route =
+      edge::route(request, parent_.context_.config, parent_.context_.store, parent_.scratch_);
+  const http::Admission admission = http::admit(request, received, times, **route.policy);
+  image = http::make_head_image(received, times, {.content_length = received.content_length});
+  const CacheStatus cache{.forward = decision.forward, .forward_status = received.status};
+  const std::optional<http::StoredResponse> response =
+      http::view_head_image(image, admission.policy);
+  if (!response) {
+    return parent_.fail(exchange_, this, 502, "the origin's head is too large", cache);
+  }
+  if (!http::is_safe(request.method) && received.status >= 200 && received.status < 400) {
+    invalidate(*response);
+  }
+  if (request.method == http::Method::kHead) note_head_response(received);
+  const http::Selection whole{.status = received.status,
+                              .body = received.has_body,
+                              .begin = 0,
+                              .end = received.content_length.value_or(0)};
+  const http::ResponseHead head =
+      http::make_response(*response, whole, received.content_length, std::nullopt, cache,
+                          kCacheName, exchange_.arena());
+  stage = Stage::kAnswered;
+  parent_.respond(exchange_, head, received.has_body ? fetch.get() : nullptr, cache);
+}
+
+void Flow::on_fetch_failed(const origin::FetchError& error) {
+  parent_.fail(exchange_, this, error.status(), error.message, {.forward = decision.forward});
+}
+
+void Flow::invalidate(const http::StoredResponse& response) {
+  // In force before the first byte of this answer leaves (RFC 9111 §4.4).
+  const FlowContext& context = parent_.context_;
+  const http::RequestHead& request = exchange_.request();
+  const Route route = edge::route(request, context.config, context.store, parent_.scratch_);
+  context.store.erase(route.digest);
+  for (const auto name : {http::FieldName::kLocation, http::FieldName::kContentLocation}) {
+    const std::optional<std::string_view> value = response.block.find(name);
+    if (!value) continue;
+    const std::optional<std::string> target = http::same_origin_target(
+        *value, request.scheme, parent_.scratch_.authority, route.target);
+    if (!target) continue;
+    std::string key;
+    context.store.erase(
+        context.store.digest(http::make_cache_key(request.scheme, route.site_name, *target, key)));
+  }
+  offload_commit(context.env, context.store);
+}
+
+void Flow::note_head_response(const http::ReceivedResponse& head) {
+  if (head.status != 200) return;
+  const FlowContext& context = parent_.context_;
+  const Route route =
+      edge::route(exchange_.request(), context.config, context.store, parent_.scratch_);
+  const RequestFlow::Lookup lookup = parent_.look_up(exchange_.request(), route);
+  if (!lookup.stored || http::head_agrees(*lookup.stored, head)) return;
+  context.store.purge({route.digest, true, context.env.wall().ms});
+}
+
+void Flow::on_purged(const base::Status& status) {
+  const CacheStatus ours{.forward = http::Forward::kBypass};
+  if (!status.ok()) {
+    return parent_.fail(exchange_, this, 503, "purged, but not durable: " + status.error().message,
+                        ours);
+  }
+  http::ResponseHead head;
+  const std::string_view text = purge_answer(purge, exchange_.arena(), head);
+  parent_.answer(exchange_, this, head, text, ours);
+}
+
+}  // namespace perigee::edge

@@ -1,0 +1,66 @@
+// A request that waits: for a cold record, a fill, an origin or the journal.
+//
+// Made in the exchange's arena when a request blocks, destroyed when the exchange ends. What it waits for
+// calls it back on the loop, and it goes through RequestFlow::proceed() again or answers. After respond()
+// nothing of it is touched: the exchange may have ended inside.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "edge/request_flow.h"
+#include "origin/fetch.h"
+#include "origin/fills.h"
+
+namespace perigee::edge {
+
+class Flow final : public Served, public origin::FillWaiter, public origin::FetchUser {
+ public:
+  /// What it waits for.
+  enum class Stage : uint8_t { kNew, kWarming, kFilling, kRelaying, kPurging, kAnswered };
+  /// Cold rounds and races after which a request goes alone.
+  static constexpr int kAttempts = 4;
+
+  Flow(RequestFlow& parent, http::Exchange& exchange) : parent_(parent), exchange_(exchange) {}
+
+  // FillWaiter
+  const http::RequestHead& fill_head() const override { return exchange_.request(); }
+  void on_fill_interim(const http::ResponseHead& interim) override { exchange_.inform(interim); }
+  void on_fill_head(std::shared_ptr<origin::FillSession> session, bool own) override;
+  void on_fill_stored() override;
+  void on_fill_released() override;
+  void on_fill_failed(const origin::FetchError& error) override;
+
+  // FetchUser
+  void on_fetch_interim(const http::ReceivedResponse& interim) override;
+  void on_fetch_head(const http::ReceivedResponse& head, const http::ResponseTimes& times) override;
+  void on_fetch_failed(const origin::FetchError& error) override;
+
+  /// The record was verified, or could not be.
+  void on_warmed();
+  /// The journal holds the purge, or not.
+  void on_purged(const base::Status& status);
+
+  Stage stage = Stage::kNew;
+  int attempts = 0;
+  origin::JoinMode mode = origin::JoinMode::kShared;
+  http::Decision decision;
+  base::Pending pending;
+  std::unique_ptr<origin::Fetch> fetch;
+  std::vector<std::byte> image;               ///< the head of a relayed response
+  std::optional<origin::FillReader> reader;
+  std::optional<PinnedBody> pinned;
+  std::optional<TextBody> text;
+  cache_store::PurgeResult purge;
+
+ private:
+  void invalidate(const http::StoredResponse& response);
+  void note_head_response(const http::ReceivedResponse& head);
+
+  RequestFlow& parent_;
+  http::Exchange& exchange_;
+  std::shared_ptr<origin::FillSession> session_;
+};
+
+}  // namespace perigee::edge

@@ -1,0 +1,26 @@
+// What request flows of one loop work with. References only; the worker owns or borrows all of it.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/env.h"
+#include "cache_store/store.h"
+#include "edge/access_log.h"
+#include "edge/config.h"
+#include "edge/metrics.h"
+#include "origin/fills.h"
+
+namespace perigee::edge {
+
+struct FlowContext {
+  base::Env& env;
+  cache_store::Store& store;
+  origin::Fills& fills;
+  const Config& config;
+  const std::vector<std::unique_ptr<origin::Origin>>& origins;  ///< one a site, in the order of the sites
+  LoopMetrics& metrics;
+  AccessLog& access_log;
+};
+
+}  // namespace perigee::edge

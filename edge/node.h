@@ -1,0 +1,55 @@
+// What all loops of the node share: the configuration, the store, fills in flight, permits and folders.
+//
+// Made once at start, before any worker, and outlives them all. Nothing in it is bound to a loop.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/budget.h"
+#include "cache_store/store.h"
+#include "edge/access_log.h"
+#include "edge/config.h"
+#include "edge/metrics.h"
+#include "http/http1_codec.h"
+#include "origin/fills.h"
+#include "origin/folder_io.h"
+#include "origin/http_origin.h"
+#include "origin/resolver_cache.h"
+
+namespace perigee::edge {
+
+class Node final : private origin::FillObserver {
+ public:
+  /// Opens the folders of `dir:` sites. Errors name the site and the folder.
+  static base::Result<std::unique_ptr<Node>> make(const Config& config, cache_store::Store& store,
+                                                  Metrics& metrics, AccessLog& access_log);
+
+  /// The origins of one loop, in the order of the sites.
+  std::vector<std::unique_ptr<origin::Origin>> make_origins(base::Env& env,
+                                                            origin::ResolverCache& names);
+
+  const Config& config() const { return config_; }
+  cache_store::Store& store() { return store_; }
+  Metrics& metrics() { return metrics_; }
+  AccessLog& access_log() { return access_log_; }
+  origin::FillTable& fills() { return *fills_; }
+  const http::Http1Options& http1() const { return http1_; }
+
+ private:
+  Node(const Config& config, cache_store::Store& store, Metrics& metrics, AccessLog& access_log);
+  void on_fill_begun() override;
+  void on_fill_ended(bool stored, const origin::FetchError* error) override;
+
+  const Config& config_;
+  cache_store::Store& store_;
+  Metrics& metrics_;
+  AccessLog& access_log_;
+  http::Http1Options http1_;
+  base::ByteBudget fill_budget_;
+  origin::FillTablePtr fills_;
+  std::vector<std::unique_ptr<origin::OriginGate>> gates_;     ///< one a site; null for folders
+  std::vector<std::unique_ptr<origin::FolderIo>> folders_;     ///< one a site; null for HTTP origins
+};
+
+}  // namespace perigee::edge

@@ -1,0 +1,373 @@
+#include "edge/request_flow.h"
+
+#include <new>
+
+#include "edge/flow.h"
+#include "edge/purge.h"
+#include "http/cache_key.h"
+#include "http/forward.h"
+
+namespace perigee::edge {
+
+namespace limits = base::limits;
+using cache_store::Found;
+using http::Action;
+using http::CacheStatus;
+using http::Decision;
+using http::Exchange;
+using http::Method;
+using http::RequestHead;
+
+namespace {
+
+constexpr std::string_view kAllowed = "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS, PURGE";
+
+/// Verifies a cold record on the pool.
+class WarmJob final : public base::Job {
+ public:
+  WarmJob(cache_store::Store& store, const cache_store::Digest& digest, std::string_view key,
+          Flow& flow)
+      : store_(store), digest_(digest), key_(key), flow_(flow) {}
+  void work(const std::atomic<bool>&) noexcept override { store_.warm(digest_, key_, 0); }
+  void done() noexcept override { flow_.on_warmed(); }
+
+ private:
+  cache_store::Store& store_;
+  const cache_store::Digest digest_;
+  const std::string key_;
+  Flow& flow_;
+};
+
+}  // namespace
+
+void RequestFlow::on_request(Exchange& exchange) {
+  if (context_.access_log.enabled()) exchange.promote();
+  proceed(exchange, nullptr);
+}
+
+void RequestFlow::proceed(Exchange& exchange, Flow* flow) {
+  const RequestHead& request = exchange.request();
+  const Route route = edge::route(request, context_.config, context_.store, scratch_);
+  if (flow == nullptr && answer_ourselves(exchange, route)) return;
+
+  const http::PolicyOptions& policy = **route.policy;
+  Lookup lookup = look_up(request, route);
+  if (lookup.found.state == Found::kCold) return warm(exchange, flow, route, lookup);
+  const http::StoredResponse* stored = lookup.stored ? &*lookup.stored : nullptr;
+  const Decision decision =
+      http::decide(stored, lookup.vary_miss, request, context_.env.wall().ms, policy);
+  switch (decision.action) {
+    case Action::kServe:
+      return serve(exchange, flow, route, lookup, decision, {});
+    case Action::kServeStale:
+      refresh_behind(exchange, route);
+      return serve(exchange, flow, route, lookup, decision, "stale-while-revalidate");
+    case Action::kFetch:
+    case Action::kRevalidate:
+      // A body-less fetch cannot fill anything: HEAD goes alone (http-rules 2.10).
+      if (request.method == Method::kHead) return relay(exchange, flow, route, decision);
+      return fill(exchange, flow, route, lookup, decision);
+    case Action::kPass:
+      return relay(exchange, flow, route, decision);
+    case Action::kGatewayTimeout:
+      return fail(exchange, flow, 504, "not in cache, and only-if-cached was asked",
+                  {.forward = decision.forward});
+    case Action::kAnswer:
+      break;
+  }
+  CHECK(false);
+}
+
+bool RequestFlow::answer_ourselves(Exchange& exchange, const Route& route) {
+  const RequestHead& request = exchange.request();
+  const CacheStatus ours{.forward = http::Forward::kBypass};
+  if (route.site == nullptr) {
+    fail(exchange, nullptr, 421, "no site of this name is served here", ours);
+    return true;
+  }
+  if (request.method == Method::kPurge) {
+    purge(exchange, route);
+    return true;
+  }
+  if (request.method == Method::kOptions) {
+    const http::Field* hops = request.fields.find(http::FieldName::kMaxForwards);
+    if (request.target == "*" || (hops != nullptr && hops->value == "0")) {
+      http::ResponseHead head;
+      head.status = 204;
+      head.add_fresh(http::FieldName::kAllow, kAllowed);
+      answer(exchange, nullptr, head, {}, ours);
+      return true;
+    }
+  }
+  if (http::loops(request, route.site->cdn_id)) {
+    fail(exchange, nullptr, 508, "this request was here before", ours);
+    return true;
+  }
+  return false;
+}
+
+RequestFlow::Lookup RequestFlow::look_up(const RequestHead& request, const Route& route) {
+  Lookup result;
+  result.key = route.key;
+  const bool cached_method = request.method == Method::kGet || request.method == Method::kHead;
+  if ((*route.policy)->bypass || !cached_method) return result;
+  result.found = context_.store.lookup(route.digest, route.key, 0);
+  if (result.found.state == Found::kVary) {
+    const auto& bytes = result.found.record.body;
+    result.vary_spec = {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+    result.vary_pin = std::move(result.found.pin);
+    result.found = {};
+    if (!http::decode_vary_spec(result.vary_spec, vary_scratch_)) {
+      result.vary_spec = {};
+      return result;
+    }
+    scratch_.selected.clear();
+    http::append_selected(vary_scratch_, request.fields, scratch_.selected);
+    result.key = http::make_variant_key(route.key, vary_scratch_.id, scratch_.selected,
+                                        scratch_.variant_key);
+    result.found = context_.store.lookup(context_.store.digest(result.key), result.key, 0);
+    result.vary_miss = result.found.state == Found::kMiss;
+  }
+  if (result.found.state == Found::kHit) {
+    result.stored = origin::view_of(result.found.record);
+    if (!result.stored) result.found = {};
+  }
+  return result;
+}
+
+void RequestFlow::serve(Exchange& exchange, Flow* flow, const Route& route, Lookup& lookup,
+                        const Decision& decision, std::string_view detail) {
+  const auto& record = lookup.found.record;
+  const http::Selection part = http::select(*lookup.stored, exchange.request(), record.body.size());
+  if (part.conditions_failed) {
+    const Decision alone{.action = Action::kPass, .forward = http::Forward::kRequest};
+    return relay(exchange, flow, route, alone);
+  }
+  const CacheStatus cache{.hit = true, .ttl_s = decision.ttl_s, .detail = detail};
+  const http::ResponseHead head =
+      http::make_response(*lookup.stored, part, record.body.size(), decision.age_s, cache,
+                          kCacheName, exchange.arena());
+  const cache_store::SlabWord* slab = lookup.found.pin.word();
+  PinnedBody body(context_.store, std::move(lookup.found.pin),
+                  record.body.subspan(part.begin, part.end - part.begin),
+                  record.body_offset + part.begin);
+  http::BodySource* source = nullptr;
+  if (flow != nullptr) {
+    flow->stage = Flow::Stage::kAnswered;
+    source = &flow->pinned.emplace(std::move(body));
+  } else {
+    auto* hit = new (exchange.slot().data()) ServedHit(std::move(body));
+    exchange.flow = static_cast<Served*>(hit);
+    source = &hit->body;
+  }
+  respond(exchange, head, part.body ? source : nullptr, cache);
+  // A page may have gone bad while the head or a small body was copied out of the map.
+  if (slab->poisoned.load(std::memory_order_relaxed)) exchange.cut();
+}
+
+void RequestFlow::warm(Exchange& exchange, Flow* flow, const Route& route, const Lookup& lookup) {
+  flow = block(exchange, flow);
+  if (flow == nullptr) return fail(exchange, nullptr, 503, "no memory for this request", {});
+  std::unique_ptr<base::Job> job = std::make_unique<WarmJob>(
+      context_.store, lookup.found.digest, lookup.key, *flow);
+  flow->stage = Flow::Stage::kWarming;
+  const bool again = ++flow->attempts < Flow::kAttempts;
+  if (again && context_.env.offload(base::Lane::kLatency, job, flow->pending)) return;
+  Lookup nothing;
+  nothing.key = lookup.key;
+  fill(exchange, flow, route, nothing, {.action = Action::kFetch});
+}
+
+void RequestFlow::fill(Exchange& exchange, Flow* flow, const Route& route, Lookup& lookup,
+                       const Decision& decision) {
+  flow = block(exchange, flow);
+  origin::FillRequest request;
+  const CacheStatus cache{.forward = decision.forward};
+  if (flow == nullptr || !make_fill_request(exchange.request(), route, lookup, request)) {
+    return fail(exchange, flow, 503, "no memory for this request", cache);
+  }
+  flow->stage = Flow::Stage::kFilling;
+  flow->decision = decision;
+  if (!context_.fills.join(std::move(request), *flow, flow->mode)) {
+    flow->on_fill_failed({origin::FetchError::kBusy, "too many fills in flight"});
+  }
+}
+
+void RequestFlow::refresh_behind(Exchange& exchange, const Route& route) {
+  Lookup lookup = look_up(exchange.request(), route);
+  origin::FillRequest request;
+  if (!make_fill_request(exchange.request(), route, lookup, request)) return;
+  context_.fills.refresh_behind(std::move(request));
+}
+
+bool RequestFlow::make_fill_request(const RequestHead& request, const Route& route, Lookup& lookup,
+                                    origin::FillRequest& out) {
+  out.key = route.key;
+  out.base = route.digest;
+  out.join = lookup.vary_spec.empty() ? route.digest : context_.store.digest(lookup.key);
+  out.vary_spec = lookup.vary_spec;
+  out.target = route.target;
+  out.host = route.host;
+  out.policy = *route.policy;
+  out.origin = context_.origins[route.site_index].get();
+  out.stored = std::move(lookup.found);
+  out.arena = std::make_unique<http::Arena>();
+  if (!http::copy_head(request, out.head, *out.arena)) return false;
+  out.fields = http::HeaderList(out.arena->alloc_span<http::Field>(limits::kOriginFields));
+  const http::ForwardOptions options{
+      .site_name = route.site_name,
+      .scheme = request.scheme,
+      .cdn_id = route.site->cdn_id,
+      .accept_encoding = route.site->accept_encoding,
+      .client_address = {},
+      .shared = true,
+      .send_client_directives = out.policy->honour_client_directives,
+      .allow = route.site->forward_headers.empty() ? nullptr : &route.site->forward_headers};
+  return http::forwarded_fields(out.head, options, *out.arena, out.fields);
+}
+
+void RequestFlow::relay(Exchange& exchange, Flow* flow, const Route& route,
+                        const Decision& decision) {
+  flow = block(exchange, flow);
+  const CacheStatus cache{.forward = decision.forward};
+  if (flow == nullptr) return fail(exchange, flow, 503, "no memory for this request", cache);
+  http::Arena& arena = exchange.arena();
+  origin::FetchRequest request;
+  const RequestHead& head = exchange.request();
+  request.method = head.method;
+  request.method_text = head.method_text;
+  request.target = arena.copy(route.target);
+  request.host = arena.copy(route.host);
+  request.fields = http::HeaderList(arena.alloc_span<http::Field>(limits::kOriginFields));
+  request.body = exchange.request_body();
+  const std::string client = exchange.peer().remote.host_text();
+  const http::ForwardOptions options{
+      .site_name = arena.copy(route.site_name),
+      .scheme = head.scheme,
+      .cdn_id = route.site->cdn_id,
+      .accept_encoding = {},
+      .client_address = arena.copy(client),
+      .shared = false,
+      .send_client_directives = true,
+      .allow = nullptr};
+  if (!http::forwarded_fields(head, options, arena, request.fields)) {
+    return fail(exchange, flow, 503, "no memory for this request", cache);
+  }
+  flow->stage = Flow::Stage::kRelaying;
+  flow->decision = decision;
+  flow->fetch = context_.origins[route.site_index]->fetch(request, *flow);
+}
+
+void RequestFlow::purge(Exchange& exchange, const Route& route) {
+  const CacheStatus ours{.forward = http::Forward::kBypass};
+  if (!may_purge(exchange.request(), exchange.peer().remote, *route.site)) {
+    return fail(exchange, nullptr, 403, "purging is not allowed from this address", ours);
+  }
+  Flow* flow = block(exchange, nullptr);
+  if (flow == nullptr) return fail(exchange, nullptr, 503, "no memory for this request", ours);
+  const bool soft = is_soft_purge(exchange.request());
+  flow->purge = context_.store.purge({route.digest, soft, context_.env.wall().ms});
+  flow->stage = Flow::Stage::kPurging;
+  std::unique_ptr<base::Job> job = make_commit_job(
+      context_.store, flow->purge.seq, [flow](const base::Status& status) { flow->on_purged(status); });
+  if (!context_.env.offload(base::Lane::kLatency, job, flow->pending)) {
+    fail(exchange, flow, 503, "purged, but not durable: the journal is busy", ours);
+  }
+}
+
+bool RequestFlow::serve_stale(Exchange& exchange, Flow& flow, http::OriginFailure failure,
+                              bool& forbidden) {
+  const Route route = edge::route(exchange.request(), context_.config, context_.store, scratch_);
+  Lookup lookup = look_up(exchange.request(), route);
+  forbidden = false;
+  if (!lookup.stored) return false;
+  const int64_t now_ms = context_.env.wall().ms;
+  if (!http::may_serve_stale(*lookup.stored, failure, now_ms, **route.policy)) {
+    forbidden = true;
+    return false;
+  }
+  const http::Freshness age = http::freshness(*lookup.stored, now_ms);
+  const Decision stale{.action = Action::kServeStale,
+                       .forward = http::Forward::kNone,
+                       .ttl_s = (age.lifetime_ms - age.age_ms) / 1000,
+                       .age_s = http::age_seconds(age)};
+  serve(exchange, &flow, route, lookup, stale, "stale-if-error");
+  return true;
+}
+
+Flow* RequestFlow::block(Exchange& exchange, Flow* flow) {
+  if (flow != nullptr) return flow;
+  if (!exchange.promote()) return nullptr;
+  void* memory = exchange.arena().alloc(sizeof(Flow), alignof(Flow));
+  if (memory == nullptr) return nullptr;
+  flow = new (memory) Flow(*this, exchange);
+  flow->ending.begun_ms = context_.env.now().ms;
+  exchange.flow = static_cast<Served*>(flow);
+  return flow;
+}
+
+void RequestFlow::fail(Exchange& exchange, Flow* flow, uint16_t status, std::string_view why,
+                       const CacheStatus& cache) {
+  std::string_view body;
+  const http::ResponseHead head = http::make_error(status, why, context_.env.wall().ms, cache,
+                                                   kCacheName, exchange.arena(), body);
+  answer(exchange, flow, head, body, cache);
+}
+
+void RequestFlow::answer(Exchange& exchange, Flow* flow, const http::ResponseHead& head,
+                         std::string_view text, const CacheStatus& cache) {
+  http::BodySource* source = nullptr;
+  const bool has_body =
+      !text.empty() && !http::never_has_body(exchange.request().method, head.status);
+  if (flow != nullptr) {
+    flow->stage = Flow::Stage::kAnswered;
+    source = &flow->text.emplace(text);
+  } else {
+    auto* answered = new (exchange.slot().data()) ServedText(text);
+    exchange.flow = static_cast<Served*>(answered);
+    source = &answered->body;
+  }
+  respond(exchange, head, has_body ? source : nullptr, cache);
+}
+
+void RequestFlow::respond(Exchange& exchange, const http::ResponseHead& head,
+                          http::BodySource* body, const CacheStatus& cache) {
+  Ending& ending = static_cast<Served*>(exchange.flow)->ending;
+  ending.status = head.status;
+  ending.cache = cache;
+  if (ending.begun_ms == 0) ending.begun_ms = context_.env.now().ms;
+  exchange.respond(head, body);
+}
+
+void RequestFlow::on_sent(Exchange& exchange, uint64_t body_bytes, bool whole) {
+  end(exchange, body_bytes, whole);
+}
+
+void RequestFlow::on_cancel(Exchange& exchange) { end(exchange, 0, false); }
+
+void RequestFlow::on_refused(const base::Peer&, uint16_t status, std::string_view) {
+  context_.metrics.on_refused(status);
+}
+
+void RequestFlow::end(Exchange& exchange, uint64_t body_bytes, bool whole) {
+  auto* served = static_cast<Served*>(exchange.flow);
+  if (served == nullptr) return;
+  const Ending& ending = served->ending;
+  context_.metrics.on_response(ending.status, ending.cache, body_bytes, whole);
+  if (context_.access_log.enabled()) {
+    const RequestHead& request = exchange.request();
+    context_.access_log.write({.wall_ms = context_.env.wall().ms,
+                               .client = exchange.peer().remote,
+                               .method = request.method_text,
+                               .host = request.authority,
+                               .target = request.target,
+                               .status = ending.status,
+                               .body_bytes = body_bytes,
+                               .duration_ms = context_.env.now().ms - ending.begun_ms,
+                               .cache = ending.cache});
+  }
+  exchange.flow = nullptr;
+  served->~Served();
+}
+
+}  // namespace perigee::edge

@@ -1,0 +1,70 @@
+// One request, from its head to its answer: look up, decide, do what was decided.
+//
+// The file to read first. Each step returns a value to proceed(), which holds the only switch over a
+// Decision. A hit is answered inside on_request() without state of its own; whatever must wait becomes a
+// Flow in the exchange's arena, which goes through proceed() again when it is woken. It knows exchanges,
+// the store and origins; never channels, codecs or connections. One loop.
+#pragma once
+
+#include <string_view>
+
+#include "edge/flow_context.h"
+#include "edge/route.h"
+#include "edge/served.h"
+#include "http/exchange.h"
+#include "http/policy.h"
+#include "http/vary.h"
+
+namespace perigee::edge {
+
+class Flow;
+
+class RequestFlow final : public http::RequestSink {
+ public:
+  explicit RequestFlow(const FlowContext& context) : context_(context) {}
+
+  void on_request(http::Exchange& exchange) override;
+  void on_cancel(http::Exchange& exchange) override;
+  void on_sent(http::Exchange& exchange, uint64_t body_bytes, bool whole) override;
+  void on_refused(const base::Peer& peer, uint16_t status, std::string_view why) override;
+
+ private:
+  friend class Flow;
+
+  /// What the store has for a request.
+  struct Lookup {
+    cache_store::Found found;
+    std::optional<http::StoredResponse> stored;
+    bool vary_miss = false;
+    std::string_view key;         ///< of the URL or of the variant
+    std::string_view vary_spec;   ///< encoded; valid while `vary_pin` is held
+    cache_store::Pin vary_pin;
+  };
+
+  void proceed(http::Exchange& exchange, Flow* flow);
+  bool answer_ourselves(http::Exchange& exchange, const Route& route);
+  Lookup look_up(const http::RequestHead& request, const Route& route);
+  void serve(http::Exchange& exchange, Lookup& lookup, const http::Decision& decision,
+             std::string_view detail);
+  void warm(http::Exchange& exchange, Flow* flow, const Route& route, const Lookup& lookup);
+  void fill(http::Exchange& exchange, Flow* flow, const Route& route, Lookup& lookup,
+            const http::Decision& decision);
+  void refresh_behind(http::Exchange& exchange, const Route& route, Lookup& lookup);
+  void relay(http::Exchange& exchange, Flow* flow, const Route& route, const http::Decision& decision);
+  void purge(http::Exchange& exchange, const Route& route);
+  bool serve_stale(Flow& flow, http::OriginFailure failure, bool& covered);
+  Flow* block(http::Exchange& exchange, Flow* flow);
+  void fail(http::Exchange& exchange, uint16_t status, std::string_view why,
+            const http::CacheStatus& cache);
+  void answer_text(http::Exchange& exchange, const http::ResponseHead& head, std::string_view body,
+                   const http::CacheStatus& cache);
+  bool make_fill_request(const http::Exchange& exchange, const Route& route, Lookup& lookup,
+                         origin::FillRequest& out);
+  void end(http::Exchange& exchange, uint64_t body_bytes, bool whole);
+
+  const FlowContext& context_;
+  RouteScratch scratch_;
+  http::VarySpec vary_scratch_;
+};
+
+}  // namespace perigee::edge

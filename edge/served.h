@@ -1,0 +1,84 @@
+// What the flow keeps of an exchange from its answer to its end, and the body sources that need no waiting.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+#include "cache_store/store.h"
+#include "http/exchange.h"
+#include "http/response.h"
+
+namespace perigee::edge {
+
+/// How an exchange was answered: what its log line and its counters say.
+struct Ending {
+  uint16_t status = 0;
+  http::CacheStatus cache;
+  int64_t begun_ms = 0;  ///< Tick at which the request was there
+};
+
+/// Hangs on an Exchange from its answer (or its first wait) to its end; lives in its slot or its arena.
+class Served {
+ public:
+  virtual ~Served() = default;
+  Ending ending;
+};
+
+/// A stored body, or a part of it, read under its pin.
+class PinnedBody final : public http::BodySource {
+ public:
+  PinnedBody(cache_store::Store& store, cache_store::Pin pin, std::span<const std::byte> bytes,
+             uint64_t file_offset)
+      : store_(store), pin_(std::move(pin)), left_(bytes), size_(bytes.size()), offset_(file_offset) {
+    if (store.can_lend_pages()) fd_ = store.fd();
+  }
+  http::Chunk peek(size_t max) override {
+    if (store_.poisoned(pin_)) return {{}, http::Chunk::kFail};
+    const size_t n = std::min(max, left_.size());
+    const auto state = n == left_.size() ? http::Chunk::kEnd : http::Chunk::kMore;
+    return {{left_.data(), n, fd_, offset_}, state};
+  }
+  void advance(size_t n) override {
+    left_ = left_.subspan(n);
+    offset_ += n;
+  }
+  std::optional<uint64_t> size() const override { return size_; }
+  /// A page went bad while it was read: what was copied out of it must not leave.
+  bool poisoned() const { return store_.poisoned(pin_); }
+
+ private:
+  cache_store::Store& store_;
+  cache_store::Pin pin_;
+  std::span<const std::byte> left_;
+  uint64_t size_;
+  uint64_t offset_;
+  int fd_ = -1;
+};
+
+/// A hit, in the exchange's slot.
+class ServedHit final : public Served {
+ public:
+  explicit ServedHit(PinnedBody body) : body(std::move(body)) {}
+  PinnedBody body;
+};
+static_assert(sizeof(ServedHit) <= 192, "a hit fits the exchange's slot");
+
+/// A short text that lies in the exchange's arena.
+class TextBody final : public http::BodySource {
+ public:
+  explicit TextBody(std::string_view text) : left_(text), size_(text.size()) {}
+  http::Chunk peek(size_t max) override {
+    const size_t n = std::min(max, left_.size());
+    const auto* data = reinterpret_cast<const std::byte*>(left_.data());
+    return {{data, n}, n == left_.size() ? http::Chunk::kEnd : http::Chunk::kMore};
+  }
+  void advance(size_t n) override { left_.remove_prefix(n); }
+  std::optional<uint64_t> size() const override { return size_; }
+
+ private:
+  std::string_view left_;
+  uint64_t size_;
+};
+
+}  // namespace perigee::edge

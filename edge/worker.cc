@@ -1,0 +1,106 @@
+#include "edge/worker.h"
+
+#include "base/limits.h"
+
+namespace perigee::edge {
+
+namespace limits = base::limits;
+
+namespace {
+
+/// One step of the store's upkeep on the pool.
+class MaintainJob final : public base::Job {
+ public:
+  MaintainJob(cache_store::Store& store, int64_t wall_ms) : store_(store), wall_ms_(wall_ms) {}
+  void work(const std::atomic<bool>& stop) noexcept override {
+    while (!stop.load(std::memory_order_relaxed) && store_.maintain({.wall_ms = wall_ms_})) {
+    }
+  }
+  void done() noexcept override {}
+
+ private:
+  cache_store::Store& store_;
+  const int64_t wall_ms_;
+};
+
+}  // namespace
+
+Worker::Worker(Node& node, base::Env& env)
+    : node_(node),
+      env_(env),
+      read_buffer_(limits::kReadBufferBytes),
+      scratch_(http::make_http1_scratch()),
+      names_(env),
+      origins_(node.make_origins(env, names_)),
+      fills_(node.fills(), env),
+      flow_context_{env,      node.store(),   fills_,
+                    node.config(), origins_, node.metrics().loop(env.loop()), node.access_log()},
+      flow_(flow_context_),
+      connection_shared_{env,          run_list_, *this,   flow_,
+                         read_buffer_, node.http1(), *scratch_},
+      maintain_timer_([this] { maintain(); }),
+      drain_timer_([this] { stop(); }) {
+  if (env.loop() == 0) env.arm(maintain_timer_, env.now() + limits::kMaintainMs);
+}
+
+Worker::~Worker() { stop(); }
+
+void Worker::adopt(std::unique_ptr<base::Channel> channel) {
+  if (draining_) return channel->abort();
+  auto connection = std::make_unique<Connection>(connection_shared_, std::move(channel));
+  connection->place = connections_.size();
+  connections_.push_back(std::move(connection));
+  connections_.back()->wake();
+}
+
+bool Worker::turn() {
+  run_list_.run(limits::kRunListTurn);
+  reap();
+  return !run_list_.empty();
+}
+
+void Worker::drain(base::Tick deadline) {
+  draining_ = true;
+  for (const auto& connection : connections_) connection->drain();
+  for (const auto& origin : origins_) origin->drain();
+  env_.arm(drain_timer_, deadline);
+  reap();
+}
+
+void Worker::stop() {
+  draining_ = true;
+  connections_.clear();
+  fills_.cancel();
+  maintenance_.abandon();
+  maintain_timer_.disarm();
+  reap();
+}
+
+void Worker::on_connection_ended(Connection& connection) {
+  const size_t place = connection.place;
+  ended_.push_back(std::move(connections_[place]));
+  if (place + 1 < connections_.size()) {
+    connections_[place] = std::move(connections_.back());
+    connections_[place]->place = place;
+  }
+  connections_.pop_back();
+}
+
+void Worker::reap() {
+  ended_.clear();
+  if (draining_ && connections_.empty() && idle_task_) {
+    base::Task task = std::move(idle_task_);
+    idle_task_ = {};
+    task();
+  }
+}
+
+void Worker::maintain() {
+  env_.arm(maintain_timer_, env_.now() + limits::kMaintainMs);
+  if (maintenance_.waiting()) return;
+  std::unique_ptr<base::Job> job = std::make_unique<MaintainJob>(node_.store(), env_.wall().ms);
+  // A full lane is no harm: the next tick tries again.
+  (void)env_.offload(base::Lane::kStore, job, maintenance_);
+}
+
+}  // namespace perigee::edge

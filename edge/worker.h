@@ -1,0 +1,63 @@
+// One loop's share of the node: its connections, its run list, its flows, fills and origins.
+//
+// Sockets reach it through adopt(); it makes none. The simulator drives it exactly as the server does.
+// One thread.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "edge/connection.h"
+#include "edge/flow_context.h"
+#include "edge/node.h"
+#include "edge/request_flow.h"
+#include "origin/resolver_cache.h"
+
+namespace perigee::edge {
+
+class Worker final : private ConnectionOwner {
+ public:
+  Worker(Node& node, base::Env& env);
+  ~Worker() override;
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  /// A connection that was accepted. Refused (reset) while draining.
+  void adopt(std::unique_ptr<base::Channel> channel);
+  /// Enters what was woken. True: there is more to do, do not block.
+  bool turn();
+  /// In-flight responses finish; whatever is left at `deadline` is cut.
+  void drain(base::Tick deadline);
+  /// Cuts every connection and cancels fills, at once.
+  void stop();
+  /// No connection is left.
+  bool idle() const { return connections_.empty(); }
+  /// Called once when a draining worker has become idle.
+  void on_idle(base::Task task) { idle_task_ = std::move(task); }
+
+ private:
+  void on_connection_ended(Connection& connection) override;
+  void maintain();
+  void reap();
+
+  Node& node_;
+  base::Env& env_;
+  RunList run_list_;
+  std::vector<std::byte> read_buffer_;
+  http::Http1ScratchPtr scratch_;
+  origin::ResolverCache names_;
+  std::vector<std::unique_ptr<origin::Origin>> origins_;
+  origin::Fills fills_;
+  FlowContext flow_context_;
+  RequestFlow flow_;
+  ConnectionShared connection_shared_;
+  std::vector<std::unique_ptr<Connection>> connections_;
+  std::vector<std::unique_ptr<Connection>> ended_;
+  base::Timer maintain_timer_;
+  base::Timer drain_timer_;
+  base::Pending maintenance_;
+  base::Task idle_task_;
+  bool draining_ = false;
+};
+
+}  // namespace perigee::edge

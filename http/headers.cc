@@ -1,0 +1,225 @@
+#include "http/headers.h"
+
+#include <array>
+
+namespace perigee::http {
+namespace {
+
+struct KnownName {
+  FieldName token;
+  std::string_view text;
+};
+
+constexpr KnownName kKnown[] = {
+    {FieldName::kAccept, "Accept"},
+    {FieldName::kAcceptCharset, "Accept-Charset"},
+    {FieldName::kAcceptEncoding, "Accept-Encoding"},
+    {FieldName::kAcceptLanguage, "Accept-Language"},
+    {FieldName::kAcceptRanges, "Accept-Ranges"},
+    {FieldName::kAccessControlAllowOrigin, "Access-Control-Allow-Origin"},
+    {FieldName::kAge, "Age"},
+    {FieldName::kAllow, "Allow"},
+    {FieldName::kAltSvc, "Alt-Svc"},
+    {FieldName::kAuthorization, "Authorization"},
+    {FieldName::kCacheControl, "Cache-Control"},
+    {FieldName::kCacheGroups, "Cache-Groups"},
+    {FieldName::kCacheStatus, "Cache-Status"},
+    {FieldName::kCacheTag, "Cache-Tag"},
+    {FieldName::kCdnCacheControl, "CDN-Cache-Control"},
+    {FieldName::kCdnLoop, "CDN-Loop"},
+    {FieldName::kConnection, "Connection"},
+    {FieldName::kContentDigest, "Content-Digest"},
+    {FieldName::kContentEncoding, "Content-Encoding"},
+    {FieldName::kContentLength, "Content-Length"},
+    {FieldName::kContentLocation, "Content-Location"},
+    {FieldName::kContentMd5, "Content-MD5"},
+    {FieldName::kContentRange, "Content-Range"},
+    {FieldName::kContentType, "Content-Type"},
+    {FieldName::kCookie, "Cookie"},
+    {FieldName::kDate, "Date"},
+    {FieldName::kDigest, "Digest"},
+    {FieldName::kEtag, "ETag"},
+    {FieldName::kExpect, "Expect"},
+    {FieldName::kExpires, "Expires"},
+    {FieldName::kForwarded, "Forwarded"},
+    {FieldName::kFrom, "From"},
+    {FieldName::kHost, "Host"},
+    {FieldName::kHttp2Settings, "HTTP2-Settings"},
+    {FieldName::kIfMatch, "If-Match"},
+    {FieldName::kIfModifiedSince, "If-Modified-Since"},
+    {FieldName::kIfNoneMatch, "If-None-Match"},
+    {FieldName::kIfRange, "If-Range"},
+    {FieldName::kIfUnmodifiedSince, "If-Unmodified-Since"},
+    {FieldName::kKeepAlive, "Keep-Alive"},
+    {FieldName::kLastModified, "Last-Modified"},
+    {FieldName::kLocation, "Location"},
+    {FieldName::kMaxForwards, "Max-Forwards"},
+    {FieldName::kOrigin, "Origin"},
+    {FieldName::kPragma, "Pragma"},
+    {FieldName::kProxyAuthenticate, "Proxy-Authenticate"},
+    {FieldName::kProxyAuthenticationInfo, "Proxy-Authentication-Info"},
+    {FieldName::kProxyAuthorization, "Proxy-Authorization"},
+    {FieldName::kProxyConnection, "Proxy-Connection"},
+    {FieldName::kRange, "Range"},
+    {FieldName::kReferer, "Referer"},
+    {FieldName::kReprDigest, "Repr-Digest"},
+    {FieldName::kServer, "Server"},
+    {FieldName::kSetCookie, "Set-Cookie"},
+    {FieldName::kSurrogateKey, "Surrogate-Key"},
+    {FieldName::kTe, "TE"},
+    {FieldName::kTrailer, "Trailer"},
+    {FieldName::kTransferEncoding, "Transfer-Encoding"},
+    {FieldName::kUpgrade, "Upgrade"},
+    {FieldName::kUserAgent, "User-Agent"},
+    {FieldName::kVary, "Vary"},
+    {FieldName::kVia, "Via"},
+    {FieldName::kXForwardedFor, "X-Forwarded-For"},
+    {FieldName::kXForwardedHost, "X-Forwarded-Host"},
+    {FieldName::kXForwardedProto, "X-Forwarded-Proto"},
+    {FieldName::kXRealIp, "X-Real-IP"},
+};
+constexpr size_t kKnownCount = std::size(kKnown);
+
+constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+constexpr size_t kBuckets = 512;
+
+constexpr size_t bucket_of(std::string_view name) {
+  const auto first = static_cast<unsigned char>(lower(name.front()));
+  const auto middle = static_cast<unsigned char>(lower(name[name.size() / 2]));
+  const auto last = static_cast<unsigned char>(lower(name.back()));
+  return (name.size() * 31 + first * 7 + middle * 13 + last * 3) % kBuckets;
+}
+
+/// Open addressing over the known names, made by the compiler.
+constexpr std::array<uint8_t, kBuckets> make_buckets() {
+  std::array<uint8_t, kBuckets> buckets{};
+  for (size_t i = 0; i < kKnownCount; ++i) {
+    size_t at = bucket_of(kKnown[i].text);
+    while (buckets[at] != 0) at = (at + 1) % kBuckets;
+    buckets[at] = static_cast<uint8_t>(i + 1);
+  }
+  return buckets;
+}
+constexpr std::array<uint8_t, kBuckets> kBucketTable = make_buckets();
+
+constexpr bool tokens_in_order() {
+  for (size_t i = 0; i < kKnownCount; ++i) {
+    if (static_cast<size_t>(kKnown[i].token) != i + 1) return false;
+  }
+  return true;
+}
+static_assert(tokens_in_order(), "kKnown lists the names in the order of the enum");
+
+constexpr std::array<bool, 256> make_token_bytes() {
+  std::array<bool, 256> table{};
+  for (int c = '0'; c <= '9'; ++c) table[static_cast<size_t>(c)] = true;
+  for (int c = 'a'; c <= 'z'; ++c) table[static_cast<size_t>(c)] = true;
+  for (int c = 'A'; c <= 'Z'; ++c) table[static_cast<size_t>(c)] = true;
+  for (const char c : std::string_view("!#$%&'*+-.^_`|~")) table[static_cast<size_t>(c)] = true;
+  return table;
+}
+constexpr std::array<bool, 256> kTokenBytes = make_token_bytes();
+
+}  // namespace
+
+bool iequals(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (lower(a[i]) != lower(b[i])) return false;
+  }
+  return true;
+}
+
+FieldName field_name(std::string_view name) {
+  if (name.empty()) return FieldName::kOther;
+  for (size_t at = bucket_of(name); kBucketTable[at] != 0; at = (at + 1) % kBuckets) {
+    const KnownName& known = kKnown[kBucketTable[at] - 1];
+    if (iequals(known.text, name)) return known.token;
+  }
+  return FieldName::kOther;
+}
+
+std::string_view field_text(FieldName name) {
+  if (name == FieldName::kOther) return {};
+  return kKnown[static_cast<size_t>(name) - 1].text;
+}
+
+bool HeaderList::add(std::string_view name, std::string_view value) {
+  return add(Field{field_name(name), name, value});
+}
+
+bool HeaderList::add(const Field& field) {
+  if (size_ == storage_.size()) return false;
+  storage_[size_++] = field;
+  return true;
+}
+
+const Field* HeaderList::find(FieldName token) const {
+  for (const Field& field : *this) {
+    if (field.token == token) return &field;
+  }
+  return nullptr;
+}
+
+const Field* HeaderList::find(std::string_view name) const {
+  for (const Field& field : *this) {
+    if (iequals(field.name, name)) return &field;
+  }
+  return nullptr;
+}
+
+std::string_view HeaderList::value(FieldName token) const {
+  const Field* field = find(token);
+  return field != nullptr ? field->value : std::string_view();
+}
+
+size_t HeaderList::count(FieldName token) const {
+  size_t count = 0;
+  for (const Field& field : *this) count += field.token == token;
+  return count;
+}
+
+std::string_view trim_ows(std::string_view text) {
+  const size_t begin = text.find_first_not_of(" \t");
+  if (begin == std::string_view::npos) return text.substr(0, 0);
+  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
+}
+
+bool is_token(std::string_view text) {
+  for (const char c : text) {
+    if (!kTokenBytes[static_cast<unsigned char>(c)]) return false;
+  }
+  return !text.empty();
+}
+
+bool is_field_value(std::string_view text) {
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte < 0x20 && byte != '\t') || byte == 0x7f) return false;
+  }
+  return true;
+}
+
+std::optional<std::string_view> ListCursor::next() {
+  while (!rest_.empty()) {
+    bool quoted = false;
+    size_t end = 0;
+    for (; end < rest_.size(); ++end) {
+      const char c = rest_[end];
+      if (quoted && c == '\\' && end + 1 < rest_.size()) {
+        ++end;
+      } else if (c == '"') {
+        quoted = !quoted;
+      } else if (c == ',' && !quoted) {
+        break;
+      }
+    }
+    const std::string_view member = trim_ows(rest_.substr(0, end));
+    rest_.remove_prefix(end < rest_.size() ? end + 1 : end);
+    if (!member.empty()) return member;
+  }
+  return std::nullopt;
+}
+
+}  // namespace perigee::http

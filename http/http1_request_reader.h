@@ -1,0 +1,114 @@
+// One HTTP/1 request from bytes: finds the whole head, checks what the parser does not, decodes the body.
+//
+// llhttp in strict mode still takes folded lines, bare LF in the first line, odd Transfer-Encoding lists
+// and more; each is refused here before or after it. Nothing of a request is acted on before all of its
+// head is there.
+#pragma once
+
+#include <llhttp.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "http/http1_codec.h"
+#include "http/message.h"
+
+namespace perigee::http {
+
+/// Memory that is dead when on_request() returns; shared by the connections of a loop.
+class Http1Scratch {
+ public:
+  Http1Scratch() : arena_(memory_) {}
+  HeaderList fields() { return HeaderList(storage_); }
+  /// For what answers a request at once. Reset for each request.
+  Arena& arena() { return arena_; }
+  /// canonical_authority() into a string whose memory is kept.
+  bool valid_authority(std::string_view authority, std::string_view scheme);
+  /// "/?x" for the "?x" behind the authority of an absolute-form.
+  std::string_view with_slash(std::string_view query);
+  /// Under AddressSanitizer a view that was kept too long is a report.
+  void poison();
+  void unpoison();
+
+ private:
+  std::array<Field, base::limits::kRequestFields> storage_;
+  alignas(std::max_align_t) std::array<std::byte, 32 * base::limits::kKiB> memory_{};
+  Arena arena_;
+  std::string authority_;
+  std::string target_;
+};
+
+/// Why a request is refused; status 0: it is not.
+struct Refusal {
+  uint16_t status = 0;
+  std::string_view why;
+  explicit operator bool() const { return status != 0; }
+};
+
+/// How a request's body ends.
+enum class BodyFraming : uint8_t { kNone, kLength, kChunked };
+
+class Http1RequestReader {
+ public:
+  explicit Http1RequestReader(const Http1Options& options);
+
+  enum class Progress : uint8_t { kNeedMore, kHead, kRefused };
+  /// Looks for a whole head at the start of `bytes`, continuing where the last call stopped when the bytes
+  /// before are the same. kHead: `head` is filled and head_bytes() were used.
+  Progress read_head(std::span<const std::byte> bytes, Http1Scratch& scratch, RequestHead& head);
+  size_t head_bytes() const { return head_bytes_; }
+  /// Some byte of a head was seen.
+  bool started() const { return scanned_ > 0; }
+  const Refusal& refusal() const { return refusal_; }
+  bool keep_alive() const { return keep_alive_; }
+  BodyFraming framing() const { return framing_; }
+
+  /// Decodes body bytes, appending content to `content`. The number of input bytes used.
+  size_t read_body(std::span<const std::byte> bytes, std::string& content);
+  bool body_done() const { return body_done_; }
+  /// Ready for the next request.
+  void reset();
+
+ private:
+  struct Callbacks;
+  bool scan(std::string_view bytes);
+  bool check_line(std::string_view line, bool first);
+  bool parse(std::string_view bytes, RequestHead& head);
+  bool check_request_line(std::string_view line, RequestHead& head);
+  bool check_method(std::string_view method);
+  bool check_framing(RequestHead& head);
+  bool check_host(Http1Scratch& scratch, RequestHead& head);
+  bool check_target(Http1Scratch& scratch, RequestHead& head);
+  bool check_fields(RequestHead& head);
+  bool refuse(uint16_t status, std::string_view why);
+  int count_trailer(size_t length);
+  int count_extension(size_t length);
+
+  const Http1Options& options_;
+  llhttp_t parser_;
+  size_t scanned_ = 0;     ///< bytes known to hold no end of head
+  size_t line_begin_ = 0;  ///< where the line being scanned begins
+  size_t head_begin_ = 0;  ///< behind one leading CRLF
+  size_t lines_ = 0;
+  size_t head_bytes_ = 0;
+  // While the parser runs:
+  HeaderList* fields_ = nullptr;
+  std::string* content_ = nullptr;
+  std::string_view name_;
+  std::string_view value_;
+  bool too_many_fields_ = false;
+  size_t trailer_bytes_ = 0;
+  size_t extension_bytes_ = 0;   ///< of the chunk line being read
+  size_t extensions_bytes_ = 0;  ///< of the whole body
+  bool in_body_ = false;
+  bool body_done_ = false;
+  bool keep_alive_ = true;
+  BodyFraming framing_ = BodyFraming::kNone;
+  Refusal refusal_;
+};
+
+}  // namespace perigee::http

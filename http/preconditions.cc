@@ -1,0 +1,91 @@
+#include "http/preconditions.h"
+
+#include "http/date.h"
+
+namespace perigee::http {
+namespace {
+
+std::string_view opaque(std::string_view tag) {
+  return tag.starts_with("W/") ? tag.substr(2) : tag;
+}
+
+/// The next member of a list of entity-tags, in which a backslash escapes nothing. Empty: the end.
+std::string_view next_tag(std::string_view& rest) {
+  const size_t begin = rest.find_first_not_of(" \t,");
+  if (begin == std::string_view::npos) {
+    rest = {};
+    return {};
+  }
+  rest.remove_prefix(begin);
+  const size_t quote = rest.find('"');
+  const size_t comma = rest.find(',');
+  size_t end = std::min(comma, rest.size());
+  if (quote < end) {
+    const size_t closing = rest.find('"', quote + 1);
+    end = std::min(rest.find(',', closing == std::string_view::npos ? end : closing), rest.size());
+  }
+  const std::string_view tag = trim_ows(rest.substr(0, end));
+  rest.remove_prefix(end);
+  return tag;
+}
+
+template <typename Equal>
+bool any_tag(const HeaderList& fields, FieldName name, std::string_view stored, Equal equal) {
+  for (const Field& field : fields) {
+    if (field.token != name) continue;
+    if (trim_ows(field.value) == "*") return true;
+    std::string_view rest = field.value;
+    for (std::string_view tag = next_tag(rest); !tag.empty(); tag = next_tag(rest)) {
+      if (!stored.empty() && equal(tag, stored)) return true;
+    }
+  }
+  return false;
+}
+
+std::optional<int64_t> date_of(const HeaderList& fields, FieldName name, int64_t now_ms) {
+  const Field* field = fields.find(name);
+  return field != nullptr ? parse_date(field->value, now_ms) : std::nullopt;
+}
+
+}  // namespace
+
+bool weakly_equal(std::string_view a, std::string_view b) {
+  return !a.empty() && opaque(a) == opaque(b);
+}
+
+bool strongly_equal(std::string_view a, std::string_view b) {
+  return a == b && !a.starts_with("W/") && a.size() >= 2 && a.front() == '"' && a.back() == '"';
+}
+
+Precondition evaluate(const StoredResponse& stored, const RequestHead& request) {
+  const uint16_t status = stored.policy.status;
+  if (status < 200 || status >= 300) return Precondition::kNone;
+  const HeaderList& fields = request.fields;
+  const int64_t now_ms = stored.date_ms;
+  const int64_t modified_ms = stored.last_modified_ms;
+  if (fields.find(FieldName::kIfMatch) != nullptr) {
+    if (!any_tag(fields, FieldName::kIfMatch, stored.etag, strongly_equal)) {
+      return Precondition::kFailed;
+    }
+  } else if (const auto since = date_of(fields, FieldName::kIfUnmodifiedSince, now_ms)) {
+    if (modified_ms < 0 || modified_ms > *since) return Precondition::kFailed;
+  }
+  if (fields.find(FieldName::kIfNoneMatch) != nullptr) {
+    const bool match = any_tag(fields, FieldName::kIfNoneMatch, stored.etag, weakly_equal);
+    return match ? Precondition::kNotModified : Precondition::kNone;
+  }
+  if (const auto since = date_of(fields, FieldName::kIfModifiedSince, now_ms)) {
+    if (modified_ms >= 0 && modified_ms <= *since) return Precondition::kNotModified;
+  }
+  return Precondition::kNone;
+}
+
+bool if_range_holds(const StoredResponse& stored, const RequestHead& request) {
+  const Field* condition = request.fields.find(FieldName::kIfRange);
+  if (condition == nullptr) return true;
+  if (strongly_equal(condition->value, stored.etag)) return true;
+  return !stored.last_modified.empty() && condition->value == stored.last_modified &&
+         stored.last_modified_ms >= 0 && stored.date_ms - stored.last_modified_ms >= 1000;
+}
+
+}  // namespace perigee::http

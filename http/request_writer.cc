@@ -1,0 +1,44 @@
+#include "http/request_writer.h"
+
+#include <charconv>
+
+#include "base/check.h"
+
+namespace perigee::http {
+namespace {
+
+void append_number(std::string& out, uint64_t number, int base) {
+  char digits[24];
+  const auto end = std::to_chars(digits, digits + sizeof digits, number, base).ptr;
+  out.append(digits, end);
+}
+
+}  // namespace
+
+void append_request_head(std::string& out, std::string_view method, std::string_view target,
+                         std::string_view host, const HeaderList& fields, RequestFraming framing,
+                         uint64_t content_length) {
+  out.append(method).append(" ").append(target).append(" HTTP/1.1\r\nHost: ").append(host);
+  out.append("\r\n");
+  for (const Field& field : fields) {
+    out.append(field.name).append(": ").append(field.value).append("\r\n");
+  }
+  if (framing == RequestFraming::kContentLength) {
+    out.append("Content-Length: ");
+    append_number(out, content_length, 10);
+    out.append("\r\n");
+  } else if (framing == RequestFraming::kChunked) {
+    out.append("Transfer-Encoding: chunked\r\n");
+  }
+  out.append("\r\n");
+}
+
+void append_chunk(std::string& out, std::string_view bytes) {
+  CHECK(!bytes.empty());
+  append_number(out, bytes.size(), 16);
+  out.append("\r\n").append(bytes).append("\r\n");
+}
+
+void append_last_chunk(std::string& out) { out.append("0\r\n\r\n"); }
+
+}  // namespace perigee::http

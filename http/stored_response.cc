@@ -1,0 +1,244 @@
+#include "http/stored_response.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+
+#include "http/date.h"
+#include "http/forward.h"
+
+namespace perigee::http {
+namespace {
+
+constexpr uint32_t kImageMagic = 0x31686770;  // "pgh1"
+constexpr uint16_t kNoLine = 0xffff;
+constexpr size_t kImageMost = 64 * base::limits::kKiB;
+
+/// The image: this header, the table, the reason, the received Age, the text. Fields are little-endian, as
+/// the store's records are.
+struct ImageHeader {
+  uint32_t magic;
+  uint16_t lines;
+  uint16_t reason_size;
+  uint16_t age_size;
+  uint16_t etag_line;
+  uint16_t last_modified_line;
+  uint16_t spare;
+  uint32_t text_size;
+  uint32_t spare2;
+  int64_t date_ms;
+  int64_t last_modified_ms;
+  int64_t content_length;  ///< -1: no such line
+};
+static_assert(sizeof(ImageHeader) == 48);
+
+/// Lines that describe the very bytes of the identity form stand last, behind the common ones.
+bool is_identity_line(FieldName token) {
+  switch (token) {
+    case FieldName::kEtag:
+    case FieldName::kContentLength:
+    case FieldName::kContentDigest:
+    case FieldName::kReprDigest:
+    case FieldName::kDigest:
+    case FieldName::kContentMd5:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// Collects lines and writes the image.
+class ImageWriter {
+ public:
+  void add(const Field& field) {
+    (is_identity_line(field.token) ? identity_ : common_).push_back(field);
+  }
+  void add_content_length(uint64_t length) {
+    const auto end = std::to_chars(length_text_, length_text_ + sizeof length_text_, length).ptr;
+    add({FieldName::kContentLength, "Content-Length",
+         {length_text_, static_cast<size_t>(end - length_text_)}});
+    content_length_ = static_cast<int64_t>(length);
+  }
+  void add_date(int64_t ms) {
+    date_ms_ = ms;
+    add({FieldName::kDate, "Date", format_date(ms, date_text_)});
+  }
+  /// Empty when it would be larger than a head may be.
+  std::vector<std::byte> write(std::string_view reason, std::string_view age, int64_t now_ms) {
+    ImageHeader header{};
+    header.magic = kImageMagic;
+    header.etag_line = header.last_modified_line = kNoLine;
+    header.last_modified_ms = -1;
+    header.content_length = content_length_;
+    std::vector<FieldEntry> table;
+    std::string text;
+    for (const auto* lines : {&common_, &identity_}) {
+      for (const Field& field : *lines) append(field, header, table, text, now_ms);
+    }
+    if (date_ms_ >= 0) header.date_ms = date_ms_;
+    const size_t size = sizeof header + table.size() * sizeof(FieldEntry) + reason.size() +
+                        age.size() + text.size();
+    if (size > kImageMost || text.size() > UINT16_MAX) return {};
+    header.lines = static_cast<uint16_t>(table.size());
+    header.reason_size = static_cast<uint16_t>(reason.size());
+    header.age_size = static_cast<uint16_t>(age.size());
+    header.text_size = static_cast<uint32_t>(text.size());
+    std::vector<std::byte> image;
+    image.reserve(size);
+    const auto put = [&](const void* bytes, size_t n) {
+      const auto* begin = static_cast<const std::byte*>(bytes);
+      image.insert(image.end(), begin, begin + n);
+    };
+    put(&header, sizeof header);
+    put(table.data(), table.size() * sizeof(FieldEntry));
+    put(reason.data(), reason.size());
+    put(age.data(), age.size());
+    put(text.data(), text.size());
+    return image;
+  }
+
+ private:
+  static void append(const Field& field, ImageHeader& header, std::vector<FieldEntry>& table,
+                     std::string& text, int64_t now_ms) {
+    const auto line = static_cast<uint16_t>(table.size());
+    if (field.token == FieldName::kEtag && header.etag_line == kNoLine) header.etag_line = line;
+    if (field.token == FieldName::kLastModified && header.last_modified_line == kNoLine) {
+      header.last_modified_line = line;
+      header.last_modified_ms = parse_date(field.value, now_ms).value_or(-1);
+    }
+    if (field.token == FieldName::kDate) {
+      header.date_ms = parse_date(field.value, now_ms).value_or(now_ms);
+    }
+    table.push_back({static_cast<uint16_t>(field.token), static_cast<uint16_t>(field.name.size()),
+                     static_cast<uint16_t>(text.size() + field.name.size() + 2),
+                     static_cast<uint16_t>(field.value.size())});
+    text.append(field.name).append(": ").append(field.value).append("\r\n");
+  }
+
+  std::vector<Field> common_;
+  std::vector<Field> identity_;
+  char length_text_[20];
+  char date_text_[kDateSize];
+  int64_t content_length_ = -1;
+  int64_t date_ms_ = -1;
+};
+
+bool named(std::span<const std::string_view> names, std::string_view name) {
+  return std::any_of(names.begin(), names.end(),
+                     [&](std::string_view other) { return iequals(other, name); });
+}
+
+/// Fields of a 304 that replace nothing (http-rules 2.9).
+bool is_merged(const Field& field, const HeaderList& all) {
+  switch (field.token) {
+    case FieldName::kContentLength:
+    case FieldName::kContentEncoding:
+    case FieldName::kContentRange:
+    case FieldName::kSetCookie:
+    case FieldName::kAge:
+    case FieldName::kDate:
+      return false;
+    default:
+      return !is_hop_by_hop(field, all);
+  }
+}
+
+const Field* valid_date(const HeaderList& fields, int64_t now_ms) {
+  const Field* date = fields.find(FieldName::kDate);
+  return date != nullptr && parse_date(date->value, now_ms) ? date : nullptr;
+}
+
+}  // namespace
+
+std::vector<std::byte> make_head_image(const ReceivedResponse& received, const ResponseTimes& times,
+                                       const ImageOptions& options) {
+  ImageWriter writer;
+  const Field* date = valid_date(received.fields, times.response_ms);
+  for (const Field& field : received.fields) {
+    const FieldName token = field.token;
+    if (token == FieldName::kContentLength || token == FieldName::kAge) continue;
+    if (token == FieldName::kDate && &field != date) continue;
+    if (token == FieldName::kAltSvc && options.drop_alt_svc) continue;
+    if (token == FieldName::kSetCookie && options.drop_set_cookie) continue;
+    if (is_hop_by_hop(field, received.fields) || named(options.drop_names, field.name)) continue;
+    writer.add(field);
+  }
+  if (date == nullptr) writer.add_date(times.response_ms);
+  if (options.content_length) writer.add_content_length(*options.content_length);
+  return writer.write(received.reason, received.fields.value(FieldName::kAge), times.response_ms);
+}
+
+std::vector<std::byte> freshen_head_image(const StoredResponse& stored,
+                                          const ReceivedResponse& not_modified,
+                                          const ResponseTimes& times) {
+  ImageWriter writer;
+  const HeaderList& fresh = not_modified.fields;
+  for (size_t i = 0; i < stored.block.size(); ++i) {
+    const Field field = stored.block.at(i);
+    if (field.token == FieldName::kContentLength || field.token == FieldName::kDate) continue;
+    const Field* replacement = fresh.find(field.name);
+    if (replacement != nullptr && is_merged(*replacement, fresh)) continue;
+    writer.add(field);
+  }
+  for (const Field& field : fresh) {
+    if (is_merged(field, fresh)) writer.add(field);
+  }
+  if (const Field* date = valid_date(fresh, times.response_ms); date != nullptr) {
+    writer.add(*date);
+  } else {
+    writer.add_date(times.response_ms);
+  }
+  if (stored.content_length) writer.add_content_length(*stored.content_length);
+  return writer.write(stored.reason, fresh.value(FieldName::kAge), times.response_ms);
+}
+
+std::vector<std::byte> with_content_length(std::span<const std::byte> image, uint64_t length) {
+  const std::optional<StoredResponse> stored = view_head_image(image, {});
+  if (!stored) return {};
+  ImageWriter writer;
+  for (size_t i = 0; i < stored->block.size(); ++i) {
+    const Field field = stored->block.at(i);
+    if (field.token != FieldName::kContentLength) writer.add(field);
+  }
+  writer.add_content_length(length);
+  return writer.write(stored->reason, stored->received_age, stored->date_ms);
+}
+
+std::optional<StoredResponse> view_head_image(std::span<const std::byte> image,
+                                              const StoredPolicy& policy) {
+  ImageHeader header;
+  if (image.size() < sizeof header) return std::nullopt;
+  std::memcpy(&header, image.data(), sizeof header);
+  const size_t table_size = header.lines * sizeof(FieldEntry);
+  const size_t size = sizeof header + table_size + header.reason_size + header.age_size +
+                      size_t{header.text_size};
+  if (header.magic != kImageMagic || size != image.size()) return std::nullopt;
+  StoredResponse result;
+  result.policy = policy;
+  const std::byte* at = image.data() + sizeof header;
+  // Records are aligned to 64 bytes and the header's size keeps the table aligned.
+  if (reinterpret_cast<uintptr_t>(at) % alignof(FieldEntry) != 0) return std::nullopt;
+  result.block.table = {reinterpret_cast<const FieldEntry*>(at), header.lines};
+  const char* chars = reinterpret_cast<const char*>(at + table_size);
+  result.reason = {chars, header.reason_size};
+  result.received_age = {chars + header.reason_size, header.age_size};
+  result.block.text = {chars + header.reason_size + header.age_size, header.text_size};
+  for (const FieldEntry& entry : result.block.table) {
+    const size_t end = size_t{entry.value_offset} + entry.value_length;
+    if (entry.name_length + 2u > entry.value_offset || end + 2 > header.text_size) {
+      return std::nullopt;
+    }
+  }
+  if (header.etag_line < header.lines) result.etag = result.block.at(header.etag_line).value;
+  if (header.last_modified_line < header.lines) {
+    result.last_modified = result.block.at(header.last_modified_line).value;
+  }
+  result.date_ms = header.date_ms;
+  result.last_modified_ms = header.last_modified_ms;
+  if (header.content_length >= 0) {
+    result.content_length = static_cast<uint64_t>(header.content_length);
+  }
+  return result;
+}
+
+}  // namespace perigee::http
