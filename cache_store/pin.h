@@ -1,7 +1,6 @@
 // The right to read one record: its slab is not recycled while the Pin is held.
 //
-// A pin is one atomic add on the slab's word; parking lets it go and keeps what is needed to ask for it
-// again. Move-only; any thread may drop one.
+// A pin is one atomic add on the slab's word. Move-only; any thread may drop one.
 #pragma once
 
 #include <atomic>
@@ -46,16 +45,6 @@ class Pin {
   SlabWord* word_ = nullptr;
   uint32_t slab_ = 0;
   uint32_t life_ = 0;
-};
-
-/// What a blocked reader keeps instead of a Pin.
-struct ParkedPin {
-  uint32_t slab = 0;
-  uint32_t life = 0;
-  uint64_t record_offset = 0;  ///< of the record in the store file
-  uint64_t rid = 0;
-  uint64_t digest_lo = 0;
-  uint64_t digest_hi = 0;
 };
 
 }  // namespace perigee::cache_store

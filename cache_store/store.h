@@ -5,6 +5,7 @@
 // marked "loop" never block. The layout on disk is described in FORMAT.md.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -114,7 +115,8 @@ struct StoreOptions {
   uint64_t size_bytes = 0;
   uint64_t slab_bytes = 0;     ///< 0: chosen from the size (STORE §1)
   uint64_t journal_bytes = 0;  ///< of one half; 0: chosen from the size
-  unsigned recovery_threads = 2;
+  /// Chance from the operating system for a new file's uuid (16 bytes) and secret (32).
+  std::array<std::byte, 48> entropy{};
 };
 
 /// Counts since open, and the present state. Any thread.
@@ -131,7 +133,6 @@ struct StoreStats {
   uint64_t poisoned = 0;       ///< slabs dropped after a bad page
   uint64_t purges = 0;
   uint64_t recovered = 0;      ///< entries found at open
-  int64_t recovery_ms = 0;
   bool journal_bad = false;
   bool failed = false;         ///< nothing is stored any more; the node goes on as a proxy
 };
@@ -178,8 +179,6 @@ class Store {
   virtual Ticket ticket() const = 0;
   /// Any thread. True when a hard or soft purge of this URL, or an erase, came after the ticket.
   virtual bool purged_since(const Digest& digest, Ticket ticket) const = 0;
-  /// Loop. The record a parked reader had, pinned again; an empty Pin when it is gone.
-  virtual Found resume(const ParkedPin& parked, std::string_view key) = 0;
   /// Pool. One step of reclaim, sync, journal and residency; false when nothing is left to do now.
   virtual bool maintain(const StepBudget& budget) = 0;
   /// True when bytes of this slab cannot be trusted any more (a page went bad under a reader). Loop;

@@ -313,8 +313,9 @@ bool ResponseParser::State::choose_framing() {
   if (lengths > 0) {
     const std::string_view digits = fields.value(FieldName::kContentLength);
     uint64_t length = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
-    const bool number = !digits.empty() && error == std::errc() && end == digits.data() + digits.size();
+    const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), length);
+    const bool number = !digits.empty() && parsed.ec == std::errc() &&
+                        parsed.ptr == digits.data() + digits.size();
     if (!bodiless && (lengths > 1 || !number || codings > 0)) {
       fail("the origin's Content-Length can be read in two ways");
       return false;
@@ -353,8 +354,8 @@ bool ResponseParser::State::choose_framing() {
     chunks_done = false;
     extension_bytes = extensions_bytes = trailer_bytes = 0;
     static constexpr std::string_view kHead = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-    const llhttp_errno_t error = llhttp_execute(&chunks, kHead.data(), kHead.size());
-    CHECK(error == HPE_OK);
+    const llhttp_errno_t outcome = llhttp_execute(&chunks, kHead.data(), kHead.size());
+    CHECK(outcome == HPE_OK);
     trailer_bytes = 0;
   }
   return true;
@@ -385,12 +386,12 @@ ResponseParser::Step ResponseParser::State::read_chunked(std::span<const std::by
   if (input.empty()) return {};
   content = {};
   const std::string_view text = as_text(input);
-  const llhttp_errno_t error = llhttp_execute(&chunks, text.data(), text.size());
+  const llhttp_errno_t outcome = llhttp_execute(&chunks, text.data(), text.size());
   size_t used = text.size();
-  if (error == HPE_PAUSED) {
+  if (outcome == HPE_PAUSED) {
     used = static_cast<size_t>(llhttp_get_error_pos(&chunks) - text.data());
     llhttp_resume(&chunks);
-  } else if (error != HPE_OK) {
+  } else if (outcome != HPE_OK) {
     return {fail("the origin's chunked content is malformed"), 0, {}};
   }
   if (!content.empty()) {

@@ -1,0 +1,143 @@
+// Where each record lies: lock-striped shards of 24-byte entries, open addressing (STORE: the index).
+//
+// The record itself is never touched under a shard's lock. An entry that is found under the lock keeps its
+// slab from being recycled until it is pinned: recycling takes all entries of a slab out first.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "base/fn.h"
+#include "cache_store/store.h"
+
+namespace perigee::cache_store {
+
+/// A place in the slab area. Offsets and lengths are in units of 64 bytes.
+struct Location {
+  uint32_t slab = 0;
+  uint32_t offset64 = 0;
+  uint32_t length64 = 0;
+  bool operator==(const Location&) const = default;
+};
+
+/// A copy of what an entry says.
+struct IndexEntry {
+  Location location;
+  bool verified = false;
+  uint32_t stale_since_s = 0;
+};
+
+class Index {
+ public:
+  Index();
+
+  /// Looks at slots 0 and 7 of a digest under its lock; `pin` is called there for the one that is found,
+  /// so that the slab cannot go away. Counts a use. Slot 7 wins (they exclude each other).
+  template <typename PinIt>
+  std::optional<IndexEntry> find(const Digest& digest, Slot& slot, PinIt pin) {
+    Shard& shard = shard_of(digest);
+    const std::lock_guard lock(shard.mutex);
+    for (const Slot candidate : {kVarySlot, kHeadSlot}) {
+      Entry* entry = shard.find(tag_of(digest, candidate));
+      if (entry == nullptr) continue;
+      if (frequency(entry->loc) < 3) entry->loc += kFrequencyOne;
+      slot = candidate;
+      const IndexEntry found = view(*entry);
+      pin(found.location);
+      return found;
+    }
+    return std::nullopt;
+  }
+  /// Puts an entry in, taking out those that it excludes; `admit` is asked under the lock and returns the
+  /// stale_since to write, or nullopt to refuse. False: refused.
+  template <typename Admit>
+  bool insert(const Digest& digest, Slot slot, const Location& location, bool verified, Admit admit) {
+    Shard& shard = shard_of(digest);
+    const std::lock_guard lock(shard.mutex);
+    const std::optional<uint32_t> stale_since_s = admit();
+    if (!stale_since_s) return false;
+    for (Slot other = 0; other <= kVarySlot; ++other) {
+      const bool excluded = slot == kVarySlot ? other < kVarySlot : other == kVarySlot;
+      if (excluded) shard.remove(tag_of(digest, other));
+    }
+    shard.insert({tag_of(digest, slot), pack(location, verified), *stale_since_s, 0});
+    return true;
+  }
+  /// Only if the entry still is at `location`.
+  bool erase_if(const Digest& digest, Slot slot, const Location& location);
+  void set_verified(const Digest& digest, Slot slot, const Location& location, bool verified);
+  /// All slots of the digest. True: something was there. `fence` runs under the lock, before.
+  template <typename Fence>
+  bool erase(const Digest& digest, Fence fence) {
+    Shard& shard = shard_of(digest);
+    const std::lock_guard lock(shard.mutex);
+    fence();
+    bool any = false;
+    for (Slot slot = 0; slot <= kVarySlot; ++slot) any = shard.remove(tag_of(digest, slot)) || any;
+    return any;
+  }
+  /// Marks all slots stale since `stale_since_s`. True: something was there.
+  template <typename Fence>
+  bool make_stale(const Digest& digest, uint32_t stale_since_s, Fence fence) {
+    Shard& shard = shard_of(digest);
+    const std::lock_guard lock(shard.mutex);
+    fence();
+    bool any = false;
+    for (Slot slot = 0; slot <= kVarySlot; ++slot) {
+      Entry* entry = shard.find(tag_of(digest, slot));
+      if (entry == nullptr) continue;
+      any = true;
+      if (entry->stale_since == 0) entry->stale_since = stale_since_s;
+    }
+    return any;
+  }
+  /// Clears every `verified` bit: after a sync error nothing that was not read again is trusted.
+  void distrust_all();
+  uint64_t size() const;
+
+ private:
+  static constexpr size_t kShards = 256;
+  static constexpr uint64_t kFrequencyOne = 1ull << 58;
+  static constexpr uint64_t kVerified = 1ull << 60;
+
+  struct Entry {
+    uint64_t tag = 0;  ///< digest.lo with the slot in its low 3 bits; 0: empty
+    uint64_t loc = 0;  ///< slab 22, offset 18, length 18, frequency 2, verified 1, spare 3
+    uint32_t stale_since = 0;
+    uint32_t checked = 0;
+  };
+  static_assert(sizeof(Entry) == 24);
+
+  struct alignas(64) Shard {
+    mutable std::mutex mutex;
+    std::vector<Entry> entries;
+    size_t used = 0;
+    size_t home(uint64_t tag) const { return (tag >> 3) % entries.size(); }
+    Entry* find(uint64_t tag);
+    void insert(const Entry& entry);
+    bool remove(uint64_t tag);
+    void grow();
+  };
+
+  static uint64_t tag_of(const Digest& digest, Slot slot) { return (digest.lo & ~7ull) | slot; }
+  static uint64_t pack(const Location& location, bool verified) {
+    return location.slab | uint64_t{location.offset64} << 22 | uint64_t{location.length64} << 40 |
+           (verified ? kVerified : 0);
+  }
+  static Location unpack(uint64_t loc) {
+    return {static_cast<uint32_t>(loc & 0x3fffff), static_cast<uint32_t>(loc >> 22 & 0x3ffff),
+            static_cast<uint32_t>(loc >> 40 & 0x3ffff)};
+  }
+  static unsigned frequency(uint64_t loc) { return loc >> 58 & 3; }
+  static IndexEntry view(const Entry& entry) {
+    return {unpack(entry.loc), (entry.loc & kVerified) != 0, entry.stale_since};
+  }
+  Shard& shard_of(const Digest& digest) { return shards_[digest.hi % kShards]; }
+
+  std::array<Shard, kShards> shards_;
+};
+
+}  // namespace perigee::cache_store

@@ -1,0 +1,192 @@
+#include "cache_store/store.h"
+
+#include <xxhash.h>
+
+#include <cstring>
+
+#include "cache_store/sigbus.h"
+#include "cache_store/store_core.h"
+
+namespace perigee::cache_store {
+
+StoreCore::StoreCore(const StoreOptions& options, StoreIo& io, StoreObserver& observer)
+    : options_(options), io_(io), observer_(observer) {}
+
+StoreCore::~StoreCore() {
+  if (map_ == nullptr) return;
+  // What was purged or erased must not come back, however the process ends.
+  if (!commit(purges_->newest()).ok()) observer_.on_store_event("the last purges are not durable");
+  unguard_map(map_);
+}
+
+base::Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options, StoreIo& io,
+                                                 StoreObserver& observer, int64_t wall_ms) {
+  auto store = std::make_unique<StoreCore>(options, io, observer);
+  const base::Status status = store->start(wall_ms);
+  if (!status.ok()) return status.error();
+  return std::unique_ptr<Store>(std::move(store));
+}
+
+Digest StoreCore::digest(std::string_view key) const {
+  const XXH128_hash_t hash =
+      XXH3_128bits_withSecret(key.data(), key.size(), key_secret_.data(), key_secret_.size());
+  // The low three bits are the slot's, and a tag of 0 means empty.
+  const uint64_t lo = (hash.low64 & ~7ull) == 0 ? 8 : hash.low64;
+  return {lo, hash.high64};
+}
+
+Found StoreCore::lookup(const Digest& digest, std::string_view key, SlotMask) {
+  Found found;
+  found.digest = digest;
+  Slot slot = kHeadSlot;
+  const std::optional<IndexEntry> entry = index_.find(
+      digest, slot, [&](const Location& location) { found.pin = pin(location.slab); });
+  if (!entry) return found;
+  if (poisoned(found.pin)) {
+    found.pin.reset();
+    return found;
+  }
+  if (!entry->verified) {
+    found.pin.reset();
+    found.state = Found::kCold;
+    return found;
+  }
+  if (!read_record(entry->location, key, found.record)) {
+    found.pin.reset();
+    return found;
+  }
+  found.record.stale_since_ms = int64_t{entry->stale_since_s} * 1000;
+  found.state = slot == kVarySlot ? Found::kVary : Found::kHit;
+  return found;
+}
+
+/// Views a record that was verified before. False: another key under the same digest.
+bool StoreCore::read_record(const Location& location, std::string_view key, RecordView& out) const {
+  const std::byte* base = at(location);
+  format::RecordHeader header;
+  std::memcpy(&header, base, sizeof header);
+  const format::RecordLayout layout = format::layout(
+      header.header_length, header.key_length, header.tag_count, header.head_length, header.body_length);
+  // A page that went bad reads as zeros: nothing past the record may be viewed.
+  if (header.magic != format::kRecordMagic || layout.end > uint64_t{location.length64} * 64) {
+    return false;
+  }
+  const auto* chars = reinterpret_cast<const char*>(base);
+  if (std::string_view(chars + layout.key, header.key_length) != key) return false;
+  out.kind = static_cast<RecordKind>(header.kind);
+  out.slot = header.slot;
+  out.rid = header.rid;
+  out.policy = {header.response_time_ms,          header.initial_age_ms,
+                header.lifetime_ms,               header.stale_while_revalidate_ms,
+                header.stale_if_error_ms,         header.flags,
+                header.status};
+  out.key = {chars + layout.key, header.key_length};
+  out.head = {base + layout.head, header.head_length};
+  out.body = {base + layout.body, header.body_length};
+  out.body_offset = static_cast<uint64_t>(base - map_) + layout.body;
+  return true;
+}
+
+void StoreCore::warm(const Digest& digest, std::string_view, SlotMask) {
+  Slot slot = kHeadSlot;
+  Pin held;
+  const std::optional<IndexEntry> entry =
+      index_.find(digest, slot, [&](const Location& location) { held = pin(location.slab); });
+  if (!entry || entry->verified) return;
+  if (verify(entry->location, digest, slot)) {
+    index_.set_verified(digest, slot, entry->location, true);
+    return;
+  }
+  corrupt_.fetch_add(1, std::memory_order_relaxed);
+  index_.erase_if(digest, slot, entry->location);
+}
+
+/// Reads the record from the file, so that a bad block is an error and not a signal, and checks all of it.
+bool StoreCore::verify(const Location& location, const Digest& digest, Slot slot) const {
+  const uint64_t size = uint64_t{location.length64} * 64;
+  const uint64_t begin = geometry_.slab_begin(location.slab) + uint64_t{location.offset64} * 64;
+  std::vector<std::byte> bytes(size);
+  constexpr uint64_t kStep = 256 * 1024;
+  for (uint64_t done = 0; done < size; done += kStep) {
+    const uint64_t n = std::min(kStep, size - done);
+    if (!io_.pread(begin + done, std::span(bytes).subspan(done, n)).ok()) return false;
+  }
+  format::RecordHeader header;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  const format::RecordLayout layout = format::layout(
+      header.header_length, header.key_length, header.tag_count, header.head_length, header.body_length);
+  if (header.magic != format::kRecordMagic || header.header_length < sizeof header ||
+      layout.end > size || header.body_length > size || header.head_length > size) {
+    return false;
+  }
+  if (header.digest_lo != digest.lo || header.digest_hi != digest.hi || header.slot != slot) {
+    return false;
+  }
+  const std::span<const std::byte> all(bytes);
+  const std::span<const std::byte> meta = all.subspan(layout.key, layout.body - layout.key);
+  if (head_checksum(header, {&meta, 1}) != header.head_checksum) return false;
+  const std::span<const std::byte> body = all.subspan(layout.body, header.body_length);
+  if (XXH3_64bits(body.data(), body.size()) != header.body_checksum) return false;
+  // The map may still have to fault these pages in: here, not on a loop.
+  for (uint64_t at_byte = 0; at_byte < size; at_byte += 4096) {
+    const volatile std::byte* touched = map_ + begin + at_byte;
+    (void)*touched;
+  }
+  return !words_[location.slab].poisoned.load(std::memory_order_relaxed);
+}
+
+/// Draws a sequence number and queues the journal entry as one step: an order that commit() relies on.
+uint64_t StoreCore::record_purge(const Digest& digest, bool erasure, bool soft, int64_t time_ms) {
+  const std::lock_guard lock(purge_mutex_);
+  const uint64_t seq = purges_->add(digest, soft, time_ms);
+  journal_->add({seq, digest, time_ms, erasure, soft});
+  return seq;
+}
+
+int StoreCore::erase(const Digest& digest) {
+  return index_.erase(digest, [&] { record_purge(digest, true, false, 0); }) ? 1 : 0;
+}
+
+PurgeResult StoreCore::purge(const Predicate& predicate) {
+  PurgeResult result;
+  const auto fence = [&] {
+    result.seq = record_purge(predicate.digest, false, predicate.soft, predicate.wall_ms);
+  };
+  const bool matched =
+      predicate.soft
+          ? index_.make_stale(predicate.digest, static_cast<uint32_t>(predicate.wall_ms / 1000), fence)
+          : index_.erase(predicate.digest, fence);
+  result.matched = matched ? 1 : 0;
+  return result;
+}
+
+base::Status StoreCore::commit(uint64_t seq) { return journal_->commit(seq); }
+
+bool StoreCore::purged_since(const Digest& digest, Ticket ticket) const {
+  const PurgeTable::Verdict verdict = purges_->since(digest, ticket);
+  return verdict.removed || verdict.stale_since_ms != 0;
+}
+
+StoreStats StoreCore::stats() const {
+  StoreStats stats;
+  stats.objects = index_.size();
+  stats.slabs = geometry_.slab_count;
+  stats.slab_bytes = geometry_.slab_bytes;
+  {
+    const std::lock_guard lock(append_mutex_);
+    stats.slabs_free = free_.size();
+  }
+  stats.puts = puts_.load(std::memory_order_relaxed);
+  stats.puts_refused = puts_refused_.load(std::memory_order_relaxed);
+  stats.puts_no_room = puts_no_room_.load(std::memory_order_relaxed);
+  stats.evicted = evicted_.load(std::memory_order_relaxed);
+  stats.corrupt = corrupt_.load(std::memory_order_relaxed);
+  stats.poisoned = poisoned_.load(std::memory_order_relaxed);
+  stats.purges = purges_->newest();
+  stats.recovered = recovered_;
+  stats.journal_bad = journal_->bad();
+  stats.failed = failed_.load(std::memory_order_relaxed);
+  return stats;
+}
+
+}  // namespace perigee::cache_store

@@ -1,0 +1,141 @@
+#include "cache_store/store_io.h"
+
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+
+namespace perigee::cache_store {
+namespace {
+
+using base::Done;
+using base::Error;
+using base::ErrorCode;
+using base::Status;
+
+Error os_failure(const char* what) {
+  const int error = errno;
+  const bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
+  const bool lacking = error == EOPNOTSUPP || error == ENOSYS;
+  const ErrorCode code =
+      full ? ErrorCode::kNoSpace : lacking ? ErrorCode::kUnsupported : ErrorCode::kIo;
+  return {code, error, std::string(what) + ": " + std::strerror(error)};
+}
+
+class FileIo final : public StoreIo {
+ public:
+  ~FileIo() override {
+    if (map_ != nullptr) ::munmap(map_, map_size_);
+    if (fd_ >= 0) ::close(fd_);
+  }
+
+  base::Result<FileFacts> open(const std::string& path) override {
+    const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+    std::error_code ignored;
+    if (!folder.empty()) std::filesystem::create_directories(folder, ignored);
+    fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd_ < 0) return os_failure("the store file cannot be opened");
+    if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+      return Error{ErrorCode::kForbidden, errno,
+                   "the store file " + path + " is in use by another perigee"};
+    }
+    struct statx facts {};
+    if (::statx(fd_, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &facts) != 0) {
+      return os_failure("the store file cannot be examined");
+    }
+    FileFacts result;
+    result.size = facts.stx_size;
+    result.inode = facts.stx_ino;
+    result.birth_ns = static_cast<int64_t>(facts.stx_btime.tv_sec) * 1'000'000'000 +
+                      static_cast<int64_t>(facts.stx_btime.tv_nsec);
+    return result;
+  }
+  Status allocate(uint64_t size) override {
+    if (::ftruncate(fd_, static_cast<off_t>(size)) != 0) return os_failure("the store file cannot be sized");
+    // Not posix_fallocate: its emulation writes every block in silence.
+    if (::fallocate(fd_, 0, 0, static_cast<off_t>(size)) != 0) {
+      return os_failure("the store file cannot be allocated");
+    }
+    return Done{};
+  }
+  base::Result<const std::byte*> map(uint64_t size) override {
+    void* map = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd_, 0);
+    if (map == MAP_FAILED) return os_failure("the store file cannot be mapped");
+    map_ = map;
+    map_size_ = size;
+    return static_cast<const std::byte*>(map_);
+  }
+  Status pread(uint64_t offset, std::span<std::byte> into) override {
+    while (!into.empty()) {
+      const ssize_t n = ::pread(fd_, into.data(), into.size(), static_cast<off_t>(offset));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return os_failure("the store file cannot be read");
+      if (n == 0) return Error{ErrorCode::kIo, 0, "the store file is shorter than it was"};
+      into = into.subspan(static_cast<size_t>(n));
+      offset += static_cast<uint64_t>(n);
+    }
+    return Done{};
+  }
+  Status pwrite(uint64_t offset, std::span<const std::byte> bytes) override {
+    return write(offset, bytes, 0);
+  }
+  Status pwrite_durable(uint64_t offset, std::span<const std::byte> bytes) override {
+    return write(offset, bytes, RWF_DSYNC);
+  }
+  Status sync() override {
+    if (::fdatasync(fd_) != 0) return os_failure("the store file cannot be synced");
+    return Done{};
+  }
+  Status detach(uint64_t offset, uint64_t length) override {
+    const auto at = static_cast<off_t>(offset);
+    const auto size = static_cast<off_t>(length);
+    if (::fallocate(fd_, FALLOC_FL_ZERO_RANGE, at, size) == 0) return Done{};
+    if (errno != EOPNOTSUPP) return os_failure("a slab cannot be detached");
+    if (::fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, size) != 0) {
+      return os_failure("a slab cannot be detached");
+    }
+    if (::fallocate(fd_, 0, at, size) == 0) return Done{};
+    Error error = os_failure("a detached slab cannot be allocated again");
+    error.code = ErrorCode::kNoSpace;
+    return error;
+  }
+  int fd() const override { return fd_; }
+
+ private:
+  Status write(uint64_t offset, std::span<const std::byte> bytes, int flags) {
+    while (!bytes.empty()) {
+      iovec piece{const_cast<std::byte*>(bytes.data()), bytes.size()};
+      const ssize_t n = ::pwritev2(fd_, &piece, 1, static_cast<off_t>(offset), flags);
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return os_failure("the store file cannot be written");
+      bytes = bytes.subspan(static_cast<size_t>(n));
+      offset += static_cast<uint64_t>(n);
+    }
+    return Done{};
+  }
+
+  int fd_ = -1;
+  void* map_ = nullptr;
+  uint64_t map_size_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<StoreIo> make_file_io() { return std::make_unique<FileIo>(); }
+
+uint64_t largest_folio_bytes() {
+  std::ifstream file("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size");
+  uint64_t bytes = 0;
+  return file >> bytes && bytes > 0 ? bytes : 2 * 1024 * 1024;
+}
+
+}  // namespace perigee::cache_store

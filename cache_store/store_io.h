@@ -1,0 +1,50 @@
+// The store's door to its file. Blocking; tests put failing and forgetting makers in its place.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/result.h"
+
+namespace perigee::cache_store {
+
+/// What is known of the file when it has been opened and locked.
+struct FileFacts {
+  uint64_t size = 0;
+  uint64_t inode = 0;
+  int64_t birth_ns = 0;
+};
+
+class StoreIo {
+ public:
+  virtual ~StoreIo() = default;
+  /// Opens or creates (mode 0600, missing folders too) and takes the writer's lock. kForbidden: another
+  /// process holds it.
+  virtual base::Result<FileFacts> open(const std::string& path) = 0;
+  /// Makes the file `size` bytes long with all blocks allocated. kNoSpace when the disk cannot.
+  virtual base::Status allocate(uint64_t size) = 0;
+  /// Maps all of it, shared and read-only; valid until this object is destroyed.
+  virtual base::Result<const std::byte*> map(uint64_t size) = 0;
+  /// All of `into`, or an error.
+  virtual base::Status pread(uint64_t offset, std::span<std::byte> into) = 0;
+  /// All of `bytes`, or an error.
+  virtual base::Status pwrite(uint64_t offset, std::span<const std::byte> bytes) = 0;
+  /// The same, on stable storage when it returns.
+  virtual base::Status pwrite_durable(uint64_t offset, std::span<const std::byte> bytes) = 0;
+  virtual base::Status sync() = 0;
+  /// Gives the range new pages, zeroed; those lent to sockets live on there. kUnsupported: the file system
+  /// cannot. kNoSpace: the range was punched and could not be allocated again.
+  virtual base::Status detach(uint64_t offset, uint64_t length) = 0;
+  virtual int fd() const = 0;
+};
+
+/// The operating system's file.
+std::unique_ptr<StoreIo> make_file_io();
+
+/// The largest piece of a file that shares one page folio: lending needs slabs that are multiples of it.
+uint64_t largest_folio_bytes();
+
+}  // namespace perigee::cache_store
