@@ -60,7 +60,10 @@ class FileIo final : public StoreIo {
     return result;
   }
   Status allocate(uint64_t size) override {
-    if (::ftruncate(fd_, static_cast<off_t>(size)) != 0) return os_failure("the store file cannot be sized");
+    if (::ftruncate(fd_, static_cast<off_t>(size)) != 0) {
+      return os_failure("the store file cannot be sized");
+    }
+    if (size == 0) return Done{};
     // Not posix_fallocate: its emulation writes every block in silence.
     if (::fallocate(fd_, 0, 0, static_cast<off_t>(size)) != 0) {
       return os_failure("the store file cannot be allocated");

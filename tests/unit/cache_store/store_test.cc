@@ -18,7 +18,7 @@
 namespace perigee::cache_store {
 namespace {
 
-constexpr int64_t kNow = 1'"'"'700'"'"'000'"'"'000'"'"'000;
+constexpr int64_t kNow = 1'700'000'000'000;
 
 class Silent : public StoreObserver {
  public:
@@ -64,7 +64,7 @@ class StoreTest : public testing::Test {
     draft.slot = kind == RecordKind::kVarySpec ? kVarySlot : kHeadSlot;
     draft.key = key;
     draft.base = store_->digest(key);
-    draft.policy.lifetime_ms = 60'"'"'000;
+    draft.policy.lifetime_ms = 60'000;
     draft.policy.status = 200;
     const std::string_view head = "head of ";
     const std::span<const std::byte> piece = std::as_bytes(std::span(body));
@@ -103,18 +103,18 @@ TEST_F(StoreTest, FindsWhatWasPut) {
   ASSERT_EQ(found.state, Found::kHit);
   EXPECT_EQ(text(found.record.body), "body of a");
   EXPECT_EQ(text(found.record.head), "head of ");
-  EXPECT_EQ(found.record.policy.lifetime_ms, 60'"'"'000);
+  EXPECT_EQ(found.record.policy.lifetime_ms, 60'000);
   EXPECT_EQ(look("b").state, Found::kMiss);
 }
 
 TEST_F(StoreTest, KeepsObjectsAcrossARestart) {
   for (int i = 0; i < 500; ++i) {
-    ASSERT_TRUE(put("key" + std::to_string(i), std::string(static_cast<size_t>(i) * 7, '"'"'x'"'"')).ok());
+    ASSERT_TRUE(put("key" + std::to_string(i), std::string(static_cast<size_t>(i) * 7, 'x')).ok());
   }
   reopen();
   EXPECT_EQ(store_->stats().recovered, 500u);
   for (int i = 0; i < 500; ++i) {
-    EXPECT_EQ(body_of("key" + std::to_string(i)), std::string(static_cast<size_t>(i) * 7, '"'"'x'"'"')) << i;
+    EXPECT_EQ(body_of("key" + std::to_string(i)), std::string(static_cast<size_t>(i) * 7, 'x')) << i;
   }
 }
 
@@ -225,7 +225,7 @@ TEST_F(StoreTest, AVarySpecAndAnObjectExcludeEachOther) {
 }
 
 TEST_F(StoreTest, RecyclesTheOldestSlabsAndKeepsTheNewest) {
-  const std::string body(40'"'"'000, '"'"'b'"'"');
+  const std::string body(40'000, 'b');
   for (int i = 0; i < 1200; ++i) {
     ASSERT_TRUE(put("key" + std::to_string(i), body + std::to_string(i)).ok()) << i;
   }
@@ -240,16 +240,16 @@ TEST_F(StoreTest, APinnedRecordOutlivesRecycling) {
   ASSERT_TRUE(put("pinned", "stay").ok());
   const Found found = look("pinned");
   ASSERT_EQ(found.state, Found::kHit);
-  const std::string body(60'"'"'000, '"'"'z'"'"');
+  const std::string body(60'000, 'z');
   for (int i = 0; i < 1000; ++i) ASSERT_TRUE(put("k" + std::to_string(i), body).ok());
   EXPECT_EQ(text(found.record.body), "stay");
 }
 
 TEST_F(StoreTest, AnObjectLargerThanAQuarterSlabIsRefused) {
-  const auto refused = put("a", std::string(store_->max_object_bytes() + 1, '"'"'x'"'"'));
+  const auto refused = put("a", std::string(store_->max_object_bytes() + 1, 'x'));
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, base::ErrorCode::kNoSpace);
-  EXPECT_TRUE(put("a", std::string(store_->max_object_bytes(), '"'"'x'"'"')).ok());
+  EXPECT_TRUE(put("a", std::string(store_->max_object_bytes(), 'x')).ok());
 }
 
 TEST_F(StoreTest, ASecondStoreOnTheSameFileIsRefused) {
@@ -271,12 +271,12 @@ TEST_F(StoreTest, ATooSmallStoreNamesTheLeastSize) {
 
 TEST_F(StoreTest, AFileThatIsNotOursIsLeftAlone) {
   close();
-  std::ofstream(options_.path, std::ios::trunc) << std::string(200'"'"'000, '"'"'q'"'"');
+  std::ofstream(options_.path, std::ios::trunc) << std::string(200'000, 'q');
   io_ = make_file_io();
   const auto opened = Store::open(options_, *io_, observer_, kNow);
   ASSERT_FALSE(opened.ok());
   EXPECT_EQ(opened.error().code, base::ErrorCode::kInvalid);
-  EXPECT_EQ(std::filesystem::file_size(options_.path), 200'"'"'000u);
+  EXPECT_EQ(std::filesystem::file_size(options_.path), 200'000u);
 }
 
 TEST_F(StoreTest, ACopiedFileIsStaleUntilConfirmed) {
@@ -309,7 +309,7 @@ TEST_F(StoreTest, FlippedBitsAreAMissAndNeverAWrongByte) {
   std::map<std::string, std::string> bodies;
   for (int i = 0; i < 300; ++i) {
     const std::string key = "key" + std::to_string(i);
-    bodies[key] = std::string(2000, static_cast<char>('"'"'a'"'"' + i % 26)) + key;
+    bodies[key] = std::string(2000, static_cast<char>('a' + i % 26)) + key;
     ASSERT_TRUE(put(key, bodies[key]).ok());
   }
   std::mt19937_64 chance(7);
@@ -341,7 +341,7 @@ TEST_F(StoreTest, DamagedSuperblocksMakeAnEmptyStore) {
     std::fstream file(options_.path, std::ios::in | std::ios::out | std::ios::binary);
     for (const int at : {100, 64 * 1024 + 100}) {
       file.seekp(at);
-      file.put('"'"'\x7f'"'"');
+      file.put('\x7f');
     }
   }
   open();
@@ -350,7 +350,7 @@ TEST_F(StoreTest, DamagedSuperblocksMakeAnEmptyStore) {
 }
 
 TEST_F(StoreTest, ATruncatedFileIsAPoisonedSlabAndNotACrash) {
-  ASSERT_TRUE(put("a", std::string(9000, '"'"'x'"'"')).ok());
+  ASSERT_TRUE(put("a", std::string(9000, 'x')).ok());
   const Found found = look("a");
   ASSERT_EQ(found.state, Found::kHit);
   ASSERT_EQ(truncate(options_.path.c_str(), 1 << 20), 0);
@@ -373,7 +373,7 @@ TEST_F(StoreTest, PagesOnLoanKeepTheirBytesWhenTheSlabIsRewritten) {
     SUCCEED() << "this file system cannot detach pages";
     return;
   }
-  const std::string body(100'"'"'000, '"'"'l'"'"');
+  const std::string body(100'000, 'l');
   ASSERT_TRUE(put("lent", body).ok());
   int pair[2];
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
@@ -382,10 +382,10 @@ TEST_F(StoreTest, PagesOnLoanKeepTheirBytesWhenTheSlabIsRewritten) {
     auto offset = static_cast<off_t>(found.record.body_offset);
     ASSERT_EQ(sendfile(pair[0], store_->fd(), &offset, body.size()), ssize_t(body.size()));
   }
-  const std::string other(400'"'"'000, '"'"'o'"'"');
+  const std::string other(400'000, 'o');
   for (int i = 0; i < 200; ++i) ASSERT_TRUE(put("k" + std::to_string(i), other).ok());
   EXPECT_EQ(look("lent").state, Found::kMiss);
-  std::string received(body.size(), '"'"'\0'"'"');
+  std::string received(body.size(), '\0');
   ASSERT_EQ(recv(pair[1], received.data(), received.size(), MSG_WAITALL), ssize_t(body.size()));
   EXPECT_EQ(received, body);
   ::close(pair[0]);
@@ -394,15 +394,17 @@ TEST_F(StoreTest, PagesOnLoanKeepTheirBytesWhenTheSlabIsRewritten) {
 
 TEST_F(StoreTest, ManyPurgesFoldIntoAFloorAndNothingComesBack) {
   ASSERT_TRUE(put("kept", "1").ok());
-  for (int i = 0; i < 12'"'"'000; ++i) {
+  for (int i = 0; i < 12'000; ++i) {
     const std::string key = "k" + std::to_string(i);
-    if (i % 100 == 0) ASSERT_TRUE(put(key, "x").ok());
+    if (i % 100 == 0) {
+      ASSERT_TRUE(put(key, "x").ok());
+    }
     store_->purge({store_->digest(key), false, kNow});
     if (i % 500 == 0) store_->maintain({.wall_ms = kNow + i});
   }
   reopen();
   EXPECT_FALSE(store_->stats().journal_bad);
-  for (int i = 0; i < 12'"'"'000; i += 100) {
+  for (int i = 0; i < 12'000; i += 100) {
     const Found found = look("k" + std::to_string(i));
     const bool gone_or_stale = found.state == Found::kMiss || found.record.stale_since_ms != 0;
     EXPECT_TRUE(gone_or_stale) << i;
