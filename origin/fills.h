@@ -29,6 +29,7 @@ struct FillRequest {
   std::string key;                 ///< the URL's key
   cache_store::Digest base;        ///< digest(key)
   cache_store::Digest join;        ///< what is joined: the variant's digest when the Vary spec is known, else `base`
+  std::string join_key;            ///< the key text of `join`
   std::string vary_spec;           ///< encoded spec from slot 7; empty: none known
   std::string target;              ///< as keyed
   std::string host;                ///< the Host field to send
@@ -42,8 +43,8 @@ struct FillRequest {
   bool accept_encoding_constant = true;
 };
 
-/// What a waiter is told, on its own loop, never inside a call of Fills. Exactly one of head, released
-/// and failed, after any number of interim heads.
+/// What a waiter is told, on its own loop, never inside a call of Fills. Exactly one of head, released,
+/// stored and failed, after any number of interim heads; it may be destroyed inside that one.
 class FillWaiter {
  public:
   FillWaiter() = default;
@@ -62,15 +63,19 @@ class FillWaiter {
   /// The response is not for this request (uncacheable, private to another request, another variant):
   /// go alone at once.
   virtual void on_fill_released() = 0;
+  /// A record for the key was published meanwhile: look up again.
+  virtual void on_fill_stored() = 0;
   virtual void on_fill_failed(const FetchError& error) = 0;
   /// Still a member of a fill whose head is not there.
-  bool waiting() const { return membership_ != nullptr; }
+  bool waiting() const { return session_ != nullptr; }
   /// The same as destroying it.
   void leave_fill();
 
  private:
-  friend class Fills;
-  void* membership_ = nullptr;
+  friend class LoopFills;
+  class LoopFills* fills_ = nullptr;
+  std::shared_ptr<class FillProgress> session_;
+  bool own_ = false;
 };
 
 enum class JoinMode : uint8_t {
@@ -113,8 +118,8 @@ class Fills {
   void cancel();
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  friend class FillReader;
+  std::unique_ptr<class LoopFills> loop_;
 };
 
 /// A fill once its head is there. The head and policy are immutable; any loop.
@@ -131,23 +136,6 @@ class FillSession {
   virtual bool storing() const = 0;
   /// The whole length where it is known: declared, or complete.
   virtual std::optional<uint64_t> body_size() const = 0;
-};
-
-/// A cursor over [begin, end) of a session's body (`end` nullopt: to its end). Loop-local. Placed by its
-/// maker in memory of the exchange.
-class FillReader : public http::BodySource {
- public:
-  FillReader(std::shared_ptr<FillSession> session, base::Env& env, uint64_t begin,
-             std::optional<uint64_t> end);
-  ~FillReader() override;
-  http::Chunk peek(size_t max) override;
-  void advance(size_t n) override;
-  void park() override;
-  std::optional<uint64_t> size() const override;
-
- private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace perigee::origin

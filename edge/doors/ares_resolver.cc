@@ -1,0 +1,171 @@
+#include "edge/doors/ares_resolver.h"
+
+#include <netdb.h>
+
+#include <algorithm>
+#include <string>
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "edge/doors/socket_address.h"
+#include "edge/doors/uv_env.h"
+
+namespace perigee::edge {
+
+namespace {
+constexpr size_t kHostMost = 253;
+constexpr int kTries = 2;
+
+const bool g_library_ready = ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS;
+}  // namespace
+
+/// One question. Deletes itself in a later turn, once it has answered and nobody refers to it.
+class AresResolver::Query final : public base::InFlight {
+ public:
+  Query(UvEnv& env, std::string_view host, uint16_t port, base::OnResolve on_resolve)
+      : env_(env),
+        host_(host),
+        port_(port),
+        on_resolve_(std::move(on_resolve)),
+        timer_([this] { answer(base::Error{base::ErrorCode::kTimeout, 0, "resolving " + host_ + " took too long"}); }) {}
+
+  void start(ares_channel channel) {
+    env_.arm(timer_, env_.now() + base::limits::kResolveMs);
+    if (host_.empty() || host_.size() > kHostMost) return fail("the name is too long");
+    ares_addrinfo_hints hints{};
+    hints.ai_family = AF_UNSPEC;
+    hints.ai_socktype = SOCK_STREAM;
+    asked_ = true;
+    ares_getaddrinfo(channel, host_.c_str(), nullptr, &hints, on_addresses, this);
+  }
+
+ private:
+  static void on_addresses(void* data, int status, int, ares_addrinfo* info) {
+    auto& query = *static_cast<Query*>(data);
+    query.asked_ = false;
+    if (status != ARES_SUCCESS) {
+      query.fail(ares_strerror(status));
+    } else {
+      base::Addresses addresses;
+      for (const ares_addrinfo_node* node = info->nodes; node != nullptr; node = node->ai_next) {
+        base::Address address = from_sockaddr(node->ai_addr);
+        address.port = query.port_;
+        const bool known = std::find(addresses.begin(), addresses.end(), address) != addresses.end();
+        if (!known && address.family != base::Address::Family::kNone) addresses.push_back(address);
+      }
+      if (addresses.empty()) {
+        query.fail("it has no address");
+      } else {
+        query.answer(std::move(addresses));
+      }
+    }
+    if (info != nullptr) ares_freeaddrinfo(info);
+  }
+  void fail(const std::string& why) {
+    answer(base::Error{base::ErrorCode::kResolve, 0, host_ + " cannot be resolved: " + why});
+  }
+  /// Never inside resolve(): the callback runs in a later turn.
+  void answer(base::Result<base::Addresses> result) {
+    if (!result_) {
+      timer_.disarm();
+      result_ = std::make_unique<base::Result<base::Addresses>>(std::move(result));
+      env_.later([this] { deliver(); });
+      return;
+    }
+    // The timer had answered; c-ares has let go now.
+    if (delivered_) env_.later([this] { delete this; });
+  }
+  void deliver() {
+    delivered_ = true;
+    const bool call = wanted();
+    settle();
+    const bool free_to_go = !asked_;
+    base::OnResolve on_resolve = std::move(on_resolve_);
+    base::Result<base::Addresses> result = std::move(*result_);
+    if (free_to_go) delete this;
+    if (call) on_resolve(std::move(result));
+  }
+
+  UvEnv& env_;
+  const std::string host_;
+  const uint16_t port_;
+  base::OnResolve on_resolve_;
+  base::Timer timer_;
+  std::unique_ptr<base::Result<base::Addresses>> result_;
+  bool asked_ = false;
+  bool delivered_ = false;
+};
+
+struct AresResolver::Watch {
+  uv_poll_t poll;
+  AresResolver* resolver = nullptr;
+  ares_socket_t fd = ARES_SOCKET_BAD;
+};
+
+AresResolver::AresResolver(UvEnv& env)
+    : env_(env), timer_([this] { process(ARES_SOCKET_BAD, ARES_SOCKET_BAD); }) {
+  CHECK(g_library_ready);
+  ares_options options{};
+  options.sock_state_cb = on_socket;
+  options.sock_state_cb_data = this;
+  options.timeout = static_cast<int>(base::limits::kResolveMs) / kTries;
+  options.tries = kTries;
+  const int status = ares_init_options(
+      &channel_, &options, ARES_OPT_SOCK_STATE_CB | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES);
+  CHECK(status == ARES_SUCCESS);
+}
+
+AresResolver::~AresResolver() { ares_destroy(channel_); }
+
+base::Pending AresResolver::resolve(std::string_view host, uint16_t port,
+                                    base::OnResolve on_resolve) {
+  auto* query = new Query(env_, host, port, std::move(on_resolve));
+  base::Pending pending(query);
+  query->start(channel_);
+  arm_timer();
+  return pending;
+}
+
+void AresResolver::on_socket(void* data, ares_socket_t fd, int readable, int writable) {
+  auto& resolver = *static_cast<AresResolver*>(data);
+  auto it = resolver.watches_.find(fd);
+  if (readable == 0 && writable == 0) {
+    if (it == resolver.watches_.end()) return;
+    Watch* watch = it->second;
+    resolver.watches_.erase(it);
+    watch->resolver = nullptr;
+    uv_poll_stop(&watch->poll);
+    uv_close(reinterpret_cast<uv_handle_t*>(&watch->poll),
+             [](uv_handle_t* handle) { delete static_cast<Watch*>(handle->data); });
+    return;
+  }
+  if (it == resolver.watches_.end()) {
+    auto* watch = new Watch;
+    watch->resolver = &resolver;
+    watch->fd = fd;
+    watch->poll.data = watch;
+    uv_poll_init_socket(resolver.env_.uv(), &watch->poll, fd);
+    it = resolver.watches_.emplace(fd, watch).first;
+  }
+  const int events = (readable != 0 ? UV_READABLE : 0) | (writable != 0 ? UV_WRITABLE : 0);
+  uv_poll_start(&it->second->poll, events, [](uv_poll_t* poll, int status, int ready) {
+    auto* watch = static_cast<Watch*>(poll->data);
+    if (watch->resolver == nullptr) return;
+    const bool both = status < 0;
+    watch->resolver->process(both || (ready & UV_READABLE) != 0 ? watch->fd : ARES_SOCKET_BAD,
+                             both || (ready & UV_WRITABLE) != 0 ? watch->fd : ARES_SOCKET_BAD);
+  });
+}
+
+void AresResolver::process(ares_socket_t readable, ares_socket_t writable) {
+  ares_process_fd(channel_, readable, writable);
+  arm_timer();
+}
+
+void AresResolver::arm_timer() {
+  timeval next{};
+  if (ares_timeout(channel_, nullptr, &next) == nullptr) return timer_.disarm();
+  env_.arm(timer_, env_.now() + next.tv_sec * 1000 + next.tv_usec / 1000 + 1);
+}
+
+}  // namespace perigee::edge

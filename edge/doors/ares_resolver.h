@@ -1,0 +1,38 @@
+// Names to addresses with c-ares, on the loop: no thread waits for a name.
+#pragma once
+
+#include <ares.h>
+#include <uv.h>
+
+#include <map>
+#include <memory>
+#include <string_view>
+
+#include "base/env.h"
+
+namespace perigee::edge {
+
+class UvEnv;
+
+class AresResolver {
+ public:
+  explicit AresResolver(UvEnv& env);
+  /// Cancels what is in flight.
+  ~AresResolver();
+  /// See base::Env::resolve().
+  base::Pending resolve(std::string_view host, uint16_t port, base::OnResolve on_resolve);
+
+ private:
+  class Query;
+  struct Watch;
+  static void on_socket(void* data, ares_socket_t fd, int readable, int writable);
+  void process(ares_socket_t readable, ares_socket_t writable);
+  void arm_timer();
+
+  UvEnv& env_;
+  ares_channel channel_ = nullptr;
+  std::map<ares_socket_t, Watch*> watches_;
+  base::Timer timer_;
+};
+
+}  // namespace perigee::edge

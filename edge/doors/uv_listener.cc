@@ -1,0 +1,147 @@
+#include "edge/doors/uv_listener.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/limits.h"
+#include "edge/doors/socket_address.h"
+#include "edge/doors/uv_socket.h"
+
+namespace perigee::edge {
+
+namespace limits = base::limits;
+
+namespace {
+
+constexpr int kBacklog = 4096;
+constexpr int kDeferAcceptSeconds = 1;
+constexpr int64_t kResumeMs = 100;
+
+base::Error failure(const base::Address& address, const char* what) {
+  const int error = errno;
+  std::string message = "cannot " + std::string(what) + " " + address.text() + ": " +
+                        std::strerror(error);
+  if (error == EADDRINUSE) message += " (is another server, or another perigee, running?)";
+  return {base::ErrorCode::kIo, error, message};
+}
+
+void set(int fd, int level, int option, int value) {
+  ::setsockopt(fd, level, option, &value, sizeof value);
+}
+
+/// A bound socket, or -1 with errno.
+int bind_socket(const base::Address& address, bool reuse_port) {
+  sockaddr_storage storage;
+  const socklen_t size = to_sockaddr(address, storage);
+  const int fd = ::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -1;
+  set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  if (reuse_port) set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+  if (address.family == base::Address::Family::kV6) set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+  if (::bind(fd, reinterpret_cast<sockaddr*>(&storage), size) == 0) return fd;
+  const int error = errno;
+  ::close(fd);
+  errno = error;
+  return -1;
+}
+
+/// How high a descriptor may be before accepting pauses.
+int descriptor_bound() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  return static_cast<int>(limit.rlim_cur) - static_cast<int>(limits::kDescriptorsReserved);
+}
+
+}  // namespace
+
+base::Result<ListeningSockets> open_listeners(const base::Address& address, unsigned count) {
+  const int probe = bind_socket(address, false);
+  if (probe < 0) return failure(address, "listen on");
+  ListeningSockets sockets;
+  sockets.bound = local_address(probe);
+  ::close(probe);
+  for (unsigned i = 0; i < count; ++i) {
+    const int fd = bind_socket(sockets.bound, true);
+    if (fd < 0) {
+      const base::Error error = failure(address, "listen on");
+      for (const int open : sockets.fds) ::close(open);
+      return error;
+    }
+    sockets.fds.push_back(fd);
+    // Inherited by what is accepted: no call a connection.
+    set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    set(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, kDeferAcceptSeconds);
+  }
+  for (const int fd : sockets.fds) {
+    if (::listen(fd, kBacklog) == 0) continue;
+    const base::Error error = failure(address, "listen on");
+    for (const int open : sockets.fds) ::close(open);
+    return error;
+  }
+  return sockets;
+}
+
+struct UvListener::Handle {
+  uv_poll_t poll;
+  UvListener* listener = nullptr;
+  static void on_poll(uv_poll_t* poll, int, int) {
+    auto* handle = static_cast<Handle*>(poll->data);
+    if (handle->listener != nullptr) handle->listener->accept_some();
+  }
+};
+
+UvListener::UvListener(UvEnv& env, int fd, OnAccept on_accept)
+    : env_(env),
+      fd_(fd),
+      on_accept_(std::move(on_accept)),
+      local_(local_address(fd)),
+      may_sendfile_(sendfile_pays(fd)),
+      handle_(new Handle),
+      resume_timer_([this] { uv_poll_start(&handle_->poll, UV_READABLE, Handle::on_poll); }) {
+  handle_->listener = this;
+  handle_->poll.data = handle_;
+  uv_poll_init_socket(env_.uv(), &handle_->poll, fd_);
+  uv_poll_start(&handle_->poll, UV_READABLE, Handle::on_poll);
+}
+
+UvListener::~UvListener() {
+  handle_->listener = nullptr;
+  uv_poll_stop(&handle_->poll);
+  uv_close(reinterpret_cast<uv_handle_t*>(&handle_->poll),
+           [](uv_handle_t* handle) { delete static_cast<Handle*>(handle->data); });
+  ::close(fd_);
+}
+
+void UvListener::accept_some() {
+  static const int kBound = descriptor_bound();
+  for (size_t i = 0; i < limits::kAcceptTurn; ++i) {
+    sockaddr_storage storage;
+    socklen_t size = sizeof storage;
+    const int fd = ::accept4(fd_, reinterpret_cast<sockaddr*>(&storage), &size,
+                             SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) pause();
+      if (errno != ECONNABORTED && errno != EINTR) return;
+      continue;
+    }
+    base::Peer peer;
+    peer.remote = from_sockaddr(reinterpret_cast<sockaddr*>(&storage));
+    peer.local = local_;
+    on_accept_(make_socket_channel(env_, fd, peer, may_sendfile_));
+    if (fd >= kBound) return pause();
+  }
+}
+
+/// Interest off, so that a full table of descriptors does not spin the loop.
+void UvListener::pause() {
+  uv_poll_stop(&handle_->poll);
+  env_.arm(resume_timer_, env_.now() + kResumeMs);
+}
+
+}  // namespace perigee::edge

@@ -1,0 +1,79 @@
+// The owner's side of one fill: asks the origin, judges the head, moves the body, has it stored.
+//
+// Lives on one loop, from join() until its record is published, has failed, or nobody wants it any more.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "origin/loop_fills.h"
+
+namespace perigee::origin {
+
+class FillProduction final : public FetchUser,
+                             private base::Waker,
+                             public std::enable_shared_from_this<FillProduction> {
+ public:
+  /// `keep`: goes on without waiters (a refresh behind).
+  FillProduction(LoopFills& fills, FillRequest&& request, std::shared_ptr<FillProgress> progress,
+                 bool keep);
+  ~FillProduction() override;
+
+  /// Sends the request. Nothing is called back inside.
+  void start();
+  /// A reader moved or left, or a waiter left.
+  void reconsider();
+  /// Ends it at once; readers see a cut body.
+  void cancel();
+  const FillProgress* progress() const { return progress_.get(); }
+
+  // FetchUser
+  void on_fetch_interim(const http::ReceivedResponse& interim) override;
+  void on_fetch_head(const http::ReceivedResponse& head, const http::ResponseTimes& times) override;
+  void on_fetch_failed(const FetchError& error) override;
+
+  /// The put came home.
+  void on_put(bool stored);
+
+ private:
+  void wake() override;
+  bool take_not_modified(const http::ReceivedResponse& head, const http::ResponseTimes& times);
+  void take_response(const http::ReceivedResponse& head, const http::ResponseTimes& times);
+  void judge_vary(const http::HeaderList& fields, bool& storable);
+  void publish_head();
+  void reserve_or_wait();
+  void pump();
+  void move_body();
+  void complete();
+  void store();
+  void abandon_body();
+  void tell_loops(const std::set<unsigned>& loops);
+  void wake_loops(const std::set<unsigned>& loops);
+  void end(bool stored, const FetchError* error);
+  bool wanted() const;
+
+  LoopFills& fills_;
+  FillRequest request_;
+  std::shared_ptr<FillProgress> progress_;
+  const bool keep_;
+  std::unique_ptr<Fetch> fetch_;
+  http::HeaderList fields_;                 ///< with validators
+  std::vector<std::byte> stored_image_;     ///< what is stored, where it differs from what is relayed
+  http::StoredPolicy policy_;
+  uint64_t vary_id_ = 0;
+  bool new_vary_spec_ = false;              ///< a spec must be stored first
+  base::Reservation reservation_;
+  size_t reserve_bytes_ = 0;
+  base::Tick reserve_until_{0};
+  base::Timer reserve_timer_;
+  base::Timer laggard_timer_;
+  base::Pending put_;
+  bool conditional_ = false;
+  bool refetched_ = false;
+  bool pump_due_ = false;
+  bool store_it_ = false;
+  bool reserved_ = false;
+  bool ended_ = false;
+};
+
+}  // namespace perigee::origin

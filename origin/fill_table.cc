@@ -1,0 +1,60 @@
+#include "origin/fill_table.h"
+
+namespace perigee::origin {
+
+FillTablePtr make_fill_table(const FillShared& shared) { return FillTablePtr(new FillTable(shared)); }
+
+void FillTableDelete::operator()(FillTable* table) const { delete table; }
+
+void FillTable::remove(const FillProgress& progress) {
+  Shard& owner = shard(progress.join);
+  const std::lock_guard lock(owner.mutex);
+  const auto [first, last] = owner.fills.equal_range(progress.join.lo);
+  for (auto it = first; it != last; ++it) {
+    if (it->second.get() != &progress) continue;
+    owner.fills.erase(it);
+    return;
+  }
+}
+
+void FillTable::mark(const cache_store::Digest& join, base::Tick now) {
+  const std::lock_guard lock(marks_mutex_);
+  if (marks_.insert_or_assign(join.lo, now.ms + base::limits::kHitForMissMs).second) {
+    marks_order_.push_back(join.lo);
+  }
+  while (marks_order_.size() > base::limits::kHitForMissMarks) {
+    marks_.erase(marks_order_.front());
+    marks_order_.pop_front();
+  }
+}
+
+void FillTable::unmark(const cache_store::Digest& join) {
+  const std::lock_guard lock(marks_mutex_);
+  // Its place in the order stays and is taken off when it becomes the oldest.
+  const auto it = marks_.find(join.lo);
+  if (it != marks_.end()) it->second = 0;
+}
+
+bool FillTable::marked(const cache_store::Digest& join, base::Tick now) const {
+  const std::lock_guard lock(marks_mutex_);
+  const auto it = marks_.find(join.lo);
+  return it != marks_.end() && it->second > now.ms;
+}
+
+void FillTable::add_loop(unsigned loop, LoopFills* fills, base::Env* env) {
+  const std::lock_guard lock(loops_mutex_);
+  if (loops_.size() <= loop) loops_.resize(loop + 1);
+  loops_[loop] = {fills, env};
+}
+
+void FillTable::remove_loop(unsigned loop) {
+  const std::lock_guard lock(loops_mutex_);
+  loops_[loop] = {};
+}
+
+LoopFills* FillTable::loop(unsigned loop) const {
+  const std::lock_guard lock(loops_mutex_);
+  return loop < loops_.size() ? loops_[loop].fills : nullptr;
+}
+
+}  // namespace perigee::origin

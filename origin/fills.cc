@@ -1,0 +1,23 @@
+#include "origin/fills.h"
+
+#include "origin/loop_fills.h"
+
+namespace perigee::origin {
+
+FillWaiter::~FillWaiter() { leave_fill(); }
+
+void FillWaiter::leave_fill() {
+  if (fills_ != nullptr) fills_->leave(*this);
+}
+
+Fills::Fills(FillTable& table, base::Env& env) : loop_(std::make_unique<LoopFills>(table, env)) {}
+Fills::~Fills() = default;
+
+bool Fills::join(FillRequest&& request, FillWaiter& waiter, JoinMode mode) {
+  return loop_->join(std::move(request), waiter, mode);
+}
+void Fills::refresh_behind(FillRequest&& request) { loop_->refresh_behind(std::move(request)); }
+bool Fills::busy() const { return loop_->busy(); }
+void Fills::cancel() { loop_->cancel(); }
+
+}  // namespace perigee::origin
