@@ -3,7 +3,7 @@
 add_library(perigee_options INTERFACE)
 target_include_directories(perigee_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(perigee_options INTERFACE
-  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Werror -fno-omit-frame-pointer)
+  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers -Werror -fno-omit-frame-pointer)
 find_program(PERIGEE_CCACHE ccache)
 if(PERIGEE_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${PERIGEE_CCACHE})

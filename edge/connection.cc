@@ -20,6 +20,7 @@ Connection::Connection(const ConnectionShared& shared, std::unique_ptr<base::Cha
     : Runnable(shared.run_list),
       shared_(shared),
       channel_(std::move(channel)),
+      out_(shared.out_buffers),
       timer_([this] { on_deadline(); }) {
   channel_->bind(this);
   const http::CodecContext context{out_, shared.sink, *this, channel_->peer()};
@@ -102,6 +103,8 @@ void Connection::settle(Tick now) {
   const uint64_t start = out_.total_taken();
   while (true) {
     bool again = codec_->pump(now);
+    // What was cut must not be followed by what was queued.
+    if (codec_->state() == State::kAbort) return;
     if (!out_.empty()) {
       if (!writable_) break;
       const http::OutQueue::Flushed flushed = out_.flush(*channel_);

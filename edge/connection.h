@@ -34,6 +34,7 @@ struct ConnectionShared {
   std::span<std::byte> read_buffer;
   const http::Http1Options& http1;
   http::Http1Scratch& scratch;
+  http::OutBuffers& out_buffers;
 };
 
 class Connection final : public Runnable, private base::ChannelUser {

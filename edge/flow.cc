@@ -55,7 +55,7 @@ void Flow::on_fill_head(std::shared_ptr<origin::FillSession> session, bool own) 
   if (part.body) {
     const uint64_t begin = ranged ? part.begin : 0;
     const std::optional<uint64_t> end = ranged ? std::optional(part.end) : std::nullopt;
-    body = &reader.emplace(session_, parent_.context_.env, begin, end);
+    body = &reader.emplace(session_, parent_.context_.fills, begin, end);
   }
   parent_.respond(exchange_, head, body, cache);
 }
@@ -131,7 +131,10 @@ void Flow::invalidate(const http::StoredResponse& response) {
     context.store.erase(
         context.store.digest(http::make_cache_key(request.scheme, route.site_name, *target, key)));
   }
-  offload_commit(context.env, context.store);
+  // Journalled on the pool, so that kill -9 brings nothing back; this answer does not wait for it.
+  std::unique_ptr<base::Job> job =
+      make_commit_job(context.store, context.store.ticket().purge_seq, [](const base::Status&) {});
+  (void)context.env.offload(base::Lane::kLatency, job, pending);
 }
 
 void Flow::note_head_response(const http::ReceivedResponse& head) {
@@ -151,8 +154,8 @@ void Flow::on_purged(const base::Status& status) {
                         ours);
   }
   http::ResponseHead head;
-  const std::string_view text = purge_answer(purge, exchange_.arena(), head);
-  parent_.answer(exchange_, this, head, text, ours);
+  const std::string_view json = purge_answer(purge, exchange_.arena(), head);
+  parent_.answer(exchange_, this, head, json, ours);
 }
 
 }  // namespace perigee::edge

@@ -11,6 +11,7 @@
 
 #include "edge/request_flow.h"
 #include "origin/fetch.h"
+#include "origin/fill_reader.h"
 #include "origin/fills.h"
 
 namespace perigee::edge {

@@ -10,6 +10,7 @@
 #include "edge/config.h"
 #include "edge/metrics.h"
 #include "origin/fills.h"
+#include "origin/stored_record.h"
 
 namespace perigee::edge {
 

@@ -9,6 +9,7 @@
 #include "base/fn.h"
 #include "cache_store/store.h"
 #include "edge/config.h"
+#include "edge/units.h"
 #include "http/message.h"
 
 namespace perigee::edge {

@@ -112,10 +112,12 @@ RequestFlow::Lookup RequestFlow::look_up(const RequestHead& request, const Route
   const bool cached_method = request.method == Method::kGet || request.method == Method::kHead;
   if ((*route.policy)->bypass || !cached_method) return result;
   result.found = context_.store.lookup(route.digest, route.key, 0);
+  int64_t spec_stale_ms = 0;
   if (result.found.state == Found::kVary) {
     const auto& bytes = result.found.record.body;
     result.vary_spec = {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
     result.vary_pin = std::move(result.found.pin);
+    spec_stale_ms = result.found.record.stale_since_ms;
     result.found = {};
     if (!http::decode_vary_spec(result.vary_spec, vary_scratch_)) {
       result.vary_spec = {};
@@ -131,6 +133,10 @@ RequestFlow::Lookup RequestFlow::look_up(const RequestHead& request, const Route
   if (result.found.state == Found::kHit) {
     result.stored = origin::view_of(result.found.record);
     if (!result.stored) result.found = {};
+  }
+  // A soft purge of the URL holds for the variants that were received before it.
+  if (result.stored && spec_stale_ms > result.stored->policy.response_time_ms) {
+    result.stored->stale_since_ms = spec_stale_ms;
   }
   return result;
 }
@@ -175,6 +181,7 @@ void RequestFlow::warm(Exchange& exchange, Flow* flow, const Route& route, const
   if (again && context_.env.offload(base::Lane::kLatency, job, flow->pending)) return;
   Lookup nothing;
   nothing.key = lookup.key;
+  flow->mode = origin::JoinMode::kAlone;
   fill(exchange, flow, route, nothing, {.action = Action::kFetch});
 }
 
@@ -205,6 +212,7 @@ bool RequestFlow::make_fill_request(const RequestHead& request, const Route& rou
   out.key = route.key;
   out.base = route.digest;
   out.join = lookup.vary_spec.empty() ? route.digest : context_.store.digest(lookup.key);
+  out.join_key = lookup.vary_spec.empty() ? route.key : lookup.key;
   out.vary_spec = lookup.vary_spec;
   out.target = route.target;
   out.host = route.host;

@@ -41,25 +41,33 @@ class RequestFlow final : public http::RequestSink {
     cache_store::Pin vary_pin;
   };
 
+  /// `flow`: the request has waited before.
   void proceed(http::Exchange& exchange, Flow* flow);
+  /// True: it was ours to answer (421, PURGE, OPTIONS *, 508), and is.
   bool answer_ourselves(http::Exchange& exchange, const Route& route);
   Lookup look_up(const http::RequestHead& request, const Route& route);
-  void serve(http::Exchange& exchange, Lookup& lookup, const http::Decision& decision,
-             std::string_view detail);
+  void serve(http::Exchange& exchange, Flow* flow, const Route& route, Lookup& lookup,
+             const http::Decision& decision, std::string_view detail);
   void warm(http::Exchange& exchange, Flow* flow, const Route& route, const Lookup& lookup);
   void fill(http::Exchange& exchange, Flow* flow, const Route& route, Lookup& lookup,
             const http::Decision& decision);
-  void refresh_behind(http::Exchange& exchange, const Route& route, Lookup& lookup);
-  void relay(http::Exchange& exchange, Flow* flow, const Route& route, const http::Decision& decision);
+  void refresh_behind(http::Exchange& exchange, const Route& route);
+  void relay(http::Exchange& exchange, Flow* flow, const Route& route,
+             const http::Decision& decision);
   void purge(http::Exchange& exchange, const Route& route);
-  bool serve_stale(Flow& flow, http::OriginFailure failure, bool& covered);
+  /// After the origin failed. False: not from the cache; `forbidden`: a copy is there and must not be used.
+  bool serve_stale(http::Exchange& exchange, Flow& flow, http::OriginFailure failure,
+                   bool& forbidden);
+  /// The flow of an exchange that must wait; null when there is no memory for it.
   Flow* block(http::Exchange& exchange, Flow* flow);
-  void fail(http::Exchange& exchange, uint16_t status, std::string_view why,
-            const http::CacheStatus& cache);
-  void answer_text(http::Exchange& exchange, const http::ResponseHead& head, std::string_view body,
-                   const http::CacheStatus& cache);
-  bool make_fill_request(const http::Exchange& exchange, const Route& route, Lookup& lookup,
+  bool make_fill_request(const http::RequestHead& request, const Route& route, Lookup& lookup,
                          origin::FillRequest& out);
+  void fail(http::Exchange& exchange, Flow* flow, uint16_t status, std::string_view why,
+            const http::CacheStatus& cache);
+  void answer(http::Exchange& exchange, Flow* flow, const http::ResponseHead& head,
+              std::string_view text, const http::CacheStatus& cache);
+  void respond(http::Exchange& exchange, const http::ResponseHead& head, http::BodySource* body,
+               const http::CacheStatus& cache);
   void end(http::Exchange& exchange, uint64_t body_bytes, bool whole);
 
   const FlowContext& context_;

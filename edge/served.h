@@ -1,6 +1,7 @@
 // What the flow keeps of an exchange from its answer to its end, and the body sources that need no waiting.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
@@ -59,7 +60,7 @@ class PinnedBody final : public http::BodySource {
 /// A hit, in the exchange's slot.
 class ServedHit final : public Served {
  public:
-  explicit ServedHit(PinnedBody body) : body(std::move(body)) {}
+  explicit ServedHit(PinnedBody pinned) : body(std::move(pinned)) {}
   PinnedBody body;
 };
 static_assert(sizeof(ServedHit) <= 192, "a hit fits the exchange's slot");
@@ -80,5 +81,13 @@ class TextBody final : public http::BodySource {
   std::string_view left_;
   uint64_t size_;
 };
+
+/// A short answer of our own, in the exchange's slot.
+class ServedText final : public Served {
+ public:
+  explicit ServedText(std::string_view text) : body(text) {}
+  TextBody body;
+};
+static_assert(sizeof(ServedText) <= 192, "a short answer fits the exchange's slot");
 
 }  // namespace perigee::edge

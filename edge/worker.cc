@@ -37,7 +37,7 @@ Worker::Worker(Node& node, base::Env& env)
                     node.config(), origins_, node.metrics().loop(env.loop()), node.access_log()},
       flow_(flow_context_),
       connection_shared_{env,          run_list_, *this,   flow_,
-                         read_buffer_, node.http1(), *scratch_},
+                         read_buffer_, node.http1(), *scratch_, out_buffers_},
       maintain_timer_([this] { maintain(); }),
       drain_timer_([this] { stop(); }) {
   if (env.loop() == 0) env.arm(maintain_timer_, env.now() + limits::kMaintainMs);

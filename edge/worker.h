@@ -45,6 +45,7 @@ class Worker final : private ConnectionOwner {
   RunList run_list_;
   std::vector<std::byte> read_buffer_;
   http::Http1ScratchPtr scratch_;
+  http::OutBuffers out_buffers_;
   origin::ResolverCache names_;
   std::vector<std::unique_ptr<origin::Origin>> origins_;
   origin::Fills fills_;

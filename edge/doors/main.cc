@@ -1,1 +1,39 @@
-int main() { return 0; }
+// perigee: reads its arguments and its configuration, and serves.
+#include <cstdio>
+
+#include "edge/arguments.h"
+#include "edge/config.h"
+#include "edge/doors/server.h"
+#include "edge/log.h"
+
+namespace {
+
+constexpr int kUsageError = 64;   // EX_USAGE
+constexpr int kConfigError = 78;  // EX_CONFIG
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace perigee;
+  const edge::Arguments arguments = edge::parse_arguments(argc, argv);
+  if (arguments.exit_code) {
+    std::fputs(arguments.message.c_str(), *arguments.exit_code == 0 ? stdout : stderr);
+    return *arguments.exit_code;
+  }
+  const base::Result<edge::Config> config = edge::read_config(arguments);
+  if (!config.ok()) {
+    std::fprintf(stderr, "perigee: %s\n", config.error().message.c_str());
+    return config.error().code == base::ErrorCode::kInvalid && !arguments.config_path.empty()
+               ? kConfigError
+               : kUsageError;
+  }
+  if (arguments.check) {
+    std::puts("configuration OK");
+    return 0;
+  }
+  edge::start_log(config->log.level);
+  const base::Status status = edge::run_server(*config);
+  if (status.ok()) return 0;
+  std::fprintf(stderr, "perigee: %s\n", status.error().message.c_str());
+  return status.error().code == base::ErrorCode::kInvalid ? kConfigError : 1;
+}

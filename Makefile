@@ -1,0 +1,54 @@
+# The commands of Perigee. `make run` and `make test` need nothing but git, make and a Debian system.
+BUILD    ?= build
+JOBS     ?= $(shell nproc)
+ORIGIN   ?=
+LISTEN   ?= 127.0.0.1:8080
+SEED     ?= 1
+PREFIX   ?= /usr/local
+
+CONFIGURE = cmake -S . -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo
+QUIET     = > $(1)/configure.log 2>&1 || { cat $(1)/configure.log; exit 1; }
+
+.PHONY: all run test asan tsan fmt install clean bootstrap fresh
+
+all: bootstrap
+	@mkdir -p $(BUILD)
+	@$(CONFIGURE) -B $(BUILD) -DPERIGEE_TESTS=OFF $(call QUIET,$(BUILD))
+	@cmake --build $(BUILD) -j $(JOBS) --target perigee
+
+bootstrap:
+	@tools/bootstrap
+
+# Serves the demo site, or what ORIGIN names (http://host:port or dir:/folder), through the cache.
+run: all
+	@tools/run "$(BUILD)/perigee" "$(ORIGIN)" "$(LISTEN)"
+
+# Everything, in build-test: unit, fault, simulation and end-to-end tests.
+test:
+	@tools/bootstrap --tests
+	@mkdir -p $(BUILD)-test
+	@$(CONFIGURE) -B $(BUILD)-test $(call QUIET,$(BUILD)-test)
+	@cmake --build $(BUILD)-test -j $(JOBS)
+	ctest --test-dir $(BUILD)-test --output-on-failure -j $(JOBS)
+
+asan tsan: 
+	@tools/bootstrap --tests
+	@mkdir -p $(BUILD)-$@
+	@$(CONFIGURE) -B $(BUILD)-$@ -DPERIGEE_SANITIZE=$(if $(filter asan,$@),address,thread) \
+	  $(call QUIET,$(BUILD)-$@)
+	@cmake --build $(BUILD)-$@ -j $(JOBS)
+	ctest --test-dir $(BUILD)-$@ --output-on-failure -j $(JOBS)
+
+# Proves on a minimal Debian root that nothing installed by hand is needed.
+fresh:
+	@tools/fresh
+
+fmt:
+	git ls-files '*.h' '*.cc' | xargs clang-format -i
+
+install: all
+	install -D -m 755 $(BUILD)/perigee $(DESTDIR)$(PREFIX)/bin/perigee
+	install -D -m 644 conf/perigee.toml $(DESTDIR)/etc/perigee/perigee.toml
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-test $(BUILD)-asan $(BUILD)-tsan

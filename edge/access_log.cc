@@ -1,0 +1,39 @@
+#include "edge/access_log.h"
+
+#include <spdlog/async.h>
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include "http/date.h"
+#include "http/policy.h"
+
+namespace perigee::edge {
+
+namespace {
+constexpr size_t kTargetMost = 1024;
+}  // namespace
+
+AccessLog::AccessLog(const LogConfig& config) {
+  if (config.access == "off" || config.access.empty()) return;
+  if (config.access == "stdout") {
+    logger_ = spdlog::create_async_nb<spdlog::sinks::stdout_sink_mt>("access");
+  } else {
+    logger_ = spdlog::create_async_nb<spdlog::sinks::basic_file_sink_mt>("access", config.access);
+  }
+  logger_->set_pattern("%v");
+}
+
+void AccessLog::write(const AccessRecord& record) {
+  char date[http::kDateSize];
+  const http::CacheStatus& cache = record.cache;
+  const std::string_view outcome =
+      cache.hit ? std::string_view("hit") : http::forward_text(cache.forward);
+  logger_->info("{} [{}] \"{} {}{}\" {} {} {}ms {}{}{}{}", record.client.host_text(),
+                http::format_date(record.wall_ms, date), record.method, record.host,
+                record.target.substr(0, kTargetMost), record.status, record.body_bytes,
+                record.duration_ms, cache.hit ? "" : "fwd=", outcome,
+                cache.collapsed ? " collapsed" : "", cache.stored ? " stored" : "");
+}
+
+}  // namespace perigee::edge

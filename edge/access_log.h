@@ -1,0 +1,42 @@
+// One line a request, when it is asked for; written off the loops, dropped rather than waited for.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "base/address.h"
+#include "edge/config.h"
+#include "http/response.h"
+
+namespace spdlog {
+class logger;
+}
+
+namespace perigee::edge {
+
+struct AccessRecord {
+  int64_t wall_ms = 0;
+  base::Address client;
+  std::string_view method;
+  std::string_view host;
+  std::string_view target;
+  uint16_t status = 0;
+  uint64_t body_bytes = 0;
+  int64_t duration_ms = 0;
+  http::CacheStatus cache;
+};
+
+/// Any loop. Off by default, and then costs one branch.
+class AccessLog {
+ public:
+  explicit AccessLog(const LogConfig& config);
+  bool enabled() const { return logger_ != nullptr; }
+  /// Queues a line; at the bound of the queue the oldest is dropped.
+  void write(const AccessRecord& record);
+
+ private:
+  std::shared_ptr<spdlog::logger> logger_;
+};
+
+}  // namespace perigee::edge

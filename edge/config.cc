@@ -1,0 +1,159 @@
+#include "edge/config.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "edge/config_reader.h"
+
+namespace perigee::edge {
+namespace {
+
+using base::Error;
+using base::ErrorCode;
+
+constexpr uint64_t kDefaultStoreBytes = 1ull << 30;
+
+Error mistake(std::string message) { return {ErrorCode::kInvalid, 0, std::move(message)}; }
+
+/// The memory that this process may use: the machine's, or its control group's if that is less.
+uint64_t memory_bytes() {
+  uint64_t bytes = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+                   static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  for (const char* path :
+       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    std::ifstream file(path);
+    uint64_t limit = 0;
+    if (file >> limit && limit > 0) bytes = std::min(bytes, limit);
+  }
+  return bytes;
+}
+
+std::string default_store_path() {
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0') {
+    return std::string(cache) + "/perigee/store";
+  }
+  const char* home = std::getenv("HOME");
+  return std::string(home != nullptr && *home != '\0' ? home : "/var/cache") +
+         (home != nullptr ? "/.cache/perigee/store" : "/perigee/store");
+}
+
+std::vector<Network> loopback_networks() {
+  return {*parse_network("127.0.0.0/8"), *parse_network("::1/128")};
+}
+
+base::Result<Config> config_of_origin(const std::string& origin) {
+  base::Result<OriginConfig> parsed = parse_origin(origin, std::filesystem::current_path().string());
+  if (!parsed.ok()) return mistake("--origin: " + parsed.error().message);
+  Config config;
+  SiteConfig site;
+  site.is_default = true;
+  site.origin = std::move(*parsed);
+  site.purge_from = loopback_networks();
+  site.policy = std::make_shared<const http::PolicyOptions>();
+  config.sites.push_back(std::move(site));
+  return config;
+}
+
+base::Status lay_over(const Arguments& arguments, Config& config) {
+  if (!arguments.listen.empty()) {
+    const std::optional<base::Address> address = base::Address::parse(arguments.listen);
+    if (!address) return mistake("--listen: '" + arguments.listen + "' is not ADDRESS:PORT");
+    config.listen = {*address};
+  }
+  if (config.listen.empty()) config.listen = {*base::Address::parse("127.0.0.1:8080")};
+  if (!arguments.store_path.empty()) config.store.path = arguments.store_path;
+  if (config.store.path.empty()) config.store.path = default_store_path();
+  if (!arguments.store_size.empty()) {
+    const std::optional<uint64_t> size = parse_size(arguments.store_size);
+    if (!size) return mistake("--store-size: '" + arguments.store_size + "' is not a size, such as 1GiB");
+    config.store.size_bytes = *size;
+  }
+  if (config.store.size_bytes == 0) {
+    config.store.size_bytes = std::min(kDefaultStoreBytes, memory_bytes() / 2);
+  }
+  if (arguments.workers != 0) config.workers = arguments.workers;
+  return base::Done{};
+}
+
+}  // namespace
+
+base::Result<Config> read_config(const Arguments& arguments) {
+  base::Result<Config> config = arguments.config_path.empty()
+                                    ? config_of_origin(arguments.origin)
+                                    : read_config_file(arguments.config_path);
+  if (!config.ok()) return config;
+  const base::Status laid = lay_over(arguments, *config);
+  if (!laid.ok()) return laid.error();
+  return config;
+}
+
+const SiteConfig* find_site(const Config& config, std::string_view authority) {
+  const std::string_view host = http::host_of(authority);
+  const SiteConfig* by_host = nullptr;
+  const SiteConfig* by_default = nullptr;
+  for (const SiteConfig& site : config.sites) {
+    for (const std::string& name : site.hosts) {
+      if (name == authority) return &site;
+      if (name == host && by_host == nullptr) by_host = &site;
+    }
+    if (site.is_default && by_default == nullptr) by_default = &site;
+  }
+  return by_host != nullptr ? by_host : by_default;
+}
+
+const PolicyPtr& policy_for(const SiteConfig& site, std::string_view target) {
+  const std::string_view path = target.substr(0, target.find('?'));
+  for (const RuleConfig& rule : site.rules) {
+    if (path.starts_with(rule.prefix)) return rule.policy;
+  }
+  return site.policy;
+}
+
+base::Result<OriginConfig> parse_origin(std::string_view text, const std::string& folder) {
+  if (text.starts_with("dir:")) {
+    const std::filesystem::path path(text.substr(4));
+    if (path.empty()) return mistake("'dir:' names no folder");
+    origin::DirectoryOriginOptions options;
+    options.path = (path.is_absolute() ? path : std::filesystem::path(folder) / path)
+                       .lexically_normal()
+                       .string();
+    return OriginConfig(std::move(options));
+  }
+  origin::HttpOriginOptions options;
+  std::string_view rest = text;
+  if (text.starts_with("http://")) {
+    rest.remove_prefix(7);
+  } else if (text.starts_with("https://")) {
+    rest.remove_prefix(8);
+    options.secure = true;
+  } else {
+    return mistake("'" + std::string(text) +
+                   "' is not an origin: http://host:port, https://host, or dir:/folder");
+  }
+  if (rest.ends_with('/')) rest.remove_suffix(1);
+  if (rest.find_first_of("/?#@") != std::string_view::npos) {
+    return mistake("an origin is a scheme, a host and a port; '" + std::string(text) +
+                   "' holds more than that");
+  }
+  const std::string_view scheme = options.secure ? "https" : "http";
+  if (!http::canonical_authority(rest, scheme, options.authority)) {
+    return mistake("'" + std::string(rest) + "' is not a host");
+  }
+  std::string_view host = http::host_of(options.authority);
+  options.port = options.secure ? 443 : 80;
+  if (host.size() < options.authority.size()) {
+    const std::string_view port = std::string_view(options.authority).substr(host.size() + 1);
+    std::from_chars(port.data(), port.data() + port.size(), options.port);
+  }
+  if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
+  options.host = host;
+  options.tls.server_name = host;
+  return OriginConfig(std::move(options));
+}
+
+}  // namespace perigee::edge

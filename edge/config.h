@@ -1,0 +1,81 @@
+// What a node is told to do: an immutable snapshot that outlives all that refers to it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/limits.h"
+#include "base/result.h"
+#include "edge/arguments.h"
+#include "edge/units.h"
+#include "http/cache_key.h"
+#include "http/policy.h"
+#include "origin/directory_origin.h"
+#include "origin/fetch.h"
+
+namespace perigee::edge {
+
+/// The name in Cache-Status (RFC 9211).
+inline constexpr std::string_view kCacheName = "perigee";
+
+struct StoreConfig {
+  std::string path;
+  uint64_t size_bytes = 0;
+};
+
+struct LogConfig {
+  std::string access = "off";  ///< "off", "stdout" or a path
+  std::string level = "info";
+};
+
+using PolicyPtr = std::shared_ptr<const http::PolicyOptions>;
+
+struct RuleConfig {
+  std::string prefix;  ///< of the path
+  PolicyPtr policy;
+};
+
+struct SiteConfig {
+  std::vector<std::string> hosts;  ///< canonical; a port only where it was listed; empty: every name
+  bool is_default = false;
+  std::variant<origin::HttpOriginOptions, origin::DirectoryOriginOptions> origin;
+  std::string host_header;         ///< empty: the site's name
+  std::string accept_encoding = "identity";
+  std::string cdn_id = "perigee";
+  std::vector<std::string> forward_headers;  ///< empty: all end-to-end fields
+  std::vector<Network> purge_from;
+  http::QueryOptions query;
+  PolicyPtr policy;
+  std::vector<RuleConfig> rules;   ///< longest prefix first
+};
+
+struct Config {
+  std::vector<base::Address> listen;
+  unsigned workers = 0;  ///< 0: one a core
+  size_t request_line_bytes = base::limits::kRequestLineBytes;
+  int64_t head_ms = base::limits::kRequestHeadMs;
+  int64_t idle_ms = base::limits::kIdleMs;
+  int64_t drain_ms = base::limits::kDrainMs;
+  StoreConfig store;
+  LogConfig log;
+  std::vector<SiteConfig> sites;
+};
+
+/// The file that the arguments name, or a site made of --origin, with the other arguments laid over it.
+/// Errors are one line: FILE:LINE:COLUMN: what, and the nearest valid key.
+base::Result<Config> read_config(const Arguments& arguments);
+
+/// The site of a canonical authority: with its port, without it, else the default. Null: none.
+const SiteConfig* find_site(const Config& config, std::string_view authority);
+/// The policy of the longest rule that fits, else the site's.
+const PolicyPtr& policy_for(const SiteConfig& site, std::string_view target);
+
+/// "dir:/path" (relative paths against `folder`), "http://host[:port]", "https://host[:port]". The error
+/// is a sentence without a place.
+using OriginConfig = std::variant<origin::HttpOriginOptions, origin::DirectoryOriginOptions>;
+base::Result<OriginConfig> parse_origin(std::string_view text, const std::string& folder);
+
+}  // namespace perigee::edge

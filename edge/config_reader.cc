@@ -1,0 +1,356 @@
+#include "edge/config_reader.h"
+
+#define TOML_EXCEPTIONS 0
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <initializer_list>
+#include <span>
+#include <sstream>
+
+namespace perigee::edge {
+namespace {
+
+using base::Error;
+using base::ErrorCode;
+using Keys = std::span<const std::string_view>;
+
+constexpr std::string_view kTopKeys[] = {"server", "store", "log", "site"};
+constexpr std::string_view kServerKeys[] = {"listen",       "workers",      "request_line_limit",
+                              "head_timeout", "idle_timeout", "drain_timeout"};
+constexpr std::string_view kStoreKeys[] = {"path", "size"};
+constexpr std::string_view kLogKeys[] = {"access", "level"};
+constexpr std::string_view kPolicyKeys[] = {"ttl",
+                              "default_ttl",
+                              "negative_ttl",
+                              "stale_while_revalidate",
+                              "stale_if_error",
+                              "unreachable_stale",
+                              "heuristic_cap",
+                              "set_cookie",
+                              "honour_client_directives",
+                              "trust_origin_clock",
+                              "forbidden_statuses",
+                              "bypass"};
+constexpr std::string_view kSiteKeys[] = {"hosts",         "default",        "origin",       "host_header",
+                            "accept_encoding", "cdn_id",       "forward_headers", "purge_from",
+                            "query_ignore",  "query_sort",     "query_strip",  "origin_ca_file",
+                            "origin_verify", "origin_connections", "rule"};
+constexpr std::string_view kRuleKeys[] = {"prefix"};
+
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
+    }
+  }
+  return row[b.size()];
+}
+
+std::string_view nearest(std::string_view key, const std::vector<std::string_view>& known) {
+  return *std::min_element(known.begin(), known.end(), [&](std::string_view a, std::string_view b) {
+    return edit_distance(key, a) < edit_distance(key, b);
+  });
+}
+
+/// Reads one file; the first mistake sticks, and whatever is read after it does not matter.
+class Reader {
+ public:
+  explicit Reader(std::string path)
+      : path_(std::move(path)),
+        folder_(std::filesystem::absolute(path_).parent_path().string()) {}
+
+  base::Result<Config> read();
+
+ private:
+  void fail(const toml::source_region& where, const std::string& what) {
+    if (error_) return;
+    const std::string place = where.begin ? ":" + std::to_string(where.begin.line) + ":" +
+                                                std::to_string(where.begin.column)
+                                          : "";
+    error_ = Error{ErrorCode::kInvalid, 0, path_ + place + ": " + what};
+  }
+  void check_keys(const toml::table& table, std::string_view section,
+                  std::initializer_list<Keys> lists);
+  const toml::table* table(const toml::table& parent, std::string_view key);
+
+  void text(const toml::table& table, std::string_view key, std::string& out);
+  void flag(const toml::table& table, std::string_view key, bool& out);
+  void number(const toml::table& table, std::string_view key, int64_t least, int64_t most, auto& out);
+  void size(const toml::table& table, std::string_view key, auto& out);
+  void duration_ms(const toml::table& table, std::string_view key, int64_t& out);
+  void seconds(const toml::table& table, std::string_view key, auto& out);
+  /// Calls `take(text)` for each string of a list; it returns what is wrong, or an empty text.
+  void list(const toml::table& table, std::string_view key, auto take);
+
+  void server(const toml::table& table, Config& config);
+  void site(const toml::table& table, Config& config);
+  void site_origin(const toml::table& table, SiteConfig& site);
+  void policy(const toml::table& table, http::PolicyOptions& policy);
+  void check_sites(const toml::table& root, const Config& config);
+
+  const std::string path_;
+  const std::string folder_;
+  std::optional<Error> error_;
+};
+
+base::Result<Config> Reader::read() {
+  std::ifstream file(path_);
+  if (!file) return Error{ErrorCode::kInvalid, 0, path_ + ": cannot be read"};
+  std::stringstream content;
+  content << file.rdbuf();
+  const toml::parse_result parsed = toml::parse(content.str(), path_);
+  if (!parsed) {
+    fail(parsed.error().source(), std::string(parsed.error().description()));
+    return *error_;
+  }
+  const toml::table& root = parsed.table();
+  Config config;
+  check_keys(root, "the file", {kTopKeys});
+  if (const toml::table* section = table(root, "server")) server(*section, config);
+  if (const toml::table* section = table(root, "store")) {
+    check_keys(*section, "[store]", {kStoreKeys});
+    text(*section, "path", config.store.path);
+    size(*section, "size", config.store.size_bytes);
+  }
+  if (const toml::table* section = table(root, "log")) {
+    check_keys(*section, "[log]", {kLogKeys});
+    text(*section, "access", config.log.access);
+    text(*section, "level", config.log.level);
+  }
+  if (const toml::node* sites = root.get("site")) {
+    if (!sites->is_array_of_tables()) {
+      fail(sites->source(), "sites are written as [[site]]");
+    } else {
+      for (const toml::node& node : *sites->as_array()) site(*node.as_table(), config);
+    }
+  }
+  check_sites(root, config);
+  if (error_) return *error_;
+  return config;
+}
+
+void Reader::check_keys(const toml::table& table, std::string_view section,
+                        std::initializer_list<Keys> lists) {
+  std::vector<std::string_view> known;
+  for (const Keys& keys : lists) known.insert(known.end(), keys.begin(), keys.end());
+  for (const auto& [key, node] : table) {
+    const std::string_view name = key.str();
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    fail(key.source(), "unknown key '" + std::string(name) + "' in " + std::string(section) +
+                           ", did you mean '" + std::string(nearest(name, known)) + "'?");
+  }
+}
+
+const toml::table* Reader::table(const toml::table& parent, std::string_view key) {
+  const toml::node* node = parent.get(key);
+  if (node == nullptr) return nullptr;
+  if (!node->is_table()) fail(node->source(), "'" + std::string(key) + "' is a section: [" + std::string(key) + "]");
+  return node->as_table();
+}
+
+void Reader::text(const toml::table& table, std::string_view key, std::string& out) {
+  const toml::node* node = table.get(key);
+  if (node == nullptr) return;
+  const std::optional<std::string> value = node->value_exact<std::string>();
+  if (!value) return fail(node->source(), "'" + std::string(key) + "' is a string");
+  out = *value;
+}
+
+void Reader::flag(const toml::table& table, std::string_view key, bool& out) {
+  const toml::node* node = table.get(key);
+  if (node == nullptr) return;
+  const std::optional<bool> value = node->value_exact<bool>();
+  if (!value) return fail(node->source(), "'" + std::string(key) + "' is true or false");
+  out = *value;
+}
+
+void Reader::number(const toml::table& table, std::string_view key, int64_t least, int64_t most,
+                    auto& out) {
+  const toml::node* node = table.get(key);
+  if (node == nullptr) return;
+  const std::optional<int64_t> value = node->value_exact<int64_t>();
+  if (!value || *value < least || *value > most) {
+    return fail(node->source(), "'" + std::string(key) + "' is a number from " +
+                                    std::to_string(least) + " to " + std::to_string(most));
+  }
+  out = static_cast<std::remove_reference_t<decltype(out)>>(*value);
+}
+
+void Reader::size(const toml::table& table, std::string_view key, auto& out) {
+  const toml::node* node = table.get(key);
+  if (node == nullptr) return;
+  const std::optional<std::string> value = node->value_exact<std::string>();
+  const std::optional<uint64_t> bytes = value ? parse_size(*value) : std::nullopt;
+  if (!bytes) {
+    return fail(node->source(), "'" + std::string(key) + "' is a size with a unit, such as \"512MiB\"");
+  }
+  out = *bytes;
+}
+
+void Reader::duration_ms(const toml::table& table, std::string_view key, int64_t& out) {
+  const toml::node* node = table.get(key);
+  if (node == nullptr) return;
+  const std::optional<std::string> value = node->value_exact<std::string>();
+  const std::optional<int64_t> ms = value ? parse_duration_ms(*value) : std::nullopt;
+  if (!ms) {
+    return fail(node->source(), "'" + std::string(key) + "' is a duration with a unit, such as \"30s\"");
+  }
+  out = *ms;
+}
+
+void Reader::seconds(const toml::table& table, std::string_view key, auto& out) {
+  if (table.get(key) == nullptr) return;
+  int64_t ms = 0;
+  duration_ms(table, key, ms);
+  out = ms / 1000;
+}
+
+void Reader::list(const toml::table& table, std::string_view key, auto take) {
+  const toml::node* node = table.get(key);
+  if (node == nullptr) return;
+  if (!node->is_array()) return fail(node->source(), "'" + std::string(key) + "' is a list");
+  for (const toml::node& member : *node->as_array()) {
+    const std::optional<std::string> value = member.value_exact<std::string>();
+    const std::string wrong = value ? take(*value) : "'" + std::string(key) + "' is a list of strings";
+    if (!wrong.empty()) fail(member.source(), wrong);
+  }
+}
+
+void Reader::server(const toml::table& table, Config& config) {
+  check_keys(table, "[server]", {kServerKeys});
+  list(table, "listen", [&](const std::string& value) -> std::string {
+    const std::optional<base::Address> address = base::Address::parse(value);
+    if (!address) return "'" + value + "' is not ADDRESS:PORT";
+    config.listen.push_back(*address);
+    return "";
+  });
+  number(table, "workers", 0, 256, config.workers);
+  size(table, "request_line_limit", config.request_line_bytes);
+  if (config.request_line_bytes > base::limits::kRequestLineBytesMost) {
+    fail(table.get("request_line_limit")->source(), "'request_line_limit' is at most \"12KiB\"");
+  }
+  duration_ms(table, "head_timeout", config.head_ms);
+  duration_ms(table, "idle_timeout", config.idle_ms);
+  duration_ms(table, "drain_timeout", config.drain_ms);
+}
+
+void Reader::policy(const toml::table& table, http::PolicyOptions& policy) {
+  seconds(table, "ttl", policy.ttl_s);
+  seconds(table, "default_ttl", policy.default_ttl_s);
+  seconds(table, "negative_ttl", policy.negative_ttl_s);
+  seconds(table, "stale_while_revalidate", policy.stale_while_revalidate_s);
+  seconds(table, "stale_if_error", policy.stale_if_error_s);
+  seconds(table, "unreachable_stale", policy.unreachable_stale_s);
+  seconds(table, "heuristic_cap", policy.heuristic_cap_s);
+  flag(table, "honour_client_directives", policy.honour_client_directives);
+  flag(table, "trust_origin_clock", policy.trust_origin_clock);
+  flag(table, "bypass", policy.bypass);
+  if (const toml::node* node = table.get("set_cookie")) {
+    const std::string value = node->value_or(std::string());
+    if (value == "pass") policy.set_cookie = http::SetCookieMode::kPass;
+    else if (value == "strip") policy.set_cookie = http::SetCookieMode::kStrip;
+    else if (value == "store") policy.set_cookie = http::SetCookieMode::kStore;
+    else fail(node->source(), "'set_cookie' is \"pass\", \"strip\" or \"store\"");
+  }
+  if (const toml::node* node = table.get("forbidden_statuses")) {
+    if (!node->is_array()) return fail(node->source(), "'forbidden_statuses' is a list of numbers");
+    for (const toml::node& member : *node->as_array()) {
+      const int64_t status = member.value_or(int64_t{0});
+      if (status < 200 || status > 599) fail(member.source(), "a status is a number from 200 to 599");
+      policy.forbidden_statuses.push_back(static_cast<uint16_t>(status));
+    }
+  }
+}
+
+void Reader::site_origin(const toml::table& table, SiteConfig& site) {
+  const toml::node* node = table.get("origin");
+  if (node == nullptr) return fail(table.source(), "this site has no 'origin'");
+  base::Result<OriginConfig> origin = parse_origin(node->value_or(std::string()), folder_);
+  if (!origin.ok()) return fail(node->source(), origin.error().message);
+  site.origin = std::move(*origin);
+  if (auto* http_origin = std::get_if<origin::HttpOriginOptions>(&site.origin)) {
+    text(table, "origin_ca_file", http_origin->tls.ca_file);
+    flag(table, "origin_verify", http_origin->tls.verify);
+    number(table, "origin_connections", 1, 65'536, http_origin->connections);
+  }
+}
+
+void Reader::site(const toml::table& table, Config& config) {
+  check_keys(table, "[[site]]", {kSiteKeys, kPolicyKeys});
+  SiteConfig site;
+  list(table, "hosts", [&](const std::string& value) -> std::string {
+    std::string canonical;
+    if (!http::canonical_authority(value, "http", canonical)) return "'" + value + "' is not a host";
+    site.hosts.push_back(canonical);
+    return "";
+  });
+  flag(table, "default", site.is_default);
+  site_origin(table, site);
+  text(table, "host_header", site.host_header);
+  text(table, "accept_encoding", site.accept_encoding);
+  text(table, "cdn_id", site.cdn_id);
+  list(table, "forward_headers", [&](const std::string& value) -> std::string {
+    site.forward_headers.push_back(value);
+    return http::is_token(value) ? "" : "'" + value + "' is not a field name";
+  });
+  site.purge_from = {*parse_network("127.0.0.0/8"), *parse_network("::1/128")};
+  if (table.get("purge_from") != nullptr) site.purge_from.clear();
+  list(table, "purge_from", [&](const std::string& value) -> std::string {
+    const std::optional<Network> network = parse_network(value);
+    if (!network) return "'" + value + "' is not an address or a network";
+    site.purge_from.push_back(*network);
+    return "";
+  });
+  flag(table, "query_ignore", site.query.ignore);
+  flag(table, "query_sort", site.query.sort);
+  list(table, "query_strip", [&](const std::string& value) -> std::string {
+    site.query.strip.push_back(value);
+    return "";
+  });
+  http::PolicyOptions options;
+  policy(table, options);
+  site.policy = std::make_shared<const http::PolicyOptions>(options);
+  if (const toml::node* rules = table.get("rule"); rules != nullptr && rules->is_array_of_tables()) {
+    for (const toml::node& node : *rules->as_array()) {
+      const toml::table& rule = *node.as_table();
+      check_keys(rule, "[[site.rule]]", {kRuleKeys, kPolicyKeys});
+      RuleConfig made;
+      text(rule, "prefix", made.prefix);
+      if (!made.prefix.starts_with('/')) fail(rule.source(), "a rule has a 'prefix' that begins with /");
+      http::PolicyOptions ruled = options;
+      policy(rule, ruled);
+      made.policy = std::make_shared<const http::PolicyOptions>(ruled);
+      site.rules.push_back(std::move(made));
+    }
+  } else if (rules != nullptr) {
+    fail(rules->source(), "rules are written as [[site.rule]]");
+  }
+  std::stable_sort(site.rules.begin(), site.rules.end(), [](const RuleConfig& a, const RuleConfig& b) {
+    return a.prefix.size() > b.prefix.size();
+  });
+  config.sites.push_back(std::move(site));
+}
+
+void Reader::check_sites(const toml::table& root, const Config& config) {
+  if (config.sites.empty()) fail(root.source(), "there is no [[site]], so nothing to serve");
+  for (const SiteConfig& site : config.sites) {
+    if (site.hosts.empty() && !site.is_default) {
+      fail(root.source(), "a [[site]] has neither 'hosts' nor 'default = true'");
+    }
+  }
+}
+
+}  // namespace
+
+base::Result<Config> read_config_file(const std::string& path) { return Reader(path).read(); }
+
+}  // namespace perigee::edge

@@ -1,0 +1,221 @@
+#include "edge/doors/server.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#include "base/check.h"
+#include "cache_store/store.h"
+#include "cache_store/store_io.h"
+#include "edge/access_log.h"
+#include "edge/doors/random.h"
+#include "edge/doors/thread_pool.h"
+#include "edge/doors/uv_env.h"
+#include "edge/doors/uv_listener.h"
+#include "edge/log.h"
+#include "edge/metrics.h"
+#include "edge/node.h"
+#include "edge/worker.h"
+
+namespace perigee::edge {
+namespace {
+
+class LoggedStoreEvents final : public cache_store::StoreObserver {
+ public:
+  void on_store_event(std::string_view sentence) override { log_warning(sentence); }
+};
+
+int64_t wall_ms() {
+  timespec time;
+  clock_gettime(CLOCK_REALTIME, &time);
+  return int64_t{time.tv_sec} * 1000 + time.tv_nsec / 1'000'000;
+}
+
+/// Every descriptor the system lets us have: connections are what a node is for.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+unsigned worker_count(const Config& config) {
+  if (config.workers != 0) return config.workers;
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+/// A worker, its loop and its thread.
+struct Seat {
+  Seat(unsigned index, ThreadPool& pool) : env(std::make_unique<UvEnv>(index, pool)) {}
+  std::unique_ptr<UvEnv> env;
+  std::unique_ptr<Worker> worker;
+  std::vector<std::unique_ptr<UvListener>> listeners;
+  std::thread thread;
+};
+
+class Server {
+ public:
+  explicit Server(const Config& config)
+      : config_(config),
+        io_(cache_store::make_file_io()),
+        metrics_(worker_count(config)),
+        access_log_(config.log) {}
+
+  base::Status start();
+  void serve_until_signal();
+  void stop();
+
+ private:
+  base::Status open_store();
+  base::Status listen();
+  void seat_workers();
+
+  const Config& config_;
+  LoggedStoreEvents store_events_;
+  std::unique_ptr<cache_store::StoreIo> io_;
+  std::unique_ptr<cache_store::Store> store_;
+  Metrics metrics_;
+  AccessLog access_log_;
+  std::unique_ptr<Node> node_;
+  std::unique_ptr<ThreadPool> pool_;
+  std::vector<ListeningSockets> sockets_;
+  std::vector<std::unique_ptr<Seat>> seats_;
+  std::atomic<unsigned> busy_workers_{0};
+  sigset_t signals_;
+};
+
+base::Status Server::open_store() {
+  cache_store::StoreOptions options;
+  options.path = config_.store.path;
+  options.size_bytes = config_.store.size_bytes;
+  fill_random(options.entropy);
+  base::Result<std::unique_ptr<cache_store::Store>> store =
+      cache_store::Store::open(options, *io_, store_events_, wall_ms());
+  if (!store.ok()) return store.error();
+  store_ = std::move(*store);
+  const cache_store::StoreStats stats = store_->stats();
+  log_info("store " + options.path + ": " + std::to_string(stats.recovered) + " objects, " +
+           std::to_string(stats.slabs) + " slabs of " + std::to_string(stats.slab_bytes >> 10) +
+           " KiB" + (store_->can_lend_pages() ? "" : ", pages are copied to sockets"));
+  return base::Done{};
+}
+
+base::Status Server::listen() {
+  for (const base::Address& address : config_.listen) {
+    base::Result<ListeningSockets> sockets = open_listeners(address, worker_count(config_));
+    if (!sockets.ok()) return sockets.error();
+    sockets_.push_back(std::move(*sockets));
+  }
+  return base::Done{};
+}
+
+base::Status Server::start() {
+  raise_descriptor_limit();
+  ::signal(SIGPIPE, SIG_IGN);
+  // Blocked before any thread begins, so that only sigwait() sees them.
+  sigemptyset(&signals_);
+  sigaddset(&signals_, SIGTERM);
+  sigaddset(&signals_, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+  // The sockets first: a second perigee is told before it asks for the store.
+  base::Status status = listen();
+  if (status.ok()) status = open_store();
+  if (!status.ok()) return status;
+  base::Result<std::unique_ptr<Node>> node = Node::make(config_, *store_, metrics_, access_log_);
+  if (!node.ok()) return node.error();
+  node_ = std::move(*node);
+  pool_ = std::make_unique<ThreadPool>(std::clamp(std::thread::hardware_concurrency(), 2u, 4u));
+  seat_workers();
+  return base::Done{};
+}
+
+void Server::seat_workers() {
+  const unsigned count = worker_count(config_);
+  busy_workers_ = count;
+  for (unsigned i = 0; i < count; ++i) {
+    seats_.push_back(std::make_unique<Seat>(i, *pool_));
+    Seat& seat = *seats_.back();
+    seat.worker = std::make_unique<Worker>(*node_, *seat.env);
+    seat.env->set_turn([worker = seat.worker.get()] { return worker->turn(); });
+    for (const ListeningSockets& sockets : sockets_) {
+      seat.listeners.push_back(std::make_unique<UvListener>(
+          *seat.env, sockets.fds[i], [worker = seat.worker.get()](std::unique_ptr<base::Channel> c) {
+            worker->adopt(std::move(c));
+          }));
+    }
+  }
+  for (const auto& seat : seats_) {
+    seat->thread = std::thread([env = seat->env.get()]() noexcept { env->run(); });
+  }
+  for (const ListeningSockets& sockets : sockets_) {
+    std::printf("perigee: listening on http://%s\n", sockets.bound.text().c_str());
+  }
+  std::fflush(stdout);
+}
+
+void Server::serve_until_signal() {
+  int signal = 0;
+  sigwait(&signals_, &signal);
+  log_info(std::string(strsignal(signal)) + ": draining");
+  for (const auto& seat : seats_) {
+    seat->env->post([this, seat = seat.get()] {
+      seat->listeners.clear();
+      seat->worker->on_idle([this] { --busy_workers_; });
+      seat->worker->drain(seat->env->now() + config_.drain_ms);
+    });
+  }
+  // Waits for the workers or for a second signal, whichever comes first.
+  while (busy_workers_ > 0) {
+    const timespec step{0, 20'000'000};
+    if (sigtimedwait(&signals_, nullptr, &step) > 0) {
+      log_info("second signal: stopping at once");
+      return;
+    }
+  }
+}
+
+/// In this order: connections and fills, the pool, the loops, then what they shared.
+void Server::stop() {
+  std::atomic<size_t> stopped{0};
+  for (const auto& seat : seats_) {
+    seat->env->post([seat = seat.get(), &stopped] {
+      seat->listeners.clear();
+      seat->worker->stop();
+      stopped.fetch_add(1);
+      stopped.notify_one();
+    });
+  }
+  for (size_t seen = 0; seen < seats_.size(); seen = stopped.load()) stopped.wait(seen);
+  pool_->stop();
+  for (const auto& seat : seats_) {
+    seat->env->post([env = seat->env.get()] { env->quit(); });
+  }
+  for (const auto& seat : seats_) seat->thread.join();
+  // Nothing runs any more: what is still posted is run here, then the loops close.
+  for (const auto& seat : seats_) seat->worker.reset();
+  for (const auto& seat : seats_) seat->env->close();
+  seats_.clear();
+  node_.reset();
+  store_.reset();
+}
+
+}  // namespace
+
+base::Status run_server(const Config& config) {
+  Server server(config);
+  const base::Status started = server.start();
+  if (!started.ok()) return started;
+  server.serve_until_signal();
+  server.stop();
+  return base::Done{};
+}
+
+}  // namespace perigee::edge

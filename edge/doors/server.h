@@ -1,0 +1,15 @@
+// The node as a process: opens the store, listens, runs a worker a thread, and stops in order.
+#pragma once
+
+#include <memory>
+
+#include "base/result.h"
+#include "edge/config.h"
+
+namespace perigee::edge {
+
+/// Serves until SIGTERM or SIGINT (drain), or a second one (at once). Prints one line on stdout when ready.
+/// Errors are those that keep it from starting.
+base::Status run_server(const Config& config);
+
+}  // namespace perigee::edge

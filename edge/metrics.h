@@ -1,0 +1,61 @@
+// Counters: one block a loop, written by that loop alone, summed by whoever asks.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "http/response.h"
+
+namespace perigee::edge {
+
+/// Of one loop. Relaxed load and store: only its loop writes.
+struct alignas(64) LoopMetrics {
+  std::atomic<uint64_t> hits{0};
+  std::array<std::atomic<uint64_t>, 8> forwards{};  ///< by http::Forward
+  std::array<std::atomic<uint64_t>, 10> statuses{}; ///< by hundreds
+  std::atomic<uint64_t> body_bytes{0};
+  std::atomic<uint64_t> cut{0};
+  std::atomic<uint64_t> refused{0};
+
+  void on_response(uint16_t status, const http::CacheStatus& cache, uint64_t bytes, bool whole) {
+    add(cache.hit ? hits : forwards[static_cast<size_t>(cache.forward)], 1);
+    add(statuses[status / 100 % 10], 1);
+    add(body_bytes, bytes);
+    if (!whole) add(cut, 1);
+  }
+  void on_refused(uint16_t status) {
+    add(refused, 1);
+    add(statuses[status / 100 % 10], 1);
+  }
+
+ private:
+  static void add(std::atomic<uint64_t>& counter, uint64_t n) {
+    counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+};
+
+class Metrics {
+ public:
+  explicit Metrics(unsigned loops) : loops_(std::make_unique<LoopMetrics[]>(loops)), count_(loops) {}
+
+  LoopMetrics& loop(unsigned index) { return loops_[index]; }
+  void on_fill_begun() { fills_.fetch_add(1, std::memory_order_relaxed); }
+  void on_fill_ended(bool stored, bool failed) {
+    if (stored) stored_.fetch_add(1, std::memory_order_relaxed);
+    if (failed) fill_failures_.fetch_add(1, std::memory_order_relaxed);
+  }
+  /// One line of totals for the log.
+  std::string summary() const;
+
+ private:
+  std::unique_ptr<LoopMetrics[]> loops_;
+  unsigned count_;
+  std::atomic<uint64_t> fills_{0};
+  std::atomic<uint64_t> stored_{0};
+  std::atomic<uint64_t> fill_failures_{0};
+};
+
+}  // namespace perigee::edge
