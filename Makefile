@@ -4,12 +4,13 @@ JOBS     ?= $(shell nproc)
 ORIGIN   ?=
 LISTEN   ?= 127.0.0.1:8080
 SEED     ?= 1
+FUZZ_SECONDS ?= 60
 PREFIX   ?= /usr/local
 
 CONFIGURE = cmake -S . -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo
 QUIET     = > $(1)/configure.log 2>&1 || { cat $(1)/configure.log; exit 1; }
 
-.PHONY: all run test asan tsan fmt install clean bootstrap fresh
+.PHONY: all run test asan tsan sim fuzz fmt install clean bootstrap fresh
 
 all: bootstrap
 	@mkdir -p $(BUILD)
@@ -38,6 +39,23 @@ asan tsan:
 	  $(call QUIET,$(BUILD)-$@)
 	@cmake --build $(BUILD)-$@ -j $(JOBS)
 	ctest --test-dir $(BUILD)-$@ --output-on-failure -j $(JOBS)
+
+# Replays one run of the simulator: make sim SEED=n.
+sim:
+	@tools/bootstrap --tests
+	@mkdir -p $(BUILD)-test
+	@$(CONFIGURE) -B $(BUILD)-test $(call QUIET,$(BUILD)-test)
+	@cmake --build $(BUILD)-test -j $(JOBS) --target sim
+	PERIGEE_SIM_SEED=$(SEED) $(BUILD)-test/tests/sim
+
+# Looks for new inputs with each fuzz target in turn, FUZZ_SECONDS each; what is found is kept in build-fuzz.
+fuzz:
+	@tools/bootstrap --fuzz
+	@mkdir -p $(BUILD)-fuzz
+	@CC=clang-16 CXX=clang++-16 $(CONFIGURE) -B $(BUILD)-fuzz -DPERIGEE_FUZZ=ON \
+	  $(call QUIET,$(BUILD)-fuzz)
+	@cmake --build $(BUILD)-fuzz -j $(JOBS) --target fuzz_targets
+	@tools/fuzz $(BUILD)-fuzz $(FUZZ_SECONDS)
 
 # Proves on a minimal Debian root that nothing installed by hand is needed.
 fresh:
