@@ -10,7 +10,7 @@ PREFIX   ?= /usr/local
 CONFIGURE = cmake -S . -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo
 QUIET     = > $(1)/configure.log 2>&1 || { cat $(1)/configure.log; exit 1; }
 
-.PHONY: all run test asan tsan sim fuzz fmt install clean bootstrap fresh
+.PHONY: all run test bench asan tsan sim fuzz fmt install clean bootstrap fresh
 
 all: bootstrap
 	@mkdir -p $(BUILD)
@@ -39,6 +39,11 @@ asan tsan:
 	  $(call QUIET,$(BUILD)-$@)
 	@cmake --build $(BUILD)-$@ -j $(JOBS)
 	ctest --test-dir $(BUILD)-$@ --output-on-failure -j $(JOBS)
+
+# CPU for 10,000 responses beside nginx's proxy_cache, and their ratio.
+bench: all
+	@tools/bootstrap --tests
+	@tools/edge_bench $(BUILD)/perigee
 
 # Replays one run of the simulator: make sim SEED=n.
 sim:

@@ -1,6 +1,7 @@
 #include "origin/fill_production.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "http/cache_key.h"
@@ -151,6 +152,7 @@ bool FillProduction::take_not_modified(const ReceivedResponse& head, const Respo
   judge_vary(updated.fields, same_vary);
   publish_head();
   fetch_.reset();
+  return_permit();
   if (store_it_) {
     store();
   } else {
@@ -274,6 +276,8 @@ void FillProduction::move_body() {
 void FillProduction::complete() {
   wake_loops(progress_->body.finish(true));
   fetch_.reset();
+  // What waits for its put is bounded by the pool's lane and the byte budget, and asks no origin.
+  return_permit();
   if (store_it_) return store();
   end(false, nullptr);
 }
@@ -351,6 +355,10 @@ void FillProduction::wake_loops(const std::set<unsigned>& loops) {
   }
 }
 
+void FillProduction::return_permit() {
+  if (std::exchange(permit_, false)) fills_.table().return_permit();
+}
+
 void FillProduction::end(bool stored, const FetchError* error) {
   if (ended_) return;
   ended_ = true;
@@ -359,7 +367,7 @@ void FillProduction::end(bool stored, const FetchError* error) {
   fetch_.reset();
   FillTable& table = fills_.table();
   if (!progress_->alone) table.remove(*progress_);
-  table.end();
+  return_permit();
   table.shared().observer.on_fill_ended(stored, error);
   fills_.end_production(this);
 }

@@ -50,6 +50,7 @@ class FillProduction final : public FetchUser,
   void tell_loops(const std::set<unsigned>& loops);
   void wake_loops(const std::set<unsigned>& loops);
   void end(bool stored, const FetchError* error);
+  void return_permit();
   bool wanted() const;
 
   LoopFills& fills_;
@@ -73,6 +74,7 @@ class FillProduction final : public FetchUser,
   bool pump_due_ = false;
   bool store_it_ = false;
   bool reserved_ = false;
+  bool permit_ = true;   ///< counts among the fills that ask the origin
   bool ended_ = false;
 };
 

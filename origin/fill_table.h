@@ -30,13 +30,13 @@ class FillTable {
   };
   Shard& shard(const cache_store::Digest& join) { return shards_[join.hi % shards_.size()]; }
 
-  /// Counts a fill in. False: the bound is reached.
-  bool begin() {
-    if (in_flight_.fetch_add(1) < base::limits::kFills) return true;
-    --in_flight_;
+  /// For one more fill that asks the origin. False: the bound is reached.
+  bool take_permit() {
+    if (asking_.fetch_add(1) < base::limits::kFills) return true;
+    --asking_;
     return false;
   }
-  void end() { --in_flight_; }
+  void return_permit() { --asking_; }
   void remove(const FillProgress& progress);
 
   /// Hit-for-miss: remembered for some seconds, the oldest forgotten at the bound.
@@ -65,7 +65,7 @@ class FillTable {
   };
   const FillShared shared_;
   std::array<Shard, 64> shards_;
-  std::atomic<size_t> in_flight_{0};
+  std::atomic<size_t> asking_{0};
   mutable std::mutex marks_mutex_;
   std::unordered_map<uint64_t, int64_t> marks_;  ///< digest -> until, ms
   std::deque<uint64_t> marks_order_;

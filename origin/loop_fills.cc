@@ -35,20 +35,18 @@ LoopFills::~LoopFills() {
 
 bool LoopFills::join(FillRequest&& request, FillWaiter& waiter, JoinMode mode) {
   CHECK(!waiter.waiting());
-  if (!table_.begin()) return false;
   const bool alone = mode == JoinMode::kAlone || table_.marked(request.join, env_.now());
   std::shared_ptr<FillProgress> progress;
   if (alone) {
+    if (!table_.take_permit()) return false;
     progress = make_progress(request);
     progress->alone = true;
   } else {
     FillTable::Shard& shard = table_.shard(request.join);
     const std::lock_guard lock(shard.mutex);
     const Joined joined = join_existing(shard, request, waiter);
-    if (joined != Joined::kNone) {
-      table_.end();
-      return true;
-    }
+    if (joined != Joined::kNone) return true;
+    if (!table_.take_permit()) return false;
     progress = make_progress(request);
     shard.fills.emplace(request.join.lo, progress);
   }
@@ -126,12 +124,11 @@ void LoopFills::begin(FillRequest&& request, std::shared_ptr<FillProgress> progr
 }
 
 void LoopFills::refresh_behind(FillRequest&& request) {
-  if (!table_.begin()) return;
   std::shared_ptr<FillProgress> progress;
   {
     FillTable::Shard& shard = table_.shard(request.join);
     const std::lock_guard lock(shard.mutex);
-    if (shard.fills.count(request.join.lo) > 0) return table_.end();
+    if (shard.fills.count(request.join.lo) > 0 || !table_.take_permit()) return;
     progress = make_progress(request);
     shard.fills.emplace(request.join.lo, progress);
   }
