@@ -45,7 +45,8 @@ struct SiteConfig {
   std::string host_header;         ///< empty: the site's name
   std::string accept_encoding = "identity";
   std::string cdn_id = "perigee";
-  std::vector<std::string> forward_headers;  ///< empty: all end-to-end fields
+  std::string alt_svc;             ///< sent on every response; empty: none
+  bool remove_cdn_cache_control = false;
   std::vector<Network> purge_from;
   http::QueryOptions query;
   PolicyPtr policy;

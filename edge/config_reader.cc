@@ -19,25 +19,38 @@ using Keys = std::span<const std::string_view>;
 
 constexpr std::string_view kTopKeys[] = {"server", "store", "log", "site"};
 constexpr std::string_view kServerKeys[] = {"listen",       "workers",      "request_line_limit",
-                              "head_timeout", "idle_timeout", "drain_timeout"};
+                                            "head_timeout", "idle_timeout", "drain_timeout"};
 constexpr std::string_view kStoreKeys[] = {"path", "size"};
 constexpr std::string_view kLogKeys[] = {"access", "level"};
 constexpr std::string_view kPolicyKeys[] = {"ttl",
-                              "default_ttl",
-                              "negative_ttl",
-                              "stale_while_revalidate",
-                              "stale_if_error",
-                              "unreachable_stale",
-                              "heuristic_cap",
-                              "set_cookie",
-                              "honour_client_directives",
-                              "trust_origin_clock",
-                              "forbidden_statuses",
-                              "bypass"};
-constexpr std::string_view kSiteKeys[] = {"hosts",         "default",        "origin",       "host_header",
-                            "accept_encoding", "cdn_id",       "forward_headers", "purge_from",
-                            "query_ignore",  "query_sort",     "query_strip",  "origin_ca_file",
-                            "origin_verify", "origin_connections", "rule"};
+                                            "default_ttl",
+                                            "negative_ttl",
+                                            "stale_while_revalidate",
+                                            "stale_if_error",
+                                            "unreachable_stale",
+                                            "heuristic_cap",
+                                            "set_cookie",
+                                            "honour_client_directives",
+                                            "trust_origin_clock",
+                                            "forbidden_statuses",
+                                            "bypass"};
+constexpr std::string_view kSiteKeys[] = {"hosts",
+                                          "default",
+                                          "origin",
+                                          "host_header",
+                                          "accept_encoding",
+                                          "cdn_id",
+                                          "forward_headers",
+                                          "purge_from",
+                                          "alt_svc",
+                                          "cdn_cache_control",
+                                          "query_ignore",
+                                          "query_sort",
+                                          "query_strip",
+                                          "origin_ca_file",
+                                          "origin_verify",
+                                          "origin_connections",
+                                          "rule"};
 constexpr std::string_view kRuleKeys[] = {"prefix"};
 
 size_t edit_distance(std::string_view a, std::string_view b) {
@@ -65,8 +78,7 @@ std::string_view nearest(std::string_view key, const std::vector<std::string_vie
 class Reader {
  public:
   explicit Reader(std::string path)
-      : path_(std::move(path)),
-        folder_(std::filesystem::absolute(path_).parent_path().string()) {}
+      : path_(std::move(path)), folder_(std::filesystem::absolute(path_).parent_path().string()) {}
 
   base::Result<Config> read();
 
@@ -84,10 +96,14 @@ class Reader {
 
   void text(const toml::table& table, std::string_view key, std::string& out);
   void flag(const toml::table& table, std::string_view key, bool& out);
-  void number(const toml::table& table, std::string_view key, int64_t least, int64_t most, auto& out);
+  void number(const toml::table& table, std::string_view key, int64_t least, int64_t most,
+              auto& out);
   void size(const toml::table& table, std::string_view key, auto& out);
   void duration_ms(const toml::table& table, std::string_view key, int64_t& out);
   void seconds(const toml::table& table, std::string_view key, auto& out);
+  /// The place of the key's value among `words`; 0 when the key is not there.
+  size_t choice(const toml::table& table, std::string_view key,
+                std::initializer_list<std::string_view> words);
   /// Calls `take(text)` for each string of a list; it returns what is wrong, or an empty text.
   void list(const toml::table& table, std::string_view key, auto take);
 
@@ -153,7 +169,8 @@ void Reader::check_keys(const toml::table& table, std::string_view section,
 const toml::table* Reader::table(const toml::table& parent, std::string_view key) {
   const toml::node* node = parent.get(key);
   if (node == nullptr) return nullptr;
-  if (!node->is_table()) fail(node->source(), "'" + std::string(key) + "' is a section: [" + std::string(key) + "]");
+  if (!node->is_table())
+    fail(node->source(), "'" + std::string(key) + "' is a section: [" + std::string(key) + "]");
   return node->as_table();
 }
 
@@ -191,7 +208,8 @@ void Reader::size(const toml::table& table, std::string_view key, auto& out) {
   const std::optional<std::string> value = node->value_exact<std::string>();
   const std::optional<uint64_t> bytes = value ? parse_size(*value) : std::nullopt;
   if (!bytes) {
-    return fail(node->source(), "'" + std::string(key) + "' is a size with a unit, such as \"512MiB\"");
+    return fail(node->source(),
+                "'" + std::string(key) + "' is a size with a unit, such as \"512MiB\"");
   }
   out = *bytes;
 }
@@ -202,7 +220,8 @@ void Reader::duration_ms(const toml::table& table, std::string_view key, int64_t
   const std::optional<std::string> value = node->value_exact<std::string>();
   const std::optional<int64_t> ms = value ? parse_duration_ms(*value) : std::nullopt;
   if (!ms) {
-    return fail(node->source(), "'" + std::string(key) + "' is a duration with a unit, such as \"30s\"");
+    return fail(node->source(),
+                "'" + std::string(key) + "' is a duration with a unit, such as \"30s\"");
   }
   out = *ms;
 }
@@ -214,13 +233,29 @@ void Reader::seconds(const toml::table& table, std::string_view key, auto& out) 
   out = ms / 1000;
 }
 
+size_t Reader::choice(const toml::table& table, std::string_view key,
+                      std::initializer_list<std::string_view> words) {
+  if (table.get(key) == nullptr) return 0;
+  std::string value;
+  text(table, key, value);
+  const auto* it = std::find(words.begin(), words.end(), value);
+  if (it != words.end()) return static_cast<size_t>(it - words.begin());
+  std::string known;
+  for (const std::string_view word : words) {
+    known.append(known.empty() ? "\"" : ", \"").append(word).append("\"");
+  }
+  fail(table.get(key)->source(), "'" + std::string(key) + "' is one of " + known);
+  return 0;
+}
+
 void Reader::list(const toml::table& table, std::string_view key, auto take) {
   const toml::node* node = table.get(key);
   if (node == nullptr) return;
   if (!node->is_array()) return fail(node->source(), "'" + std::string(key) + "' is a list");
   for (const toml::node& member : *node->as_array()) {
     const std::optional<std::string> value = member.value_exact<std::string>();
-    const std::string wrong = value ? take(*value) : "'" + std::string(key) + "' is a list of strings";
+    const std::string wrong =
+        value ? take(*value) : "'" + std::string(key) + "' is a list of strings";
     if (!wrong.empty()) fail(member.source(), wrong);
   }
 }
@@ -254,18 +289,18 @@ void Reader::policy(const toml::table& table, http::PolicyOptions& policy) {
   flag(table, "honour_client_directives", policy.honour_client_directives);
   flag(table, "trust_origin_clock", policy.trust_origin_clock);
   flag(table, "bypass", policy.bypass);
-  if (const toml::node* node = table.get("set_cookie")) {
-    const std::string value = node->value_or(std::string());
-    if (value == "pass") policy.set_cookie = http::SetCookieMode::kPass;
-    else if (value == "strip") policy.set_cookie = http::SetCookieMode::kStrip;
-    else if (value == "store") policy.set_cookie = http::SetCookieMode::kStore;
-    else fail(node->source(), "'set_cookie' is \"pass\", \"strip\" or \"store\"");
+  if (table.get("set_cookie") != nullptr) {
+    using http::SetCookieMode;
+    constexpr SetCookieMode kModes[] = {SetCookieMode::kPass, SetCookieMode::kStrip,
+                                        SetCookieMode::kStore};
+    policy.set_cookie = kModes[choice(table, "set_cookie", {"pass", "strip", "store"})];
   }
   if (const toml::node* node = table.get("forbidden_statuses")) {
     if (!node->is_array()) return fail(node->source(), "'forbidden_statuses' is a list of numbers");
     for (const toml::node& member : *node->as_array()) {
       const int64_t status = member.value_or(int64_t{0});
-      if (status < 200 || status > 599) fail(member.source(), "a status is a number from 200 to 599");
+      if (status < 200 || status > 599)
+        fail(member.source(), "a status is a number from 200 to 599");
       policy.forbidden_statuses.push_back(static_cast<uint16_t>(status));
     }
   }
@@ -289,7 +324,8 @@ void Reader::site(const toml::table& table, Config& config) {
   SiteConfig site;
   list(table, "hosts", [&](const std::string& value) -> std::string {
     std::string canonical;
-    if (!http::canonical_authority(value, "http", canonical)) return "'" + value + "' is not a host";
+    if (!http::canonical_authority(value, "http", canonical))
+      return "'" + value + "' is not a host";
     site.hosts.push_back(canonical);
     return "";
   });
@@ -298,10 +334,11 @@ void Reader::site(const toml::table& table, Config& config) {
   text(table, "host_header", site.host_header);
   text(table, "accept_encoding", site.accept_encoding);
   text(table, "cdn_id", site.cdn_id);
-  list(table, "forward_headers", [&](const std::string& value) -> std::string {
-    site.forward_headers.push_back(value);
-    return http::is_token(value) ? "" : "'" + value + "' is not a field name";
-  });
+  text(table, "alt_svc", site.alt_svc);
+  if (!http::is_field_value(site.alt_svc)) {
+    fail(table.get("alt_svc")->source(), "'alt_svc' is not the value of a field");
+  }
+  site.remove_cdn_cache_control = choice(table, "cdn_cache_control", {"pass", "remove"}) == 1;
   site.purge_from = {*parse_network("127.0.0.0/8"), *parse_network("::1/128")};
   if (table.get("purge_from") != nullptr) site.purge_from.clear();
   list(table, "purge_from", [&](const std::string& value) -> std::string {
@@ -317,15 +354,21 @@ void Reader::site(const toml::table& table, Config& config) {
     return "";
   });
   http::PolicyOptions options;
+  list(table, "forward_headers", [&](const std::string& value) -> std::string {
+    options.forward_headers.push_back(value);
+    return http::is_token(value) ? "" : "'" + value + "' is not a field name";
+  });
   policy(table, options);
   site.policy = std::make_shared<const http::PolicyOptions>(options);
-  if (const toml::node* rules = table.get("rule"); rules != nullptr && rules->is_array_of_tables()) {
+  if (const toml::node* rules = table.get("rule");
+      rules != nullptr && rules->is_array_of_tables()) {
     for (const toml::node& node : *rules->as_array()) {
       const toml::table& rule = *node.as_table();
       check_keys(rule, "[[site.rule]]", {kRuleKeys, kPolicyKeys});
       RuleConfig made;
       text(rule, "prefix", made.prefix);
-      if (!made.prefix.starts_with('/')) fail(rule.source(), "a rule has a 'prefix' that begins with /");
+      if (!made.prefix.starts_with('/'))
+        fail(rule.source(), "a rule has a 'prefix' that begins with /");
       http::PolicyOptions ruled = options;
       policy(rule, ruled);
       made.policy = std::make_shared<const http::PolicyOptions>(ruled);
@@ -334,9 +377,9 @@ void Reader::site(const toml::table& table, Config& config) {
   } else if (rules != nullptr) {
     fail(rules->source(), "rules are written as [[site.rule]]");
   }
-  std::stable_sort(site.rules.begin(), site.rules.end(), [](const RuleConfig& a, const RuleConfig& b) {
-    return a.prefix.size() > b.prefix.size();
-  });
+  std::stable_sort(
+      site.rules.begin(), site.rules.end(),
+      [](const RuleConfig& a, const RuleConfig& b) { return a.prefix.size() > b.prefix.size(); });
   config.sites.push_back(std::move(site));
 }
 

@@ -32,11 +32,13 @@ void Flow::on_fill_head(std::shared_ptr<origin::FillSession> session, bool own) 
   bool forbidden = false;
   const uint16_t status = session_->origin_status();
   const bool failed = status == 500 || (status >= 502 && status <= 504);
-  if (failed && parent_.serve_stale(exchange_, *this, http::OriginFailure::kServerError, forbidden)) {
+  if (failed &&
+      parent_.serve_stale(exchange_, *this, http::OriginFailure::kServerError, status, forbidden)) {
     return;
   }
   const std::optional<uint64_t> size = session_->body_size();
   const http::Selection part = http::select(response, exchange_.request(), size);
+  if (part.conditions_failed) return go_alone();
   const bool reused = !own || session_->revalidated();
   std::optional<int64_t> age_s;
   if (reused) {
@@ -47,8 +49,9 @@ void Flow::on_fill_head(std::shared_ptr<origin::FillSession> session, bool own) 
                           .stored = session_->storing(),
                           .collapsed = !own,
                           .detail = session_->revalidated() ? "revalidated" : ""};
-  const http::ResponseHead head =
-      http::make_response(response, part, size, age_s, cache, kCacheName, exchange_.arena());
+  const std::optional<http::ResponseHead> head =
+      http::make_response(response, part, size, age_s, cache, presentation, exchange_.arena());
+  if (!head) return parent_.fail(exchange_, this, 503, "no memory for this request", cache);
   stage = Stage::kAnswered;
   const bool ranged = part.status == 206;
   http::BodySource* body = nullptr;
@@ -57,14 +60,25 @@ void Flow::on_fill_head(std::shared_ptr<origin::FillSession> session, bool own) 
     const std::optional<uint64_t> end = ranged ? std::optional(part.end) : std::nullopt;
     body = &reader.emplace(session_, parent_.context_.fills, begin, end);
   }
-  parent_.respond(exchange_, head, body, cache);
+  parent_.respond(exchange_, *head, body, cache);
+}
+
+/// Only the origin may judge conditions that do not hold here (http-rules 1.15): with them,
+/// unstored.
+void Flow::go_alone() {
+  session_.reset();
+  const Route route = edge::route(exchange_.request(), parent_.context_.config,
+                                  parent_.context_.store, parent_.scratch_);
+  parent_.relay(exchange_, this, route,
+                {.action = http::Action::kPass, .forward = http::Forward::kRequest});
 }
 
 void Flow::on_fill_failed(const origin::FetchError& error) {
   bool forbidden = false;
   const bool unreachable = error.unreachable();
   if (unreachable || error.kind == origin::FetchError::kBusy) {
-    if (parent_.serve_stale(exchange_, *this, http::OriginFailure::kUnreachable, forbidden)) return;
+    if (parent_.serve_stale(exchange_, *this, http::OriginFailure::kUnreachable, {}, forbidden))
+      return;
   }
   const uint16_t status = forbidden && unreachable ? 504 : error.status();
   parent_.fail(exchange_, this, status, error.message, {.forward = decision.forward});
@@ -99,16 +113,21 @@ void Flow::on_fetch_head(const http::ReceivedResponse& received, const http::Res
   if (!http::is_safe(request.method) && received.status >= 200 && received.status < 400) {
     invalidate(*response);
   }
-  if (request.method == http::Method::kHead) note_head_response(received);
-  const http::Selection whole{.status = received.status,
-                              .body = received.has_body,
-                              .begin = 0,
-                              .end = received.content_length.value_or(0)};
-  const http::ResponseHead head =
-      http::make_response(*response, whole, received.content_length, std::nullopt, cache,
-                          kCacheName, exchange_.arena());
+  http::Selection part{.status = received.status,
+                       .body = received.has_body,
+                       .begin = 0,
+                       .end = received.content_length.value_or(0)};
+  if (shared) {
+    note_head_response(received);
+    // Its conditions were not sent: they are judged here, as for a fill.
+    part = http::select(*response, request, std::nullopt);
+  }
+  const std::optional<http::ResponseHead> head =
+      http::make_response(*response, part, received.content_length, std::nullopt, cache,
+                          presentation, exchange_.arena());
+  if (!head) return parent_.fail(exchange_, this, 503, "no memory for this request", cache);
   stage = Stage::kAnswered;
-  parent_.respond(exchange_, head, received.has_body ? fetch.get() : nullptr, cache);
+  parent_.respond(exchange_, *head, received.has_body ? fetch.get() : nullptr, cache);
 }
 
 void Flow::on_fetch_failed(const origin::FetchError& error) {
@@ -124,8 +143,8 @@ void Flow::invalidate(const http::StoredResponse& response) {
   for (const auto name : {http::FieldName::kLocation, http::FieldName::kContentLocation}) {
     const std::optional<std::string_view> value = response.block.find(name);
     if (!value) continue;
-    const std::optional<std::string> target = http::same_origin_target(
-        *value, request.scheme, parent_.scratch_.authority, route.target);
+    const std::optional<std::string> target =
+        http::same_origin_target(*value, request.scheme, parent_.scratch_.authority, route.target);
     if (!target) continue;
     std::string key;
     context.store.erase(

@@ -1,8 +1,8 @@
 // A request that waits: for a cold record, a fill, an origin or the journal.
 //
-// Made in the exchange's arena when a request blocks, destroyed when the exchange ends. What it waits for
-// calls it back on the loop, and it goes through RequestFlow::proceed() again or answers. After respond()
-// nothing of it is touched: the exchange may have ended inside.
+// Made in the exchange's arena when a request blocks, destroyed when the exchange ends. What it
+// waits for calls it back on the loop, and it goes through RequestFlow::proceed() again or answers.
+// After respond() nothing of it is touched: the exchange may have ended inside.
 #pragma once
 
 #include <memory>
@@ -47,15 +47,18 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
   int attempts = 0;
   origin::JoinMode mode = origin::JoinMode::kShared;
   http::Decision decision;
+  http::Presentation presentation;
+  bool shared = false;  ///< a relayed request that any client could have sent
   base::Pending pending;
   std::unique_ptr<origin::Fetch> fetch;
-  std::vector<std::byte> image;               ///< the head of a relayed response
+  std::vector<std::byte> image;  ///< the head of a relayed response
   std::optional<origin::FillReader> reader;
   std::optional<PinnedBody> pinned;
   std::optional<TextBody> text;
   cache_store::PurgeResult purge;
 
  private:
+  void go_alone();
   void invalidate(const http::StoredResponse& response);
   void note_head_response(const http::ReceivedResponse& head);
 

@@ -6,6 +6,8 @@
 #include "edge/purge.h"
 #include "http/cache_key.h"
 #include "http/forward.h"
+#include "http/freshness.h"
+#include "http/preconditions.h"
 
 namespace perigee::edge {
 
@@ -124,7 +126,9 @@ RequestFlow::Lookup RequestFlow::look_up(const RequestHead& request, const Route
       return result;
     }
     scratch_.selected.clear();
-    http::append_selected(vary_scratch_, request.fields, scratch_.selected);
+    const http::HeaderList selecting =
+        http::selecting_fields(request.fields, **route.policy, scratch_.selecting);
+    http::append_selected(vary_scratch_, selecting, scratch_.selected);
     result.key = http::make_variant_key(route.key, vary_scratch_.id, scratch_.selected,
                                         scratch_.variant_key);
     result.found = context_.store.lookup(context_.store.digest(result.key), result.key, 0);
@@ -142,17 +146,23 @@ RequestFlow::Lookup RequestFlow::look_up(const RequestHead& request, const Route
 }
 
 void RequestFlow::serve(Exchange& exchange, Flow* flow, const Route& route, Lookup& lookup,
-                        const Decision& decision, std::string_view detail) {
+                        const Decision& decision, std::string_view detail,
+                        std::optional<uint16_t> forward_status) {
   const auto& record = lookup.found.record;
   const http::Selection part = http::select(*lookup.stored, exchange.request(), record.body.size());
   if (part.conditions_failed) {
     const Decision alone{.action = Action::kPass, .forward = http::Forward::kRequest};
     return relay(exchange, flow, route, alone);
   }
-  const CacheStatus cache{.hit = true, .ttl_s = decision.ttl_s, .detail = detail};
-  const http::ResponseHead head =
+  const CacheStatus cache{.hit = decision.forward == http::Forward::kNone,
+                          .forward = decision.forward,
+                          .forward_status = forward_status,
+                          .ttl_s = decision.ttl_s,
+                          .detail = detail};
+  const std::optional<http::ResponseHead> head =
       http::make_response(*lookup.stored, part, record.body.size(), decision.age_s, cache,
-                          kCacheName, exchange.arena());
+                          presentation(*route.site), exchange.arena());
+  if (!head) return fail(exchange, flow, 503, "no memory for this request", {});
   const cache_store::SlabWord* slab = lookup.found.pin.word();
   PinnedBody body(context_.store, std::move(lookup.found.pin),
                   record.body.subspan(part.begin, part.end - part.begin),
@@ -166,7 +176,7 @@ void RequestFlow::serve(Exchange& exchange, Flow* flow, const Route& route, Look
     exchange.flow = static_cast<Served*>(hit);
     source = &hit->body;
   }
-  respond(exchange, head, part.body ? source : nullptr, cache);
+  respond(exchange, *head, part.body ? source : nullptr, cache);
   // A page may have gone bad while the head or a small body was copied out of the map.
   if (slab->poisoned.load(std::memory_order_relaxed)) exchange.cut();
 }
@@ -174,8 +184,8 @@ void RequestFlow::serve(Exchange& exchange, Flow* flow, const Route& route, Look
 void RequestFlow::warm(Exchange& exchange, Flow* flow, const Route& route, const Lookup& lookup) {
   flow = block(exchange, flow);
   if (flow == nullptr) return fail(exchange, nullptr, 503, "no memory for this request", {});
-  std::unique_ptr<base::Job> job = std::make_unique<WarmJob>(
-      context_.store, lookup.found.digest, lookup.key, *flow);
+  std::unique_ptr<base::Job> job =
+      std::make_unique<WarmJob>(context_.store, lookup.found.digest, lookup.key, *flow);
   flow->stage = Flow::Stage::kWarming;
   const bool again = ++flow->attempts < Flow::kAttempts;
   if (again && context_.env.offload(base::Lane::kLatency, job, flow->pending)) return;
@@ -195,6 +205,7 @@ void RequestFlow::fill(Exchange& exchange, Flow* flow, const Route& route, Looku
   }
   flow->stage = Flow::Stage::kFilling;
   flow->decision = decision;
+  flow->presentation = presentation(*route.site);
   if (!context_.fills.join(std::move(request), *flow, flow->mode)) {
     flow->on_fill_failed({origin::FetchError::kBusy, "too many fills in flight"});
   }
@@ -222,16 +233,13 @@ bool RequestFlow::make_fill_request(const RequestHead& request, const Route& rou
   out.arena = std::make_unique<http::Arena>();
   if (!http::copy_head(request, out.head, *out.arena)) return false;
   out.fields = http::HeaderList(out.arena->alloc_span<http::Field>(limits::kOriginFields));
-  const http::ForwardOptions options{
-      .site_name = route.site_name,
-      .scheme = request.scheme,
-      .cdn_id = route.site->cdn_id,
-      .accept_encoding = route.site->accept_encoding,
-      .client_address = {},
-      .shared = true,
-      .send_client_directives = out.policy->honour_client_directives,
-      .allow = route.site->forward_headers.empty() ? nullptr : &route.site->forward_headers};
-  return http::forwarded_fields(out.head, options, *out.arena, out.fields);
+  const http::ForwardOptions options{.site_name = route.site_name,
+                                     .scheme = request.scheme,
+                                     .cdn_id = route.site->cdn_id,
+                                     .accept_encoding = route.site->accept_encoding,
+                                     .client_address = {},
+                                     .shared = true};
+  return http::forwarded_fields(out.head, options, *out.policy, *out.arena, out.fields);
 }
 
 void RequestFlow::relay(Exchange& exchange, Flow* flow, const Route& route,
@@ -239,6 +247,10 @@ void RequestFlow::relay(Exchange& exchange, Flow* flow, const Route& route,
   flow = block(exchange, flow);
   const CacheStatus cache{.forward = decision.forward};
   if (flow == nullptr) return fail(exchange, flow, 503, "no memory for this request", cache);
+  // What answers a HEAD may freshen what is stored, so it must not depend on this one client.
+  flow->shared =
+      decision.action != Action::kPass && !http::is_conditional_on_origin(exchange.request());
+  flow->presentation = presentation(*route.site);
   http::Arena& arena = exchange.arena();
   origin::FetchRequest request;
   const RequestHead& head = exchange.request();
@@ -253,12 +265,10 @@ void RequestFlow::relay(Exchange& exchange, Flow* flow, const Route& route,
       .site_name = arena.copy(route.site_name),
       .scheme = head.scheme,
       .cdn_id = route.site->cdn_id,
-      .accept_encoding = {},
+      .accept_encoding = flow->shared ? std::string_view(route.site->accept_encoding) : "",
       .client_address = arena.copy(client),
-      .shared = false,
-      .send_client_directives = true,
-      .allow = nullptr};
-  if (!http::forwarded_fields(head, options, arena, request.fields)) {
+      .shared = flow->shared};
+  if (!http::forwarded_fields(head, options, **route.policy, arena, request.fields)) {
     return fail(exchange, flow, 503, "no memory for this request", cache);
   }
   flow->stage = Flow::Stage::kRelaying;
@@ -276,30 +286,32 @@ void RequestFlow::purge(Exchange& exchange, const Route& route) {
   const bool soft = is_soft_purge(exchange.request());
   flow->purge = context_.store.purge({route.digest, soft, context_.env.wall().ms});
   flow->stage = Flow::Stage::kPurging;
-  std::unique_ptr<base::Job> job = make_commit_job(
-      context_.store, flow->purge.seq, [flow](const base::Status& status) { flow->on_purged(status); });
+  std::unique_ptr<base::Job> job =
+      make_commit_job(context_.store, flow->purge.seq,
+                      [flow](const base::Status& status) { flow->on_purged(status); });
   if (!context_.env.offload(base::Lane::kLatency, job, flow->pending)) {
     fail(exchange, flow, 503, "purged, but not durable: the journal is busy", ours);
   }
 }
 
 bool RequestFlow::serve_stale(Exchange& exchange, Flow& flow, http::OriginFailure failure,
-                              bool& forbidden) {
+                              std::optional<uint16_t> forward_status, bool& forbidden) {
   const Route route = edge::route(exchange.request(), context_.config, context_.store, scratch_);
   Lookup lookup = look_up(exchange.request(), route);
   forbidden = false;
   if (!lookup.stored) return false;
   const int64_t now_ms = context_.env.wall().ms;
-  if (!http::may_serve_stale(*lookup.stored, failure, now_ms, **route.policy)) {
+  if (!http::may_serve_stale(*lookup.stored, exchange.request(), failure, now_ms, **route.policy)) {
     forbidden = true;
     return false;
   }
   const http::Freshness age = http::freshness(*lookup.stored, now_ms);
+  // An origin that answered was asked: not a hit (RFC 9211 §2.1).
   const Decision stale{.action = Action::kServeStale,
-                       .forward = http::Forward::kNone,
-                       .ttl_s = (age.lifetime_ms - age.age_ms) / 1000,
+                       .forward = forward_status ? flow.decision.forward : http::Forward::kNone,
+                       .ttl_s = http::remaining_seconds(age),
                        .age_s = http::age_seconds(age)};
-  serve(exchange, &flow, route, lookup, stale, "stale-if-error");
+  serve(exchange, &flow, route, lookup, stale, "stale-if-error", forward_status);
   return true;
 }
 

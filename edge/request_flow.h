@@ -1,11 +1,12 @@
 // One request, from its head to its answer: look up, decide, do what was decided.
 //
-// The file to read first. Each step returns a value to proceed(), which holds the only switch over a
-// Decision. A hit is answered inside on_request() without state of its own; whatever must wait becomes a
-// Flow in the exchange's arena, which goes through proceed() again when it is woken. It knows exchanges,
-// the store and origins; never channels, codecs or connections. One loop.
+// The file to read first. Each step returns a value to proceed(), which holds the only switch over
+// a Decision. A hit is answered inside on_request() without state of its own; whatever must wait
+// becomes a Flow in the exchange's arena, which goes through proceed() again when it is woken. It
+// knows exchanges, the store and origins; never channels, codecs or connections. One loop.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "edge/flow_context.h"
@@ -36,8 +37,8 @@ class RequestFlow final : public http::RequestSink {
     cache_store::Found found;
     std::optional<http::StoredResponse> stored;
     bool vary_miss = false;
-    std::string_view key;         ///< of the URL or of the variant
-    std::string_view vary_spec;   ///< encoded; valid while `vary_pin` is held
+    std::string_view key;        ///< of the URL or of the variant
+    std::string_view vary_spec;  ///< encoded; valid while `vary_pin` is held
     cache_store::Pin vary_pin;
   };
 
@@ -47,7 +48,8 @@ class RequestFlow final : public http::RequestSink {
   bool answer_ourselves(http::Exchange& exchange, const Route& route);
   Lookup look_up(const http::RequestHead& request, const Route& route);
   void serve(http::Exchange& exchange, Flow* flow, const Route& route, Lookup& lookup,
-             const http::Decision& decision, std::string_view detail);
+             const http::Decision& decision, std::string_view detail,
+             std::optional<uint16_t> forward_status = std::nullopt);
   void warm(http::Exchange& exchange, Flow* flow, const Route& route, const Lookup& lookup);
   void fill(http::Exchange& exchange, Flow* flow, const Route& route, Lookup& lookup,
             const http::Decision& decision);
@@ -55,9 +57,10 @@ class RequestFlow final : public http::RequestSink {
   void relay(http::Exchange& exchange, Flow* flow, const Route& route,
              const http::Decision& decision);
   void purge(http::Exchange& exchange, const Route& route);
-  /// After the origin failed. False: not from the cache; `forbidden`: a copy is there and must not be used.
+  /// After the origin failed; `forward_status`: what it answered, if anything. False: not from the
+  /// cache; `forbidden`: a copy is there and must not be used.
   bool serve_stale(http::Exchange& exchange, Flow& flow, http::OriginFailure failure,
-                   bool& forbidden);
+                   std::optional<uint16_t> forward_status, bool& forbidden);
   /// The flow of an exchange that must wait; null when there is no memory for it.
   Flow* block(http::Exchange& exchange, Flow* flow);
   bool make_fill_request(const http::RequestHead& request, const Route& route, Lookup& lookup,

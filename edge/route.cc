@@ -11,6 +11,10 @@ std::string_view origin_authority(const SiteConfig& site) {
   return http_origin != nullptr ? std::string_view(http_origin->authority) : "localhost";
 }
 
+http::Presentation presentation(const SiteConfig& site) {
+  return {kCacheName, site.alt_svc, site.remove_cdn_cache_control};
+}
+
 Route route(const http::RequestHead& request, const Config& config, const cache_store::Store& store,
             RouteScratch& scratch) {
   Route result;

@@ -86,8 +86,9 @@ void apply(const Directive& directive, CacheControl& out) {
   } else if (is("only-if-cached")) {
     out.only_if_cached = true;
   } else if (is("max-stale")) {
-    if (!directive.has_argument) out.max_stale_any = true;
-    first(out.max_stale_s, seconds_or_absent(directive));
+    if (out.max_stale_s || out.max_stale_any) return;
+    out.max_stale_any = !directive.has_argument;
+    out.max_stale_s = seconds_or_absent(directive);
   } else if (is("min-fresh")) {
     first(out.min_fresh_s, seconds_or_absent(directive));
   } else if (is("stale-while-revalidate")) {
@@ -153,6 +154,17 @@ CacheControl parse_cache_control(const HeaderList& fields) {
     while (const auto member = cursor.next()) apply(parse_directive(*member), result);
   }
   return result;
+}
+
+bool asks_only_if_cached(const HeaderList& fields) {
+  for (const Field& field : fields) {
+    if (field.token != FieldName::kCacheControl) continue;
+    ListCursor cursor(field.value);
+    while (const auto member = cursor.next()) {
+      if (iequals(parse_directive(*member).name, "only-if-cached")) return true;
+    }
+  }
+  return false;
 }
 
 std::optional<CacheControl> parse_targeted(const HeaderList& fields) {

@@ -1,4 +1,5 @@
-// Cache-Control, parsed once (RFC 9111 §5.2): directives as optionals, unknown ones ignored, never guessed.
+// Cache-Control, parsed once (RFC 9111 §5.2): directives as optionals, unknown ones ignored, never
+// guessed.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +17,8 @@ inline constexpr int64_t kDeltaMost = int64_t{1} << 31;
 struct CacheControl {
   bool present = false;  ///< a Cache-Control line was there, whatever it said
   bool no_store = false;
-  bool no_cache = false;          ///< unqualified, or with an argument that does not parse
-  bool is_private = false;        ///< unqualified, or with an argument that does not parse
+  bool no_cache = false;    ///< unqualified, or with an argument that does not parse
+  bool is_private = false;  ///< unqualified, or with an argument that does not parse
   bool is_public = false;
   bool must_revalidate = false;
   bool proxy_revalidate = false;
@@ -25,9 +26,9 @@ struct CacheControl {
   bool no_transform = false;
   bool immutable = false;
   bool only_if_cached = false;
-  bool max_stale_any = false;     ///< max-stale without an argument
-  std::optional<int64_t> max_age_s;    ///< an invalid or missing argument is 0
-  std::optional<int64_t> s_maxage_s;   ///< an invalid or missing argument is 0
+  bool max_stale_any = false;         ///< max-stale without an argument
+  std::optional<int64_t> max_age_s;   ///< an invalid or missing argument is 0
+  std::optional<int64_t> s_maxage_s;  ///< an invalid or missing argument is 0
   std::optional<int64_t> max_stale_s;
   std::optional<int64_t> min_fresh_s;
   std::optional<int64_t> stale_while_revalidate_s;  ///< an invalid argument: absent
@@ -39,8 +40,11 @@ struct CacheControl {
 /// All lines of the field joined, in order. The first of a repeated directive counts.
 CacheControl parse_cache_control(const HeaderList& fields);
 
-/// RFC 9213: CDN-Cache-Control as a structured field. nullopt: absent, empty or invalid, so that it counts
-/// as absent (http-rules 2.6).
+/// A request's only-if-cached, found without parsing anything else: looked for on every hit.
+bool asks_only_if_cached(const HeaderList& fields);
+
+/// RFC 9213: CDN-Cache-Control as a structured field. nullopt: absent, empty or invalid, so that it
+/// counts as absent (http-rules 2.6).
 std::optional<CacheControl> parse_targeted(const HeaderList& fields);
 
 /// One or more digits, nothing else; saturates at kDeltaMost.

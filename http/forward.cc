@@ -5,15 +5,24 @@
 namespace perigee::http {
 namespace {
 
-/// Fields known to poison caches when they are forwarded but not keyed (protocol notes; `_` equals `-`,
-/// since CGI origins fold them).
+/// What proxies tell the origin about the client's connection: ours, never a client's
+/// (http-rules 4.1).
+/// `_` equals `-` in these lists, since CGI origins fold them (http-rules 3.14).
+constexpr std::string_view kFromProxies[] = {
+    "x-forwarded",        "x-forwarded-for",
+    "x-forwarded-host",   "x-forwarded-port",
+    "x-forwarded-prefix", "x-forwarded-proto",
+    "x-forwarded-scheme", "x-forwarded-server",
+    "x-forwarded-ssl",    "x-real-ip",
+    "x-url-scheme",       "forwarded",
+    "front-end-https",    "proxy",
+};
+
+/// What makes an origin answer another request than the one that is keyed: kept from everything
+/// whose answer others may get (protocol notes §1.5).
 constexpr std::string_view kPoison[] = {
-    "x-forwarded-host",   "x-forwarded-proto",  "x-forwarded-port",       "x-forwarded-scheme",
-    "x-forwarded-server", "x-forwarded-ssl",    "x-forwarded-prefix",     "x-forwarded-for",
-    "x-forwarded",        "forwarded",          "x-original-url",         "x-original-host",
-    "x-rewrite-url",      "x-http-method",      "x-http-method-override", "x-method-override",
-    "x-host",             "x-http-host-override", "x-real-ip",            "front-end-https",
-    "x-url-scheme",       "proxy",
+    "x-original-url", "x-original-host",        "x-rewrite-url",     "x-http-method",
+    "x-host",         "x-http-method-override", "x-method-override", "x-http-host-override",
 };
 
 bool folded_equal(std::string_view name, std::string_view wanted) {
@@ -26,10 +35,12 @@ bool folded_equal(std::string_view name, std::string_view wanted) {
   return true;
 }
 
-bool is_poison(std::string_view name) {
+template <size_t kCount>
+bool is_among(const std::string_view (&list)[kCount], std::string_view name) {
+  // Most names are told apart by their first letter.
   const char first = name.empty() ? '\0' : static_cast<char>(name.front() | 0x20);
   if (first != 'x' && first != 'f' && first != 'p') return false;
-  return std::any_of(std::begin(kPoison), std::end(kPoison),
+  return std::any_of(std::begin(list), std::end(list),
                      [&](std::string_view wanted) { return folded_equal(name, wanted); });
 }
 
@@ -59,29 +70,80 @@ bool is_ours(FieldName token) {
     case FieldName::kContentLength:
     case FieldName::kExpect:
     case FieldName::kHttp2Settings:
-    case FieldName::kVia:
-    case FieldName::kCdnLoop:
       return true;
     default:
       return false;
   }
 }
 
-bool allowed(const Field& field, const std::vector<std::string>* allow) {
-  if (allow == nullptr) return true;
-  return std::any_of(allow->begin(), allow->end(),
-                     [&](const std::string& name) { return iequals(name, field.name); });
+bool is_listed(const Field& field, const std::vector<std::string>& listed) {
+  return listed.empty() || std::any_of(listed.begin(), listed.end(), [&](const std::string& name) {
+           return iequals(name, field.name);
+         });
 }
 
-bool connection_names(const HeaderList& all, std::string_view name) {
-  for (const Field& field : all) {
-    if (field.token != FieldName::kConnection) continue;
-    ListCursor cursor(field.value);
-    while (const auto member = cursor.next()) {
-      if (iequals(*member, name)) return true;
+/// Both write them: our own member stands behind the client's.
+bool is_appended_to(FieldName token) {
+  return token == FieldName::kVia || token == FieldName::kCdnLoop;
+}
+
+/// The Connection lines of a message, found once for all its fields.
+class ConnectionLines {
+ public:
+  explicit ConnectionLines(const HeaderList& all) : first_(all.find(FieldName::kConnection)) {
+    if (first_ == nullptr) return;
+    for (const Field* field = first_; field != all.end(); ++field) {
+      if (field->token == FieldName::kConnection) last_ = field;
     }
   }
-  return false;
+  bool any() const { return first_ != nullptr; }
+  bool name(std::string_view name) const {
+    if (first_ == nullptr) return false;
+    for (const Field* field = first_; field <= last_; ++field) {
+      if (field->token != FieldName::kConnection) continue;
+      ListCursor cursor(field->value);
+      while (const auto member = cursor.next()) {
+        if (iequals(*member, name)) return true;
+      }
+    }
+    return false;
+  }
+
+ private:
+  const Field* first_;
+  const Field* last_ = nullptr;
+};
+
+bool is_hop_by_hop(const Field& field, const ConnectionLines& connection) {
+  switch (field.token) {
+    case FieldName::kConnection:
+    case FieldName::kKeepAlive:
+    case FieldName::kProxyConnection:
+    case FieldName::kProxyAuthenticate:
+    case FieldName::kProxyAuthenticationInfo:
+    case FieldName::kProxyAuthorization:
+    case FieldName::kTe:
+    case FieldName::kTrailer:
+    case FieldName::kTransferEncoding:
+    case FieldName::kUpgrade:
+      return true;
+    default:
+      return connection.name(field.name);
+  }
+}
+
+/// What no request takes to the origin, whoever may get the answer.
+bool is_stripped(const Field& field, const ConnectionLines& connection) {
+  return is_ours(field.token) || is_hop_by_hop(field, connection) ||
+         is_among(kFromProxies, field.name);
+}
+
+/// What a shared request leaves out besides.
+bool is_selecting(const Field& field, const ConnectionLines& connection,
+                  const PolicyOptions& policy) {
+  if (is_stripped(field, connection) || is_among(kPoison, field.name)) return false;
+  if (is_for_one_client(field.token, policy.honour_client_directives)) return false;
+  return is_appended_to(field.token) || is_listed(field, policy.forward_headers);
 }
 
 /// All lines of a list field with our own member behind them.
@@ -108,22 +170,33 @@ std::string_view with_member(const HeaderList& fields, FieldName token, std::str
   return {text.data(), at};
 }
 
+/// RFC 7239: an address of IPv6 is bracketed and quoted, and so is a host with a port.
+std::string_view forwarded_value(const ForwardOptions& options, Arena& arena) {
+  const bool v6 = options.client_address.find(':') != std::string_view::npos;
+  std::string text = v6 ? "for=\"[" : "for=";
+  text.append(options.client_address).append(v6 ? "]\"" : "");
+  const bool token = is_token(options.site_name);
+  text.append(token ? ";host=" : ";host=\"").append(options.site_name).append(token ? "" : "\"");
+  return arena.copy(text.append(";proto=").append(options.scheme));
+}
+
 bool add_own_fields(const RequestHead& request, const ForwardOptions& options, Arena& arena,
                     HeaderList& out) {
   const auto add = [&](FieldName token, std::string_view value) {
     return value.data() != nullptr && out.add(Field{token, field_text(token), value});
   };
-  const std::string_view version = request.version_minor == 0 && request.version_major == 1
-                                       ? "1.0 "
-                                       : request.version_major == 1 ? "1.1 " : "2 ";
-  bool room = add(FieldName::kVia, with_member(request.fields, FieldName::kVia, version,
-                                               options.cdn_id, arena)) &&
-              add(FieldName::kCdnLoop, with_member(request.fields, FieldName::kCdnLoop, "",
-                                                   options.cdn_id, arena)) &&
+  const std::string_view version = request.version_minor == 0 && request.version_major == 1 ? "1.0 "
+                                   : request.version_major == 1                             ? "1.1 "
+                                                                                            : "2 ";
+  bool room = add(FieldName::kVia,
+                  with_member(request.fields, FieldName::kVia, version, options.cdn_id, arena)) &&
+              add(FieldName::kCdnLoop,
+                  with_member(request.fields, FieldName::kCdnLoop, "", options.cdn_id, arena)) &&
               add(FieldName::kXForwardedProto, options.scheme) &&
               add(FieldName::kXForwardedHost, options.site_name);
   if (!options.shared && !options.client_address.empty()) {
-    room = room && add(FieldName::kXForwardedFor, options.client_address);
+    room = room && add(FieldName::kXForwardedFor, options.client_address) &&
+           add(FieldName::kForwarded, forwarded_value(options, arena));
   }
   if (options.shared && !options.accept_encoding.empty()) {
     room = room && add(FieldName::kAcceptEncoding, options.accept_encoding);
@@ -134,49 +207,56 @@ bool add_own_fields(const RequestHead& request, const ForwardOptions& options, A
 }  // namespace
 
 bool is_hop_by_hop(const Field& field, const HeaderList& all) {
-  switch (field.token) {
-    case FieldName::kConnection:
-    case FieldName::kKeepAlive:
-    case FieldName::kProxyConnection:
-    case FieldName::kProxyAuthenticate:
-    case FieldName::kProxyAuthenticationInfo:
-    case FieldName::kProxyAuthorization:
-    case FieldName::kTe:
-    case FieldName::kTrailer:
-    case FieldName::kTransferEncoding:
-    case FieldName::kUpgrade:
-      return true;
-    default:
-      return connection_names(all, field.name);
-  }
+  return is_hop_by_hop(field, ConnectionLines(all));
 }
 
 bool connection_names_critical(const HeaderList& fields, bool response) {
-  static constexpr std::string_view kRequest[] = {
-      "host",  "content-length", "transfer-encoding", "authorization", "cookie", "cache-control",
-      "range", "age",            "if-match",          "if-none-match", "if-modified-since",
-      "if-unmodified-since",     "if-range"};
-  static constexpr std::string_view kResponse[] = {
-      "cache-control", "vary", "set-cookie", "etag",           "age",          "content-length",
-      "content-type",  "date", "expires",    "content-encoding", "last-modified", "cdn-cache-control"};
+  static constexpr std::string_view kRequest[] = {"host",
+                                                  "content-length",
+                                                  "transfer-encoding",
+                                                  "authorization",
+                                                  "cookie",
+                                                  "cache-control",
+                                                  "range",
+                                                  "age",
+                                                  "if-match",
+                                                  "if-none-match",
+                                                  "if-modified-since",
+                                                  "if-unmodified-since",
+                                                  "if-range"};
+  static constexpr std::string_view kResponse[] = {"cache-control", "vary",
+                                                   "set-cookie",    "etag",
+                                                   "age",           "content-length",
+                                                   "content-type",  "date",
+                                                   "expires",       "content-encoding",
+                                                   "last-modified", "cdn-cache-control"};
+  const ConnectionLines connection(fields);
   const auto names = [&](const auto& list) {
     return std::any_of(std::begin(list), std::end(list),
-                       [&](std::string_view name) { return connection_names(fields, name); });
+                       [&](std::string_view name) { return connection.name(name); });
   };
-  if (fields.find(FieldName::kConnection) == nullptr) return false;
+  if (!connection.any()) return false;
   return response ? names(kResponse) : names(kRequest);
 }
 
-bool forwarded_fields(const RequestHead& request, const ForwardOptions& options, Arena& arena,
-                      HeaderList& out) {
+HeaderList selecting_fields(const HeaderList& request, const PolicyOptions& policy,
+                            std::span<Field> storage) {
+  const ConnectionLines connection(request);
+  HeaderList out(storage);
+  for (const Field& field : request) {
+    if (is_selecting(field, connection, policy)) out.add(field);
+  }
+  return out;
+}
+
+bool forwarded_fields(const RequestHead& request, const ForwardOptions& options,
+                      const PolicyOptions& policy, Arena& arena, HeaderList& out) {
+  const ConnectionLines connection(request.fields);
   for (const Field& field : request.fields) {
-    if (is_ours(field.token) || is_hop_by_hop(field, request.fields)) continue;
-    if (is_poison(field.name)) continue;
-    if (options.shared) {
-      if (is_for_one_client(field.token, options.send_client_directives)) continue;
-      if (!allowed(field, options.allow)) continue;
-    }
-    if (!out.add(field)) return false;
+    if (is_appended_to(field.token)) continue;
+    const bool sent =
+        options.shared ? is_selecting(field, connection, policy) : !is_stripped(field, connection);
+    if (sent && !out.add(field)) return false;
   }
   return add_own_fields(request, options, arena, out);
 }
@@ -184,7 +264,8 @@ bool forwarded_fields(const RequestHead& request, const ForwardOptions& options,
 bool add_validators(const StoredResponse& stored, HeaderList& out) {
   bool room = true;
   if (!stored.etag.empty()) {
-    room = out.add(Field{FieldName::kIfNoneMatch, field_text(FieldName::kIfNoneMatch), stored.etag});
+    room =
+        out.add(Field{FieldName::kIfNoneMatch, field_text(FieldName::kIfNoneMatch), stored.etag});
   }
   if (!stored.last_modified.empty()) {
     room = out.add(Field{FieldName::kIfModifiedSince, field_text(FieldName::kIfModifiedSince),

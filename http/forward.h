@@ -1,41 +1,47 @@
-// What of a client's request goes to the origin, and what of a response goes anywhere: end-to-end fields.
+// What of a client's request goes to the origin, and what of a response goes anywhere: end-to-end
+// fields.
 #pragma once
 
-#include <cstdint>
-#include <string>
+#include <span>
 #include <string_view>
-#include <vector>
 
 #include "http/arena.h"
 #include "http/message.h"
+#include "http/policy.h"
 #include "http/stored_response.h"
 
 namespace perigee::http {
 
 struct ForwardOptions {
-  std::string_view site_name;          ///< X-Forwarded-Host
-  std::string_view scheme;             ///< X-Forwarded-Proto: the key's scheme
-  std::string_view cdn_id = "perigee"; ///< CDN-Loop (RFC 8586) and Via pseudonym
-  std::string_view accept_encoding = "identity";  ///< sent on fills, constant for a site
-  std::string_view client_address;     ///< X-Forwarded-For, only on requests that are not shared
-  bool shared = true;                  ///< a fill: no conditions, Range, client directives, X-Forwarded-For
-  bool send_client_directives = false; ///< Cache-Control and Pragma too (honoured by the site)
-  const std::vector<std::string>* allow = nullptr;  ///< the per-site allow-list; null: all
+  std::string_view site_name;                     ///< X-Forwarded-Host
+  std::string_view scheme;                        ///< X-Forwarded-Proto: the key's scheme
+  std::string_view cdn_id = "perigee";            ///< CDN-Loop (RFC 8586) and Via pseudonym
+  std::string_view accept_encoding = "identity";  ///< sent when shared, constant for a site
+  std::string_view client_address;  ///< X-Forwarded-For and Forwarded, only when not shared
+  bool shared = true;  ///< the answer may be stored, served to others, or freshen what is stored
 };
 
-/// Appends the fields to forward: end-to-end ones without the poison list, then Via, CDN-Loop,
-/// X-Forwarded-*. Views into the request and the arena. False: no room.
-bool forwarded_fields(const RequestHead& request, const ForwardOptions& options, Arena& arena,
-                      HeaderList& out);
+/// The fields of `request` that reach the origin on a shared request, and that its answer can
+/// therefore depend on (for Vary, RFC 9111 §4.1): not the hop-by-hop ones, what we write ourselves,
+/// conditions, Range, Accept-Encoding, client directives (unless the site honours them), what is
+/// known to poison caches, and what the site does not list where it lists any. `storage` holds at
+/// least as many.
+HeaderList selecting_fields(const HeaderList& request, const PolicyOptions& policy,
+                            std::span<Field> storage);
+
+/// Appends the fields to forward: the client's, then Via, CDN-Loop, X-Forwarded-* and, when not
+/// shared, Forwarded. Views into the request and the arena. False: no room.
+bool forwarded_fields(const RequestHead& request, const ForwardOptions& options,
+                      const PolicyOptions& policy, Arena& arena, HeaderList& out);
 /// Adds If-None-Match and If-Modified-Since from what is stored (RFC 9111 §4.3.1).
 bool add_validators(const StoredResponse& stored, HeaderList& out);
 /// CDN-Loop names `cdn_id`: the request went through this tier before (508).
 bool loops(const RequestHead& request, std::string_view cdn_id);
 
-/// Hop-by-hop: the fixed list, and what `connection` names (RFC 9110 §7.6.1).
+/// Hop-by-hop: the fixed list, and what the Connection lines of `all` name (RFC 9110 §7.6.1).
 bool is_hop_by_hop(const Field& field, const HeaderList& all);
-/// Connection names a field without which the message means something else: 400 (request), unstorable
-/// (response). protocol.md §1.4.
+/// Connection names a field without which the message means something else: 400 (request),
+/// unstorable (response). protocol.md §1.4.
 bool connection_names_critical(const HeaderList& fields, bool response);
 
 }  // namespace perigee::http

@@ -23,6 +23,11 @@ Freshness freshness(const StoredResponse& stored, int64_t now_ms) {
   return result;
 }
 
+int64_t remaining_seconds(const Freshness& freshness) {
+  const int64_t left_ms = freshness.lifetime_ms - freshness.age_ms;
+  return left_ms >= 0 ? left_ms / 1000 : -((-left_ms + 999) / 1000);
+}
+
 int64_t age_seconds(const Freshness& freshness) { return freshness.age_ms / 1000; }
 
 }  // namespace perigee::http

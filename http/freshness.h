@@ -18,6 +18,9 @@ struct Freshness {
 /// Of a stored response at `now_ms` (wall time). A soft purge makes it stale since then.
 Freshness freshness(const StoredResponse& stored, int64_t now_ms);
 
+/// What is left of the lifetime, rounded down: negative from the first millisecond after its end.
+int64_t remaining_seconds(const Freshness& freshness);
+
 /// The floor of the current age, for the Age field (RFC 9111 §5.1).
 int64_t age_seconds(const Freshness& freshness);
 

@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "http/cache_control.h"
+#include "http/cache_key.h"
 #include "http/date.h"
 #include "http/forward.h"
+#include "http/location.h"
 #include "http/preconditions.h"
 
 namespace perigee::http {
@@ -13,15 +15,20 @@ namespace {
 using Flag = StoredPolicy::Flag;
 constexpr int64_t kAbsent = StoredPolicy::kAbsent;
 
-bool has_cookie_setting(const HeaderList& fields) {
-  return fields.find(FieldName::kSetCookie) != nullptr;
-}
-
 /// RFC 9110 §15.1 less 206: a lifetime may be estimated.
 bool is_heuristic_status(uint16_t status) {
   switch (status) {
-    case 200: case 203: case 204: case 300: case 301: case 308:
-    case 404: case 405: case 410: case 414: case 501:
+    case 200:
+    case 203:
+    case 204:
+    case 300:
+    case 301:
+    case 308:
+    case 404:
+    case 405:
+    case 410:
+    case 414:
+    case 501:
       return true;
     default:
       return false;
@@ -29,14 +36,18 @@ bool is_heuristic_status(uint16_t status) {
 }
 
 /// Statuses that a configured lifetime is meant for: what a site serves, not how it fails.
-bool is_site_status(uint16_t status) {
-  return is_heuristic_status(status) && status < 400;
-}
+bool is_site_status(uint16_t status) { return is_heuristic_status(status) && status < 400; }
 
 /// Never reused, whatever a response says (http-rules 1.9, RFC 6585).
 bool is_never_stored_status(uint16_t status) {
   switch (status) {
-    case 206: case 304: case 416: case 428: case 429: case 431: case 511:
+    case 206:
+    case 304:
+    case 416:
+    case 428:
+    case 429:
+    case 431:
+    case 511:
       return true;
     default:
       return status < 200;
@@ -46,12 +57,46 @@ bool is_never_stored_status(uint16_t status) {
 /// RFC 9110 statuses whose caching we implement (RFC 9111 §5.2.2.3).
 bool is_understood_status(uint16_t status) {
   switch (status) {
-    case 200: case 201: case 202: case 203: case 204: case 205:
-    case 300: case 301: case 302: case 303: case 305: case 307: case 308:
-    case 400: case 401: case 402: case 403: case 404: case 405: case 406: case 407: case 408:
-    case 409: case 410: case 411: case 412: case 413: case 414: case 415: case 416: case 417:
-    case 421: case 422: case 426:
-    case 500: case 501: case 502: case 503: case 504: case 505:
+    case 200:
+    case 201:
+    case 202:
+    case 203:
+    case 204:
+    case 205:
+    case 300:
+    case 301:
+    case 302:
+    case 303:
+    case 305:
+    case 307:
+    case 308:
+    case 400:
+    case 401:
+    case 402:
+    case 403:
+    case 404:
+    case 405:
+    case 406:
+    case 407:
+    case 408:
+    case 409:
+    case 410:
+    case 411:
+    case 412:
+    case 413:
+    case 414:
+    case 415:
+    case 416:
+    case 417:
+    case 421:
+    case 422:
+    case 426:
+    case 500:
+    case 501:
+    case 502:
+    case 503:
+    case 504:
+    case 505:
       return true;
     default:
       return false;
@@ -64,12 +109,12 @@ std::optional<int64_t> received_age_s(const HeaderList& fields) {
   return parse_delta_seconds(ListCursor(age->value).next().value_or(""));
 }
 
-bool has_vary_star(const HeaderList& fields) {
+bool varies_by(const HeaderList& fields, std::string_view name) {
   for (const Field& field : fields) {
     if (field.token != FieldName::kVary) continue;
     ListCursor cursor(field.value);
     while (const auto member = cursor.next()) {
-      if (*member == "*") return true;
+      if (iequals(*member, name)) return true;
     }
   }
   return false;
@@ -106,35 +151,40 @@ int64_t heuristic_lifetime_ms(const HeaderList& fields, int64_t date_ms, int64_t
   return std::min((date_ms - *at) / 10, options.heuristic_cap_s * 1000);
 }
 
+/// No word about caching at all, valid or not (http-rules 4.16).
+bool says_nothing(const HeaderList& fields) {
+  return fields.find(FieldName::kCacheControl) == nullptr &&
+         fields.find(FieldName::kCdnCacheControl) == nullptr &&
+         fields.find(FieldName::kExpires) == nullptr;
+}
+
 struct Lifetime {
   int64_t ms = kAbsent;
-  bool stated = false;     ///< by the origin or the site, not estimated
-  bool heuristic = false;
+  enum Source : uint8_t { kNone, kOrigin, kSite, kEstimated } source = kNone;
+  bool stated() const { return source == kOrigin || source == kSite; }
 };
 
 Lifetime lifetime_of(const CacheControl& governing, bool targeted, const ReceivedResponse& received,
                      int64_t date_ms, int64_t now_ms, const PolicyOptions& options) {
   const uint16_t status = received.status;
-  const int64_t stated =
-      explicit_lifetime_ms(governing, targeted, received.fields, date_ms, now_ms);
-  if (options.ttl_s && is_site_status(status)) return {*options.ttl_s * 1000, true, false};
-  if (stated != kAbsent) return {stated, true, false};
+  const HeaderList& fields = received.fields;
+  if (options.ttl_s && is_site_status(status)) return {*options.ttl_s * 1000, Lifetime::kSite};
+  const int64_t stated = explicit_lifetime_ms(governing, targeted, fields, date_ms, now_ms);
+  if (stated != kAbsent) return {stated, Lifetime::kOrigin};
   if (options.default_ttl_s && is_site_status(status)) {
-    return {*options.default_ttl_s * 1000, true, false};
+    return {*options.default_ttl_s * 1000, Lifetime::kSite};
   }
-  const bool silent = !governing.present &&
-                      received.fields.find(FieldName::kCacheControl) == nullptr;
-  if (options.negative_ttl_s && (status == 404 || status == 410) && silent) {
-    return {*options.negative_ttl_s * 1000, true, false};
+  if (options.negative_ttl_s && (status == 404 || status == 410) && says_nothing(fields)) {
+    return {*options.negative_ttl_s * 1000, Lifetime::kSite};
   }
   if (!is_heuristic_status(status) && !governing.is_public) return {};
-  const int64_t estimated =
-      heuristic_lifetime_ms(received.fields, date_ms, now_ms, options);
-  return {estimated, false, estimated != kAbsent};
+  const int64_t estimated = heuristic_lifetime_ms(fields, date_ms, now_ms, options);
+  if (estimated == kAbsent) return {};
+  return {estimated, Lifetime::kEstimated};
 }
 
 uint32_t policy_flags(const RequestHead& request, const HeaderList& fields,
-                      const CacheControl& governing) {
+                      const CacheControl& governing, const PolicyOptions& options) {
   uint32_t flags = 0;
   const auto set = [&](bool condition, Flag flag) { flags |= condition ? flag : 0u; };
   const bool authorized =
@@ -146,9 +196,11 @@ uint32_t policy_flags(const RequestHead& request, const HeaderList& fields,
   set(governing.is_public, Flag::kPublic);
   set(authorized, Flag::kAuthorized);
   set(request.fields.find(FieldName::kAuthorization) != nullptr, Flag::kForAuthorization);
-  set(has_cookie_setting(fields), Flag::kSetCookie);
+  // A stripped one is neither stored nor sent to anybody, so it keeps nothing from being shared.
+  const bool stripped = options.set_cookie == SetCookieMode::kStrip;
+  set(!stripped && fields.find(FieldName::kSetCookie) != nullptr, Flag::kSetCookie);
   set(fields.find(FieldName::kVary) != nullptr, Flag::kVary);
-  set(has_vary_star(fields), Flag::kVaryStar);
+  set(varies_by(fields, "*"), Flag::kVaryStar);
   set(governing.immutable, Flag::kImmutable);
   set(governing.no_transform, Flag::kNoTransform);
   set(fields.find(FieldName::kAge) != nullptr, Flag::kHadAge);
@@ -168,6 +220,19 @@ void set_stale_windows(const CacheControl& governing, const PolicyOptions& optio
   policy.stale_if_error_ms = window(governing.stale_if_error_s, options.stale_if_error_s);
 }
 
+/// A POST's answer that says that it is what a GET would get (RFC 9110 §9.3.3).
+bool answers_get_too(const RequestHead& request, const ReceivedResponse& received,
+                     const Lifetime& lifetime) {
+  if (request.method != Method::kPost || received.status != 200 ||
+      lifetime.source != Lifetime::kOrigin)
+    return false;
+  const Field* location = received.fields.find(FieldName::kContentLocation);
+  std::string authority;
+  return location != nullptr && canonical_authority(request.authority, request.scheme, authority) &&
+         same_origin_target(location->value, request.scheme, authority, request.target) ==
+             request.target;
+}
+
 /// RFC 9111 §3, in the order in which a reason is most useful to whoever reads it.
 Storable judge(const RequestHead& request, const ReceivedResponse& received,
                const CacheControl& governing, const Lifetime& lifetime, const StoredPolicy& policy,
@@ -177,7 +242,9 @@ Storable judge(const RequestHead& request, const ReceivedResponse& received,
   if (options.bypass || std::find(forbidden.begin(), forbidden.end(), status) != forbidden.end()) {
     return Storable::kConfigured;
   }
-  if (request.method != Method::kGet) return Storable::kMethod;
+  if (request.method != Method::kGet && !answers_get_too(request, received, lifetime)) {
+    return Storable::kMethod;
+  }
   if (status == 206) return Storable::kPartial;
   if (is_never_stored_status(status)) return Storable::kStatus;
   if (governing.must_understand && !is_understood_status(status)) return Storable::kMustUnderstand;
@@ -187,22 +254,29 @@ Storable judge(const RequestHead& request, const ReceivedResponse& received,
     return Storable::kAuthorization;
   }
   if ((policy.flags & Flag::kVaryStar) != 0) return Storable::kVaryStar;
+  // One variant is kept, that of requests without cookies; the others are for one visitor each.
+  if (request.fields.find(FieldName::kCookie) != nullptr && varies_by(received.fields, "cookie")) {
+    return Storable::kVaryCookie;
+  }
   if ((policy.flags & Flag::kSetCookie) != 0 && options.set_cookie == SetCookieMode::kPass) {
     return Storable::kSetCookie;
   }
   if (connection_names_critical(received.fields, true)) return Storable::kConnectionNamed;
-  if (!lifetime.stated && !governing.is_public && !is_heuristic_status(status)) {
+  if (!lifetime.stated() && !governing.is_public && !is_heuristic_status(status)) {
     return Storable::kStatus;
   }
   const bool validator = received.fields.find(FieldName::kEtag) != nullptr ||
                          received.fields.find(FieldName::kLastModified) != nullptr;
   const bool window = policy.stale_while_revalidate_ms > 0 || policy.stale_if_error_ms > 0;
-  if (policy.lifetime_ms <= 0 && !validator && !window) return Storable::kNoFreshnessNoValidator;
+  const bool usable = (policy.lifetime_ms > 0 || window) && !governing.no_cache;
+  if (!usable && !validator) return Storable::kNoFreshnessNoValidator;
   return Storable::kStorable;
 }
 
-/// The reason lies in the response, and will lie in the next one too.
+/// The reason lies in the response, and will lie in the next one too. An error of the origin
+/// passes, and requests must not go to it one by one meanwhile.
 bool is_worth_remembering(Storable storable, uint16_t status) {
+  if (status >= 500) return false;
   switch (storable) {
     case Storable::kNoStore:
     case Storable::kPrivate:
@@ -214,7 +288,7 @@ bool is_worth_remembering(Storable storable, uint16_t status) {
     case Storable::kConfigured:
       return true;
     case Storable::kStatus:
-      return status < 500 && status >= 200 && !is_never_stored_status(status);
+      return !is_never_stored_status(status);
     default:
       return false;
   }
@@ -224,44 +298,67 @@ bool forbids_stale(const StoredPolicy& policy) {
   return (policy.flags & (Flag::kNoCache | Flag::kMustRevalidate | Flag::kProxyRevalidate)) != 0;
 }
 
-/// Floor division, so that a response 1 ms past its end has a ttl of -1.
-int64_t floor_seconds(int64_t ms) { return ms >= 0 ? ms / 1000 : -((-ms + 999) / 1000); }
-
-bool client_accepts(const CacheControl& client, const StoredPolicy& policy, const Freshness& age) {
+/// Directives of the client, where the site honours them (RFC 9111 §5.2.1). Each one is a condition
+/// of its own; a default-constructed CacheControl permits everything.
+bool client_permits(const CacheControl& client, const StoredPolicy& policy, const Freshness& age) {
   if (client.no_cache) return false;
-  if (client.max_age_s && age.age_ms > *client.max_age_s * 1000 && !client.max_stale_any &&
-      !client.max_stale_s) {
-    return false;
-  }
   if (client.min_fresh_s && age.lifetime_ms - age.age_ms < *client.min_fresh_s * 1000) return false;
-  if (age.fresh()) return true;
-  if (forbids_stale(policy) || (policy.flags & Flag::kSharedMaxAge) != 0) return false;
+  const bool too_old = client.max_age_s && age.age_ms > *client.max_age_s * 1000;
+  if (age.fresh()) {
+    // A reload alone does not have what is immutable checked again while it is fresh (RFC 8246 §2).
+    return !too_old || (policy.flags & Flag::kImmutable) != 0;
+  }
+  if (too_old) return false;
   if (client.max_stale_any) return true;
-  return client.max_stale_s && age.stale_ms <= *client.max_stale_s * 1000;
+  if (client.max_stale_s) return age.stale_ms <= *client.max_stale_s * 1000;
+  return !client.max_age_s;
+}
+
+CacheControl honoured_directives(const RequestHead& request, const PolicyOptions& options) {
+  if (!options.honour_client_directives) return {};
+  return parse_cache_control(request.fields);
+}
+
+bool within(int64_t window_ms, const Freshness& age) {
+  return window_ms > 0 && age.stale_ms <= window_ms;
+}
+
+/// How `stored` may answer without a word from the origin. nullopt: not at all.
+std::optional<Action> serves(const StoredPolicy& policy, const CacheControl& client,
+                             const Freshness& age) {
+  if ((policy.flags & Flag::kNoCache) != 0 || !client_permits(client, policy, age)) {
+    return std::nullopt;
+  }
+  if (age.fresh()) return Action::kServe;
+  if (forbids_stale(policy)) return std::nullopt;
+  const bool asked_for_stale = client.max_stale_any || client.max_stale_s;
+  if (asked_for_stale && (policy.flags & Flag::kSharedMaxAge) == 0) return Action::kServe;
+  if (within(policy.stale_while_revalidate_ms, age)) return Action::kServeStale;
+  return std::nullopt;
 }
 
 }  // namespace
 
 std::string_view forward_text(Forward forward) {
   switch (forward) {
-    case Forward::kNone: return "";
-    case Forward::kBypass: return "bypass";
-    case Forward::kMethod: return "method";
-    case Forward::kUriMiss: return "uri-miss";
-    case Forward::kVaryMiss: return "vary-miss";
-    case Forward::kRequest: return "request";
-    case Forward::kStale: return "stale";
-    case Forward::kPartial: return "partial";
+    case Forward::kNone:
+      return "";
+    case Forward::kBypass:
+      return "bypass";
+    case Forward::kMethod:
+      return "method";
+    case Forward::kUriMiss:
+      return "uri-miss";
+    case Forward::kVaryMiss:
+      return "vary-miss";
+    case Forward::kRequest:
+      return "request";
+    case Forward::kStale:
+      return "stale";
+    case Forward::kPartial:
+      return "partial";
   }
   return "";
-}
-
-std::string_view storable_text(Storable storable) {
-  static constexpr std::string_view kTexts[] = {
-      "storable",   "method",     "status",          "no-store",        "private",
-      "authorization", "vary-star", "set-cookie",    "no-freshness",    "must-understand",
-      "partial",    "connection", "configured"};
-  return kTexts[static_cast<size_t>(storable)];
 }
 
 Admission admit(const RequestHead& request, const ReceivedResponse& received,
@@ -278,14 +375,13 @@ Admission admit(const RequestHead& request, const ReceivedResponse& received,
   policy.status = received.status;
   policy.response_time_ms = times.response_ms;
   policy.initial_age_ms = initial_age_ms(fields, date_ms, times, options);
-  const Lifetime lifetime = lifetime_of(governing, targeted.has_value(), received, date_ms,
-                                        times.response_ms, options);
+  const Lifetime lifetime =
+      lifetime_of(governing, targeted.has_value(), received, date_ms, times.response_ms, options);
   policy.lifetime_ms = lifetime.ms;
-  policy.flags = policy_flags(request, fields, governing);
-  if (lifetime.heuristic) policy.flags |= Flag::kHeuristic;
+  policy.flags = policy_flags(request, fields, governing, options);
+  if (lifetime.source == Lifetime::kEstimated) policy.flags |= Flag::kHeuristic;
   set_stale_windows(governing, options, policy);
   result.drop_names = governing.named_fields;
-  result.vary = fields.value(FieldName::kVary);
   result.storable = judge(request, received, governing, lifetime, policy, options);
   result.remember = is_worth_remembering(result.storable, received.status);
   return result;
@@ -293,48 +389,33 @@ Admission admit(const RequestHead& request, const ReceivedResponse& received,
 
 Decision decide(const StoredResponse* stored, bool vary_miss, const RequestHead& request,
                 int64_t now_ms, const PolicyOptions& options) {
-  if (request.method != Method::kGet && request.method != Method::kHead) {
-    return {.action = Action::kPass, .forward = Forward::kMethod};
-  }
-  if (options.bypass) return {.action = Action::kPass, .forward = Forward::kBypass};
-  CacheControl client;
-  if (request.fields.find(FieldName::kCacheControl) != nullptr) {
-    client = parse_cache_control(request.fields);
-  }
-  const auto go = [&](Action action, Forward forward, Decision decision) {
-    decision.action = client.only_if_cached ? Action::kGatewayTimeout : action;
-    decision.forward = forward;
-    decision.unstored = options.honour_client_directives && client.no_store;
-    return decision;
+  const bool only_if_cached = asks_only_if_cached(request.fields);
+  const auto forward = [&](Action action, Forward why) {
+    return Decision{only_if_cached ? Action::kGatewayTimeout : action, why};
   };
-  const bool usable = stored != nullptr && (stored->policy.flags & Flag::kVaryStar) == 0;
-  if (!usable) return go(Action::kFetch, vary_miss ? Forward::kVaryMiss : Forward::kUriMiss, {});
-
-  const StoredPolicy& policy = stored->policy;
+  if (request.method != Method::kGet && request.method != Method::kHead) {
+    return forward(Action::kPass, Forward::kMethod);
+  }
+  if (options.bypass) return forward(Action::kPass, Forward::kBypass);
+  const CacheControl client = honoured_directives(request, options);
+  // No part of the answer to a request with no-store may be kept (RFC 9111 §5.2.1.5).
+  const Action fetch = client.no_store ? Action::kPass : Action::kFetch;
+  if (stored == nullptr || (stored->policy.flags & Flag::kVaryStar) != 0) {
+    return forward(fetch, vary_miss ? Forward::kVaryMiss : Forward::kUriMiss);
+  }
   const Freshness age = freshness(*stored, now_ms);
   Decision decision;
-  decision.ttl_s = floor_seconds(age.lifetime_ms - age.age_ms);
-  decision.age_s = age_seconds(age);
-  const bool validator = !stored->etag.empty() || !stored->last_modified.empty();
-  const Action ask = validator ? Action::kRevalidate : Action::kFetch;
-  if ((policy.flags & Flag::kNoCache) == 0) {
-    const bool accepted = options.honour_client_directives ? client_accepts(client, policy, age)
-                                                           : age.fresh();
-    if (accepted) {
-      decision.action = Action::kServe;
-      decision.forward = Forward::kNone;
-      return decision;
-    }
-    if (age.fresh()) return go(ask, Forward::kRequest, decision);
-    const bool client_waits = options.honour_client_directives && client.no_cache;
-    if (!client_waits && !forbids_stale(policy) && policy.stale_while_revalidate_ms > 0 &&
-        age.stale_ms <= policy.stale_while_revalidate_ms) {
-      decision.action = Action::kServeStale;
-      decision.forward = Forward::kNone;
-      return decision;
-    }
+  if (const std::optional<Action> served = serves(stored->policy, client, age)) {
+    decision = {*served, Forward::kNone};
+  } else {
+    const bool validator = !stored->etag.empty() || !stored->last_modified.empty();
+    const bool asked = age.fresh() && (stored->policy.flags & Flag::kNoCache) == 0;
+    decision = forward(validator && !client.no_store ? Action::kRevalidate : fetch,
+                       asked ? Forward::kRequest : Forward::kStale);
   }
-  return go(ask, Forward::kStale, decision);
+  decision.ttl_s = remaining_seconds(age);
+  decision.age_s = age_seconds(age);
+  return decision;
 }
 
 bool may_share(const StoredResponse& fetched, const RequestHead& request, int64_t now_ms,
@@ -347,23 +428,29 @@ bool may_share(const StoredResponse& fetched, const RequestHead& request, int64_
   return decide(&fetched, false, request, now_ms, options).action == Action::kServe;
 }
 
-bool may_serve_stale(const StoredResponse& stored, OriginFailure failure, int64_t now_ms,
-                     const PolicyOptions& options) {
+bool may_serve_stale(const StoredResponse& stored, const RequestHead& request,
+                     OriginFailure failure, int64_t now_ms, const PolicyOptions& options) {
   const StoredPolicy& policy = stored.policy;
+  // A stored error is no substitute for the answer that did not come.
   if (forbids_stale(policy) || policy.status >= 500) return false;
   const Freshness age = freshness(stored, now_ms);
-  if (policy.stale_if_error_ms > 0 && age.stale_ms <= policy.stale_if_error_ms) return true;
+  if (!client_permits(honoured_directives(request, options), policy, age)) return false;
+  if (age.fresh() || within(policy.stale_if_error_ms, age)) return true;
   if (failure == OriginFailure::kServerError) return false;
-  if (policy.stale_while_revalidate_ms > 0 && age.stale_ms <= policy.stale_while_revalidate_ms) {
-    return true;
-  }
-  if ((policy.flags & Flag::kSharedMaxAge) != 0) return age.fresh();
-  return age.stale_ms <= options.unreachable_stale_s * 1000;
+  if (within(policy.stale_while_revalidate_ms, age)) return true;
+  if ((policy.flags & Flag::kSharedMaxAge) != 0) return false;
+  return within(options.unreachable_stale_s * 1000, age);
 }
 
 bool may_freshen(const StoredResponse& stored, const ReceivedResponse& not_modified) {
-  const Field* etag = not_modified.fields.find(FieldName::kEtag);
-  return etag == nullptr || weakly_equal(etag->value, stored.etag);
+  const HeaderList& fields = not_modified.fields;
+  if (const Field* etag = fields.find(FieldName::kEtag); etag != nullptr) {
+    const bool weak = etag->value.starts_with("W/");
+    return etag->value == stored.etag || (weak && weakly_equal(etag->value, stored.etag));
+  }
+  const Field* modified = fields.find(FieldName::kLastModified);
+  return modified == nullptr || stored.last_modified.empty() ||
+         modified->value == stored.last_modified;
 }
 
 bool head_agrees(const StoredResponse& stored, const ReceivedResponse& head_response) {

@@ -1,4 +1,5 @@
-// RFC 9111 §3 and §4 as functions: may this response answer that request, may it be stored, and why.
+// RFC 9111 §3 and §4 as functions: may this response answer that request, may it be stored, and
+// why.
 //
 // Pure: time is an argument. The first file to read after request_flow.
 #pragma once
@@ -19,18 +20,21 @@ enum class SetCookieMode : uint8_t { kPass, kStrip, kStore };
 
 /// What a site or a rule of it decides. Seconds; nullopt: not configured.
 struct PolicyOptions {
-  bool bypass = false;                      ///< never looked up, never stored
-  std::optional<int64_t> ttl_s;             ///< replaces the origin's lifetime
-  std::optional<int64_t> default_ttl_s;     ///< where the origin is silent
-  std::optional<int64_t> negative_ttl_s;    ///< 404 and 410 without any freshness of their own
+  bool bypass = false;                    ///< never looked up, never stored
+  std::optional<int64_t> ttl_s;           ///< replaces the origin's lifetime
+  std::optional<int64_t> default_ttl_s;   ///< where the origin is silent
+  std::optional<int64_t> negative_ttl_s;  ///< 404 and 410 without any freshness of their own
   std::optional<int64_t> stale_while_revalidate_s;  ///< where the origin is silent
   std::optional<int64_t> stale_if_error_s;          ///< where the origin is silent
   int64_t unreachable_stale_s = base::limits::kUnreachableStaleSeconds;
   int64_t heuristic_cap_s = 3600;
-  bool trust_origin_clock = true;           ///< false: apparent_age is not used (§4.2.3)
-  bool honour_client_directives = false;    ///< Cache-Control of requests; only-if-cached always holds
+  bool trust_origin_clock = true;  ///< false: apparent_age is not used (§4.2.3)
+  bool honour_client_directives =
+      false;  ///< Cache-Control of requests; only-if-cached always holds
   SetCookieMode set_cookie = SetCookieMode::kPass;
-  std::vector<uint16_t> forbidden_statuses; ///< never stored
+  std::vector<uint16_t> forbidden_statuses;  ///< never stored
+  /// Request fields that reach the origin on fills; empty: all end-to-end ones but the poisonous.
+  std::vector<std::string> forward_headers;
 };
 
 enum class Action : uint8_t {
@@ -44,46 +48,66 @@ enum class Action : uint8_t {
 };
 
 /// RFC 9211 §2.2: why a request goes forward. kNone with a hit.
-enum class Forward : uint8_t { kNone, kBypass, kMethod, kUriMiss, kVaryMiss, kRequest, kStale, kPartial };
+enum class Forward : uint8_t {
+  kNone,
+  kBypass,
+  kMethod,
+  kUriMiss,
+  kVaryMiss,
+  kRequest,
+  kStale,
+  kPartial
+};
 std::string_view forward_text(Forward forward);
 
 struct Decision {
   Action action = Action::kFetch;
   Forward forward = Forward::kUriMiss;
-  int64_t ttl_s = 0;         ///< remaining lifetime; negative when stale (RFC 9211 §2.5)
+  int64_t ttl_s = 0;  ///< remaining lifetime; negative when stale (RFC 9211 §2.5)
   int64_t age_s = 0;
-  bool unstored = false;     ///< kPass-like: the answer must not be stored
 };
 
-/// What a request needs, given what is stored under its key (null: nothing). `vary_miss`: variants exist,
-/// none for this request. Allocates nothing.
-Decision decide(const StoredResponse* stored, bool vary_miss, const RequestHead& request, int64_t now_ms,
-                const PolicyOptions& options);
+/// What a request needs, given what is stored under its key (null: nothing). `vary_miss`: variants
+/// exist, none for this request. Allocates nothing, unless the site honours directives of clients.
+Decision decide(const StoredResponse* stored, bool vary_miss, const RequestHead& request,
+                int64_t now_ms, const PolicyOptions& options);
 
 /// Why a response is not stored. kStorable: it is.
 enum class Storable : uint8_t {
-  kStorable, kMethod, kStatus, kNoStore, kPrivate, kAuthorization, kVaryStar, kSetCookie,
-  kNoFreshnessNoValidator, kMustUnderstand, kPartial, kConnectionNamed, kConfigured,
+  kStorable,
+  kMethod,
+  kStatus,
+  kNoStore,
+  kPrivate,
+  kAuthorization,
+  kVaryStar,
+  kVaryCookie,  ///< Vary: Cookie, and this request had one
+  kSetCookie,
+  kNoFreshnessNoValidator,
+  kMustUnderstand,
+  kPartial,
+  kConnectionNamed,
+  kConfigured,
 };
-std::string_view storable_text(Storable storable);
 
 struct Admission {
   Storable storable = Storable::kStorable;
-  /// True when the reason lies in the response, not in this one request: the key is worth remembering as
-  /// hit-for-miss (never because of Authorization, Range, Cookie, method or client directives).
+  /// True when the reason lies in the response, not in this one request: the key is worth
+  /// remembering as hit-for-miss (never because of Authorization, Range, Cookie, method or client
+  /// directives).
   bool remember = false;
-  StoredPolicy policy;   ///< filled in any case: waiters and Cache-Status need it
+  StoredPolicy policy;  ///< filled in any case: waiters and Cache-Status need it
   /// Fields to leave out of what is stored (qualified no-cache and private); views into `received`.
   std::vector<std::string_view> drop_names;
-  std::string_view vary; ///< the first Vary line as it came; further lines are found in the fields
 };
 
-/// May the response to `request` (as forwarded) be stored (RFC 9111 §3), and under what policy.
+/// May the response to `request` (as forwarded) be stored for GET (RFC 9111 §3), and under what
+/// policy.
 Admission admit(const RequestHead& request, const ReceivedResponse& received,
                 const ResponseTimes& times, const PolicyOptions& options);
 
-/// May a response that is still arriving, or was just fetched for another request, answer `request`?
-/// As a hit: fresh, no no-cache, Authorization and Set-Cookie rules (RFC 9111 §4).
+/// May a response that is still arriving, or was just fetched for another request, answer
+/// `request`? As a hit: fresh, no no-cache, Authorization and Set-Cookie rules (RFC 9111 §4).
 bool may_share(const StoredResponse& fetched, const RequestHead& request, int64_t now_ms,
                const PolicyOptions& options);
 
@@ -92,11 +116,12 @@ enum class OriginFailure : uint8_t {
   kUnreachable,  ///< name, connect, TLS, timeout, or the connection ended before a whole head
   kServerError,  ///< 500, 502, 503 or 504 was answered
 };
-/// May `stored` be served stale now that the origin failed (RFC 9111 §4.2.4, RFC 5861 §4)?
-bool may_serve_stale(const StoredResponse& stored, OriginFailure failure, int64_t now_ms,
-                     const PolicyOptions& options);
+/// May `stored` answer `request` now that the origin failed (RFC 9111 §4.2.4, RFC 5861 §4)?
+bool may_serve_stale(const StoredResponse& stored, const RequestHead& request,
+                     OriginFailure failure, int64_t now_ms, const PolicyOptions& options);
 
-/// May a 304 with these fields freshen `stored` (RFC 9111 §4.3.4): no, when its strong ETag differs.
+/// May a 304 with these fields freshen `stored` (RFC 9111 §4.3.4): no, when its ETag is another
+/// one. A strong tag must be the stored one, of a weak one the opaque part.
 bool may_freshen(const StoredResponse& stored, const ReceivedResponse& not_modified);
 
 /// Does the stored response of a GET stand after this 200 to a HEAD (RFC 9111 §4.3.5)?

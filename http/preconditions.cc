@@ -80,6 +80,11 @@ Precondition evaluate(const StoredResponse& stored, const RequestHead& request) 
   return Precondition::kNone;
 }
 
+bool is_conditional_on_origin(const RequestHead& request) {
+  return request.fields.find(FieldName::kIfMatch) != nullptr ||
+         request.fields.find(FieldName::kIfUnmodifiedSince) != nullptr;
+}
+
 bool if_range_holds(const StoredResponse& stored, const RequestHead& request) {
   const Field* condition = request.fields.find(FieldName::kIfRange);
   if (condition == nullptr) return true;

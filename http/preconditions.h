@@ -1,5 +1,5 @@
-// Conditional requests (RFC 9110 §13): entity-tag comparison, and what the conditions of a request say
-// about a stored response.
+// Conditional requests (RFC 9110 §13): entity-tag comparison, and what the conditions of a request
+// say about a stored response.
 #pragma once
 
 #include <string_view>
@@ -21,8 +21,12 @@ enum class Precondition : uint8_t {
 /// RFC 9110 §13.2.2 against a stored 2xx. A malformed condition is ignored.
 Precondition evaluate(const StoredResponse& stored, const RequestHead& request);
 
-/// Whether If-Range, if there, permits a partial answer: an exact strong tag, or a date byte-equal to
-/// Last-Modified with Date at least 1 s later (RFC 9110 §13.1.5).
+/// If-Match or If-Unmodified-Since is there: when it does not hold here, only the origin may say
+/// so.
+bool is_conditional_on_origin(const RequestHead& request);
+
+/// Whether If-Range, if there, permits a partial answer: an exact strong tag, or a date byte-equal
+/// to Last-Modified with Date at least 1 s later (RFC 9110 §13.1.5).
 bool if_range_holds(const StoredResponse& stored, const RequestHead& request);
 
 }  // namespace perigee::http

@@ -9,7 +9,8 @@
 namespace perigee::http {
 namespace {
 
-/// A short text being written into a fixed piece of arena memory; what does not fit is left out whole.
+/// A short text being written into a fixed piece of arena memory; what does not fit is left out
+/// whole.
 class Writer {
  public:
   Writer(Arena& arena, size_t capacity) : text_(arena.alloc_span<char>(capacity)) {}
@@ -65,14 +66,43 @@ bool belongs_to_416(FieldName token) {
          token == FieldName::kAccessControlAllowOrigin || token == FieldName::kCacheStatus;
 }
 
+/// The lines of `block` whose name `keep` wants. False: no room.
 template <typename Keep>
-FieldBlock reduced(const FieldBlock& block, Arena& arena, Keep keep) {
-  FieldBlockBuilder builder(arena, block.text.size(), block.size());
+bool reduce(FieldBlock& block, Arena& arena, Keep keep) {
+  size_t text_bytes = 0;
+  size_t lines = 0;
+  for (size_t i = 0; i < block.size(); ++i) {
+    const Field field = block.at(i);
+    if (!keep(field.token)) continue;
+    text_bytes += field.name.size() + field.value.size() + 4;
+    ++lines;
+  }
+  FieldBlockBuilder builder(arena, text_bytes, lines);
   for (size_t i = 0; i < block.size() && builder.ok(); ++i) {
     const Field field = block.at(i);
     if (keep(field.token)) builder.add(field);
   }
-  return builder.ok() ? builder.block() : FieldBlock{};
+  if (builder.ok()) block = builder.block();
+  return builder.ok();
+}
+
+/// What of the stored lines goes with this status. False: no room.
+bool choose_lines(const StoredResponse& stored, uint16_t status, const Presentation& presentation,
+                  Arena& arena, FieldBlock& out) {
+  bool (*belongs)(FieldName) = nullptr;
+  if (status != stored.policy.status) {
+    if (status == 304) belongs = belongs_to_304;
+    if (status == 206) belongs = belongs_to_206;
+    if (status == 416) belongs = belongs_to_416;
+  }
+  const bool remove = presentation.remove_cdn_cache_control &&
+                      stored.block.find(FieldName::kCdnCacheControl).has_value();
+  out = stored.block;
+  if (belongs == nullptr && !remove) return true;
+  return reduce(out, arena, [&](FieldName token) {
+    if (remove && token == FieldName::kCdnCacheControl) return false;
+    return belongs == nullptr || belongs(token);
+  });
 }
 
 std::string_view content_range(Arena& arena, const Selection& selection, uint64_t size) {
@@ -96,7 +126,7 @@ std::string_view format_cache_status(const CacheStatus& status, std::string_view
   writer.add(cache_name);
   if (status.hit) {
     writer.add("; hit");
-  } else {
+  } else if (status.forward != Forward::kNone) {
     writer.add("; fwd=").add(forward_text(status.forward));
     if (status.forward_status) writer.add("; fwd-status=").add(*status.forward_status);
   }
@@ -142,40 +172,40 @@ Selection select(const StoredResponse& stored, const RequestHead& request,
   return result;
 }
 
-ResponseHead make_response(const StoredResponse& stored, const Selection& selection,
-                           std::optional<uint64_t> body_size, std::optional<int64_t> age_s,
-                           const CacheStatus& cache_status, std::string_view cache_name,
-                           Arena& arena) {
+std::optional<ResponseHead> make_response(const StoredResponse& stored, const Selection& selection,
+                                          std::optional<uint64_t> body_size,
+                                          std::optional<int64_t> age_s,
+                                          const CacheStatus& cache_status,
+                                          const Presentation& presentation, Arena& arena) {
   ResponseHead head;
   head.status = selection.status;
+  bool room = choose_lines(stored, selection.status, presentation, arena, head.block);
+  const auto add = [&](FieldName token, std::string_view value) {
+    room = room && !value.empty();
+    head.add_fresh(token, value);
+  };
   const auto add_length = [&](uint64_t length) {
     head.content_length = length;
-    head.add_fresh(FieldName::kContentLength, number_text(arena, length));
+    add(FieldName::kContentLength, number_text(arena, length));
   };
-  if (selection.status == 304 && stored.policy.status != 304) {
-    head.block = reduced(stored.block, arena, belongs_to_304);
-  } else if (selection.status == 206 && stored.policy.status == 200) {
-    head.block = reduced(stored.block, arena, belongs_to_206);
-    head.add_fresh(FieldName::kContentRange, content_range(arena, selection, *body_size));
-    add_length(selection.end - selection.begin);
-  } else if (selection.status == 416 && stored.policy.status == 200) {
-    head.block = reduced(stored.block, arena, belongs_to_416);
-    head.add_fresh(FieldName::kContentRange, content_range(arena, selection, *body_size));
-    add_length(0);
-  } else {
+  const bool chosen = selection.status != stored.policy.status;
+  if (chosen && (selection.status == 206 || selection.status == 416)) {
+    add(FieldName::kContentRange, content_range(arena, selection, *body_size));
+    add_length(selection.status == 206 ? selection.end - selection.begin : 0);
+  } else if (!chosen) {
     head.reason = stored.reason;
-    head.block = stored.block;
     head.content_length = stored.content_length;
-    const bool bodiless = selection.status == 204 || selection.status < 200 ||
-                          selection.status == 304;
-    if (!head.content_length && body_size && !bodiless) add_length(*body_size);
+    const bool may_have_body = !never_has_body(Method::kGet, selection.status);
+    if (!head.content_length && body_size && may_have_body) add_length(*body_size);
   }
   if (age_s) {
-    head.add_fresh(FieldName::kAge, number_text(arena, static_cast<uint64_t>(*age_s)));
+    add(FieldName::kAge, number_text(arena, static_cast<uint64_t>(*age_s)));
   } else if (!stored.received_age.empty()) {
-    head.add_fresh(FieldName::kAge, stored.received_age);
+    add(FieldName::kAge, stored.received_age);
   }
-  head.add_fresh(FieldName::kCacheStatus, format_cache_status(cache_status, cache_name, arena));
+  if (!presentation.alt_svc.empty()) add(FieldName::kAltSvc, presentation.alt_svc);
+  add(FieldName::kCacheStatus, format_cache_status(cache_status, presentation.cache_name, arena));
+  if (!room) return std::nullopt;
   return head;
 }
 
@@ -193,13 +223,18 @@ ResponseHead make_error(uint16_t status, std::string_view why, int64_t now_ms,
              .add(why)
              .add("\n")
              .text();
+  const auto add = [&](FieldName token, std::string_view value) {
+    if (!value.empty()) head.add_fresh(token, value);
+  };
   char date[kDateSize];
-  head.add_fresh(FieldName::kDate, arena.copy(format_date(now_ms, date)));
-  head.add_fresh(FieldName::kCacheControl, "no-store");
-  head.add_fresh(FieldName::kContentType, "text/plain; charset=utf-8");
-  head.add_fresh(FieldName::kContentLength, number_text(arena, body.size()));
+  const std::string_view length = number_text(arena, body.size());
+  if (length.empty()) body = {};
+  add(FieldName::kDate, arena.copy(format_date(now_ms, date)));
+  add(FieldName::kCacheControl, "no-store");
+  add(FieldName::kContentType, "text/plain; charset=utf-8");
+  add(FieldName::kContentLength, length.empty() ? "0" : length);
+  add(FieldName::kCacheStatus, format_cache_status(cache_status, cache_name, arena));
   head.content_length = body.size();
-  head.add_fresh(FieldName::kCacheStatus, format_cache_status(cache_status, cache_name, arena));
   return head;
 }
 

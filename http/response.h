@@ -22,15 +22,15 @@ struct CacheStatus {
   bool collapsed = false;
   std::string_view detail;
 };
-/// Formats "perigee; hit; ttl=30" into memory of the arena.
+/// Formats "perigee; hit; ttl=30" into memory of the arena. Empty when there is no room.
 std::string_view format_cache_status(const CacheStatus& status, std::string_view cache_name,
                                      Arena& arena);
 
 /// What a stored response gives this request once its preconditions and its Range were judged.
 struct Selection {
-  uint16_t status = 200;       ///< the stored status, 304, 206 or 416
-  bool body = true;            ///< false for HEAD and 304
-  uint64_t begin = 0;          ///< the span of the stored body to send
+  uint16_t status = 200;  ///< the stored status, 304, 206 or 416
+  bool body = true;       ///< false for HEAD and 304
+  uint64_t begin = 0;     ///< the span of the stored body to send
   uint64_t end = 0;
   bool conditions_failed = false;  ///< If-Match or If-Unmodified-Since did not hold: go alone
 };
@@ -38,15 +38,25 @@ struct Selection {
 Selection select(const StoredResponse& stored, const RequestHead& request,
                  std::optional<uint64_t> body_size);
 
-/// The head for a hit, a stale hit or a collapsed waiter: Age is written from `age_s` when given, else the
-/// Age line that came is kept (a relayed response). Memory for lines comes from `arena`; the views last as
-/// long as `stored` and the arena.
-ResponseHead make_response(const StoredResponse& stored, const Selection& selection,
-                           std::optional<uint64_t> body_size, std::optional<int64_t> age_s,
-                           const CacheStatus& cache_status, std::string_view cache_name, Arena& arena);
+/// What a site adds to and takes from every response.
+struct Presentation {
+  std::string_view cache_name;  ///< in Cache-Status
+  std::string_view alt_svc;     ///< sent as Alt-Svc; the origin's never is (http-rules 4.14)
+  bool remove_cdn_cache_control = false;  ///< no other CDN cache stands downstream (http-rules 2.6)
+};
 
-/// An answer of our own: `Cache-Control: no-store`, Date, a short text/plain body of the status and `why`.
-/// `body` is set to the text (arena).
+/// The head for a hit, a stale hit or a collapsed waiter: Age is written from `age_s` when given,
+/// else the Age line that came is kept (a relayed response). Memory for lines comes from `arena`;
+/// the views last as long as `stored` and the arena. nullopt: no room (503).
+std::optional<ResponseHead> make_response(const StoredResponse& stored, const Selection& selection,
+                                          std::optional<uint64_t> body_size,
+                                          std::optional<int64_t> age_s,
+                                          const CacheStatus& cache_status,
+                                          const Presentation& presentation, Arena& arena);
+
+/// An answer of our own: `Cache-Control: no-store`, Date, a short text/plain body of the status and
+/// `why`. `body` is set to the text (arena); what has no room is left out, so that there is always
+/// an answer.
 ResponseHead make_error(uint16_t status, std::string_view why, int64_t now_ms,
                         const CacheStatus& cache_status, std::string_view cache_name, Arena& arena,
                         std::string_view& body);

@@ -14,8 +14,8 @@ constexpr uint32_t kImageMagic = 0x31686770;  // "pgh1"
 constexpr uint16_t kNoLine = 0xffff;
 constexpr size_t kImageMost = 64 * base::limits::kKiB;
 
-/// The image: this header, the table, the reason, the received Age, the text. Fields are little-endian, as
-/// the store's records are.
+/// The image: this header, the table, the reason, the received Age, the text. Fields are
+/// little-endian, as the store's records are.
 struct ImageHeader {
   uint32_t magic;
   uint16_t lines;
@@ -55,7 +55,8 @@ class ImageWriter {
   }
   void add_content_length(uint64_t length) {
     const auto end = std::to_chars(length_text_, length_text_ + sizeof length_text_, length).ptr;
-    add({FieldName::kContentLength, "Content-Length",
+    add({FieldName::kContentLength,
+         "Content-Length",
          {length_text_, static_cast<size_t>(end - length_text_)}});
     content_length_ = static_cast<int64_t>(length);
   }
@@ -123,24 +124,45 @@ class ImageWriter {
   int64_t date_ms_ = -1;
 };
 
+/// A message with this status has no Content-Length of its own.
+bool lacks_length(uint16_t status) { return status < 200 || status == 204 || status == 304; }
+
 bool named(std::span<const std::string_view> names, std::string_view name) {
   return std::any_of(names.begin(), names.end(),
                      [&](std::string_view other) { return iequals(other, name); });
 }
 
-/// Fields of a 304 that replace nothing (http-rules 2.9).
+/// Neither kept nor merged, whatever the response: framing is each hop's own, an Age is kept apart,
+/// and Alt-Svc would lead clients around us (http-rules 4.14).
+bool is_never_kept(const Field& field, const HeaderList& all) {
+  return field.token == FieldName::kContentLength || field.token == FieldName::kAge ||
+         field.token == FieldName::kAltSvc || is_hop_by_hop(field, all);
+}
+
+/// Fields of a 304 that replace those of their name (http-rules 2.9).
 bool is_merged(const Field& field, const HeaderList& all) {
   switch (field.token) {
-    case FieldName::kContentLength:
     case FieldName::kContentEncoding:
     case FieldName::kContentRange:
     case FieldName::kSetCookie:
-    case FieldName::kAge:
     case FieldName::kDate:
       return false;
     default:
-      return !is_hop_by_hop(field, all);
+      return !is_never_kept(field, all);
   }
+}
+
+std::vector<std::byte> rewrite(const StoredResponse& stored,
+                               std::span<const std::string_view> drop_names,
+                               std::optional<uint64_t> content_length) {
+  ImageWriter writer;
+  for (size_t i = 0; i < stored.block.size(); ++i) {
+    const Field field = stored.block.at(i);
+    if (field.token == FieldName::kContentLength || named(drop_names, field.name)) continue;
+    writer.add(field);
+  }
+  if (content_length) writer.add_content_length(*content_length);
+  return writer.write(stored.reason, stored.received_age, stored.date_ms);
 }
 
 const Field* valid_date(const HeaderList& fields, int64_t now_ms) {
@@ -155,24 +177,23 @@ std::vector<std::byte> make_head_image(const ReceivedResponse& received, const R
   ImageWriter writer;
   const Field* date = valid_date(received.fields, times.response_ms);
   for (const Field& field : received.fields) {
-    const FieldName token = field.token;
-    if (token == FieldName::kContentLength || token == FieldName::kAge) continue;
-    if (token == FieldName::kDate && &field != date) continue;
-    if (token == FieldName::kAltSvc && options.drop_alt_svc) continue;
-    if (token == FieldName::kSetCookie && options.drop_set_cookie) continue;
-    if (is_hop_by_hop(field, received.fields) || named(options.drop_names, field.name)) continue;
+    if (is_never_kept(field, received.fields) || named(options.drop_names, field.name)) continue;
+    if (field.token == FieldName::kDate && &field != date) continue;
+    if (field.token == FieldName::kSetCookie && options.drop_set_cookie) continue;
     writer.add(field);
   }
   if (date == nullptr) writer.add_date(times.response_ms);
-  if (options.content_length) writer.add_content_length(*options.content_length);
+  if (options.content_length && !lacks_length(received.status)) {
+    writer.add_content_length(*options.content_length);
+  }
   return writer.write(received.reason, received.fields.value(FieldName::kAge), times.response_ms);
 }
 
 std::vector<std::byte> freshen_head_image(const StoredResponse& stored,
-                                          const ReceivedResponse& not_modified,
+                                          const ReceivedResponse& update,
                                           const ResponseTimes& times) {
   ImageWriter writer;
-  const HeaderList& fresh = not_modified.fields;
+  const HeaderList& fresh = update.fields;
   for (size_t i = 0; i < stored.block.size(); ++i) {
     const Field field = stored.block.at(i);
     if (field.token == FieldName::kContentLength || field.token == FieldName::kDate) continue;
@@ -192,16 +213,15 @@ std::vector<std::byte> freshen_head_image(const StoredResponse& stored,
   return writer.write(stored.reason, fresh.value(FieldName::kAge), times.response_ms);
 }
 
+std::vector<std::byte> without_fields(std::span<const std::byte> image,
+                                      std::span<const std::string_view> names) {
+  const std::optional<StoredResponse> stored = view_head_image(image, {});
+  return stored ? rewrite(*stored, names, stored->content_length) : std::vector<std::byte>();
+}
+
 std::vector<std::byte> with_content_length(std::span<const std::byte> image, uint64_t length) {
   const std::optional<StoredResponse> stored = view_head_image(image, {});
-  if (!stored) return {};
-  ImageWriter writer;
-  for (size_t i = 0; i < stored->block.size(); ++i) {
-    const Field field = stored->block.at(i);
-    if (field.token != FieldName::kContentLength) writer.add(field);
-  }
-  writer.add_content_length(length);
-  return writer.write(stored->reason, stored->received_age, stored->date_ms);
+  return stored ? rewrite(*stored, {}, length) : std::vector<std::byte>();
 }
 
 std::optional<StoredResponse> view_head_image(std::span<const std::byte> image,
@@ -210,8 +230,8 @@ std::optional<StoredResponse> view_head_image(std::span<const std::byte> image,
   if (image.size() < sizeof header) return std::nullopt;
   std::memcpy(&header, image.data(), sizeof header);
   const size_t table_size = header.lines * sizeof(FieldEntry);
-  const size_t size = sizeof header + table_size + header.reason_size + header.age_size +
-                      size_t{header.text_size};
+  const size_t size =
+      sizeof header + table_size + header.reason_size + header.age_size + size_t{header.text_size};
   if (header.magic != kImageMagic || size != image.size()) return std::nullopt;
   StoredResponse result;
   result.policy = policy;

@@ -88,8 +88,8 @@ void FillProduction::start() {
   fields_ = request_.fields;
   if (progress_->stored.state == Found::kHit && !refetched_) {
     const std::optional<http::StoredResponse> stored = view_of(progress_->stored.record);
-    conditional_ = stored && http::add_validators(*stored, fields_) &&
-                   fields_.size() > request_.fields.size();
+    conditional_ =
+        stored && http::add_validators(*stored, fields_) && fields_.size() > request_.fields.size();
   }
   FetchRequest request;
   request.target = request_.target;
@@ -140,14 +140,16 @@ bool FillProduction::take_not_modified(const ReceivedResponse& head, const Respo
   if (const http::Field* age = head.fields.find(http::FieldName::kAge); age != nullptr) {
     updated.fields.add(*age);
   }
-  const http::Admission admission =
-      http::admit(request_.head, updated, times, *request_.policy);
+  const http::Admission admission = http::admit(request_.head, updated, times, *request_.policy);
   policy_ = admission.policy;
   const bool storable = admission.storable == http::Storable::kStorable;
+  if (storable && !admission.drop_names.empty()) {
+    stored_image_ = http::without_fields(image, admission.drop_names);
+  }
   progress_->image_ = std::move(image);
   progress_->revalidated_ = true;
   store_it_ = storable;
-  progress_->shareable_ = storable;
+  progress_->shareable_ = storable && admission.drop_names.empty();
   bool same_vary = true;
   judge_vary(updated.fields, same_vary);
   publish_head();
@@ -189,11 +191,11 @@ void FillProduction::take_response(const ReceivedResponse& head, const ResponseT
   } else if (admission.remember) {
     fills_.table().mark(progress_->join, fills_.env().now());
   }
-  reserve_bytes_ = store_it_ ? static_cast<size_t>(std::clamp<uint64_t>(
-                                   length.value_or(fills_.table().shared().store.max_object_bytes()),
-                                   limits::kFillChunkBytes,
-                                   fills_.table().shared().store.max_object_bytes()))
-                             : limits::kUnstoredWindowBytes;
+  reserve_bytes_ =
+      store_it_ ? static_cast<size_t>(std::clamp<uint64_t>(
+                      length.value_or(fills_.table().shared().store.max_object_bytes()),
+                      limits::kFillChunkBytes, fills_.table().shared().store.max_object_bytes()))
+                : limits::kUnstoredWindowBytes;
   if (!store_it_) progress_->body.set_window(limits::kUnstoredWindowBytes);
   publish_head();
   if (!head.has_body) return complete();
@@ -209,10 +211,11 @@ void FillProduction::judge_vary(const http::HeaderList& fields, bool& storable) 
   }
   progress_->vary_names_ = *names;
   if (names->empty()) return;
-  progress_->vary_selected_ = selected_values(*names, request_.head.fields);
+  progress_->vary_selected_ = selected_values(*names, request_.head.fields, *request_.policy);
   http::VarySpec known;
-  const bool same = http::decode_vary_spec(request_.vary_spec, known) &&
-                    std::equal(known.names.begin(), known.names.end(), names->begin(), names->end());
+  const bool same =
+      http::decode_vary_spec(request_.vary_spec, known) &&
+      std::equal(known.names.begin(), known.names.end(), names->begin(), names->end());
   new_vary_spec_ = !same;
   vary_id_ = same ? known.id : fills_.env().random();
 }
@@ -289,7 +292,8 @@ void FillProduction::store() {
   put->key = request_.key;
   put->policy = record_policy(policy_);
   put->image = stored_image_.empty() ? progress_->image_ : stored_image_;
-  if (!progress_->response_.content_length && !progress_->revalidated_) {
+  const bool has_length = !http::never_has_body(http::Method::kGet, policy_.status);
+  if (has_length && !progress_->response_.content_length && !progress_->revalidated_) {
     put->image = http::with_content_length(put->image, progress_->body.size());
   }
   if (!progress_->revalidated_) put->chunks = progress_->body.chunks();
@@ -324,8 +328,8 @@ void FillProduction::reconsider() {
   const uint64_t got = progress_->body.size();
   const uint64_t whole = progress_->declared_size_.value_or(got);
   const uint64_t missing = whole > got ? whole - got : 0;
-  const bool little = missing <= static_cast<uint64_t>(limits::kFillOutlivesBytes) ||
-                      missing * 4 <= whole;
+  const bool little =
+      missing <= static_cast<uint64_t>(limits::kFillOutlivesBytes) || missing * 4 <= whole;
   if (!store_it_ || !little) abandon_body();
 }
 
@@ -344,7 +348,8 @@ void FillProduction::cancel() {
 
 void FillProduction::tell_loops(const std::set<unsigned>& loops) {
   for (const unsigned loop : loops) {
-    fills_.table().post(loop, [progress = progress_](LoopFills& fills) { fills.deliver(progress); });
+    fills_.table().post(loop,
+                        [progress = progress_](LoopFills& fills) { fills.deliver(progress); });
   }
 }
 

@@ -1,8 +1,13 @@
 #include "origin/fill_progress.h"
 
+#include "http/forward.h"
+
 namespace perigee::origin {
 
-std::string selected_values(const std::vector<std::string>& names, const http::HeaderList& fields) {
+std::string selected_values(const std::vector<std::string>& names, const http::HeaderList& request,
+                            const http::PolicyOptions& policy) {
+  std::vector<http::Field> storage(request.size());
+  const http::HeaderList fields = http::selecting_fields(request, policy, storage);
   http::VarySpec spec;
   spec.names.assign(names.begin(), names.end());
   std::string selected;
@@ -12,7 +17,8 @@ std::string selected_values(const std::vector<std::string>& names, const http::H
 
 bool FillProgress::answers(const http::RequestHead& request, int64_t now_ms) const {
   if (!shareable_ || !http::may_share(response_, request, now_ms, *policy)) return false;
-  return vary_names_.empty() || selected_values(vary_names_, request.fields) == vary_selected_;
+  return vary_names_.empty() ||
+         selected_values(vary_names_, request.fields, *policy) == vary_selected_;
 }
 
 }  // namespace perigee::origin

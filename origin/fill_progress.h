@@ -1,6 +1,7 @@
 // What all loops may know of one fill: its phase, its head once there, and its growing body.
 //
-// Made and moved on by its owner loop (fill_production); the head is immutable once the phase says so.
+// Made and moved on by its owner loop (fill_production); the head is immutable once the phase says
+// so.
 #pragma once
 
 #include <atomic>
@@ -96,7 +97,8 @@ class FillProgress final : public FillSession {
   std::atomic<size_t> waiters_{0};
 };
 
-/// The values that a request selects with under these names.
-std::string selected_values(const std::vector<std::string>& names, const http::HeaderList& fields);
+/// The values that a request selects with under these names, as it is forwarded.
+std::string selected_values(const std::vector<std::string>& names, const http::HeaderList& request,
+                            const http::PolicyOptions& policy);
 
 }  // namespace perigee::origin
