@@ -56,6 +56,18 @@ inline constexpr size_t kRunListTurn = 64;     ///< connections entered a turn b
 inline constexpr size_t kAcceptTurn = 64;      ///< connections accepted a turn and listener
 inline constexpr size_t kDescriptorsReserved = 64;  ///< accepting pauses this far below RLIMIT_NOFILE
 
+// --- the store ----------------------------------------------------------------------------------
+inline constexpr size_t kKeyBytes = 16 * kKiB;      ///< of one record; beyond: not stored
+inline constexpr size_t kHeadImageBytes = 64 * kKiB;  ///< of one record; beyond: not stored
+inline constexpr size_t kTags = 64;                 ///< of one record; beyond: not stored
+inline constexpr size_t kPurgesRemembered = 4'096;  ///< by the fence; a fill that is older is not stored
+inline constexpr size_t kPurgesPending = 65'536;    ///< not written yet; beyond: the oldest are folded
+inline constexpr size_t kSlabsReady = 2;            ///< detached ahead, so that a put does not wait
+inline constexpr size_t kDrainingShare = 8;         ///< 1/8 of the slabs emptied and still read: no room
+inline constexpr int64_t kSyncMs = 2'000;           ///< what a power cut may take
+inline constexpr int64_t kSyncFailuresMs = 60'000;  ///< two failed syncs within: nothing is stored any more
+inline constexpr int kWriteFailures = 2;            ///< in a row: nothing is stored any more
+
 // --- times, milliseconds; every one an option -----------------------------------------------------
 inline constexpr int64_t kRequestHeadMs = 10'000;    ///< first byte to end of head; then 408 and close
 inline constexpr int64_t kIdleMs = 60'000;           ///< between requests; then a silent close

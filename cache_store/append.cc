@@ -1,4 +1,4 @@
-// Writing: records are appended to the open slab, body first and header last, and published when whole.
+// Writing: records are appended to the open slab and published when whole.
 #define XXH_STATIC_LINKING_ONLY  // the state on the stack
 #include <xxhash.h>
 
@@ -6,10 +6,12 @@
 #include <cstring>
 
 #include "base/limits.h"
+#include "cache_store/checksum.h"
 #include "cache_store/store_core.h"
 
 namespace perigee::cache_store {
 
+namespace limits = base::limits;
 using base::Done;
 using base::Error;
 using base::ErrorCode;
@@ -17,105 +19,106 @@ using base::Status;
 
 namespace {
 
-constexpr int64_t kSyncMs = 2'000;
-constexpr size_t kKeyMost = 16 * 1024;
-constexpr size_t kHeadMost = 64 * 1024;
-constexpr size_t kTagsMost = 64;
+/// Records up to this are one write; the body of a larger one is written from where it lies, before
+/// its header.
+constexpr uint64_t kOneWriteBytes = 16 * limits::kKiB;
 
 uint64_t table_bytes(size_t records) {
   return records * sizeof(format::TableEntry) + sizeof(format::SlabTrailer);
 }
 
-std::span<const std::byte> bytes_of(const auto& value) { return std::as_bytes(std::span(&value, 1)); }
+uint64_t hash_of(std::span<const std::span<const std::byte>> pieces) {
+  if (pieces.size() == 1) return XXH3_64bits(pieces[0].data(), pieces[0].size());
+  XXH3_state_t state;
+  XXH3_64bits_reset(&state);
+  for (const auto& piece : pieces) XXH3_64bits_update(&state, piece.data(), piece.size());
+  return XXH3_64bits_digest(&state);
+}
+
+void copy_to(std::byte* to, std::span<const std::byte> bytes) {
+  if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
+}
+
+uint32_t expiry_s(const format::RecordHeader& header) {
+  constexpr int64_t kMost = int64_t{UINT32_MAX} * 1000;
+  const int64_t begin = std::clamp<int64_t>(header.response_time_ms, 0, kMost);
+  const int64_t age = std::clamp<int64_t>(header.initial_age_ms, 0, kMost);
+  const int64_t lifetime = std::clamp<int64_t>(header.lifetime_ms, 0, kMost);
+  return static_cast<uint32_t>(std::min(begin + std::max<int64_t>(lifetime - age, 0), kMost) /
+                               1000);
+}
 
 }  // namespace
 
+format::TableEntry table_entry(const format::RecordHeader& header, uint64_t offset,
+                               const format::RecordLayout& layout) {
+  return {header.digest_lo,
+          header.digest_hi,
+          header.seq,
+          header.purge_seq,
+          expiry_s(header),
+          static_cast<uint32_t>(offset / format::kAlignment),
+          static_cast<uint32_t>(layout.end / format::kAlignment),
+          header.kind,
+          header.slot,
+          0};
+}
+
+/// Seeded with the secret and the generation: bytes of an older life of the slab never pass.
 uint64_t StoreCore::head_checksum(const format::RecordHeader& header,
-                                  std::span<const std::span<const std::byte>> parts) const {
-  // Seeded with the secret and the generation: bytes of an older life of the slab never pass.
+                                  std::span<const std::byte> meta) const {
   XXH3_state_t state;
   XXH3_64bits_reset_withSeed(&state, checksum_seed_ ^ header.generation);
   XXH3_64bits_update(&state, &header, offsetof(format::RecordHeader, head_checksum));
-  for (const auto& part : parts) XXH3_64bits_update(&state, part.data(), part.size());
+  XXH3_64bits_update(&state, meta.data(), meta.size());
   return XXH3_64bits_digest(&state);
 }
 
 base::Result<Found> StoreCore::put(const Draft& draft) {
   uint64_t body_bytes = 0;
   for (const auto& piece : draft.body) body_bytes += piece.size();
-  const bool fits = body_bytes <= max_object_bytes() && draft.key.size() <= kKeyMost &&
-                    draft.head.size() <= kHeadMost && draft.tags.size() <= kTagsMost;
-  if (!fits) return Error{ErrorCode::kNoSpace, 0, "larger than one record may be"};
+  const Status fit = check(draft, body_bytes);
+  if (!fit.ok()) return fit.error();
+  const Digest key_digest = digest(draft.key);
+  RecordImage image = make_image(draft, key_digest, body_bytes);
+  // Held until the entry stands: a slab is emptied under it, and must not miss this record.
+  const std::lock_guard lock(append_mutex_);
+  Location location;
+  const Status appended = append(draft, image, location);
+  if (!appended.ok()) return appended.error();
+  return publish(draft, key_digest, location);
+}
+
+/// Whether a draft may be stored at all.
+Status StoreCore::check(const Draft& draft, uint64_t body_bytes) {
+  const bool fits = body_bytes <= max_object_bytes() && draft.key.size() <= limits::kKeyBytes &&
+                    draft.head.size() <= limits::kHeadImageBytes &&
+                    draft.tags.size() <= limits::kTags;
+  const uint64_t whole = format::layout(sizeof(format::RecordHeader), draft.key.size(),
+                                        draft.tags.size(), draft.head.size(), body_bytes)
+                             .end;
+  if (!fits || sizeof(format::SlabHeader) + whole + table_bytes(1) > geometry_.slab_bytes) {
+    return Error{ErrorCode::kNoSpace, 0, "larger than one record may be"};
+  }
   if (failed_.load(std::memory_order_relaxed)) {
     return Error{ErrorCode::kIo, 0, "the store file failed; nothing is stored"};
   }
-  const Digest key_digest = digest(draft.key);
   if (purges_->since(draft.base, draft.ticket).removed) {
     puts_refused_.fetch_add(1, std::memory_order_relaxed);
     return Error{ErrorCode::kCancelled, 0, "purged since the fetch began"};
   }
-  XXH3_state_t body_hash;
-  XXH3_64bits_reset(&body_hash);
-  for (const auto& piece : draft.body) XXH3_64bits_update(&body_hash, piece.data(), piece.size());
-
-  format::RecordHeader header{};
-  header.body_checksum = XXH3_64bits_digest(&body_hash);
-  Location location;
-  Found found;
-  // Held until the entry stands: a slab is emptied under it, and must not miss this record.
-  const std::lock_guard lock(append_mutex_);
-  const Status written = write_record(draft, key_digest, body_bytes, header, location);
-  if (!written.ok()) {
-    if (written.error().code == ErrorCode::kNoSpace) puts_no_room_.fetch_add(1);
-    return written.error();
-  }
-  found.pin = pin(location.slab);
-  // The pages were just written, so this only fills in this process's page table, off the loops.
-  const uint64_t size = uint64_t{location.length64} * 64;
-  for (uint64_t page = 0; page < size; page += 4096) {
-    const volatile std::byte* touched = at(location) + page;
-    (void)*touched;
-  }
-  const bool published =
-      index_.insert(key_digest, draft.slot, location, true, [&]() -> std::optional<uint32_t> {
-        const PurgeTable::Verdict verdict = purges_->since(draft.base, draft.ticket);
-        if (verdict.removed) return std::nullopt;
-        return static_cast<uint32_t>(verdict.stale_since_ms / 1000);
-      });
-  if (!published || !read_record(location, draft.key, found.record)) {
-    puts_refused_.fetch_add(1, std::memory_order_relaxed);
-    return Error{ErrorCode::kCancelled, 0, "purged since the fetch began"};
-  }
-  puts_.fetch_add(1, std::memory_order_relaxed);
-  found.state = draft.slot == kVarySlot ? Found::kVary : Found::kHit;
-  found.digest = key_digest;
-  return found;
+  return Done{};
 }
 
-Status StoreCore::write_record(const Draft& draft, const Digest& digest, uint64_t body_bytes,
-                               format::RecordHeader& header, Location& location) {
-  const format::RecordLayout layout = format::layout(
-      sizeof header, draft.key.size(), draft.tags.size(), draft.head.size(), body_bytes);
-  const auto room = [&] {
-    if (open_ < 0) return false;
-    const SlabInfo& slab = slabs_[static_cast<size_t>(open_)];
-    return slab.used + layout.end + table_bytes(slab.table.size() + 1) <= geometry_.slab_bytes;
-  };
-  if (!room()) {
-    if (open_ >= 0) seal_open_slab();
-    const Status opened = open_slab();
-    if (!opened.ok()) return opened;
-    if (!room()) return Error{ErrorCode::kNoSpace, 0, "larger than a slab"};
-  }
-  const auto number = static_cast<uint32_t>(open_);
-  SlabInfo& slab = slabs_[number];
+StoreCore::RecordImage StoreCore::make_image(const Draft& draft, const Digest& digest,
+                                             uint64_t body_bytes) const {
+  RecordImage image;
+  format::RecordHeader& header = image.header;
   header.magic = format::kRecordMagic;
   header.kind = static_cast<uint8_t>(draft.kind);
   header.slot = draft.slot;
   header.header_length = sizeof header;
-  header.generation = slab.generation;
-  header.seq = superblock_.epoch << 40 | ++counter_;
-  header.rid = draft.rid != 0 ? draft.rid : header.seq;
+  header.rid = draft.rid;
   header.digest_lo = digest.lo;
   header.digest_hi = digest.hi;
   header.base_lo = draft.base.lo;
@@ -132,77 +135,173 @@ Status StoreCore::write_record(const Draft& draft, const Digest& digest, uint64_
   header.stale_while_revalidate_ms = draft.policy.stale_while_revalidate_ms;
   header.stale_if_error_ms = draft.policy.stale_if_error_ms;
   header.purge_seq = draft.ticket.purge_seq;
+  header.body_checksum = hash_of(draft.body);
 
-  std::vector<std::byte> head(layout.body);
-  const auto put_at = [&](uint64_t offset, std::span<const std::byte> bytes) {
-    if (!bytes.empty()) std::memcpy(head.data() + offset, bytes.data(), bytes.size());
-  };
-  put_at(layout.key, std::as_bytes(std::span(draft.key)));
-  put_at(layout.tags, std::as_bytes(draft.tags));
-  put_at(layout.head, draft.head);
-  const std::span<const std::byte> meta = std::span(head).subspan(layout.key);
-  header.head_checksum = head_checksum(header, {&meta, 1});
-  put_at(0, bytes_of(header));
-
-  // Body first, header last: a crash in between leaves no header, and the walk ends there.
-  const uint64_t begin = geometry_.slab_begin(number) + slab.used;
-  uint64_t at_byte = begin + layout.body;
-  Status status = Done{};
-  for (const auto& piece : draft.body) {
-    if (status.ok()) status = io_.pwrite(at_byte, piece);
-    at_byte += piece.size();
+  const format::RecordLayout& layout = image.layout = format::layout(header);
+  image.whole = layout.end <= kOneWriteBytes;
+  image.bytes.resize(image.whole ? layout.end : layout.body);
+  copy_to(image.bytes.data() + layout.key, std::as_bytes(std::span(draft.key)));
+  copy_to(image.bytes.data() + layout.tags, std::as_bytes(draft.tags));
+  copy_to(image.bytes.data() + layout.head, draft.head);
+  if (image.whole) {
+    std::byte* to = image.bytes.data() + layout.body;
+    for (const auto& piece : draft.body) {
+      copy_to(to, piece);
+      to += piece.size();
+    }
   }
-  if (status.ok()) status = io_.pwrite(begin, head);
-  if (!status.ok()) {
-    observer_.on_store_event(status.error().message);
+  return image;
+}
+
+/// Under the append mutex: what is left to do needs the order of appends.
+Status StoreCore::append(const Draft& draft, RecordImage& image, Location& location) {
+  if (!has_room(image.layout.end)) {
+    if (open_ >= 0) seal_open_slab();
+    const Status opened = open_slab();
+    if (!opened.ok()) {
+      if (opened.error().code == ErrorCode::kNoSpace) {
+        puts_no_room_.fetch_add(1, std::memory_order_relaxed);
+      }
+      return opened;
+    }
+  }
+  // Its pages went bad while the body was read: the checksum may be one of zeros.
+  if (draft.source != nullptr && poisoned(*draft.source)) {
+    return Error{ErrorCode::kIo, 0, "the stored body cannot be read"};
+  }
+  const auto number = static_cast<uint32_t>(open_);
+  SlabInfo& slab = slabs_[number];
+  format::RecordHeader& header = image.header;
+  header.generation = slab.generation;
+  header.seq = draw_number();
+  if (header.rid == 0) header.rid = header.seq;
+  const std::span<const std::byte> bytes(image.bytes);
+  header.head_checksum =
+      head_checksum(header, bytes.subspan(image.layout.key, image.layout.body - image.layout.key));
+  std::memcpy(image.bytes.data(), &header, sizeof header);
+  const Status written = write_record(draft, image, geometry_.slab_begin(number) + slab.used);
+  note_write(written);
+  if (!written.ok()) {
     seal_open_slab();
-    return status;
+    return written;
   }
-  location = {number, static_cast<uint32_t>(slab.used / 64), static_cast<uint32_t>(layout.end / 64)};
-  const int64_t expiry_ms =
-      header.response_time_ms + std::max<int64_t>(header.lifetime_ms - header.initial_age_ms, 0);
-  slab.table.push_back({digest.lo, digest.hi, header.seq, header.purge_seq,
-                        static_cast<uint32_t>(expiry_ms / 1000), location.offset64, location.length64,
-                        header.kind, header.slot, 0});
-  slab.used += layout.end;
-  slab.lowest_purge_seq = std::min(slab.lowest_purge_seq, header.purge_seq);
-  slab.highest_seq = std::max(slab.highest_seq, header.seq);
+  slab.table.push_back(table_entry(header, slab.used, image.layout));
+  slab.note(slab.table.back());
+  location = {number, slab.table.back().offset64, slab.table.back().length64};
+  slab.used += image.layout.end;
   slab.synced = false;
   return Done{};
 }
 
+/// The header last: after a crash in between, the walk ends there. What tears all the same, the
+/// checksums find.
+Status StoreCore::write_record(const Draft& draft, const RecordImage& image, uint64_t begin) {
+  if (!image.whole) {
+    uint64_t at_byte = begin + image.layout.body;
+    for (const auto& piece : draft.body) {
+      const Status written = io_.pwrite(at_byte, piece);
+      if (!written.ok()) return written;
+      at_byte += piece.size();
+    }
+  }
+  return io_.pwrite(begin, image.bytes);
+}
+
+/// One failed write may be one bad block; several in a row are a bad disk, and each would cost a
+/// slab.
+void StoreCore::note_write(const Status& status) {
+  if (status.ok()) {
+    write_failures_ = 0;
+    return;
+  }
+  observer_.on_store_event(status.error().message);
+  if (++write_failures_ < limits::kWriteFailures) return;
+  observer_.on_store_event("the store file cannot be written: nothing is stored any more");
+  failed_.store(true, std::memory_order_relaxed);
+}
+
+/// Under the append mutex. The Pin and the view let readers go on from what was just written.
+base::Result<Found> StoreCore::publish(const Draft& draft, const Digest& digest,
+                                       const Location& location) {
+  Found found;
+  found.digest = digest;
+  found.pin = pin(location.slab);
+  // The pages were just written, so this only fills in this process's page table, off the loops.
+  const uint64_t size = uint64_t{location.length64} * format::kAlignment;
+  for (uint64_t page = 0; page < size; page += 4096) {
+    const volatile std::byte* touched = at(location) + page;
+    (void)*touched;
+  }
+  const bool bad_source = draft.source != nullptr && poisoned(*draft.source);
+  if (bad_source || !read_record(location, draft.key, found.record) || poisoned(found.pin)) {
+    return Error{ErrorCode::kIo, 0, "what was written cannot be read"};
+  }
+  PurgeTable::Verdict verdict;
+  const bool published =
+      index_.insert(digest, draft.slot, location, true, [&]() -> std::optional<uint32_t> {
+        verdict = purges_->since(draft.base, draft.ticket);
+        if (verdict.removed) return std::nullopt;
+        if (!verdict.stale) return 0;
+        // Under this record's own digest too, so that it is stale after a restart as well.
+        record_purge(digest, false, true, verdict.stale_since_ms);
+        return seconds_up(verdict.stale_since_ms);
+      });
+  if (!published) {
+    puts_refused_.fetch_add(1, std::memory_order_relaxed);
+    return Error{ErrorCode::kCancelled, 0, "purged since the fetch began"};
+  }
+  puts_.fetch_add(1, std::memory_order_relaxed);
+  found.state = draft.slot == kVarySlot ? Found::kVary : Found::kHit;
+  if (verdict.stale) {
+    found.record.stale_since_ms = int64_t{seconds_up(verdict.stale_since_ms)} * 1000;
+  }
+  return found;
+}
+
+bool StoreCore::has_room(uint64_t record_bytes) const {
+  if (open_ < 0) return false;
+  const SlabInfo& slab = slabs_[static_cast<size_t>(open_)];
+  return slab.used + record_bytes + table_bytes(slab.table.size() + 1) <= geometry_.slab_bytes;
+}
+
 Status StoreCore::open_slab() {
-  if (free_.empty() && !reclaim_one()) {
+  if (free_.empty() && !ready_one() && !make_room()) {
     return Error{ErrorCode::kNoSpace, 0, "no slab is free"};
   }
   const uint32_t number = free_.front();
-  free_.pop_front();
   SlabInfo& slab = slabs_[number];
-  slab = SlabInfo{};
-  slab.generation = superblock_.epoch << 40 | ++counter_;
   format::SlabHeader header{};
   header.magic = format::kSlabMagic;
   header.number = number;
-  header.generation = slab.generation;
+  header.generation = draw_number();
   std::memcpy(header.uuid, superblock_.uuid, sizeof header.uuid);
-  header.purge_seq = purges_->newest();
-  header.checksum = XXH3_64bits(&header, offsetof(format::SlabHeader, checksum));
+  header.journal_seq = journal_->durable_seq();
+  header.checksum = checksum_of(header);
+  slab.synced = false;
   const Status status = io_.pwrite(geometry_.slab_begin(number), bytes_of(header));
   if (!status.ok()) {
-    free_.push_back(number);
-    observer_.on_store_event(status.error().message);
+    note_write(status);
     return status;
   }
+  free_.pop_front();
+  slab.begin_life(header.generation);
+  words_[number].generation = header.generation;
   slab.state = SlabState::kOpen;
-  slab.used = sizeof header;
   open_ = number;
   return Done{};
+}
+
+void StoreCore::close_open_slab() {
+  const auto number = static_cast<uint32_t>(open_);
+  open_ = -1;
+  slabs_[number].state = SlabState::kSealed;
+  sealed_.push_back(number);
 }
 
 void StoreCore::seal_open_slab() {
   const auto number = static_cast<uint32_t>(open_);
   SlabInfo& slab = slabs_[number];
-  open_ = -1;
+  close_open_slab();
   format::SlabTrailer trailer{};
   trailer.magic = format::kTrailerMagic;
   trailer.count = static_cast<uint32_t>(slab.table.size());
@@ -212,45 +311,15 @@ void StoreCore::seal_open_slab() {
   trailer.highest_seq = slab.highest_seq;
   const std::span<const std::byte> table = std::as_bytes(std::span(slab.table));
   trailer.table_checksum = XXH3_64bits(table.data(), table.size());
-  trailer.checksum = XXH3_64bits(&trailer, offsetof(format::SlabTrailer, checksum));
-  const uint64_t begin = geometry_.slab_begin(number);
-  Status status = io_.pwrite(begin + trailer.table_offset, table);
-  if (status.ok()) {
-    status = io_.pwrite(begin + geometry_.slab_bytes - sizeof trailer, bytes_of(trailer));
-  }
+  trailer.checksum = checksum_of(trailer);
+  std::vector<std::byte> bytes(table.size() + sizeof trailer);
+  copy_to(bytes.data(), table);
+  copy_to(bytes.data() + table.size(), bytes_of(trailer));
+  const Status status = io_.pwrite(geometry_.slab_begin(number) + trailer.table_offset, bytes);
+  slab.synced = false;
+  slab.table = {};
   // Without a table the next start walks the slab by lengths; nothing is lost.
   if (!status.ok()) observer_.on_store_event(status.error().message);
-  slab.state = SlabState::kSealed;
-  slab.synced = false;
-  sealed_.push_back(number);
-}
-
-void StoreCore::sync_if_due(int64_t wall_ms) {
-  std::vector<uint32_t> waiting;
-  {
-    const std::lock_guard lock(append_mutex_);
-    if (wall_ms - last_sync_ms_ < kSyncMs && wall_ms >= last_sync_ms_) return;
-    last_sync_ms_ = wall_ms;
-    for (uint32_t i = 0; i < slabs_.size(); ++i) {
-      if (!slabs_[i].synced) waiting.push_back(i);
-      slabs_[i].synced = true;
-    }
-  }
-  if (waiting.empty()) return;
-  const Status status = io_.sync();
-  if (status.ok()) return;
-  // The kernel reports a failed write-back once and calls the pages clean: nothing that was not known
-  // synced can be trusted. A second failure ends storing.
-  observer_.on_store_event("the store file cannot be synced: " + status.error().message);
-  const std::lock_guard lock(append_mutex_);
-  if (open_ >= 0) seal_open_slab();
-  for (const uint32_t number : waiting) {
-    if (slabs_[number].state != SlabState::kSealed) continue;
-    std::erase(sealed_, number);
-    empty_slab(number);
-  }
-  index_.distrust_all();
-  if (sync_failures_++ > 0) failed_.store(true, std::memory_order_relaxed);
 }
 
 }  // namespace perigee::cache_store

@@ -1,6 +1,7 @@
 // The bytes of the store file, little-endian. FORMAT.md says what each means and why.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace perigee::cache_store::format {
@@ -19,14 +20,20 @@ inline constexpr uint64_t kAlignment = 64;
 inline constexpr uint64_t kAreaAlignment = 2 * 1024 * 1024;
 inline constexpr uint64_t kLeastSlabs = 64;
 inline constexpr uint64_t kMostSlabs = 1ull << 22;
+inline constexpr uint64_t kLeastSlabBytes = 16 * 1024;
+inline constexpr uint64_t kMostSlabBytes = 16 * 1024 * 1024;
+inline constexpr uint64_t kLeastJournalBytes = 1024;
+inline constexpr uint64_t kMostJournalBytes = 64 * 1024 * 1024;
+inline constexpr uint32_t kByteOrder = 0x01020304;
+inline constexpr int kEpochShift = 40;  ///< generation, seq and purge seq: epoch << 40 | counter
 
 struct Superblock {
   uint64_t magic;
   uint16_t major;
   uint16_t minor;
-  uint32_t compat;         ///< unknown bits may be ignored
-  uint32_t incompat;       ///< unknown bits: the file cannot be read
-  uint32_t byte_order;     ///< 0x01020304 as written
+  uint32_t compat;      ///< unknown bits may be ignored
+  uint32_t incompat;    ///< unknown bits: the file cannot be read
+  uint32_t byte_order;  ///< 0x01020304 as written
   uint8_t uuid[16];
   uint8_t secret[32];
   uint64_t slab_bytes;
@@ -34,69 +41,80 @@ struct Superblock {
   uint64_t journal_bytes;  ///< of one half
   uint64_t epoch;          ///< raised at each open
   uint64_t version;        ///< the newest valid of the two superblocks wins
-  uint64_t inode;
+  uint64_t inode;          ///< of the file this was written to; another one: the file is a copy
   int64_t birth_ns;
-  uint64_t stale_floor;    ///< records whose fetch began before this purge are stale
-  int64_t stale_floor_ms;
-  uint64_t purge_floor;    ///< no purge sequence below this is given again
-  uint32_t journal_half;   ///< 0 or 1
-  uint32_t journal_bad;
-  uint64_t journal_epoch;  ///< the epoch in which the active half was begun
-  uint64_t spare[10];
-  uint64_t checksum;       ///< XXH3-64 of all before it
+  uint64_t stale_floor;  ///< records whose fetch began before this purge wait for the origin
+  uint64_t journal_seq;  ///< purges up to this one are in the active half or concern no record
+  uint64_t journal_generation;  ///< of the active half
+  uint32_t journal_half;        ///< 0 or 1: the active one
+  uint32_t journal_bad;         ///< 1: purges are in force that could not be written
+  uint64_t spare[11];
+  uint64_t checksum;  ///< XXH3-64 of all before it
 };
 static_assert(sizeof(Superblock) == 256);
+static_assert(offsetof(Superblock, uuid) == 24 && offsetof(Superblock, secret) == 40);
+static_assert(offsetof(Superblock, slab_bytes) == 72 && offsetof(Superblock, epoch) == 96);
+static_assert(offsetof(Superblock, inode) == 112 && offsetof(Superblock, stale_floor) == 128);
+static_assert(offsetof(Superblock, journal_half) == 152 && offsetof(Superblock, spare) == 160);
+static_assert(offsetof(Superblock, checksum) == 248);
 
 struct SlabHeader {
   uint32_t magic;
   uint32_t number;
   uint64_t generation;
   uint8_t uuid[16];
-  uint64_t purge_seq;      ///< at the time the slab was opened
-  uint8_t ring;            ///< 0; main and probation come with the second ring
+  uint64_t journal_seq;  ///< the newest purge that was durable when the slab was opened
+  uint8_t ring;          ///< 0; main and probation come with the second ring
   uint8_t spare[15];
-  uint64_t checksum;
+  uint64_t checksum;  ///< XXH3-64 of all before it
 };
 static_assert(sizeof(SlabHeader) == 64);
+static_assert(offsetof(SlabHeader, generation) == 8 && offsetof(SlabHeader, uuid) == 16);
+static_assert(offsetof(SlabHeader, journal_seq) == 32 && offsetof(SlabHeader, ring) == 40);
+static_assert(offsetof(SlabHeader, checksum) == 56);
 
 struct TableEntry {
   uint64_t digest_lo;
   uint64_t digest_hi;
   uint64_t seq;
   uint64_t purge_seq;
-  uint32_t expiry_s;       ///< when it becomes stale, for tools
-  uint32_t offset64;       ///< of the record in the slab, in units of 64 bytes
+  uint32_t expiry_s;  ///< when it becomes stale, for tools
+  uint32_t offset64;  ///< of the record in the slab, in units of 64 bytes
   uint32_t length64;
   uint8_t kind;
   uint8_t slot;
   uint16_t spare;
 };
 static_assert(sizeof(TableEntry) == 48);
+static_assert(offsetof(TableEntry, seq) == 16 && offsetof(TableEntry, purge_seq) == 24);
+static_assert(offsetof(TableEntry, expiry_s) == 32 && offsetof(TableEntry, kind) == 44);
 
 struct SlabTrailer {
   uint32_t magic;
   uint32_t count;
   uint64_t generation;
-  uint64_t table_offset;   ///< in the slab
+  uint64_t table_offset;  ///< in the slab
   uint64_t lowest_purge_seq;
   uint64_t highest_seq;
   uint64_t table_checksum;
   uint64_t spare;
-  uint64_t checksum;
+  uint64_t checksum;  ///< XXH3-64 of all before it
 };
 static_assert(sizeof(SlabTrailer) == 64);
+static_assert(offsetof(SlabTrailer, generation) == 8 && offsetof(SlabTrailer, table_offset) == 16);
+static_assert(offsetof(SlabTrailer, table_checksum) == 40 && offsetof(SlabTrailer, checksum) == 56);
 
 struct RecordHeader {
   uint32_t magic;
   uint8_t kind;
   uint8_t slot;
   uint16_t header_length;
-  uint64_t generation;     ///< of the slab
+  uint64_t generation;  ///< of the slab
   uint64_t seq;
   uint64_t rid;
   uint64_t digest_lo;
   uint64_t digest_hi;
-  uint64_t base_lo;        ///< digest of the URL's own key
+  uint64_t base_lo;  ///< digest of the URL's own key
   uint64_t base_hi;
   uint32_t key_length;
   uint32_t head_length;
@@ -104,31 +122,43 @@ struct RecordHeader {
   uint16_t status;
   uint32_t flags;
   uint64_t body_length;
-  uint64_t whole_length;   ///< of the object, when this is a part of it
+  uint64_t whole_length;  ///< of the object, when this is a part of it
   int64_t response_time_ms;
   int64_t initial_age_ms;
-  int64_t lifetime_ms;     ///< -1: absent
+  int64_t lifetime_ms;  ///< -1: absent
   int64_t stale_while_revalidate_ms;
   int64_t stale_if_error_ms;
-  uint64_t purge_seq;      ///< when its fetch began
+  uint64_t purge_seq;  ///< when its fetch began
   uint64_t body_checksum;
   uint64_t spare[4];
   uint64_t head_checksum;  ///< of header, key, tags and head, seeded with secret and generation
 };
 static_assert(sizeof(RecordHeader) == 192);
+static_assert(offsetof(RecordHeader, generation) == 8 && offsetof(RecordHeader, rid) == 24);
+static_assert(offsetof(RecordHeader, digest_lo) == 32 && offsetof(RecordHeader, base_lo) == 48);
+static_assert(offsetof(RecordHeader, key_length) == 64 && offsetof(RecordHeader, tag_count) == 72);
+static_assert(offsetof(RecordHeader, body_length) == 80 &&
+              offsetof(RecordHeader, whole_length) == 88);
+static_assert(offsetof(RecordHeader, response_time_ms) == 96 &&
+              offsetof(RecordHeader, stale_if_error_ms) == 128);
+static_assert(offsetof(RecordHeader, purge_seq) == 136 &&
+              offsetof(RecordHeader, body_checksum) == 144);
+static_assert(offsetof(RecordHeader, spare) == 152 && offsetof(RecordHeader, head_checksum) == 184);
 
 struct JournalUnit {
   uint64_t seq;
   uint64_t digest_lo;
   uint64_t digest_hi;
   int64_t time_ms;
-  uint8_t kind;            ///< 1: key purge, 2: erasure
+  uint8_t kind;  ///< 1: key purge, 2: erasure; another one comes with an incompat bit
   uint8_t soft;
   uint8_t spare[14];
-  uint64_t epoch;
-  uint64_t chain;          ///< XXH3-64 of this unit before it, seeded with the chain of the one before
+  uint64_t generation;  ///< of the half's present use
+  uint64_t chain;       ///< XXH3-64 of all before it, seeded with the chain of the unit before
 };
 static_assert(sizeof(JournalUnit) == 64);
+static_assert(offsetof(JournalUnit, digest_lo) == 8 && offsetof(JournalUnit, time_ms) == 24);
+static_assert(offsetof(JournalUnit, kind) == 32 && offsetof(JournalUnit, generation) == 48);
 
 /// Where the parts of a record lie behind its header: key, tags, head, body, each at its alignment.
 struct RecordLayout {
@@ -148,6 +178,11 @@ constexpr RecordLayout layout(uint64_t header_length, uint64_t key_length, uint6
   result.body = result.head + head_length;
   result.end = align(result.body + body_length, kAlignment);
   return result;
+}
+
+constexpr RecordLayout layout(const RecordHeader& header) {
+  return layout(header.header_length, header.key_length, header.tag_count, header.head_length,
+                header.body_length);
 }
 
 }  // namespace perigee::cache_store::format

@@ -4,13 +4,30 @@
 
 namespace perigee::cache_store {
 
+namespace {
+
+constexpr size_t kLeastEntries = 8;
+
+/// Load stays at most 0.8: probes stay short, and growth by 4/3 lands at 0.6.
+constexpr bool fits(size_t used, size_t capacity) { return used * 5 <= capacity * 4; }
+
+}  // namespace
+
 Index::Index() {
-  for (Shard& shard : shards_) shard.entries.resize(8);
+  for (Shard& shard : shards_) shard.entries.resize(kLeastEntries);
 }
 
 Index::Entry* Index::Shard::find(uint64_t tag) {
-  for (size_t at = home(tag); entries[at].tag != 0; at = at + 1 == entries.size() ? 0 : at + 1) {
+  for (size_t at = home(tag); entries[at].tag != 0; at = after(at)) {
     if (entries[at].tag == tag) return &entries[at];
+  }
+  return nullptr;
+}
+
+Index::Entry* Index::Shard::find_head_or_vary(uint64_t tag) {
+  for (size_t at = home(tag); entries[at].tag != 0; at = after(at)) {
+    const uint64_t difference = entries[at].tag ^ tag;
+    if (difference == kHeadSlot || difference == kVarySlot) return &entries[at];
   }
   return nullptr;
 }
@@ -20,32 +37,36 @@ void Index::Shard::insert(const Entry& entry) {
     *present = entry;
     return;
   }
-  if ((used + 1) * 5 > entries.size() * 4) grow();
+  if (!fits(used + 1, entries.size())) resize(entries.size() * 4 / 3 + 8);
   size_t at = home(entry.tag);
-  while (entries[at].tag != 0) at = at + 1 == entries.size() ? 0 : at + 1;
+  while (entries[at].tag != 0) at = after(at);
   entries[at] = entry;
   ++used;
 }
 
 bool Index::Shard::remove(uint64_t tag) {
-  Entry* entry = find(tag);
+  const Entry* entry = find(tag);
   if (entry == nullptr) return false;
-  size_t hole = static_cast<size_t>(entry - entries.data());
-  // Backward shift: whoever could stand in the hole moves there, so that no tombstone is needed.
+  remove_at(static_cast<size_t>(entry - entries.data()));
+  return true;
+}
+
+/// Backward shift: whoever could stand in the hole moves there, so that no tombstone is needed.
+void Index::Shard::remove_at(size_t hole) {
   const size_t size = entries.size();
-  for (size_t at = (hole + 1) % size; entries[at].tag != 0; at = (at + 1) % size) {
-    const size_t distance = (at + size - home(entries[at].tag)) % size;
-    if (distance < (at + size - hole) % size) continue;
+  for (size_t at = after(hole); entries[at].tag != 0; at = after(at)) {
+    const size_t from_home = (at + size - home(entries[at].tag)) % size;
+    const size_t from_hole = (at + size - hole) % size;
+    if (from_home < from_hole) continue;
     entries[hole] = entries[at];
     hole = at;
   }
   entries[hole] = {};
   --used;
-  return true;
 }
 
-void Index::Shard::grow() {
-  std::vector<Entry> old(entries.size() * 4 / 3 + 8);
+void Index::Shard::resize(size_t capacity) {
+  std::vector<Entry> old(capacity);
   old.swap(entries);
   used = 0;
   for (const Entry& entry : old) {
@@ -53,20 +74,25 @@ void Index::Shard::grow() {
   }
 }
 
-bool Index::erase_if(const Digest& digest, Slot slot, const Location& location) {
-  Shard& shard = shard_of(digest);
-  const std::lock_guard lock(shard.mutex);
-  const Entry* entry = shard.find(tag_of(digest, slot));
-  if (entry == nullptr || unpack(entry->loc) != location) return false;
-  return shard.remove(entry->tag);
-}
-
-void Index::set_verified(const Digest& digest, Slot slot, const Location& location, bool verified) {
+void Index::set_verified(const Digest& digest, Slot slot, const Location& location) {
   Shard& shard = shard_of(digest);
   const std::lock_guard lock(shard.mutex);
   Entry* entry = shard.find(tag_of(digest, slot));
-  if (entry == nullptr || unpack(entry->loc) != location) return;
-  entry->loc = verified ? entry->loc | kVerified : entry->loc & ~kVerified;
+  if (entry != nullptr && unpack(entry->loc) == location) entry->loc |= kVerified;
+}
+
+size_t Index::erase_slab(uint32_t slab) {
+  size_t erased = 0;
+  for (Shard& shard : shards_) {
+    const std::lock_guard lock(shard.mutex);
+    std::vector<uint64_t> tags;
+    for (const Entry& entry : shard.entries) {
+      if (entry.tag != 0 && unpack(entry.loc).slab == slab) tags.push_back(entry.tag);
+    }
+    for (const uint64_t tag : tags) shard.remove(tag);
+    erased += tags.size();
+  }
+  return erased;
 }
 
 void Index::distrust_all() {
@@ -76,13 +102,32 @@ void Index::distrust_all() {
   }
 }
 
-uint64_t Index::size() const {
-  uint64_t size = 0;
+void Index::reserve(size_t entries) {
+  // Digests spread evenly; what a shard gets beyond its share, it grows for.
+  const size_t share = entries / kShards + entries / kShards / 16;
+  const size_t capacity = share * 5 / 4 + kLeastEntries;
+  for (Shard& shard : shards_) {
+    const std::lock_guard lock(shard.mutex);
+    if (capacity > shard.entries.size()) shard.resize(capacity);
+  }
+}
+
+size_t Index::size() const {
+  size_t size = 0;
   for (const Shard& shard : shards_) {
     const std::lock_guard lock(shard.mutex);
     size += shard.used;
   }
   return size;
+}
+
+size_t Index::memory_bytes() const {
+  size_t bytes = sizeof *this;
+  for (const Shard& shard : shards_) {
+    const std::lock_guard lock(shard.mutex);
+    bytes += shard.entries.capacity() * sizeof(Entry);
+  }
+  return bytes;
 }
 
 }  // namespace perigee::cache_store

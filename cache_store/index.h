@@ -1,7 +1,8 @@
-// Where each record lies: lock-striped shards of 24-byte entries, open addressing (STORE: the index).
+// Where each record lies: lock-striped shards of 24-byte entries, open addressing.
 //
-// The record itself is never touched under a shard's lock. An entry that is found under the lock keeps its
-// slab from being recycled until it is pinned: recycling takes all entries of a slab out first.
+// The record itself is never touched under a shard's lock. An entry that is found under the lock
+// keeps its slab from being recycled until it is pinned: recycling takes all entries of a slab out
+// first.
 #pragma once
 
 #include <array>
@@ -10,7 +11,6 @@
 #include <optional>
 #include <vector>
 
-#include "base/fn.h"
 #include "cache_store/store.h"
 
 namespace perigee::cache_store {
@@ -30,31 +30,31 @@ struct IndexEntry {
   uint32_t stale_since_s = 0;
 };
 
+/// Thread-safe. Callbacks run under the lock of one shard and must be short.
 class Index {
  public:
   Index();
 
-  /// Looks at slots 0 and 7 of a digest under its lock; `pin` is called there for the one that is found,
-  /// so that the slab cannot go away. Counts a use. Slot 7 wins (they exclude each other).
+  /// Looks at slots 0 and 7 of a digest, which exclude each other; `pin` is called with the
+  /// location that is found, so that the slab cannot go away. Counts a use.
   template <typename PinIt>
   std::optional<IndexEntry> find(const Digest& digest, Slot& slot, PinIt pin) {
     Shard& shard = shard_of(digest);
     const std::lock_guard lock(shard.mutex);
-    for (const Slot candidate : {kVarySlot, kHeadSlot}) {
-      Entry* entry = shard.find(tag_of(digest, candidate));
-      if (entry == nullptr) continue;
-      if (frequency(entry->loc) < 3) entry->loc += kFrequencyOne;
-      slot = candidate;
-      const IndexEntry found = view(*entry);
-      pin(found.location);
-      return found;
-    }
-    return std::nullopt;
+    Entry* entry = shard.find_head_or_vary(tag_of(digest, kHeadSlot));
+    if (entry == nullptr) return std::nullopt;
+    // Written only while it is low, so that hot entries stay clean in every core's cache.
+    if (frequency(entry->loc) < 3) entry->loc += kFrequencyOne;
+    slot = slot_of(entry->tag);
+    const IndexEntry found = view(*entry);
+    pin(found.location);
+    return found;
   }
-  /// Puts an entry in, taking out those that it excludes; `admit` is asked under the lock and returns the
-  /// stale_since to write, or nullopt to refuse. False: refused.
+  /// Puts an entry in, taking out those that it excludes; `admit` is asked under the lock and
+  /// returns the stale_since to write, or nullopt to refuse. False: refused.
   template <typename Admit>
-  bool insert(const Digest& digest, Slot slot, const Location& location, bool verified, Admit admit) {
+  bool insert(const Digest& digest, Slot slot, const Location& location, bool verified,
+              Admit admit) {
     Shard& shard = shard_of(digest);
     const std::lock_guard lock(shard.mutex);
     const std::optional<uint32_t> stale_since_s = admit();
@@ -66,10 +66,18 @@ class Index {
     shard.insert({tag_of(digest, slot), pack(location, verified), *stale_since_s, 0});
     return true;
   }
-  /// Only if the entry still is at `location`.
-  bool erase_if(const Digest& digest, Slot slot, const Location& location);
-  void set_verified(const Digest& digest, Slot slot, const Location& location, bool verified);
-  /// All slots of the digest. True: something was there. `fence` runs under the lock, before.
+  /// Only if the entry still is at `location`; `fence` runs before it goes.
+  template <typename Fence>
+  bool erase_if(const Digest& digest, Slot slot, const Location& location, Fence fence) {
+    Shard& shard = shard_of(digest);
+    const std::lock_guard lock(shard.mutex);
+    const Entry* entry = shard.find(tag_of(digest, slot));
+    if (entry == nullptr || unpack(entry->loc) != location) return false;
+    fence();
+    return shard.remove(entry->tag);
+  }
+  void set_verified(const Digest& digest, Slot slot, const Location& location);
+  /// All slots of the digest. True: something was there. `fence` runs before they go.
   template <typename Fence>
   bool erase(const Digest& digest, Fence fence) {
     Shard& shard = shard_of(digest);
@@ -79,7 +87,8 @@ class Index {
     for (Slot slot = 0; slot <= kVarySlot; ++slot) any = shard.remove(tag_of(digest, slot)) || any;
     return any;
   }
-  /// Marks all slots stale since `stale_since_s`. True: something was there.
+  /// Marks all slots stale since `stale_since_s`, unless they were before. True: something was
+  /// there.
   template <typename Fence>
   bool make_stale(const Digest& digest, uint32_t stale_since_s, Fence fence) {
     Shard& shard = shard_of(digest);
@@ -94,12 +103,19 @@ class Index {
     }
     return any;
   }
+  /// Everything that lies in a slab, by looking at every entry. Returns how many went. For when the
+  /// slab's own table cannot be read.
+  size_t erase_slab(uint32_t slab);
   /// Clears every `verified` bit: after a sync error nothing that was not read again is trusted.
   void distrust_all();
-  uint64_t size() const;
+  /// Makes room for so many entries at once.
+  void reserve(size_t entries);
+  size_t size() const;
+  size_t memory_bytes() const;
 
  private:
   static constexpr size_t kShards = 256;
+  static constexpr uint64_t kSlotBits = 7;
   static constexpr uint64_t kFrequencyOne = 1ull << 58;
   static constexpr uint64_t kVerified = 1ull << 60;
 
@@ -115,14 +131,24 @@ class Index {
     mutable std::mutex mutex;
     std::vector<Entry> entries;
     size_t used = 0;
-    size_t home(uint64_t tag) const { return (tag >> 3) % entries.size(); }
+
+    /// The same for all slots of a digest, and without a division: the high half of the tag as a
+    /// fraction of the table.
+    size_t home(uint64_t tag) const { return ((tag >> 32) * entries.size()) >> 32; }
+    size_t after(size_t at) const { return at + 1 == entries.size() ? 0 : at + 1; }
     Entry* find(uint64_t tag);
+    /// `tag` has slot 0.
+    Entry* find_head_or_vary(uint64_t tag);
     void insert(const Entry& entry);
     bool remove(uint64_t tag);
-    void grow();
+    void remove_at(size_t hole);
+    void resize(size_t capacity);
   };
 
-  static uint64_t tag_of(const Digest& digest, Slot slot) { return (digest.lo & ~7ull) | slot; }
+  static uint64_t tag_of(const Digest& digest, Slot slot) {
+    return (digest.lo & ~kSlotBits) | slot;
+  }
+  static Slot slot_of(uint64_t tag) { return static_cast<Slot>(tag & kSlotBits); }
   static uint64_t pack(const Location& location, bool verified) {
     return location.slab | uint64_t{location.offset64} << 22 | uint64_t{location.length64} << 40 |
            (verified ? kVerified : 0);

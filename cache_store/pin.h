@@ -12,7 +12,14 @@ namespace perigee::cache_store {
 /// Lives in an array for as long as the store; one cache line each.
 struct alignas(64) SlabWord {
   std::atomic<uint64_t> life_pins{0};  ///< life in the high 32 bits, pins in the low 32
-  std::atomic<bool> poisoned{false};   ///< set by the SIGBUS handler
+  uint64_t generation = 0;             ///< of the slab; written while it has no entries
+  std::atomic<bool> poisoned{false};   ///< set by the SIGBUS handler, before its zero page is seen
+
+  /// True when what was read of the slab before this call cannot be trusted.
+  bool is_poisoned() const {
+    std::atomic_thread_fence(std::memory_order_acquire);
+    return poisoned.load(std::memory_order_relaxed);
+  }
 };
 
 class Pin {
@@ -38,7 +45,8 @@ class Pin {
   uint32_t life() const { return life_; }
   const SlabWord* word() const { return word_; }
   void reset() {
-    if (word_ != nullptr) std::exchange(word_, nullptr)->life_pins.fetch_sub(1, std::memory_order_release);
+    if (word_ != nullptr)
+      std::exchange(word_, nullptr)->life_pins.fetch_sub(1, std::memory_order_release);
   }
 
  private:

@@ -5,9 +5,13 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/limits.h"
+
 namespace perigee::cache_store {
 
 using base::Done;
+using base::Error;
+using base::ErrorCode;
 using base::Status;
 using format::JournalUnit;
 
@@ -20,41 +24,53 @@ uint64_t chain_of(const JournalUnit& unit, uint64_t before) {
   return XXH3_64bits_withSeed(&unit, offsetof(JournalUnit, chain), before);
 }
 
-/// Each half begins a chain of its own, so that units of an older use of it never continue it.
-uint64_t first_chain(uint32_t half, uint64_t epoch) {
-  const uint64_t seed[2] = {half, epoch};
+/// Each use of a half begins a chain of its own, so that units of another use never continue it.
+uint64_t first_chain(uint32_t half, uint64_t generation) {
+  const uint64_t seed[2] = {half, generation};
   return XXH3_64bits(seed, sizeof seed);
 }
 
 }  // namespace
 
-std::vector<PurgeJournal::Entry> PurgeJournal::load(uint32_t half, uint64_t epoch) {
+PurgeJournal::Loaded PurgeJournal::load(const Half& active) {
   const std::lock_guard lock(write_mutex_);
-  half_ = half;
-  epoch_ = epoch;
-  chain_ = first_chain(half, epoch);
-  used_bytes_ = 0;
-  written_.clear();
+  active_ = active;
+  chain_ = first_chain(active.half, active.generation);
+  durable_seq_ = active.seq;
+  Loaded loaded;
   std::vector<std::byte> bytes(half_bytes_);
-  if (!io_.pread(begin_of(half), bytes).ok()) return {};
-  for (uint64_t at = 0; at + sizeof(JournalUnit) <= bytes.size(); at += sizeof(JournalUnit)) {
+  if (!io_.pread(begin_of(active.half), bytes).ok()) {
+    loaded.damaged = true;
+    return loaded;
+  }
+  uint64_t previous = 0;
+  for (; used_bytes_ + sizeof(JournalUnit) <= bytes.size(); used_bytes_ += sizeof(JournalUnit)) {
     JournalUnit unit;
-    std::memcpy(&unit, bytes.data() + at, sizeof unit);
-    if (unit.seq == 0 || unit.epoch != epoch || unit.chain != chain_of(unit, chain_)) break;
+    std::memcpy(&unit, bytes.data() + used_bytes_, sizeof unit);
+    const bool chained = unit.seq > previous && unit.generation == active.generation &&
+                         unit.chain == chain_of(unit, chain_);
+    if (!chained) break;
     chain_ = unit.chain;
-    used_bytes_ = at + sizeof unit;
+    previous = unit.seq;
+    durable_seq_ = std::max(durable_seq_, unit.seq);
     written_.push_back({unit.seq,
                         {unit.digest_lo, unit.digest_hi},
                         unit.time_ms,
                         unit.kind == kErasure,
                         unit.soft != 0});
-    durable_seq_ = std::max(durable_seq_, unit.seq);
   }
-  return written_;
+  loaded.entries = written_;
+  loaded.damaged = std::any_of(bytes.begin() + static_cast<ptrdiff_t>(used_bytes_), bytes.end(),
+                               [](std::byte byte) { return byte != std::byte{0}; });
+  return loaded;
 }
 
 void PurgeJournal::add(const Entry& entry) {
   const std::lock_guard lock(pending_mutex_);
+  if (pending_.size() >= base::limits::kPurgesPending) {
+    dropped_seq_ = pending_.back().seq;
+    pending_.clear();
+  }
   pending_.push_back(entry);
 }
 
@@ -65,99 +81,106 @@ Status PurgeJournal::commit(uint64_t seq) {
   {
     const std::lock_guard pending_lock(pending_mutex_);
     batch.swap(pending_);
+    fold_seq_ = std::max(fold_seq_, dropped_seq_);
+    dropped_seq_ = 0;
   }
   if (batch.empty()) return Done{};
-  std::sort(batch.begin(), batch.end(), [](const Entry& a, const Entry& b) { return a.seq < b.seq; });
-  const Status status = write_locked(batch);
-  if (!status.ok()) {
-    // In force in memory; the next commit tries again.
-    bad_ = true;
+  const uint64_t room = (half_bytes_ - used_bytes_) / sizeof(JournalUnit);
+  const size_t count = must_compact() ? 0 : std::min<size_t>(batch.size(), room);
+  const std::vector<Entry> entries(batch.begin(), batch.begin() + static_cast<ptrdiff_t>(count));
+  Status status = Done{};
+  if (count > 0) {
+    const uint64_t size = count * sizeof(JournalUnit);
+    uint64_t chain = chain_;
+    status = write_units(active_.half, used_bytes_, size, active_.generation, entries, chain);
+    bad_ = !status.ok();
+    if (status.ok()) {
+      used_bytes_ += size;
+      chain_ = chain;
+      durable_seq_ = entries.back().seq;
+      written_.insert(written_.end(), entries.begin(), entries.end());
+      batch.erase(batch.begin(), batch.begin() + static_cast<ptrdiff_t>(count));
+    }
+  }
+  if (status.ok() && !batch.empty()) {
+    status = Error{ErrorCode::kNoSpace, 0, "the purge journal is full"};
+  }
+  if (!batch.empty()) {
     const std::lock_guard pending_lock(pending_mutex_);
     pending_.insert(pending_.begin(), batch.begin(), batch.end());
-    return status;
   }
-  bad_ = false;
-  durable_seq_ = std::max(durable_seq_, batch.back().seq);
-  return Done{};
+  return durable_seq_ >= seq ? Status(Done{}) : status;
 }
 
-Status PurgeJournal::write_locked(const std::vector<Entry>& entries) {
-  const uint64_t size = entries.size() * sizeof(JournalUnit);
-  if (used_bytes_ + size > half_bytes_) {
-    return base::Error{base::ErrorCode::kNoSpace, 0, "the purge journal is full"};
-  }
-  std::vector<JournalUnit> units;
-  units.reserve(entries.size());
-  uint64_t chain = chain_;
-  for (const Entry& entry : entries) {
-    JournalUnit unit{};
+/// Writes `entries` as units and zeros behind them, `size` bytes in all.
+Status PurgeJournal::write_units(uint32_t half, uint64_t offset, uint64_t size, uint64_t generation,
+                                 const std::vector<Entry>& entries, uint64_t& chain) {
+  std::vector<JournalUnit> units(size / sizeof(JournalUnit));
+  for (size_t i = 0; i < entries.size(); ++i) {
+    JournalUnit& unit = units[i];
+    const Entry& entry = entries[i];
     unit.seq = entry.seq;
     unit.digest_lo = entry.digest.lo;
     unit.digest_hi = entry.digest.hi;
     unit.time_ms = entry.time_ms;
     unit.kind = entry.erasure ? kErasure : kKeyPurge;
     unit.soft = entry.soft ? 1 : 0;
-    unit.epoch = epoch_;
+    unit.generation = generation;
     unit.chain = chain = chain_of(unit, chain);
-    units.push_back(unit);
   }
-  const Status status = io_.pwrite_durable(begin_of(half_) + used_bytes_,
-                                           std::as_bytes(std::span(units)));
+  return io_.pwrite_durable(begin_of(half) + offset, std::as_bytes(std::span(units)));
+}
+
+Status PurgeJournal::compact(uint64_t lowest_purge_seq, uint64_t generation, const Flip& flip) {
+  const std::lock_guard lock(write_mutex_);
+  Half next{1 - active_.half, generation, std::max(durable_seq_, fold_seq_), fold_seq_};
+  std::vector<Entry> kept;
+  std::copy_if(written_.begin(), written_.end(), std::back_inserter(kept),
+               [&](const Entry& entry) { return entry.seq > lowest_purge_seq; });
+  const size_t most = half_bytes_ / sizeof(JournalUnit) / 4;
+  if (kept.size() > most) {
+    const auto end = kept.end() - static_cast<ptrdiff_t>(most);
+    next.folded = std::max(next.folded, (end - 1)->seq);
+    kept.erase(kept.begin(), end);
+  }
+  uint64_t chain = first_chain(next.half, generation);
+  // All of the half, so that zeros follow the last unit.
+  Status status = write_units(next.half, 0, half_bytes_, generation, kept, chain);
+  if (status.ok()) {
+    // Until the superblock is known to name one half, a purge in either may be lost.
+    unsure_ = true;
+    status = flip(next);
+  }
+  bad_ = !status.ok();
   if (!status.ok()) return status;
-  used_bytes_ += size;
+  unsure_ = false;
+  fold_seq_ = 0;
+  active_ = next;
+  durable_seq_ = next.seq;
+  used_bytes_ = kept.size() * sizeof(JournalUnit);
   chain_ = chain;
-  written_.insert(written_.end(), entries.begin(), entries.end());
+  written_ = std::move(kept);
   return Done{};
 }
 
-bool PurgeJournal::more_than_half_full() const {
+void PurgeJournal::fold(uint64_t seq) {
   const std::lock_guard lock(write_mutex_);
-  return used_bytes_ > half_bytes_ / 2;
+  fold_seq_ = std::max(fold_seq_, seq);
 }
 
-uint32_t PurgeJournal::half() const {
+bool PurgeJournal::needs_compaction() const {
   const std::lock_guard lock(write_mutex_);
-  return half_;
+  return used_bytes_ > half_bytes_ / 2 || must_compact();
+}
+
+uint64_t PurgeJournal::durable_seq() const {
+  const std::lock_guard lock(write_mutex_);
+  return durable_seq_;
 }
 
 bool PurgeJournal::bad() const {
   const std::lock_guard lock(write_mutex_);
   return bad_;
-}
-
-base::Result<uint64_t> PurgeJournal::compact(uint64_t lowest_purge_seq, uint64_t epoch) {
-  const std::lock_guard lock(write_mutex_);
-  std::vector<Entry> kept;
-  for (const Entry& entry : written_) {
-    if (entry.seq > lowest_purge_seq) kept.push_back(entry);
-  }
-  uint64_t folded = 0;
-  const size_t most = half_bytes_ / 2 / sizeof(JournalUnit);
-  if (kept.size() > most / 2) {
-    const size_t dropped = kept.size() - most / 2;
-    folded = kept[dropped - 1].seq;
-    kept.erase(kept.begin(), kept.begin() + static_cast<ptrdiff_t>(dropped));
-  }
-  const uint32_t old_half = half_;
-  const uint64_t old_used = used_bytes_;
-  const uint64_t old_chain = chain_;
-  const uint64_t old_epoch = epoch_;
-  std::vector<Entry> old_written = std::move(written_);
-  half_ = 1 - half_;
-  epoch_ = epoch;
-  used_bytes_ = 0;
-  chain_ = first_chain(half_, epoch_);
-  written_.clear();
-  const Status status = kept.empty() ? Status(Done{}) : write_locked(kept);
-  if (!status.ok()) {
-    half_ = old_half;
-    used_bytes_ = old_used;
-    chain_ = old_chain;
-    epoch_ = old_epoch;
-    written_ = std::move(old_written);
-    return status.error();
-  }
-  return folded;
 }
 
 }  // namespace perigee::cache_store

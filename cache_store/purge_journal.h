@@ -1,12 +1,14 @@
-// Purges on stable storage: 64-byte units in two halves of the store file, written before a purge is
-// answered, read at the next start.
+// Purges on stable storage: 64-byte units in two halves of the store file, written before a purge
+// is answered, read at the next start.
 //
 // Thread-safe. Adding is memory only; commit() writes, and those who wait for it share a write.
+// Units of a half are chained by their checksums and followed by zeros up to its end, so that the
+// end of the chain is known from damage to it.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <mutex>
-#include <optional>
 #include <vector>
 
 #include "cache_store/format.h"
@@ -24,37 +26,60 @@ class PurgeJournal {
     bool erasure = false;
     bool soft = false;
   };
+  struct Loaded {
+    std::vector<Entry> entries;  ///< in the order of their seq
+    bool damaged = false;        ///< there may have been more
+  };
+  /// What the superblock says of the journal.
+  struct Half {
+    uint32_t half = 0;
+    uint64_t generation = 0;  ///< a number that no use of either half had before
+    uint64_t seq = 0;         ///< purges up to this one are in the half or concern no record
+    uint64_t folded = 0;      ///< those up to this one were left out; 0: none
+  };
+  using Flip = std::function<base::Status(const Half&)>;
 
   PurgeJournal(StoreIo& io, uint64_t half_bytes) : io_(io), half_bytes_(half_bytes) {}
 
-  /// Reads the valid units of a half, in order. At start.
-  std::vector<Entry> load(uint32_t half, uint64_t epoch);
+  /// Reads the valid units of the active half. At start.
+  Loaded load(const Half& active);
+  /// Entries come in the order of their seq: the caller draws it and adds as one step.
   void add(const Entry& entry);
-  /// Writes what was added up to `seq`, durably. An error: in force in memory, not durable.
+  /// Writes what was added, durably, at least up to `seq`. An error: in force in memory, not
+  /// durable, and the next commit tries again; kNoSpace: compact first.
   base::Status commit(uint64_t seq);
-  bool more_than_half_full() const;
-  /// Rewrites the entries above `lowest_purge_seq` into the other half. Those that do not fit into half of
-  /// it are left out, oldest first, and the sequence up to which they were is returned (0: none); the
-  /// caller makes that a floor. The caller then flips the superblock to half().
-  base::Result<uint64_t> compact(uint64_t lowest_purge_seq, uint64_t epoch);
-  uint32_t half() const;
+  /// Rewrites the entries above `lowest_purge_seq` into the other half, at most a quarter of it:
+  /// older ones are folded, and the caller's `flip` makes that a floor as it makes the half the
+  /// active one. When either fails nothing is durable until a later compaction succeeds.
+  base::Status compact(uint64_t lowest_purge_seq, uint64_t generation, const Flip& flip);
+  /// The next compaction folds all up to `seq`: nobody can say what was purged until then.
+  void fold(uint64_t seq);
+  bool needs_compaction() const;
+  /// Purges up to this one are on stable storage.
+  uint64_t durable_seq() const;
+  /// The last write failed.
   bool bad() const;
 
  private:
-  base::Status write_locked(const std::vector<Entry>& entries);
+  base::Status write_units(uint32_t half, uint64_t offset, uint64_t size, uint64_t generation,
+                           const std::vector<Entry>& entries, uint64_t& chain);
+  bool must_compact() const { return unsure_ || fold_seq_ != 0; }
   uint64_t begin_of(uint32_t half) const { return format::kJournalBegin + half * half_bytes_; }
 
   StoreIo& io_;
   const uint64_t half_bytes_;
   mutable std::mutex pending_mutex_;
   std::vector<Entry> pending_;
+  uint64_t dropped_seq_ = 0;  ///< pending entries up to this one were given up
+
   mutable std::mutex write_mutex_;  ///< before pending_mutex_
-  std::vector<Entry> written_;
-  uint32_t half_ = 0;
-  uint64_t epoch_ = 0;
+  std::vector<Entry> written_;      ///< the active half's
+  Half active_;
   uint64_t used_bytes_ = 0;
   uint64_t chain_ = 0;
   uint64_t durable_seq_ = 0;
+  uint64_t fold_seq_ = 0;  ///< to be folded by the next compaction
+  bool unsure_ = false;    ///< which half the superblock names is not known
   bool bad_ = false;
 };
 

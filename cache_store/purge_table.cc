@@ -4,7 +4,6 @@ namespace perigee::cache_store {
 
 uint64_t PurgeTable::add(const Digest& digest, bool soft, int64_t time_ms) {
   const std::lock_guard lock(mutex_);
-  if (ring_.empty()) ring_.resize(kRemembered);
   const uint64_t seq = newest_.load(std::memory_order_relaxed) + 1;
   Entry& entry = ring_[seq % kRemembered];
   // What is overwritten was the oldest that could still be named.
@@ -24,9 +23,13 @@ PurgeTable::Verdict PurgeTable::since(const Digest& digest, Ticket ticket) const
   }
   for (uint64_t seq = newest_.load(std::memory_order_relaxed); seq > ticket.purge_seq; --seq) {
     const Entry& entry = ring_[seq % kRemembered];
-    if (entry.seq != seq || !(entry.digest == digest)) continue;
-    if (!entry.soft) verdict.removed = true;
-    if (entry.soft && verdict.stale_since_ms == 0) verdict.stale_since_ms = entry.time_ms;
+    if (!(entry.digest == digest)) continue;
+    if (!entry.soft) {
+      verdict.removed = true;
+      return verdict;
+    }
+    verdict.stale = true;
+    verdict.stale_since_ms = entry.time_ms;
   }
   return verdict;
 }

@@ -1,129 +1,225 @@
-// Making room: whole slabs, first in, first out. A slab's entries leave the index first; when its last pin
-// drops, its pages are detached (a socket may still hold some) and it is free.
-#include <cstring>
+// Making room, and upkeep: whole slabs, first in, first out.
+//
+// A slab's entries leave the index and its header is wiped; when its last pin drops, its pages are
+// detached (a socket may still hold some) and it is free. The oldest always goes first, also when
+// it is still read: if a newer slab went before it, the older versions in it would come back at the
+// next start.
+#include <algorithm>
 
+#include "base/limits.h"
 #include "cache_store/store_core.h"
 
 namespace perigee::cache_store {
 
-namespace {
-constexpr size_t kFreeReady = 2;  ///< detached slabs kept so that put() does not wait
-}
+namespace limits = base::limits;
+using base::Done;
+using base::ErrorCode;
+using base::Status;
 
-/// Under the append mutex. Takes the oldest sealed slab without readers among the first four, else the
-/// oldest, out of the index; frees it if nobody reads it. False: nothing could be freed now.
-bool StoreCore::reclaim_one() {
-  free_drained();
-  if (!free_.empty()) return true;
-  if (sealed_.empty()) return false;
-  size_t choice = 0;
-  for (size_t i = 0; i < std::min<size_t>(4, sealed_.size()); ++i) {
-    const uint64_t word = words_[sealed_[i]].life_pins.load(std::memory_order_acquire);
-    if (static_cast<uint32_t>(word) == 0) {
-      choice = i;
-      break;
-    }
-  }
-  const uint32_t victim = sealed_[choice];
-  sealed_.erase(sealed_.begin() + static_cast<ptrdiff_t>(choice));
-  empty_slab(victim);
-  free_drained();
-  return !free_.empty();
-}
-
-/// Under the append mutex. Nobody finds the slab's records any more.
-void StoreCore::empty_slab(uint32_t number) {
-  std::vector<format::TableEntry> table;
-  read_slab(number, table);
-  for (const format::TableEntry& entry : table) {
-    const Location location{number, entry.offset64, entry.length64};
-    if (index_.erase_if({entry.digest_lo, entry.digest_hi}, entry.slot, location)) {
-      evicted_.fetch_add(1, std::memory_order_relaxed);
-    }
-  }
-  slabs_[number].state = SlabState::kDraining;
-  draining_.push_back(number);
-}
-
-/// Under the append mutex. Detaches and frees what nobody reads any more.
-void StoreCore::free_drained() {
-  std::erase_if(draining_, [&](uint32_t number) {
+/// Under the append mutex. Frees one slab that nobody reads any more; false: there is none.
+bool StoreCore::ready_one() {
+  for (size_t i = 0; i < draining_.size();) {
+    const uint32_t number = draining_[i];
     std::atomic<uint64_t>& word = words_[number].life_pins;
     uint64_t expected = word.load(std::memory_order_acquire) & ~uint64_t{0xffffffff};
     const uint64_t next_life = expected + (uint64_t{1} << 32);
-    if (!word.compare_exchange_strong(expected, next_life, std::memory_order_acq_rel)) return false;
-    SlabInfo& slab = slabs_[number];
-    const base::Status detached =
-        can_detach_ ? io_.detach(geometry_.slab_begin(number), geometry_.slab_bytes)
-                    : base::Status(base::Done{});
-    slab = SlabInfo{};
-    words_[number].poisoned.store(false, std::memory_order_relaxed);
-    if (!detached.ok() && can_lend_) {
-      // Pages of it may be on loan: it is not written again.
-      slab.state = SlabState::kQuarantined;
-      observer_.on_store_event("a slab is out of use: " + detached.error().message);
-      return true;
+    if (!word.compare_exchange_strong(expected, next_life, std::memory_order_acq_rel)) {
+      ++i;
+      continue;
     }
-    slab.state = SlabState::kFree;
-    free_.push_back(number);
-    return true;
-  });
+    draining_.erase(draining_.begin() + static_cast<ptrdiff_t>(i));
+    free_slab(number);
+    if (slabs_[number].state == SlabState::kFree) return true;
+  }
+  return false;
+}
+
+/// Nobody reads the slab, nor will before it is opened again.
+void StoreCore::free_slab(uint32_t number) {
+  SlabInfo& slab = slabs_[number];
+  const uint64_t begin = geometry_.slab_begin(number);
+  const Status detached = can_detach_ ? io_.detach(begin, geometry_.slab_bytes) : Status(Done{});
+  const bool must = can_lend_ || (!detached.ok() && detached.error().code == ErrorCode::kNoSpace);
+  Status status = must ? detached : Status(Done{});
+  if (status.ok() && words_[number].is_poisoned()) {
+    status = io_.map_again(begin, geometry_.slab_bytes);
+  }
+  if (!status.ok()) {
+    // Pages of it may be on loan, or it has none: it is not written again.
+    slab.state = SlabState::kQuarantined;
+    observer_.on_store_event("a slab is out of use: " + status.error().message);
+    return;
+  }
+  words_[number].poisoned.store(false, std::memory_order_relaxed);
+  slab.state = SlabState::kFree;
+  free_.push_back(number);
+}
+
+/// Under the append mutex. Empties the oldest slabs until one of them can be freed; false: too many
+/// are still read.
+bool StoreCore::make_room() {
+  while (!sealed_.empty() && pinned_draining() <= slabs_.size() / limits::kDrainingShare) {
+    const uint32_t oldest = sealed_.front();
+    sealed_.pop_front();
+    empty_slab(oldest, false);
+    if (ready_one()) return true;
+  }
+  return false;
+}
+
+size_t StoreCore::pinned_draining() const {
+  return static_cast<size_t>(
+      std::count_if(draining_.begin(), draining_.end(), [&](uint32_t number) {
+        return static_cast<uint32_t>(words_[number].life_pins.load(std::memory_order_relaxed)) != 0;
+      }));
+}
+
+/// Under the append mutex; the slab is in no list. Nobody finds its records any more, now or after
+/// a crash. `newer_first`: older slabs stay, so that what goes is journalled as erased, lest an
+/// older version of it comes back.
+void StoreCore::empty_slab(uint32_t number, bool newer_first) {
+  SlabInfo& slab = slabs_[number];
+  std::vector<format::TableEntry> table = std::move(slab.table);
+  if (table.empty()) {
+    std::optional<ScannedSlab> scanned = read_slab(number);
+    if (scanned && scanned->header.generation == slab.generation) table = std::move(scanned->table);
+  }
+  for (const format::TableEntry& entry : table) {
+    const Digest digest{entry.digest_lo, entry.digest_hi};
+    const Location location{number, entry.offset64, entry.length64};
+    const bool erased = index_.erase_if(digest, entry.slot, location, [&] {
+      if (newer_first) record_purge(digest, true, false, 0);
+    });
+    if (erased) evicted_.fetch_add(1, std::memory_order_relaxed);
+  }
+  if (table.size() != slab.records) {
+    evicted_.fetch_add(index_.erase_slab(number), std::memory_order_relaxed);
+  }
+  // Readers still use its records, so only the header goes.
+  const std::array<std::byte, sizeof(format::SlabHeader)> wiped{};
+  const Status status = io_.pwrite(geometry_.slab_begin(number), wiped);
+  slab.end_life();
+  slab.synced = !status.ok();
+  slab.state = SlabState::kDraining;
+  draining_.push_back(number);
+}
+
+/// A slab is given up before its turn.
+void StoreCore::drop_slab(uint32_t number) {
+  if (slabs_[number].state == SlabState::kOpen) close_open_slab();
+  std::erase(sealed_, number);
+  empty_slab(number, true);
 }
 
 /// A slab with a bad page is dropped whole.
 void StoreCore::drop_poisoned() {
   const std::lock_guard lock(append_mutex_);
   for (uint32_t number = 0; number < slabs_.size(); ++number) {
-    SlabInfo& slab = slabs_[number];
-    if (!words_[number].poisoned.load(std::memory_order_relaxed)) continue;
-    if (slab.state == SlabState::kOpen) seal_open_slab();
-    if (slab.state != SlabState::kSealed) continue;
+    const SlabState state = slabs_[number].state;
+    if (!words_[number].is_poisoned()) continue;
+    if (state != SlabState::kOpen && state != SlabState::kSealed) continue;
     poisoned_.fetch_add(1, std::memory_order_relaxed);
     observer_.on_store_event("a page of the store file went bad; its slab is dropped");
-    std::erase(sealed_, number);
-    // The zero page stays in the map until the next start, so the slab is not used again before.
-    empty_slab(number);
-    std::erase(draining_, number);
-    slab.state = SlabState::kQuarantined;
+    drop_slab(number);
   }
 }
 
-void StoreCore::compact_journal(int64_t wall_ms) {
-  if (!journal_->more_than_half_full()) return;
-  const std::lock_guard lock(append_mutex_);
-  uint64_t lowest = purges_->newest();
-  for (const SlabInfo& slab : slabs_) {
-    if (slab.state == SlabState::kOpen || slab.state == SlabState::kSealed) {
-      lowest = std::min(lowest, slab.lowest_purge_seq);
+void StoreCore::sync_if_due(int64_t wall_ms) {
+  std::vector<uint32_t> waiting;
+  {
+    const std::lock_guard lock(append_mutex_);
+    if (wall_ms - last_sync_ms_ < limits::kSyncMs && wall_ms >= last_sync_ms_) return;
+    last_sync_ms_ = wall_ms;
+    for (uint32_t number = 0; number < slabs_.size(); ++number) {
+      if (!slabs_[number].synced) waiting.push_back(number);
+      slabs_[number].synced = true;
     }
   }
-  const base::Result<uint64_t> folded = journal_->compact(lowest, superblock_.epoch);
-  if (!folded.ok()) {
-    observer_.on_store_event("the purge journal cannot be rewritten: " + folded.error().message);
-    return;
+  if (waiting.empty()) return;
+  const Status status = io_.sync();
+  const std::lock_guard lock(append_mutex_);
+  for (const uint32_t number : waiting) {
+    SlabInfo& slab = slabs_[number];
+    if (!status.ok()) slab.synced = false;
+    // Written to again meanwhile: the next sync tells.
+    if (slab.synced) slab.lowest_left = UINT64_MAX;
   }
-  if (*folded > 0) {
-    superblock_.stale_floor = *folded;
-    superblock_.stale_floor_ms = wall_ms;
+  if (!status.ok()) {
+    observer_.on_store_event("the store file cannot be synced: " + status.error().message);
+    drop_unsynced(wall_ms);
   }
-  superblock_.journal_half = journal_->half();
-  superblock_.journal_epoch = superblock_.epoch;
-  const base::Status written = write_superblock();
-  if (!written.ok()) observer_.on_store_event(written.error().message);
+}
+
+/// The kernel reports a failed write-back once and calls the pages clean: nothing that was not
+/// known to be synced can be trusted. A second failure soon after ends storing.
+void StoreCore::drop_unsynced(int64_t wall_ms) {
+  for (uint32_t number = 0; number < slabs_.size(); ++number) {
+    const SlabInfo& slab = slabs_[number];
+    const bool holds = slab.state == SlabState::kOpen || slab.state == SlabState::kSealed;
+    if (holds && !slab.synced) drop_slab(number);
+  }
+  index_.distrust_all();
+  if (sync_failed_ && wall_ms - last_sync_failure_ms_ < limits::kSyncFailuresMs) {
+    failed_.store(true, std::memory_order_relaxed);
+  }
+  sync_failed_ = true;
+  last_sync_failure_ms_ = wall_ms;
+}
+
+/// Under the append mutex. Purges that concern no record any more go; when many are left, the
+/// oldest of them become the stale floor.
+Status StoreCore::compact_journal() {
+  uint64_t lowest = purges_->newest();
+  for (const SlabInfo& slab : slabs_) {
+    lowest = std::min({lowest, slab.lowest_purge_seq, slab.lowest_left});
+  }
+  return journal_->compact(lowest, draw_number(), [&](const PurgeJournal::Half& half) {
+    format::Superblock next = superblock_;
+    next.journal_half = half.half;
+    next.journal_generation = half.generation;
+    next.journal_seq = half.seq;
+    next.stale_floor = std::max(next.stale_floor, half.folded);
+    return write_superblock(next);
+  });
+}
+
+Status StoreCore::commit(uint64_t seq) {
+  Status status = journal_->commit(seq);
+  while (!status.ok() && journal_->needs_compaction()) {
+    const std::lock_guard lock(append_mutex_);
+    const Status compacted = compact_journal();
+    if (!compacted.ok()) return compacted;
+    status = journal_->commit(seq);
+  }
+  return status;
+}
+
+/// Under the append mutex. Also in the file, so that a start after this one knows that purges may
+/// be missing.
+void StoreCore::tell_journal_state(const Status& last_write) {
+  const bool bad = journal_->bad();
+  if (bad != journal_was_bad_) {
+    observer_.on_store_event(bad ? "purges cannot be written" : "purges are written again");
+    if (!last_write.ok()) observer_.on_store_event(last_write.error().message);
+  }
+  journal_was_bad_ = bad;
+  if ((superblock_.journal_bad != 0) == bad) return;
+  format::Superblock next = superblock_;
+  next.journal_bad = bad ? 1 : 0;
+  // When this fails too, the next step tries again.
+  (void)write_superblock(next);
 }
 
 bool StoreCore::maintain(const StepBudget& budget) {
-  const base::Status committed = commit(purges_->newest());
-  if (!committed.ok()) observer_.on_store_event(committed.error().message);
+  Status written = commit(purges_->newest());
   sync_if_due(budget.wall_ms);
   drop_poisoned();
-  compact_journal(budget.wall_ms);
   const std::lock_guard lock(append_mutex_);
-  free_drained();
-  if (free_.size() < kFreeReady && !sealed_.empty() && sealed_.size() + kFreeReady >= slabs_.size() / 2) {
-    return reclaim_one() && free_.size() < kFreeReady;
-  }
-  return false;
+  if (journal_->needs_compaction()) written = compact_journal();
+  tell_journal_state(written);
+  const size_t wanted = std::min(limits::kSlabsReady, slabs_.size() / limits::kDrainingShare);
+  if (failed_.load(std::memory_order_relaxed) || free_.size() >= wanted) return false;
+  return (ready_one() || make_room()) && free_.size() < wanted;
 }
 
 }  // namespace perigee::cache_store

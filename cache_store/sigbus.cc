@@ -13,7 +13,8 @@ namespace {
 
 constexpr size_t kMaps = 16;
 
-/// Read by the handler, so plain atomics: a slot is in use when `begin` is set, which is written last.
+/// Read by the handler, so plain atomics: a slot is in use when `begin` is set, which is written
+/// last.
 struct Slot {
   std::atomic<const std::byte*> begin{nullptr};
   GuardedMap map;
@@ -22,20 +23,21 @@ std::array<Slot, kMaps> g_maps;
 std::mutex g_mutex;
 struct sigaction g_before;
 
+uintptr_t g_page_size;
+
 bool patch(const std::byte* address) {
   for (Slot& slot : g_maps) {
     const std::byte* begin = slot.begin.load(std::memory_order_acquire);
     if (begin == nullptr || address < begin || address >= begin + slot.map.size) continue;
-    const auto page_size = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
-    void* page = reinterpret_cast<void*>(reinterpret_cast<uintptr_t>(address) & ~(page_size - 1));
-    void* zero = mmap(page, page_size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-    if (zero == MAP_FAILED) return false;
     const auto offset = static_cast<uint64_t>(address - begin);
     if (offset >= slot.map.area) {
       const uint64_t slab = (offset - slot.map.area) / slot.map.slab_bytes;
+      // Before the page: whoever reads zeros without a signal finds the mark.
       slot.map.words[slab].poisoned.store(true, std::memory_order_seq_cst);
     }
-    return true;
+    void* page = reinterpret_cast<void*>(reinterpret_cast<uintptr_t>(address) & ~(g_page_size - 1));
+    return mmap(page, g_page_size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
+           MAP_FAILED;
   }
   return false;
 }
@@ -55,6 +57,7 @@ void on_sigbus(int signal, siginfo_t* info, void* context) {
 bool guard_map(const GuardedMap& map) {
   const std::lock_guard lock(g_mutex);
   static const bool installed = [] {
+    g_page_size = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
     struct sigaction action {};
     action.sa_sigaction = on_sigbus;
     action.sa_flags = SA_SIGINFO | SA_NODEFER;

@@ -1,7 +1,8 @@
 // What happens when a page of the map goes bad under a reader: a zero page, and a mark on its slab.
 //
-// The kernel raises SIGBUS in whoever touches a page that was truncated away or cannot be read. The handler
-// maps a zero page there and sets the slab's poison mark, which readers look at before what they read leaves.
+// The kernel raises SIGBUS in whoever touches a page that was truncated away or cannot be read. The
+// handler sets the slab's poison mark and maps a zero page there; readers look at the mark before
+// what they read leaves.
 #pragma once
 
 #include <cstddef>
@@ -15,12 +16,13 @@ namespace perigee::cache_store {
 struct GuardedMap {
   const std::byte* begin = nullptr;
   uint64_t size = 0;
-  uint64_t area = 0;        ///< where the slabs begin
+  uint64_t area = 0;  ///< where the slabs begin
   uint64_t slab_bytes = 0;
   SlabWord* words = nullptr;
 };
 
-/// Installs the handler once a process, and guards the map until unguard_map(). False: too many stores.
+/// Installs the handler once a process, and guards the map until unguard_map(). False: too many
+/// stores.
 bool guard_map(const GuardedMap& map);
 void unguard_map(const std::byte* begin);
 

@@ -1,6 +1,8 @@
-// What is known in memory of each slab: its word for pins, its state, and the table of the open one.
+// What is known in memory of each slab: its state, what its records need, and the table of the open
+// one.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -14,18 +16,39 @@ enum class SlabState : uint8_t {
   kOpen,         ///< being appended to
   kSealed,       ///< full, with its table; evicted first in, first out
   kDraining,     ///< its entries are out of the index; free when its last pin drops
-  kQuarantined,  ///< its blocks could not be allocated again; out of use until the next start
+  kQuarantined,  ///< its blocks could not be had again; out of use until the next start
 };
 
-/// Guarded by the store's append mutex, but for what Pin touches.
+/// Guarded by the store's append mutex.
 struct SlabInfo {
   SlabState state = SlabState::kFree;
   uint64_t generation = 0;
-  uint64_t lowest_purge_seq = UINT64_MAX;
+  uint64_t used = 0;     ///< bytes appended, header included
+  uint32_t records = 0;  ///< that its table names
   uint64_t highest_seq = 0;
-  uint64_t used = 0;       ///< bytes appended, header included
-  bool synced = true;
-  std::vector<format::TableEntry> table;  ///< of an open slab; empty once sealed
+  uint64_t lowest_purge_seq = UINT64_MAX;
+  /// Of the records of earlier lives that a power cut may still bring back: until the next sync.
+  uint64_t lowest_left = UINT64_MAX;
+  bool synced = true;                     ///< nothing was written since the last sync
+  std::vector<format::TableEntry> table;  ///< of the open slab; empty once sealed
+
+  void begin_life(uint64_t new_generation) {
+    generation = new_generation;
+    used = sizeof(format::SlabHeader);
+    records = 0;
+    highest_seq = 0;
+    lowest_purge_seq = UINT64_MAX;
+    table.clear();
+  }
+  void end_life() {
+    lowest_left = std::min(lowest_left, lowest_purge_seq);
+    begin_life(0);
+  }
+  void note(const format::TableEntry& entry) {
+    ++records;
+    lowest_purge_seq = std::min(lowest_purge_seq, entry.purge_seq);
+    highest_seq = std::max(highest_seq, entry.seq);
+  }
 };
 
 }  // namespace perigee::cache_store

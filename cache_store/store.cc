@@ -13,10 +13,11 @@ StoreCore::StoreCore(const StoreOptions& options, StoreIo& io, StoreObserver& ob
     : options_(options), io_(io), observer_(observer) {}
 
 StoreCore::~StoreCore() {
-  if (map_ == nullptr) return;
   // What was purged or erased must not come back, however the process ends.
-  if (!commit(purges_->newest()).ok()) observer_.on_store_event("the last purges are not durable");
-  unguard_map(map_);
+  if (purges_ != nullptr && !commit(purges_->newest()).ok()) {
+    observer_.on_store_event("the last purges are not durable");
+  }
+  if (guarded_) unguard_map(map_);
 }
 
 base::Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options, StoreIo& io,
@@ -39,8 +40,8 @@ Found StoreCore::lookup(const Digest& digest, std::string_view key, SlotMask) {
   Found found;
   found.digest = digest;
   Slot slot = kHeadSlot;
-  const std::optional<IndexEntry> entry = index_.find(
-      digest, slot, [&](const Location& location) { found.pin = pin(location.slab); });
+  const std::optional<IndexEntry> entry =
+      index_.find(digest, slot, [&](const Location& location) { found.pin = pin(location.slab); });
   if (!entry) return found;
   if (poisoned(found.pin)) {
     found.pin.reset();
@@ -60,25 +61,36 @@ Found StoreCore::lookup(const Digest& digest, std::string_view key, SlotMask) {
   return found;
 }
 
-/// Views a record that was verified before. False: another key under the same digest.
+namespace {
+
+/// Whether a record's lengths stay within the `size` bytes that it is said to have. Each on its own
+/// too: bytes gone bad may make the sum wrap.
+bool stays_within(const format::RecordHeader& header, uint64_t size) {
+  return header.magic == format::kRecordMagic && header.header_length >= sizeof header &&
+         header.body_length <= size && format::layout(header).end <= size;
+}
+
+}  // namespace
+
+/// Views a record that was verified before. False: another key under the same digest, or a bad
+/// page.
 bool StoreCore::read_record(const Location& location, std::string_view key, RecordView& out) const {
   const std::byte* base = at(location);
   format::RecordHeader header;
   std::memcpy(&header, base, sizeof header);
-  const format::RecordLayout layout = format::layout(
-      header.header_length, header.key_length, header.tag_count, header.head_length, header.body_length);
-  // A page that went bad reads as zeros: nothing past the record may be viewed.
-  if (header.magic != format::kRecordMagic || layout.end > uint64_t{location.length64} * 64) {
-    return false;
-  }
+  if (!stays_within(header, uint64_t{location.length64} * format::kAlignment)) return false;
+  const format::RecordLayout layout = format::layout(header);
   const auto* chars = reinterpret_cast<const char*>(base);
   if (std::string_view(chars + layout.key, header.key_length) != key) return false;
   out.kind = static_cast<RecordKind>(header.kind);
   out.slot = header.slot;
   out.rid = header.rid;
-  out.policy = {header.response_time_ms,          header.initial_age_ms,
-                header.lifetime_ms,               header.stale_while_revalidate_ms,
-                header.stale_if_error_ms,         header.flags,
+  out.policy = {header.response_time_ms,
+                header.initial_age_ms,
+                header.lifetime_ms,
+                header.stale_while_revalidate_ms,
+                header.stale_if_error_ms,
+                header.flags,
                 header.status};
   out.key = {chars + layout.key, header.key_length};
   out.head = {base + layout.head, header.head_length};
@@ -92,50 +104,49 @@ void StoreCore::warm(const Digest& digest, std::string_view, SlotMask) {
   Pin held;
   const std::optional<IndexEntry> entry =
       index_.find(digest, slot, [&](const Location& location) { held = pin(location.slab); });
-  if (!entry || entry->verified) return;
-  if (verify(entry->location, digest, slot)) {
-    index_.set_verified(digest, slot, entry->location, true);
-    return;
-  }
+  if (!entry || entry->verified || poisoned(held)) return;
+  const Condition condition = verify(entry->location, digest, slot);
+  if (condition == Condition::kGood) return index_.set_verified(digest, slot, entry->location);
   corrupt_.fetch_add(1, std::memory_order_relaxed);
-  index_.erase_if(digest, slot, entry->location);
+  index_.erase_if(digest, slot, entry->location, [&] {
+    // An older version must not take its place at the next start.
+    if (condition == Condition::kDamaged) record_purge(digest, true, false, 0);
+  });
 }
 
-/// Reads the record from the file, so that a bad block is an error and not a signal, and checks all of it.
-bool StoreCore::verify(const Location& location, const Digest& digest, Slot slot) const {
-  const uint64_t size = uint64_t{location.length64} * 64;
-  const uint64_t begin = geometry_.slab_begin(location.slab) + uint64_t{location.offset64} * 64;
+/// Reads the record from the file, so that a bad block is an error and not a signal, and checks all
+/// of it.
+StoreCore::Condition StoreCore::verify(const Location& location, const Digest& digest,
+                                       Slot slot) const {
+  const uint64_t size = uint64_t{location.length64} * format::kAlignment;
+  const uint64_t begin =
+      geometry_.slab_begin(location.slab) + uint64_t{location.offset64} * format::kAlignment;
   std::vector<std::byte> bytes(size);
-  constexpr uint64_t kStep = 256 * 1024;
-  for (uint64_t done = 0; done < size; done += kStep) {
-    const uint64_t n = std::min(kStep, size - done);
-    if (!io_.pread(begin + done, std::span(bytes).subspan(done, n)).ok()) return false;
-  }
+  if (!io_.pread(begin, bytes).ok()) return Condition::kUnreadable;
   format::RecordHeader header;
+  if (size < sizeof header) return Condition::kDamaged;
   std::memcpy(&header, bytes.data(), sizeof header);
-  const format::RecordLayout layout = format::layout(
-      header.header_length, header.key_length, header.tag_count, header.head_length, header.body_length);
-  if (header.magic != format::kRecordMagic || header.header_length < sizeof header ||
-      layout.end > size || header.body_length > size || header.head_length > size) {
-    return false;
-  }
-  if (header.digest_lo != digest.lo || header.digest_hi != digest.hi || header.slot != slot) {
-    return false;
-  }
+  const bool asked_for =
+      stays_within(header, size) && header.generation == words_[location.slab].generation &&
+      header.digest_lo == digest.lo && header.digest_hi == digest.hi && header.slot == slot;
+  if (!asked_for) return Condition::kDamaged;
+  const format::RecordLayout layout = format::layout(header);
   const std::span<const std::byte> all(bytes);
-  const std::span<const std::byte> meta = all.subspan(layout.key, layout.body - layout.key);
-  if (head_checksum(header, {&meta, 1}) != header.head_checksum) return false;
-  const std::span<const std::byte> body = all.subspan(layout.body, header.body_length);
-  if (XXH3_64bits(body.data(), body.size()) != header.body_checksum) return false;
+  const bool whole =
+      head_checksum(header, all.subspan(layout.key, layout.body - layout.key)) ==
+          header.head_checksum &&
+      XXH3_64bits(bytes.data() + layout.body, header.body_length) == header.body_checksum;
+  if (!whole) return Condition::kDamaged;
   // The map may still have to fault these pages in: here, not on a loop.
   for (uint64_t at_byte = 0; at_byte < size; at_byte += 4096) {
     const volatile std::byte* touched = map_ + begin + at_byte;
     (void)*touched;
   }
-  return !words_[location.slab].poisoned.load(std::memory_order_relaxed);
+  return words_[location.slab].is_poisoned() ? Condition::kUnreadable : Condition::kGood;
 }
 
-/// Draws a sequence number and queues the journal entry as one step: an order that commit() relies on.
+/// Draws a sequence number and queues the journal entry as one step: the journal relies on the
+/// order.
 uint64_t StoreCore::record_purge(const Digest& digest, bool erasure, bool soft, int64_t time_ms) {
   const std::lock_guard lock(purge_mutex_);
   const uint64_t seq = purges_->add(digest, soft, time_ms);
@@ -153,18 +164,15 @@ PurgeResult StoreCore::purge(const Predicate& predicate) {
     result.seq = record_purge(predicate.digest, false, predicate.soft, predicate.wall_ms);
   };
   const bool matched =
-      predicate.soft
-          ? index_.make_stale(predicate.digest, static_cast<uint32_t>(predicate.wall_ms / 1000), fence)
-          : index_.erase(predicate.digest, fence);
+      predicate.soft ? index_.make_stale(predicate.digest, seconds_up(predicate.wall_ms), fence)
+                     : index_.erase(predicate.digest, fence);
   result.matched = matched ? 1 : 0;
   return result;
 }
 
-base::Status StoreCore::commit(uint64_t seq) { return journal_->commit(seq); }
-
 bool StoreCore::purged_since(const Digest& digest, Ticket ticket) const {
   const PurgeTable::Verdict verdict = purges_->since(digest, ticket);
-  return verdict.removed || verdict.stale_since_ms != 0;
+  return verdict.removed || verdict.stale;
 }
 
 StoreStats StoreCore::stats() const {
@@ -174,7 +182,7 @@ StoreStats StoreCore::stats() const {
   stats.slab_bytes = geometry_.slab_bytes;
   {
     const std::lock_guard lock(append_mutex_);
-    stats.slabs_free = free_.size();
+    stats.slabs_free = free_.size() + draining_.size();
   }
   stats.puts = puts_.load(std::memory_order_relaxed);
   stats.puts_refused = puts_refused_.load(std::memory_order_relaxed);
@@ -182,7 +190,8 @@ StoreStats StoreCore::stats() const {
   stats.evicted = evicted_.load(std::memory_order_relaxed);
   stats.corrupt = corrupt_.load(std::memory_order_relaxed);
   stats.poisoned = poisoned_.load(std::memory_order_relaxed);
-  stats.purges = purges_->newest();
+  stats.purges = purges_->count();
+  stats.index_bytes = index_.memory_bytes();
   stats.recovered = recovered_;
   stats.journal_bad = journal_->bad();
   stats.failed = failed_.load(std::memory_order_relaxed);

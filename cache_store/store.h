@@ -1,8 +1,8 @@
 // The cache's memory: bytes by key in one mapped file that survives kill -9.
 //
 // The store knows digests, slots, rids, tags, key text and opaque spans; it knows neither HTTP nor
-// sockets. It owns no thread and no timer: verbs marked "pool" may block and are called from jobs, verbs
-// marked "loop" never block. The layout on disk is described in FORMAT.md.
+// sockets. It owns no thread and no timer: verbs marked "pool" may block and are called from jobs,
+// verbs marked "loop" never block. The layout on disk is described in FORMAT.md.
 #pragma once
 
 #include <array>
@@ -28,7 +28,13 @@ struct Digest {
   bool operator==(const Digest&) const = default;
 };
 
-enum class RecordKind : uint8_t { kObject = 1, kHead = 2, kCoded = 3, kFragment = 4, kVarySpec = 5 };
+enum class RecordKind : uint8_t {
+  kObject = 1,
+  kHead = 2,
+  kCoded = 3,
+  kFragment = 4,
+  kVarySpec = 5
+};
 
 /// Slot 0 holds the object or its head, 1 to 4 codings, 7 the Vary spec of a URL.
 using Slot = uint8_t;
@@ -38,22 +44,27 @@ inline constexpr Slot kVarySlot = 7;
 /// One bit a slot: which codings the caller would take. Slot 0 and 7 are always looked up.
 using SlotMask = uint8_t;
 
-/// A purge sequence number. Taken before a fill's request leaves, so that a later purge refuses its put.
+/// A purge sequence number. Taken before a fill's request leaves, so that a later purge refuses its
+/// put.
 struct Ticket {
   uint64_t purge_seq = 0;
 };
+
+/// RecordView::stale_since_ms of what may have been purged for all we know: so long ago that no
+/// window for serving stale content reaches it, and only the origin's word makes it usable.
+inline constexpr int64_t kUnconfirmedMs = 1000;
 
 /// What decides about reuse, kept in the record's header so that recovery needs no head. `kAbsent`
 /// is apart from 0.
 struct RecordPolicy {
   static constexpr int64_t kAbsent = -1;
-  int64_t response_time_ms = 0;     ///< wall time when the final head was received
-  int64_t initial_age_ms = 0;       ///< corrected_initial_age (RFC 9111 §4.2.3)
-  int64_t lifetime_ms = kAbsent;    ///< freshness_lifetime; kAbsent: never fresh
+  int64_t response_time_ms = 0;   ///< wall time when the final head was received
+  int64_t initial_age_ms = 0;     ///< corrected_initial_age (RFC 9111 §4.2.3)
+  int64_t lifetime_ms = kAbsent;  ///< freshness_lifetime; kAbsent: never fresh
   int64_t stale_while_revalidate_ms = kAbsent;
   int64_t stale_if_error_ms = kAbsent;
-  uint32_t flags = 0;               ///< opaque to the store
-  uint16_t status = 0;              ///< opaque to the store
+  uint32_t flags = 0;   ///< opaque to the store
+  uint16_t status = 0;  ///< opaque to the store
 };
 
 /// One record as it lies in the map. The spans are valid while the Pin is held.
@@ -65,8 +76,9 @@ struct RecordView {
   std::string_view key;
   std::span<const std::byte> head;  ///< opaque: the head image of http/stored_response.h
   std::span<const std::byte> body;
-  uint64_t body_offset = 0;         ///< of `body` in the store file, for sendfile
-  int64_t stale_since_ms = 0;       ///< wall time of a soft purge or a floor, 0: none
+  uint64_t body_offset = 0;  ///< of `body` in the store file, for sendfile
+  /// Wall time of a soft purge, rounded up to a second; kUnconfirmedMs; 0: none.
+  int64_t stale_since_ms = 0;
 };
 
 /// The answer of lookup. `pin` holds the slab that the views point into.
@@ -87,57 +99,65 @@ struct Found {
 struct Draft {
   RecordKind kind = RecordKind::kObject;
   Slot slot = kHeadSlot;
-  uint64_t rid = 0;                 ///< 0: the store draws a new one
-  std::string_view key;             ///< the full key (variants: of the variant), at most 16 KiB
-  Digest base;                      ///< digest of the URL's own key; equal to digest(key) unless a variant
+  uint64_t rid = 0;      ///< 0: the store draws a new one
+  std::string_view key;  ///< the full key (variants: of the variant), at most 16 KiB
+  Digest base;           ///< digest of the URL's own key; equal to digest(key) unless a variant
   RecordPolicy policy;
-  std::span<const uint64_t> tags;   ///< at most 64
-  std::span<const std::byte> head;  ///< at most 64 KiB
+  std::span<const uint64_t> tags;                    ///< at most 64
+  std::span<const std::byte> head;                   ///< at most 64 KiB
   std::span<const std::span<const std::byte>> body;  ///< pieces in order, max_object_bytes() in all
-  Ticket ticket;                    ///< from before the fetch began
+  Ticket ticket;                                     ///< from before the fetch began
+  /// Of the record that `body` points into, if it does: when its pages go bad meanwhile, nothing is
+  /// stored.
+  const Pin* source = nullptr;
 };
 
 /// What to purge. Only keys in this version; tags, prefixes and everything have their place here.
 struct Predicate {
-  Digest digest;     ///< of the URL's own key
-  bool soft = false; ///< mark stale instead of removing
+  Digest digest;      ///< of the URL's own key
+  bool soft = false;  ///< mark stale instead of removing
   int64_t wall_ms = 0;
 };
 
-/// What a purge did. It is in force when purge() returns and durable when commit(seq) has succeeded.
+/// What a purge did. It is in force when purge() returns and durable when commit(seq) has
+/// succeeded.
 struct PurgeResult {
   uint64_t seq = 0;
-  int matched = 0;   ///< URLs: 1 or 0
+  int matched = 0;  ///< URLs: 1 or 0
 };
 
 struct StoreOptions {
   std::string path;
   uint64_t size_bytes = 0;
-  uint64_t slab_bytes = 0;     ///< 0: chosen from the size (STORE §1)
-  uint64_t journal_bytes = 0;  ///< of one half; 0: chosen from the size
+  /// 0: chosen from the size. Tests and replays set it: a multiple of 4 KiB from 16 KiB to 16 MiB.
+  uint64_t slab_bytes = 0;
+  /// Of one half. 0: chosen from the size; else a multiple of 64 from 1 KiB to 64 MiB.
+  uint64_t journal_bytes = 0;
   /// Chance from the operating system for a new file's uuid (16 bytes) and secret (32).
   std::array<std::byte, 48> entropy{};
 };
 
-/// Counts since open, and the present state. Any thread.
+/// Counts since open, and the present state.
 struct StoreStats {
-  uint64_t objects = 0;        ///< index entries
+  uint64_t objects = 0;      ///< index entries
+  uint64_t index_bytes = 0;  ///< of memory
   uint64_t slabs = 0;
-  uint64_t slabs_free = 0;
+  uint64_t slabs_free = 0;  ///< without records, those still read included
   uint64_t slab_bytes = 0;
   uint64_t puts = 0;
-  uint64_t puts_refused = 0;   ///< by the purge fence
+  uint64_t puts_refused = 0;  ///< by the purge fence
   uint64_t puts_no_room = 0;
-  uint64_t evicted = 0;        ///< entries dropped by recycling
-  uint64_t corrupt = 0;        ///< records dropped at a failed checksum
-  uint64_t poisoned = 0;       ///< slabs dropped after a bad page
-  uint64_t purges = 0;
-  uint64_t recovered = 0;      ///< entries found at open
+  uint64_t evicted = 0;    ///< entries dropped by recycling
+  uint64_t corrupt = 0;    ///< records dropped at a failed checksum
+  uint64_t poisoned = 0;   ///< slabs dropped after a bad page
+  uint64_t purges = 0;     ///< and erasures
+  uint64_t recovered = 0;  ///< entries found at open
   bool journal_bad = false;
-  bool failed = false;         ///< nothing is stored any more; the node goes on as a proxy
+  bool failed = false;  ///< nothing is stored any more; the node goes on as a proxy
 };
 
-/// Told about what cannot be a return value. Called from any thread; must not call back into the store.
+/// Told about what cannot be a return value. Called from any thread; must not call back into the
+/// store.
 class StoreObserver {
  public:
   virtual ~StoreObserver() = default;
@@ -166,10 +186,11 @@ class Store {
   /// Pool. Populates and verifies what lookup found cold; afterwards look up again.
   virtual void warm(const Digest& digest, std::string_view key, SlotMask accepted) = 0;
   /// Pool. Appends and publishes a record; the Pin and view let readers go on from it.
-  /// Errors: kNoSpace (no slab free now, or too large), kCancelled (fenced by a purge or an erase), kIo.
+  /// Errors: kNoSpace (no slab free now, or too large), kCancelled (fenced by a purge or an erase),
+  /// kIo.
   virtual base::Result<Found> put(const Draft& draft) = 0;
-  /// Loop or pool. Removes the URL with all its slots and variants from memory at once, and fences fills
-  /// in flight; flush_journal() writes the entry. 1 or 0: whether something was there.
+  /// Loop or pool. Removes the URL with all its slots and variants from memory at once, and fences
+  /// fills in flight; flush_journal() writes the entry. 1 or 0: whether something was there.
   virtual int erase(const Digest& digest) = 0;
   /// Loop or pool. In force at once; durable after commit().
   virtual PurgeResult purge(const Predicate& predicate) = 0;
@@ -181,11 +202,11 @@ class Store {
   virtual bool purged_since(const Digest& digest, Ticket ticket) const = 0;
   /// Pool. One step of reclaim, sync, journal and residency; false when nothing is left to do now.
   virtual bool maintain(const StepBudget& budget) = 0;
-  /// True when bytes of this slab cannot be trusted any more (a page went bad under a reader). Loop;
-  /// asked after what was read was used and before it leaves.
+  /// True when bytes of this slab cannot be trusted any more (a page went bad under a reader).
+  /// Loop; asked after what was read was used and before it leaves.
   virtual bool poisoned(const Pin& pin) const = 0;
 
-  /// The descriptor for sendfile, and whether its pages may be lent to sockets (STORE §1).
+  /// The descriptor for sendfile, and whether its pages may be lent to sockets (FORMAT.md).
   virtual int fd() const = 0;
   virtual bool can_lend_pages() const = 0;
   /// The largest body put() takes, with a head of 64 KiB.

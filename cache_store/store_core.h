@@ -1,7 +1,9 @@
-// The store's insides, shared by the files that implement its verbs: store.cc (looking up, purging),
-// append.cc (writing), reclaim.cc (making room), recovery.cc (opening).
+// The store's insides, shared by the files that implement its verbs: store.cc (looking up,
+// purging), append.cc (writing), reclaim.cc (making room and upkeep), superblock.cc and recovery.cc
+// (opening).
 //
-// Lock order: append mutex -> index shard -> purge mutex. Nothing is read or written in the file under a shard's lock.
+// Lock order: append mutex -> index shard -> purge mutex -> the locks of journal and purge table;
+// also append mutex -> journal. Nothing is read or written in the file under a shard's lock.
 #pragma once
 
 #include <array>
@@ -51,7 +53,7 @@ class StoreCore final : public Store {
   bool purged_since(const Digest& digest, Ticket ticket) const override;
   bool maintain(const StepBudget& budget) override;
   bool poisoned(const Pin& pin) const override {
-    return pin.word() != nullptr && pin.word()->poisoned.load(std::memory_order_relaxed);
+    return pin.word() != nullptr && pin.word()->is_poisoned();
   }
   int fd() const override { return io_.fd(); }
   bool can_lend_pages() const override { return can_lend_; }
@@ -59,38 +61,84 @@ class StoreCore final : public Store {
   StoreStats stats() const override;
 
  private:
+  /// What a slab's header and its table, or a walk, say of it.
+  struct ScannedSlab {
+    format::SlabHeader header{};
+    std::vector<format::TableEntry> table;
+  };
+  struct ScannedFile {
+    struct Slab {
+      uint64_t generation;
+      uint32_t number;
+    };
+    struct Record {
+      format::TableEntry entry;
+      uint32_t slab;
+    };
+    std::vector<Slab> slabs;      ///< that hold records, oldest first
+    std::vector<Record> records;  ///< the highest seq last
+    uint64_t newest_epoch = 0;
+    uint64_t journal_seq = 0;  ///< purges up to this one were durable once
+  };
+  /// A record as it will lie in its slab, header first. A small body lies in `bytes` too.
+  struct RecordImage {
+    format::RecordHeader header{};
+    format::RecordLayout layout{};
+    std::vector<std::byte> bytes;
+    bool whole = false;
+  };
+  enum class Condition : uint8_t { kGood, kDamaged, kUnreadable };
+
+  // superblock.cc
+  base::Status adopt_or_create(const FileFacts& facts);
+  base::Status adopt(const format::Superblock& found);
+  base::Status create(const FileFacts& facts, const Geometry& geometry);
+  base::Status allocate();
+  base::Status write_superblock(format::Superblock next);
+
   // recovery.cc
-  base::Status adopt_or_create(const FileFacts& facts, int64_t wall_ms);
-  base::Status create(const FileFacts& facts, const Geometry& geometry, int64_t wall_ms);
-  std::optional<format::Superblock> read_superblock();
-  base::Status write_superblock();
+  void derive_secrets();
+  ScannedFile scan();
+  std::optional<ScannedSlab> read_slab(uint32_t number) const;
+  bool read_table(uint32_t number, ScannedSlab& slab) const;
+  void walk_slab(uint32_t number, ScannedSlab& slab) const;
+  bool is_plausible(const format::TableEntry& entry) const;
+  base::Status begin_epoch(const FileFacts& facts, const PurgeJournal::Loaded& journal,
+                           const ScannedFile& file);
+  void publish_scanned(const ScannedFile& file, std::vector<PurgeJournal::Entry> purges);
   void probe_lending();
-  void recover(const std::vector<PurgeJournal::Entry>& purges);
-  bool read_slab(uint32_t slab, std::vector<format::TableEntry>& table);
-  bool read_table(uint32_t slab, const format::SlabHeader& header,
-                  std::vector<format::TableEntry>& table);
-  void walk_slab(uint32_t slab, const format::SlabHeader& header,
-                 std::vector<format::TableEntry>& table);
 
   // append.cc
+  base::Status check(const Draft& draft, uint64_t body_bytes);
+  RecordImage make_image(const Draft& draft, const Digest& digest, uint64_t body_bytes) const;
+  base::Status append(const Draft& draft, RecordImage& image, Location& location);
+  base::Status write_record(const Draft& draft, const RecordImage& image, uint64_t begin);
+  base::Result<Found> publish(const Draft& draft, const Digest& digest, const Location& location);
+  void note_write(const base::Status& status);
+  bool has_room(uint64_t record_bytes) const;
   base::Status open_slab();
   void seal_open_slab();
-  base::Status write_record(const Draft& draft, const Digest& digest, uint64_t body_bytes,
-                            format::RecordHeader& header, Location& location);
-  uint64_t head_checksum(const format::RecordHeader& header,
-                         std::span<const std::span<const std::byte>> parts) const;
-  void sync_if_due(int64_t wall_ms);
+  /// The open slab takes no more records; they stay where they are.
+  void close_open_slab();
+  uint64_t head_checksum(const format::RecordHeader& header, std::span<const std::byte> meta) const;
 
   // reclaim.cc
-  bool reclaim_one();
-  void empty_slab(uint32_t slab);
-  void free_drained();
+  bool ready_one();
+  bool make_room();
+  void empty_slab(uint32_t number, bool newer_first);
+  void free_slab(uint32_t number);
+  size_t pinned_draining() const;
+  void drop_slab(uint32_t number);
   void drop_poisoned();
-  void compact_journal(int64_t wall_ms);
+  void sync_if_due(int64_t wall_ms);
+  void drop_unsynced(int64_t wall_ms);
+  base::Status compact_journal();
+  void tell_journal_state(const base::Status& last_write);
 
   // store.cc
   bool read_record(const Location& location, std::string_view key, RecordView& out) const;
   uint64_t record_purge(const Digest& digest, bool erasure, bool soft, int64_t time_ms);
+  uint64_t draw_number() { return superblock_.epoch << format::kEpochShift | ++counter_; }
   Pin pin(uint32_t slab) {
     const uint64_t word = words_[slab].life_pins.fetch_add(1, std::memory_order_acquire);
     return Pin(&words_[slab], slab, static_cast<uint32_t>(word >> 32));
@@ -98,34 +146,38 @@ class StoreCore final : public Store {
   const std::byte* at(const Location& location) const {
     return map_ + geometry_.slab_begin(location.slab) + uint64_t{location.offset64} * 64;
   }
-  bool verify(const Location& location, const Digest& digest, Slot slot) const;
+  Condition verify(const Location& location, const Digest& digest, Slot slot) const;
 
   const StoreOptions options_;
   StoreIo& io_;
   StoreObserver& observer_;
   Geometry geometry_;
-  format::Superblock superblock_{};
   const std::byte* map_ = nullptr;
   std::array<char, 192> key_secret_{};
   uint64_t checksum_seed_ = 0;
-  bool can_lend_ = false;   ///< sendfile from the map's file is safe
+  bool guarded_ = false;
+  bool can_lend_ = false;  ///< sendfile from the store file is safe
   bool can_detach_ = false;
 
   Index index_;
   std::unique_ptr<PurgeTable> purges_;
   std::unique_ptr<PurgeJournal> journal_;
-  std::mutex purge_mutex_;       ///< a sequence number is drawn and journalled under it; behind a shard's
+  std::mutex purge_mutex_;  ///< a sequence number is drawn and queued under it
   std::unique_ptr<SlabWord[]> words_;
 
   mutable std::mutex append_mutex_;
+  format::Superblock superblock_{};  ///< as it was last written
   std::vector<SlabInfo> slabs_;
-  std::deque<uint32_t> sealed_;  ///< oldest first
+  std::deque<uint32_t> sealed_;    ///< oldest first
+  std::deque<uint32_t> draining_;  ///< emptied first first
   std::deque<uint32_t> free_;
-  std::vector<uint32_t> draining_;
-  int64_t open_ = -1;            ///< the open slab, or -1
-  uint64_t counter_ = 0;         ///< of generations and seqs in this epoch
+  int64_t open_ = -1;     ///< the open slab, or -1
+  uint64_t counter_ = 0;  ///< of generations and seqs in this epoch
   int64_t last_sync_ms_ = 0;
-  int sync_failures_ = 0;
+  int64_t last_sync_failure_ms_ = 0;
+  bool sync_failed_ = false;
+  bool journal_was_bad_ = false;
+  int write_failures_ = 0;  ///< in a row
   std::atomic<bool> failed_{false};
 
   std::atomic<uint64_t> puts_{0};
@@ -136,5 +188,16 @@ class StoreCore final : public Store {
   std::atomic<uint64_t> poisoned_{0};
   uint64_t recovered_ = 0;
 };
+
+/// What StoreOptions and superblocks may say.
+bool is_slab_size(uint64_t bytes);
+bool is_journal_size(uint64_t bytes);
+/// Of a record at `offset` in its slab.
+format::TableEntry table_entry(const format::RecordHeader& header, uint64_t offset,
+                               const format::RecordLayout& layout);
+/// Whole seconds for the index: rounded up, so that nothing received before a purge is after it.
+inline uint32_t seconds_up(int64_t ms) {
+  return static_cast<uint32_t>(ms <= 0 ? 1 : (ms + 999) / 1000);
+}
 
 }  // namespace perigee::cache_store

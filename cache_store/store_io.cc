@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -26,8 +27,9 @@ Error os_failure(const char* what) {
   const int error = errno;
   const bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
   const bool lacking = error == EOPNOTSUPP || error == ENOSYS;
-  const ErrorCode code =
-      full ? ErrorCode::kNoSpace : lacking ? ErrorCode::kUnsupported : ErrorCode::kIo;
+  const ErrorCode code = full      ? ErrorCode::kNoSpace
+                         : lacking ? ErrorCode::kUnsupported
+                                   : ErrorCode::kIo;
   return {code, error, std::string(what) + ": " + std::strerror(error)};
 }
 
@@ -60,15 +62,18 @@ class FileIo final : public StoreIo {
     return result;
   }
   Status allocate(uint64_t size) override {
-    if (::ftruncate(fd_, static_cast<off_t>(size)) != 0) {
+    struct stat before {};
+    if (::fstat(fd_, &before) != 0) return os_failure("the store file cannot be examined");
+    const auto wanted = static_cast<off_t>(size);
+    if (before.st_size > wanted && ::ftruncate(fd_, wanted) != 0) {
       return os_failure("the store file cannot be sized");
     }
-    if (size == 0) return Done{};
     // Not posix_fallocate: its emulation writes every block in silence.
-    if (::fallocate(fd_, 0, 0, static_cast<off_t>(size)) != 0) {
-      return os_failure("the store file cannot be allocated");
-    }
-    return Done{};
+    if (size == 0 || ::fallocate(fd_, 0, 0, wanted) == 0) return Done{};
+    const Error error = os_failure("the store file cannot be allocated");
+    // The blocks that were had go back: the disk is full enough.
+    [[maybe_unused]] const int given_back = ::ftruncate(fd_, std::min(before.st_size, wanted));
+    return error;
   }
   base::Result<const std::byte*> map(uint64_t size) override {
     void* map = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd_, 0);
@@ -111,6 +116,14 @@ class FileIo final : public StoreIo {
     error.code = ErrorCode::kNoSpace;
     return error;
   }
+  Status map_again(uint64_t offset, uint64_t length) override {
+    void* at = static_cast<std::byte*>(map_) + offset;
+    const int flags = MAP_SHARED | MAP_FIXED;
+    if (::mmap(at, length, PROT_READ, flags, fd_, static_cast<off_t>(offset)) == MAP_FAILED) {
+      return os_failure("a slab cannot be mapped again");
+    }
+    return Done{};
+  }
   int fd() const override { return fd_; }
 
  private:
@@ -120,6 +133,7 @@ class FileIo final : public StoreIo {
       const ssize_t n = ::pwritev2(fd_, &piece, 1, static_cast<off_t>(offset), flags);
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) return os_failure("the store file cannot be written");
+      if (n == 0) return Error{ErrorCode::kIo, 0, "the store file takes no bytes"};
       bytes = bytes.subspan(static_cast<size_t>(n));
       offset += static_cast<uint64_t>(n);
     }

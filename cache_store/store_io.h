@@ -21,10 +21,11 @@ struct FileFacts {
 class StoreIo {
  public:
   virtual ~StoreIo() = default;
-  /// Opens or creates (mode 0600, missing folders too) and takes the writer's lock. kForbidden: another
-  /// process holds it.
+  /// Opens or creates (mode 0600, missing folders too) and takes the writer's lock. kForbidden:
+  /// another process holds it.
   virtual base::Result<FileFacts> open(const std::string& path) = 0;
-  /// Makes the file `size` bytes long with all blocks allocated. kNoSpace when the disk cannot.
+  /// Makes the file `size` bytes long with all blocks allocated. kNoSpace when the disk cannot; the
+  /// file is then as long as it was.
   virtual base::Status allocate(uint64_t size) = 0;
   /// Maps all of it, shared and read-only; valid until this object is destroyed.
   virtual base::Result<const std::byte*> map(uint64_t size) = 0;
@@ -35,16 +36,20 @@ class StoreIo {
   /// The same, on stable storage when it returns.
   virtual base::Status pwrite_durable(uint64_t offset, std::span<const std::byte> bytes) = 0;
   virtual base::Status sync() = 0;
-  /// Gives the range new pages, zeroed; those lent to sockets live on there. kUnsupported: the file system
-  /// cannot. kNoSpace: the range was punched and could not be allocated again.
+  /// Gives the range new pages, zeroed; those lent to sockets live on there. kUnsupported: the file
+  /// system cannot. kNoSpace: the range was punched and could not be allocated again.
   virtual base::Status detach(uint64_t offset, uint64_t length) = 0;
+  /// Maps a range again over what a signal handler put there. Nobody may be reading it.
+  virtual base::Status map_again(uint64_t offset, uint64_t length) = 0;
+  /// For sendfile; -1: there is none.
   virtual int fd() const = 0;
 };
 
 /// The operating system's file.
 std::unique_ptr<StoreIo> make_file_io();
 
-/// The largest piece of a file that shares one page folio: lending needs slabs that are multiples of it.
+/// The largest piece of a file that shares one page folio: lending needs slabs that are multiples
+/// of it.
 uint64_t largest_folio_bytes();
 
 }  // namespace perigee::cache_store

@@ -178,7 +178,7 @@ void RequestFlow::serve(Exchange& exchange, Flow* flow, const Route& route, Look
   }
   respond(exchange, *head, part.body ? source : nullptr, cache);
   // A page may have gone bad while the head or a small body was copied out of the map.
-  if (slab->poisoned.load(std::memory_order_relaxed)) exchange.cut();
+  if (slab->is_poisoned()) exchange.cut();
 }
 
 void RequestFlow::warm(Exchange& exchange, Flow* flow, const Route& route, const Lookup& lookup) {

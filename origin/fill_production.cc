@@ -47,6 +47,7 @@ class PutJob final : public base::Job {
     draft.kind = cache_store::RecordKind::kObject;
     draft.slot = cache_store::kHeadSlot;
     draft.rid = progress_->revalidated() ? progress_->stored.record.rid : 0;
+    if (progress_->revalidated()) draft.source = &progress_->stored.pin;
     draft.key = key;
     draft.head = image;
     draft.body = pieces;

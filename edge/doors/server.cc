@@ -120,6 +120,8 @@ base::Status Server::listen() {
 base::Status Server::start() {
   raise_descriptor_limit();
   ::signal(SIGPIPE, SIG_IGN);
+  // A file size limit is an error of the store's writes, not the end of the node.
+  ::signal(SIGXFSZ, SIG_IGN);
   // Blocked before any thread begins, so that only sigwait() sees them.
   sigemptyset(&signals_);
   sigaddset(&signals_, SIGTERM);

@@ -288,7 +288,7 @@ TEST_F(StoreTest, ACopiedFileIsStaleUntilConfirmed) {
   open();
   const Found found = look("a");
   ASSERT_EQ(found.state, Found::kHit);
-  EXPECT_EQ(found.record.stale_since_ms, kNow);
+  EXPECT_EQ(found.record.stale_since_ms, kUnconfirmedMs);
   ASSERT_TRUE(put("b", "2").ok());
   EXPECT_EQ(look("b").record.stale_since_ms, 0);
 }

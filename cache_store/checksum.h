@@ -1,0 +1,38 @@
+// The checksums of the file's fixed structures: each is XXH3-64 of what stands before it.
+//
+// They find rot and torn writes, not malice; records have their own, keyed with the file's secret.
+#pragma once
+
+#include <xxhash.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include "cache_store/format.h"
+
+namespace perigee::cache_store {
+
+/// The checksum that belongs into a Superblock, SlabHeader or SlabTrailer.
+template <typename Structure>
+uint64_t checksum_of(const Structure& structure) {
+  return XXH3_64bits(&structure, offsetof(Structure, checksum));
+}
+
+/// Of a slab header read from `number`: is it the header of a slab of this file?
+inline bool is_slab_header(const format::SlabHeader& header, uint32_t number,
+                           const format::Superblock& superblock) {
+  return header.magic == format::kSlabMagic && header.number == number &&
+         header.checksum == checksum_of(header) &&
+         std::memcmp(header.uuid, superblock.uuid, sizeof header.uuid) == 0;
+}
+
+std::span<const std::byte> bytes_of(const auto& value) {
+  return std::as_bytes(std::span(&value, 1));
+}
+std::span<std::byte> writable_bytes_of(auto& value) {
+  return std::as_writable_bytes(std::span(&value, 1));
+}
+
+}  // namespace perigee::cache_store
