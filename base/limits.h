@@ -22,6 +22,7 @@ inline constexpr size_t kTrailerBytes = 16 * kKiB;          ///< of one body; be
 inline constexpr size_t kSpillBytes = 64 * kKiB;            ///< pipelined bytes kept; at it: stop reading
 inline constexpr size_t kLingerBytes = 64 * kKiB;           ///< drained before a close after an error
 inline constexpr size_t kReadBufferBytes = 64 * kKiB;       ///< one a loop, shared by its connections
+inline constexpr size_t kRangeParts = 16;                   ///< of one answer, once joined; more: the whole
 inline constexpr size_t kVaryNames = 32;                     ///< names in one Vary; more: not stored
 
 // --- us to client -------------------------------------------------------------------------------

@@ -37,8 +37,13 @@ void Flow::on_fill_head(std::shared_ptr<origin::FillSession> session, bool own) 
     return;
   }
   const std::optional<uint64_t> size = session_->body_size();
-  const http::Selection part = http::select(response, exchange_.request(), size);
+  // A body that is not kept whole can be read only as it comes.
+  const bool kept = session_->storing() || session_->revalidated();
+  http::Selection part =
+      http::select(response, exchange_.request(), size,
+                   kept ? http::BodyAccess::kAnywhere : http::BodyAccess::kForward);
   if (part.conditions_failed) return go_alone();
+  part.boundary = parent_.context_.env.random();
   const bool reused = !own || session_->revalidated();
   std::optional<int64_t> age_s;
   if (reused) {
@@ -58,9 +63,16 @@ void Flow::on_fill_head(std::shared_ptr<origin::FillSession> session, bool own) 
   if (part.body) {
     const uint64_t begin = ranged ? part.begin : 0;
     const std::optional<uint64_t> end = ranged ? std::optional(part.end) : std::nullopt;
-    body = &reader.emplace(session_, parent_.context_.fills, begin, end);
+    body = selected(reader.emplace(session_, parent_.context_.fills, begin, end), response, part,
+                    size.value_or(0));
   }
   parent_.respond(exchange_, *head, body, cache);
+}
+
+http::BodySource* Flow::selected(http::SpanSource& source, const http::StoredResponse& response,
+                                 const http::Selection& part, uint64_t body_size) {
+  if (part.parts.empty()) return &source;
+  return &multipart.emplace(source, http::multipart_plan(response, part, body_size));
 }
 
 /// Only the origin may judge conditions that do not hold here (http-rules 1.15): with them,

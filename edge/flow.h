@@ -43,6 +43,11 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
   /// The journal holds the purge, or not.
   void on_purged(const base::Status& status);
 
+  /// The body of an answer: `source`, which stands at the one span selected, or its parts in a
+  /// frame.
+  http::BodySource* selected(http::SpanSource& source, const http::StoredResponse& response,
+                             const http::Selection& part, uint64_t body_size);
+
   Stage stage = Stage::kNew;
   int attempts = 0;
   origin::JoinMode mode = origin::JoinMode::kShared;
@@ -54,6 +59,7 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
   std::vector<std::byte> image;  ///< the head of a relayed response
   std::optional<origin::FillReader> reader;
   std::optional<PinnedBody> pinned;
+  std::optional<http::MultipartBody> multipart;
   std::optional<TextBody> text;
   cache_store::PurgeResult purge;
 

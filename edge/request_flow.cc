@@ -149,7 +149,7 @@ void RequestFlow::serve(Exchange& exchange, Flow* flow, const Route& route, Look
                         const Decision& decision, std::string_view detail,
                         std::optional<uint16_t> forward_status) {
   const auto& record = lookup.found.record;
-  const http::Selection part = http::select(*lookup.stored, exchange.request(), record.body.size());
+  http::Selection part = http::select(*lookup.stored, exchange.request(), record.body.size());
   if (part.conditions_failed) {
     const Decision alone{.action = Action::kPass, .forward = http::Forward::kRequest};
     return relay(exchange, flow, route, alone);
@@ -159,18 +159,23 @@ void RequestFlow::serve(Exchange& exchange, Flow* flow, const Route& route, Look
                           .forward_status = forward_status,
                           .ttl_s = decision.ttl_s,
                           .detail = detail};
+  if (!part.parts.empty()) {
+    part.boundary = context_.env.random();
+    flow = block(exchange, flow);
+    if (flow == nullptr) return fail(exchange, nullptr, 503, "no memory for this request", {});
+  }
   const std::optional<http::ResponseHead> head =
       http::make_response(*lookup.stored, part, record.body.size(), decision.age_s, cache,
                           presentation(*route.site), exchange.arena());
   if (!head) return fail(exchange, flow, 503, "no memory for this request", {});
   const cache_store::SlabWord* slab = lookup.found.pin.word();
-  PinnedBody body(context_.store, std::move(lookup.found.pin),
-                  record.body.subspan(part.begin, part.end - part.begin),
-                  record.body_offset + part.begin);
+  PinnedBody body(context_.store, std::move(lookup.found.pin), record.body, record.body_offset,
+                  {part.begin, part.end});
   http::BodySource* source = nullptr;
   if (flow != nullptr) {
     flow->stage = Flow::Stage::kAnswered;
-    source = &flow->pinned.emplace(std::move(body));
+    source = flow->selected(flow->pinned.emplace(std::move(body)), *lookup.stored, part,
+                            record.body.size());
   } else {
     auto* hit = new (exchange.slot().data()) ServedHit(std::move(body));
     exchange.flow = static_cast<Served*>(hit);

@@ -1,4 +1,5 @@
-// What the flow keeps of an exchange from its answer to its end, and the body sources that need no waiting.
+// What the flow keeps of an exchange from its answer to its end, and the body sources that need no
+// waiting.
 #pragma once
 
 #include <algorithm>
@@ -19,41 +20,51 @@ struct Ending {
   int64_t begun_ms = 0;  ///< Tick at which the request was there
 };
 
-/// Hangs on an Exchange from its answer (or its first wait) to its end; lives in its slot or its arena.
+/// Hangs on an Exchange from its answer (or its first wait) to its end; lives in its slot or its
+/// arena.
 class Served {
  public:
   virtual ~Served() = default;
   Ending ending;
 };
 
-/// A stored body, or a part of it, read under its pin.
-class PinnedBody final : public http::BodySource {
+/// A span of a stored body, read under its pin.
+class PinnedBody final : public http::SpanSource {
  public:
-  PinnedBody(cache_store::Store& store, cache_store::Pin pin, std::span<const std::byte> bytes,
-             uint64_t file_offset)
-      : store_(store), pin_(std::move(pin)), left_(bytes), size_(bytes.size()), offset_(file_offset) {
+  /// `body` is the whole one; it begins at `file_offset` of the store's file.
+  PinnedBody(cache_store::Store& store, cache_store::Pin pin, std::span<const std::byte> body,
+             uint64_t file_offset, const http::ByteSpan& span)
+      : store_(store),
+        pin_(std::move(pin)),
+        body_(body.data()),
+        offset_(file_offset),
+        span_(span),
+        at_(span.begin) {
     if (store.can_lend_pages()) fd_ = store.fd();
+  }
+  void seek(const http::ByteSpan& span) override {
+    span_ = span;
+    at_ = span.begin;
   }
   http::Chunk peek(size_t max) override {
     if (store_.poisoned(pin_)) return {{}, http::Chunk::kFail};
-    const size_t n = std::min(max, left_.size());
-    const auto state = n == left_.size() ? http::Chunk::kEnd : http::Chunk::kMore;
-    return {{left_.data(), n, fd_, offset_}, state};
+    const uint64_t left = span_.end - at_;
+    const auto n = static_cast<size_t>(std::min<uint64_t>(max, left));
+    const auto state = n == left ? http::Chunk::kEnd : http::Chunk::kMore;
+    return {{body_ + at_, n, fd_, offset_ + at_}, state};
   }
-  void advance(size_t n) override {
-    left_ = left_.subspan(n);
-    offset_ += n;
-  }
-  std::optional<uint64_t> size() const override { return size_; }
+  void advance(size_t n) override { at_ += n; }
+  std::optional<uint64_t> size() const override { return span_.size(); }
   /// A page went bad while it was read: what was copied out of it must not leave.
   bool poisoned() const { return store_.poisoned(pin_); }
 
  private:
   cache_store::Store& store_;
   cache_store::Pin pin_;
-  std::span<const std::byte> left_;
-  uint64_t size_;
+  const std::byte* body_;
   uint64_t offset_;
+  http::ByteSpan span_;
+  uint64_t at_;
   int fd_ = -1;
 };
 

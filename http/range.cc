@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 
 #include "http/headers.h"
 
@@ -18,30 +19,79 @@ std::optional<uint64_t> parse_position(std::string_view text) {
   return error == std::errc::result_out_of_range ? UINT64_MAX : value;
 }
 
-}  // namespace
-
-RangeSpec parse_range(std::string_view range_field, uint64_t size) {
-  const size_t equals = range_field.find('=');
-  if (equals == std::string_view::npos || !iequals(range_field.substr(0, equals), "bytes")) {
-    return {};
-  }
-  const std::string_view spec = trim_ows(range_field.substr(equals + 1));
+/// One int-range or suffix-range within a body of `size` bytes: empty when it lies outside, nullopt
+/// when it is neither.
+std::optional<ByteSpan> parse_range_spec(std::string_view spec, uint64_t size) {
   const size_t dash = spec.find('-');
-  if (dash == std::string_view::npos || spec.find(',') != std::string_view::npos) return {};
+  if (dash == std::string_view::npos) return std::nullopt;
   const std::string_view first_text = spec.substr(0, dash);
   const std::string_view last_text = spec.substr(dash + 1);
   if (first_text.empty()) {
     const std::optional<uint64_t> suffix = parse_position(last_text);
-    if (!suffix) return {};
-    if (*suffix == 0 || size == 0) return {RangeSpec::kUnsatisfiable, 0, 0};
-    return {RangeSpec::kSatisfiable, size - std::min(size, *suffix), size};
+    if (!suffix) return std::nullopt;
+    return ByteSpan{size - std::min(size, *suffix), size};
   }
   const std::optional<uint64_t> first = parse_position(first_text);
   const std::optional<uint64_t> last =
       last_text.empty() ? std::optional(UINT64_MAX) : parse_position(last_text);
-  if (!first || !last || *last < *first) return {};
-  if (*first >= size) return {RangeSpec::kUnsatisfiable, 0, 0};
-  return {RangeSpec::kSatisfiable, *first, *last >= size ? size : *last + 1};
+  if (!first || !last || *last < *first) return std::nullopt;
+  if (*first >= size) return ByteSpan{size, size};
+  return ByteSpan{*first, *last >= size ? size : *last + 1};
+}
+
+}  // namespace
+
+bool ByteSpans::add(ByteSpan span) {
+  const auto touches = [&](const ByteSpan& other) {
+    return other.begin <= span.end && span.begin <= other.end;
+  };
+  ByteSpan* const last = spans_.data() + count_;
+  ByteSpan* const first = std::find_if(spans_.data(), last, touches);
+  if (first == last) {
+    if (count_ == spans_.size()) return false;
+    spans_[count_++] = span;
+    return true;
+  }
+  // Spans that touch make one without a gap, so what it touches is known from `span` alone.
+  ByteSpan joined = span;
+  ByteSpan* kept = first;
+  for (ByteSpan* other = first; other != last; ++other) {
+    if (touches(*other)) {
+      joined = {std::min(joined.begin, other->begin), std::max(joined.end, other->end)};
+      if (other == first) ++kept;
+    } else {
+      *kept++ = *other;
+    }
+  }
+  *first = joined;
+  count_ = static_cast<size_t>(kept - spans_.data());
+  return true;
+}
+
+bool ByteSpans::ascending() const {
+  return std::is_sorted(begin(), end(),
+                        [](const ByteSpan& a, const ByteSpan& b) { return a.begin < b.begin; });
+}
+
+RangeRequest parse_range(std::string_view range_field, uint64_t size) {
+  const size_t equals = range_field.find('=');
+  if (equals == std::string_view::npos || !iequals(range_field.substr(0, equals), "bytes")) {
+    return {};
+  }
+  // The last bytes of an empty body are all of it, for which Content-Range has no words.
+  if (size == 0) return {};
+  RangeRequest result;
+  bool any = false;
+  ListCursor cursor(range_field.substr(equals + 1));
+  while (const auto spec = cursor.next()) {
+    const std::optional<ByteSpan> span = parse_range_spec(*spec, size);
+    if (!span) return {};
+    any = true;
+    if (span->size() > 0 && !result.spans.add(*span)) return {};
+  }
+  if (!any) return {};
+  result.kind = result.spans.empty() ? RangeRequest::kUnsatisfiable : RangeRequest::kSatisfiable;
+  return result;
 }
 
 }  // namespace perigee::http

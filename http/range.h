@@ -1,22 +1,53 @@
-// Range requests (RFC 9110 §14): which bytes a Range field asks for.
+// Range requests (RFC 9110 §14): which bytes of a body a Range field asks for.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string_view>
+
+#include "base/limits.h"
 
 namespace perigee::http {
 
-struct RangeSpec {
-  enum Kind : uint8_t {
-    kNone,           ///< no Range, an unknown unit, bad syntax, or several ranges: the whole
-    kSatisfiable,    ///< bytes [begin, end)
-    kUnsatisfiable,  ///< 416
-  } kind = kNone;
+/// The bytes [begin, end) of a body.
+struct ByteSpan {
   uint64_t begin = 0;
   uint64_t end = 0;
+  uint64_t size() const { return end - begin; }
+  bool operator==(const ByteSpan&) const = default;
 };
-/// One range or suffix of a body of `size` bytes.
-RangeSpec parse_range(std::string_view range_field, uint64_t size);
+
+/// A few spans in the order in which they were first asked for. No two of them overlap or touch:
+/// those that would are one (RFC 9110 §15.3.7.2), so no byte is ever sent twice.
+class ByteSpans {
+ public:
+  /// Adds a span that is not empty, joined with those that it overlaps or touches. False: it would
+  /// be one more than kRangeParts, and nothing was added.
+  bool add(ByteSpan span);
+  bool empty() const { return count_ == 0; }
+  size_t size() const { return count_; }
+  const ByteSpan& operator[](size_t i) const { return spans_[i]; }
+  const ByteSpan* begin() const { return spans_.data(); }
+  const ByteSpan* end() const { return spans_.data() + count_; }
+  /// Each span lies behind the one before it: a body can be read through once to send them.
+  bool ascending() const;
+
+ private:
+  std::array<ByteSpan, base::limits::kRangeParts> spans_;
+  size_t count_ = 0;
+};
+
+/// What a Range field asks of a body of a certain size.
+struct RangeRequest {
+  enum Kind : uint8_t {
+    kNone,           ///< an unknown unit, bad syntax, too many ranges, an empty body: the whole
+    kSatisfiable,    ///< `spans`, at least one, each within the body; what lies outside was skipped
+    kUnsatisfiable,  ///< 416: every range lies behind the body's end
+  } kind = kNone;
+  ByteSpans spans;
+};
+/// `range_field` is the value of the one Range line, `size` that of the body in bytes.
+RangeRequest parse_range(std::string_view range_field, uint64_t size);
 
 }  // namespace perigee::http

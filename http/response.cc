@@ -60,6 +60,11 @@ bool belongs_to_206(FieldName token) {
          token != FieldName::kContentDigest;
 }
 
+/// With several parts, each of them says what it is (RFC 9110 §15.3.7.2).
+bool belongs_to_multipart(FieldName token) {
+  return belongs_to_206(token) && token != FieldName::kContentType;
+}
+
 /// A 416 describes no representation's content.
 bool belongs_to_416(FieldName token) {
   return token == FieldName::kDate || token == FieldName::kEtag || token == FieldName::kVary ||
@@ -87,12 +92,13 @@ bool reduce(FieldBlock& block, Arena& arena, Keep keep) {
 }
 
 /// What of the stored lines goes with this status. False: no room.
-bool choose_lines(const StoredResponse& stored, uint16_t status, const Presentation& presentation,
-                  Arena& arena, FieldBlock& out) {
+bool choose_lines(const StoredResponse& stored, const Selection& selection,
+                  const Presentation& presentation, Arena& arena, FieldBlock& out) {
+  const uint16_t status = selection.status;
   bool (*belongs)(FieldName) = nullptr;
   if (status != stored.policy.status) {
     if (status == 304) belongs = belongs_to_304;
-    if (status == 206) belongs = belongs_to_206;
+    if (status == 206) belongs = selection.parts.empty() ? belongs_to_206 : belongs_to_multipart;
     if (status == 416) belongs = belongs_to_416;
   }
   const bool remove = presentation.remove_cdn_cache_control &&
@@ -138,7 +144,7 @@ std::string_view format_cache_status(const CacheStatus& status, std::string_view
 }
 
 Selection select(const StoredResponse& stored, const RequestHead& request,
-                 std::optional<uint64_t> body_size) {
+                 std::optional<uint64_t> body_size, BodyAccess access) {
   Selection result;
   const uint16_t status = stored.policy.status;
   result.status = status;
@@ -160,16 +166,26 @@ Selection select(const StoredResponse& stored, const RequestHead& request,
       request.fields.count(FieldName::kRange) != 1 || !if_range_holds(stored, request)) {
     return result;
   }
-  const RangeSpec spec = parse_range(range->value, *body_size);
-  if (spec.kind == RangeSpec::kUnsatisfiable) {
+  const RangeRequest ranges = parse_range(range->value, *body_size);
+  if (access == BodyAccess::kForward && !ranges.spans.ascending()) return result;
+  if (ranges.kind == RangeRequest::kUnsatisfiable) {
     result.status = 416;
     result.body = false;
-  } else if (spec.kind == RangeSpec::kSatisfiable) {
+  } else if (ranges.kind == RangeRequest::kSatisfiable) {
     result.status = 206;
-    result.begin = spec.begin;
-    result.end = spec.end;
+    result.begin = ranges.spans[0].begin;
+    result.end = ranges.spans[0].end;
+    if (ranges.spans.size() > 1) result.parts = ranges.spans;
   }
   return result;
+}
+
+MultipartPlan multipart_plan(const StoredResponse& stored, const Selection& selection,
+                             uint64_t body_size) {
+  return {.parts = selection.parts,
+          .content_type = stored.block.find(FieldName::kContentType).value_or(""),
+          .whole_bytes = body_size,
+          .boundary = selection.boundary};
 }
 
 std::optional<ResponseHead> make_response(const StoredResponse& stored, const Selection& selection,
@@ -179,7 +195,7 @@ std::optional<ResponseHead> make_response(const StoredResponse& stored, const Se
                                           const Presentation& presentation, Arena& arena) {
   ResponseHead head;
   head.status = selection.status;
-  bool room = choose_lines(stored, selection.status, presentation, arena, head.block);
+  bool room = choose_lines(stored, selection, presentation, arena, head.block);
   const auto add = [&](FieldName token, std::string_view value) {
     room = room && !value.empty();
     head.add_fresh(token, value);
@@ -189,7 +205,11 @@ std::optional<ResponseHead> make_response(const StoredResponse& stored, const Se
     add(FieldName::kContentLength, number_text(arena, length));
   };
   const bool chosen = selection.status != stored.policy.status;
-  if (chosen && (selection.status == 206 || selection.status == 416)) {
+  if (chosen && !selection.parts.empty()) {
+    const MultipartPlan plan = multipart_plan(stored, selection, *body_size);
+    add(FieldName::kContentType, plan.message_type(arena));
+    add_length(plan.bytes());
+  } else if (chosen && (selection.status == 206 || selection.status == 416)) {
     add(FieldName::kContentRange, content_range(arena, selection, *body_size));
     add_length(selection.status == 206 ? selection.end - selection.begin : 0);
   } else if (!chosen) {

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "http/message.h"
+#include "http/multipart.h"
 #include "http/policy.h"
 #include "http/range.h"
 #include "http/stored_response.h"
@@ -30,13 +31,24 @@ std::string_view format_cache_status(const CacheStatus& status, std::string_view
 struct Selection {
   uint16_t status = 200;  ///< the stored status, 304, 206 or 416
   bool body = true;       ///< false for HEAD and 304
-  uint64_t begin = 0;     ///< the span of the stored body to send
+  uint64_t begin = 0;     ///< the span of the stored body to send, unless there are `parts`
   uint64_t end = 0;
   bool conditions_failed = false;  ///< If-Match or If-Unmodified-Since did not hold: go alone
+  ByteSpans parts;                 ///< at least two of them: a multipart/byteranges answer
+  uint64_t boundary = 0;           ///< of the parts; chance, filled in by whoever answers
+};
+/// How the body can be read.
+enum class BodyAccess : uint8_t {
+  kAnywhere,
+  kForward,  ///< only once from front to back: parts in another order are not cut (RFC 9110 §14.2)
 };
 /// RFC 9110 §13.2.2 and §14.2; `body_size` nullopt: not known yet (ranges are then ignored).
 Selection select(const StoredResponse& stored, const RequestHead& request,
-                 std::optional<uint64_t> body_size);
+                 std::optional<uint64_t> body_size, BodyAccess access = BodyAccess::kAnywhere);
+
+/// The body of a selection with parts, of a stored body of `body_size` bytes.
+MultipartPlan multipart_plan(const StoredResponse& stored, const Selection& selection,
+                             uint64_t body_size);
 
 /// What a site adds to and takes from every response.
 struct Presentation {

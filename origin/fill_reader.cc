@@ -24,6 +24,12 @@ FillReader::~FillReader() {
   if (moved || !progress_->body.complete()) fills_.notify_owner(progress_);
 }
 
+void FillReader::seek(const http::ByteSpan& span) {
+  begin_ = at_ = span.begin;
+  end_ = span.end;
+  if (progress_->body.move(id_, at_)) fills_.notify_owner(progress_);
+}
+
 Chunk FillReader::peek(size_t max) {
   if (progress_->revalidated()) return peek_record(max);
   if (end_ && at_ >= *end_) return {{}, Chunk::kEnd};
