@@ -96,6 +96,7 @@ bool RequestFlow::answer_ourselves(Exchange& exchange, const Route& route) {
     if (request.target == "*" || (hops != nullptr && hops->value == "0")) {
       http::ResponseHead head;
       head.status = 204;
+      http::add_own_fields(context_.env.wall().ms, ours, kCacheName, exchange.arena(), head);
       head.add_fresh(http::FieldName::kAllow, kAllowed);
       answer(exchange, nullptr, head, {}, ours);
       return true;

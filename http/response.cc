@@ -229,6 +229,15 @@ std::optional<ResponseHead> make_response(const StoredResponse& stored, const Se
   return head;
 }
 
+void add_own_fields(int64_t now_ms, const CacheStatus& cache_status, std::string_view cache_name,
+                    Arena& arena, ResponseHead& head) {
+  char date[kDateSize];
+  const std::string_view own_date = arena.copy(format_date(now_ms, date));
+  if (!own_date.empty()) head.add_fresh(FieldName::kDate, own_date);
+  const std::string_view status = format_cache_status(cache_status, cache_name, arena);
+  if (!status.empty()) head.add_fresh(FieldName::kCacheStatus, status);
+}
+
 ResponseHead make_error(uint16_t status, std::string_view why, int64_t now_ms,
                         const CacheStatus& cache_status, std::string_view cache_name, Arena& arena,
                         std::string_view& body) {
@@ -243,17 +252,12 @@ ResponseHead make_error(uint16_t status, std::string_view why, int64_t now_ms,
              .add(why)
              .add("\n")
              .text();
-  const auto add = [&](FieldName token, std::string_view value) {
-    if (!value.empty()) head.add_fresh(token, value);
-  };
-  char date[kDateSize];
   const std::string_view length = number_text(arena, body.size());
   if (length.empty()) body = {};
-  add(FieldName::kDate, arena.copy(format_date(now_ms, date)));
-  add(FieldName::kCacheControl, "no-store");
-  add(FieldName::kContentType, "text/plain; charset=utf-8");
-  add(FieldName::kContentLength, length.empty() ? "0" : length);
-  add(FieldName::kCacheStatus, format_cache_status(cache_status, cache_name, arena));
+  add_own_fields(now_ms, cache_status, cache_name, arena, head);
+  head.add_fresh(FieldName::kCacheControl, "no-store");
+  head.add_fresh(FieldName::kContentType, "text/plain; charset=utf-8");
+  head.add_fresh(FieldName::kContentLength, length.empty() ? "0" : length);
   head.content_length = body.size();
   return head;
 }

@@ -66,6 +66,11 @@ std::optional<ResponseHead> make_response(const StoredResponse& stored, const Se
                                           const CacheStatus& cache_status,
                                           const Presentation& presentation, Arena& arena);
 
+/// Date and Cache-Status: what every answer of our own carries, besides what its caller puts there.
+/// What has no room in the arena is left out.
+void add_own_fields(int64_t now_ms, const CacheStatus& cache_status, std::string_view cache_name,
+                    Arena& arena, ResponseHead& head);
+
 /// An answer of our own: `Cache-Control: no-store`, Date, a short text/plain body of the status and
 /// `why`. `body` is set to the text (arena); what has no room is left out, so that there is always
 /// an answer.

@@ -1,0 +1,81 @@
+#include "tests/e2e/harness/node.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <thread>
+
+namespace perigee::e2e {
+
+uint16_t port_in(const std::string& output) {
+  constexpr std::string_view kBefore = "listening on http://";
+  const size_t at = output.find(kBefore);
+  if (at == std::string::npos) return 0;
+  const size_t end = output.find('\n', at);
+  if (end == std::string::npos) return 0;
+  const size_t colon = output.rfind(':', end);
+  return static_cast<uint16_t>(std::strtoul(output.c_str() + colon + 1, nullptr, 10));
+}
+
+Node::Node(NodeOptions options) : options_(std::move(options)) {
+  if (options_.store.empty()) options_.store = folder_.file("store");
+  start();
+}
+
+Node::~Node() {
+  if (!process_->running()) return;
+  EXPECT_TRUE(stop()) << output();
+}
+
+std::string Node::url(const std::string& target) const {
+  return "http://127.0.0.1:" + std::to_string(port_) + target;
+}
+
+void Node::start() {
+  std::vector<std::string> arguments = {PERIGEE_BINARY};
+  if (options_.config.empty()) {
+    arguments.insert(arguments.end(), {"--origin", options_.origin});
+  } else {
+    arguments.insert(arguments.end(), {"-c", folder_.write("perigee.toml", options_.config)});
+  }
+  arguments.insert(arguments.end(),
+                   {"--listen", options_.listen, "--store", options_.store, "--store-size",
+                    options_.store_size, "--workers", std::to_string(options_.workers)});
+  process_ =
+      std::make_unique<Process>(ProcessOptions{.arguments = arguments, .limits = options_.limits});
+  const bool ready = eventually([this] {
+    port_ = port_in(process_->out());
+    return port_ != 0 || !process_->running();
+  });
+  ASSERT_TRUE(ready && port_ != 0) << "the node did not start:\n" << output();
+  // The same place when it is started again.
+  const size_t colon = options_.listen.rfind(':');
+  options_.listen = options_.listen.substr(0, colon + 1) + std::to_string(port_);
+}
+
+bool Node::stop() {
+  for (int round = 0; round < 400 && process_->running(); ++round) {
+    // The second one and those after it end what is in flight.
+    process_->signal(SIGTERM);
+    for (int i = 0; i < 20 && process_->running(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+  }
+  return !process_->running() && process_->wait() == 0;
+}
+
+void Node::kill() {
+  process_->signal(SIGKILL);
+  EXPECT_EQ(process_->wait(), -SIGKILL);
+}
+
+size_t Node::memory_bytes() const {
+  const std::string status = read_file("/proc/" + std::to_string(process_->pid()) + "/status");
+  const size_t at = status.find("RssAnon:");
+  if (at == std::string::npos) return 0;
+  return std::strtoul(status.c_str() + at + 8, nullptr, 10) * 1024;
+}
+
+}  // namespace perigee::e2e
