@@ -128,7 +128,10 @@ void LoopFills::refresh_behind(FillRequest&& request) {
   {
     FillTable::Shard& shard = table_.shard(request.join);
     const std::lock_guard lock(shard.mutex);
-    if (shard.fills.count(request.join.lo) > 0 || !table_.take_permit()) return;
+    if (shard.fills.count(request.join.lo) > 0) return;
+    // The refresh that was in flight when the stale response was looked up may just have ended.
+    if (is_news(table_.shared().store.lookup(request.join, request.join_key, 0), request)) return;
+    if (!table_.take_permit()) return;
     progress = make_progress(request);
     shard.fills.emplace(request.join.lo, progress);
   }

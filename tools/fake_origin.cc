@@ -104,10 +104,16 @@ class FakeOrigin::Connection final : public Wire {
   }
   bool read_body(FakeRequest& request) override {
     if (std::exchange(body_read_, true)) return true;
+    bool whole = true;
     if (const auto length = request.field("Content-Length")) {
-      return take(std::strtoull(length->c_str(), nullptr, 10), request.body);
+      whole = take(std::strtoull(length->c_str(), nullptr, 10), request.body);
+    } else if (request.field("Transfer-Encoding")) {
+      whole = read_chunks(request.body);
     }
-    return !request.field("Transfer-Encoding") || read_chunks(request.body);
+    // Known to last() before anything that is sent after it can be seen.
+    const std::lock_guard lock(origin_.mutex_);
+    origin_.last_[request.path] = request;
+    return whole;
   }
   void finish() override {
     ::shutdown(fd_, SHUT_WR);
@@ -275,8 +281,6 @@ void FakeOrigin::answer(FakeRequest& request, Wire& wire) {
   }
   changed_.notify_all();
   if (wire.wait_while_held(request.path)) script(request, wire);
-  const std::lock_guard lock(mutex_);
-  if (!request.body.empty()) last_[request.path] = request;
 }
 
 void FakeOrigin::set(const std::string& path, FakeScript script) {
