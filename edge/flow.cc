@@ -9,6 +9,13 @@ namespace perigee::edge {
 
 using http::CacheStatus;
 
+namespace {
+
+/// What stale-if-error is for (RFC 5861 §4).
+bool is_failure(uint16_t status) { return status == 500 || (status >= 502 && status <= 504); }
+
+}  // namespace
+
 void Flow::on_warmed() {
   stage = Stage::kNew;
   parent_.proceed(exchange_, this);
@@ -29,13 +36,9 @@ void Flow::on_fill_released() {
 void Flow::on_fill_head(std::shared_ptr<origin::FillSession> session, bool own) {
   session_ = std::move(session);
   const http::StoredResponse& response = session_->response();
-  bool forbidden = false;
   const uint16_t status = session_->origin_status();
-  const bool failed = status == 500 || (status >= 502 && status <= 504);
-  if (failed &&
-      parent_.serve_stale(exchange_, *this, http::OriginFailure::kServerError, status, forbidden)) {
-    return;
-  }
+  const CacheStatus gone{.forward = decision.forward, .forward_status = status, .collapsed = !own};
+  if (is_failure(status) && serve_stale(http::OriginFailure::kServerError, gone)) return;
   const std::optional<uint64_t> size = session_->body_size();
   // A body that is not kept whole can be read only as it comes.
   const bool kept = session_->storing() || session_->revalidated();
@@ -86,14 +89,17 @@ void Flow::go_alone() {
 }
 
 void Flow::on_fill_failed(const origin::FetchError& error) {
-  bool forbidden = false;
-  const bool unreachable = error.unreachable();
-  if (unreachable || error.kind == origin::FetchError::kBusy) {
-    if (parent_.serve_stale(exchange_, *this, http::OriginFailure::kUnreachable, {}, forbidden))
-      return;
-  }
-  const uint16_t status = forbidden && unreachable ? 504 : error.status();
-  parent_.fail(exchange_, this, status, error.message, {.forward = decision.forward});
+  const CacheStatus gone{.forward = decision.forward};
+  const bool coverable = error.unreachable() || error.kind == origin::FetchError::kBusy;
+  if (coverable && serve_stale(http::OriginFailure::kUnreachable, gone)) return;
+  const uint16_t status = forbidden_ && error.unreachable() ? 504 : error.status();
+  parent_.fail(exchange_, this, status, error.message, gone);
+}
+
+bool Flow::serve_stale(http::OriginFailure failure, const CacheStatus& cache) {
+  // What goes alone asked for the origin's own answer.
+  if (decision.action == http::Action::kPass) return false;
+  return parent_.serve_stale(exchange_, *this, failure, cache, forbidden_);
 }
 
 void Flow::on_fetch_interim(const http::ReceivedResponse& interim) {
@@ -111,12 +117,13 @@ void Flow::on_fetch_interim(const http::ReceivedResponse& interim) {
 }
 
 void Flow::on_fetch_head(const http::ReceivedResponse& received, const http::ResponseTimes& times) {
+  const CacheStatus cache{.forward = decision.forward, .forward_status = received.status};
+  if (is_failure(received.status) && serve_stale(http::OriginFailure::kServerError, cache)) return;
   const http::RequestHead& request = exchange_.request();
   const Route route =
       edge::route(request, parent_.context_.config, parent_.context_.store, parent_.scratch_);
   const http::Admission admission = http::admit(request, received, times, **route.policy);
   image = http::make_head_image(received, times, {.content_length = received.content_length});
-  const CacheStatus cache{.forward = decision.forward, .forward_status = received.status};
   const std::optional<http::StoredResponse> response =
       http::view_head_image(image, admission.policy);
   if (!response) {
@@ -142,9 +149,7 @@ void Flow::on_fetch_head(const http::ReceivedResponse& received, const http::Res
   parent_.respond(exchange_, *head, received.has_body ? fetch.get() : nullptr, cache);
 }
 
-void Flow::on_fetch_failed(const origin::FetchError& error) {
-  parent_.fail(exchange_, this, error.status(), error.message, {.forward = decision.forward});
-}
+void Flow::on_fetch_failed(const origin::FetchError& error) { on_fill_failed(error); }
 
 void Flow::invalidate(const http::StoredResponse& response) {
   // In force before the first byte of this answer leaves (RFC 9111 §4.4).
@@ -179,15 +184,14 @@ void Flow::note_head_response(const http::ReceivedResponse& head) {
 }
 
 void Flow::on_purged(const base::Status& status) {
-  const CacheStatus ours{.forward = http::Forward::kBypass};
   if (!status.ok()) {
     return parent_.fail(exchange_, this, 503, "purged, but not durable: " + status.error().message,
-                        ours);
+                        {.forward = http::Forward::kBypass});
   }
   http::ResponseHead head;
   http::add_own_fields(parent_.context_.env.wall().ms, ours, kCacheName, exchange_.arena(), head);
   const std::string_view json = purge_answer(purge, exchange_.arena(), head);
-  parent_.answer(exchange_, this, head, json, ours);
+  parent_.answer(exchange_, this, head, json);
 }
 
 }  // namespace perigee::edge

@@ -65,12 +65,16 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
 
  private:
   void go_alone();
+  /// Answers from a stale copy instead of what the origin said or did not say. False: it cannot;
+  /// `forbidden_` says whether a copy is there that must not be used.
+  bool serve_stale(http::OriginFailure failure, const http::CacheStatus& cache);
   void invalidate(const http::StoredResponse& response);
   void note_head_response(const http::ReceivedResponse& head);
 
   RequestFlow& parent_;
   http::Exchange& exchange_;
   std::shared_ptr<origin::FillSession> session_;
+  bool forbidden_ = false;
 };
 
 }  // namespace perigee::edge

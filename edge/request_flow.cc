@@ -5,6 +5,7 @@
 #include "edge/flow.h"
 #include "edge/purge.h"
 #include "http/cache_key.h"
+#include "http/date.h"
 #include "http/forward.h"
 #include "http/freshness.h"
 #include "http/preconditions.h"
@@ -51,19 +52,25 @@ void RequestFlow::proceed(Exchange& exchange, Flow* flow) {
   const RequestHead& request = exchange.request();
   const Route route = edge::route(request, context_.config, context_.store, scratch_);
   if (flow == nullptr && answer_ourselves(exchange, route)) return;
-
-  const http::PolicyOptions& policy = **route.policy;
   Lookup lookup = look_up(request, route);
   if (lookup.found.state == Found::kCold) return warm(exchange, flow, route, lookup);
+  act(exchange, flow, route, lookup);
+}
+
+void RequestFlow::act(Exchange& exchange, Flow* flow, const Route& route, Lookup& lookup) {
+  const RequestHead& request = exchange.request();
+  const http::PolicyOptions& policy = **route.policy;
   const http::StoredResponse* stored = lookup.stored ? &*lookup.stored : nullptr;
   const Decision decision =
       http::decide(stored, lookup.vary_miss, request, context_.env.wall().ms, policy);
   switch (decision.action) {
     case Action::kServe:
-      return serve(exchange, flow, route, lookup, decision, {});
+      return serve(exchange, flow, route, lookup, decision.age_s,
+                   {.hit = true, .ttl_s = decision.ttl_s});
     case Action::kServeStale:
       refresh_behind(exchange, route);
-      return serve(exchange, flow, route, lookup, decision, "stale-while-revalidate");
+      return serve(exchange, flow, route, lookup, decision.age_s,
+                   {.hit = true, .ttl_s = decision.ttl_s, .detail = "stale-while-revalidate"});
     case Action::kFetch:
     case Action::kRevalidate:
       // A body-less fetch cannot fill anything: HEAD goes alone (http-rules 2.10).
@@ -92,13 +99,12 @@ bool RequestFlow::answer_ourselves(Exchange& exchange, const Route& route) {
     return true;
   }
   if (request.method == Method::kOptions) {
-    const http::Field* hops = request.fields.find(http::FieldName::kMaxForwards);
-    if (request.target == "*" || (hops != nullptr && hops->value == "0")) {
+    if (request.target == "*" || http::max_forwards(request) == 0u) {
       http::ResponseHead head;
       head.status = 204;
       http::add_own_fields(context_.env.wall().ms, ours, kCacheName, exchange.arena(), head);
       head.add_fresh(http::FieldName::kAllow, kAllowed);
-      answer(exchange, nullptr, head, {}, ours);
+      answer(exchange, nullptr, head, {});
       return true;
     }
   }
@@ -147,28 +153,22 @@ RequestFlow::Lookup RequestFlow::look_up(const RequestHead& request, const Route
 }
 
 void RequestFlow::serve(Exchange& exchange, Flow* flow, const Route& route, Lookup& lookup,
-                        const Decision& decision, std::string_view detail,
-                        std::optional<uint16_t> forward_status) {
+                        int64_t age_s, const CacheStatus& cache) {
   const auto& record = lookup.found.record;
   http::Selection part = http::select(*lookup.stored, exchange.request(), record.body.size());
   if (part.conditions_failed) {
     const Decision alone{.action = Action::kPass, .forward = http::Forward::kRequest};
     return relay(exchange, flow, route, alone);
   }
-  const CacheStatus cache{.hit = decision.forward == http::Forward::kNone,
-                          .forward = decision.forward,
-                          .forward_status = forward_status,
-                          .ttl_s = decision.ttl_s,
-                          .detail = detail};
   if (!part.parts.empty()) {
     part.boundary = context_.env.random();
     flow = block(exchange, flow);
-    if (flow == nullptr) return fail(exchange, nullptr, 503, "no memory for this request", {});
+    if (flow == nullptr) return fail(exchange, nullptr, 503, "no memory for this request", cache);
   }
   const std::optional<http::ResponseHead> head =
-      http::make_response(*lookup.stored, part, record.body.size(), decision.age_s, cache,
+      http::make_response(*lookup.stored, part, record.body.size(), age_s, cache,
                           presentation(*route.site), exchange.arena());
-  if (!head) return fail(exchange, flow, 503, "no memory for this request", {});
+  if (!head) return fail(exchange, flow, 503, "no memory for this request", cache);
   const cache_store::SlabWord* slab = lookup.found.pin.word();
   PinnedBody body(context_.store, std::move(lookup.found.pin), record.body, record.body_offset,
                   {part.begin, part.end});
@@ -195,10 +195,12 @@ void RequestFlow::warm(Exchange& exchange, Flow* flow, const Route& route, const
   flow->stage = Flow::Stage::kWarming;
   const bool again = ++flow->attempts < Flow::kAttempts;
   if (again && context_.env.offload(base::Lane::kLatency, job, flow->pending)) return;
+  // As if nothing were stored; alone, since others may wait for the record to be verified.
   Lookup nothing;
   nothing.key = lookup.key;
+  flow->stage = Flow::Stage::kNew;
   flow->mode = origin::JoinMode::kAlone;
-  fill(exchange, flow, route, nothing, {.action = Action::kFetch});
+  act(exchange, flow, route, nothing);
 }
 
 void RequestFlow::fill(Exchange& exchange, Flow* flow, const Route& route, Lookup& lookup,
@@ -238,6 +240,9 @@ bool RequestFlow::make_fill_request(const RequestHead& request, const Route& rou
   out.stored = std::move(lookup.found);
   out.arena = std::make_unique<http::Arena>();
   if (!http::copy_head(request, out.head, *out.arena)) return false;
+  // What is fetched and stored is the GET's answer, also when a HEAD met a copy to refresh.
+  out.head.method = Method::kGet;
+  out.head.method_text = "GET";
   out.fields = http::HeaderList(out.arena->alloc_span<http::Field>(limits::kOriginFields));
   const http::ForwardOptions options{.site_name = route.site_name,
                                      .scheme = request.scheme,
@@ -301,7 +306,7 @@ void RequestFlow::purge(Exchange& exchange, const Route& route) {
 }
 
 bool RequestFlow::serve_stale(Exchange& exchange, Flow& flow, http::OriginFailure failure,
-                              std::optional<uint16_t> forward_status, bool& forbidden) {
+                              CacheStatus cache, bool& forbidden) {
   const Route route = edge::route(exchange.request(), context_.config, context_.store, scratch_);
   Lookup lookup = look_up(exchange.request(), route);
   forbidden = false;
@@ -312,12 +317,9 @@ bool RequestFlow::serve_stale(Exchange& exchange, Flow& flow, http::OriginFailur
     return false;
   }
   const http::Freshness age = http::freshness(*lookup.stored, now_ms);
-  // An origin that answered was asked: not a hit (RFC 9211 §2.1).
-  const Decision stale{.action = Action::kServeStale,
-                       .forward = forward_status ? flow.decision.forward : http::Forward::kNone,
-                       .ttl_s = http::remaining_seconds(age),
-                       .age_s = http::age_seconds(age)};
-  serve(exchange, &flow, route, lookup, stale, "stale-if-error", forward_status);
+  cache.ttl_s = http::remaining_seconds(age);
+  cache.detail = "stale-if-error";
+  serve(exchange, &flow, route, lookup, http::age_seconds(age), cache);
   return true;
 }
 
@@ -337,11 +339,22 @@ void RequestFlow::fail(Exchange& exchange, Flow* flow, uint16_t status, std::str
   std::string_view body;
   const http::ResponseHead head = http::make_error(status, why, context_.env.wall().ms, cache,
                                                    kCacheName, exchange.arena(), body);
-  answer(exchange, flow, head, body, cache);
+  send_text(exchange, flow, head, body, cache);
 }
 
-void RequestFlow::answer(Exchange& exchange, Flow* flow, const http::ResponseHead& head,
-                         std::string_view text, const CacheStatus& cache) {
+void RequestFlow::answer(Exchange& exchange, Flow* flow, http::ResponseHead head,
+                         std::string_view text) {
+  const CacheStatus ours{.forward = http::Forward::kBypass};
+  http::Arena& arena = exchange.arena();
+  char date[http::kDateSize];
+  head.add_fresh(http::FieldName::kDate,
+                 arena.copy(http::format_date(context_.env.wall().ms, date)));
+  head.add_fresh(http::FieldName::kCacheStatus, http::format_cache_status(ours, kCacheName, arena));
+  send_text(exchange, flow, head, text, ours);
+}
+
+void RequestFlow::send_text(Exchange& exchange, Flow* flow, const http::ResponseHead& head,
+                            std::string_view text, const CacheStatus& cache) {
   http::BodySource* source = nullptr;
   const bool has_body =
       !text.empty() && !http::never_has_body(exchange.request().method, head.status);

@@ -1,7 +1,7 @@
 // One request, from its head to its answer: look up, decide, do what was decided.
 //
-// The file to read first. Each step returns a value to proceed(), which holds the only switch over
-// a Decision. A hit is answered inside on_request() without state of its own; whatever must wait
+// The file to read first. Each step returns a value to act(), which holds the only switch over a
+// Decision. A hit is answered inside on_request() without state of its own; whatever must wait
 // becomes a Flow in the exchange's arena, which goes through proceed() again when it is woken. It
 // knows exchanges, the store and origins; never channels, codecs or connections. One loop.
 #pragma once
@@ -44,12 +44,13 @@ class RequestFlow final : public http::RequestSink {
 
   /// `flow`: the request has waited before.
   void proceed(http::Exchange& exchange, Flow* flow);
+  /// Decides over what is stored and does it: the only switch over a Decision.
+  void act(http::Exchange& exchange, Flow* flow, const Route& route, Lookup& lookup);
   /// True: it was ours to answer (421, PURGE, OPTIONS *, 508), and is.
   bool answer_ourselves(http::Exchange& exchange, const Route& route);
   Lookup look_up(const http::RequestHead& request, const Route& route);
   void serve(http::Exchange& exchange, Flow* flow, const Route& route, Lookup& lookup,
-             const http::Decision& decision, std::string_view detail,
-             std::optional<uint16_t> forward_status = std::nullopt);
+             int64_t age_s, const http::CacheStatus& cache);
   void warm(http::Exchange& exchange, Flow* flow, const Route& route, const Lookup& lookup);
   void fill(http::Exchange& exchange, Flow* flow, const Route& route, Lookup& lookup,
             const http::Decision& decision);
@@ -57,18 +58,20 @@ class RequestFlow final : public http::RequestSink {
   void relay(http::Exchange& exchange, Flow* flow, const Route& route,
              const http::Decision& decision);
   void purge(http::Exchange& exchange, const Route& route);
-  /// After the origin failed; `forward_status`: what it answered, if anything. False: not from the
-  /// cache; `forbidden`: a copy is there and must not be used.
+  /// Instead of the origin's answer; `cache` says why the request went forward and what came of it.
+  /// False: not from the cache; `forbidden`: a copy is there and must not be used.
   bool serve_stale(http::Exchange& exchange, Flow& flow, http::OriginFailure failure,
-                   std::optional<uint16_t> forward_status, bool& forbidden);
+                   http::CacheStatus cache, bool& forbidden);
   /// The flow of an exchange that must wait; null when there is no memory for it.
   Flow* block(http::Exchange& exchange, Flow* flow);
   bool make_fill_request(const http::RequestHead& request, const Route& route, Lookup& lookup,
                          origin::FillRequest& out);
   void fail(http::Exchange& exchange, Flow* flow, uint16_t status, std::string_view why,
             const http::CacheStatus& cache);
-  void answer(http::Exchange& exchange, Flow* flow, const http::ResponseHead& head,
-              std::string_view text, const http::CacheStatus& cache);
+  /// An answer of our own that is no error: Date and Cache-Status are added.
+  void answer(http::Exchange& exchange, Flow* flow, http::ResponseHead head, std::string_view text);
+  void send_text(http::Exchange& exchange, Flow* flow, const http::ResponseHead& head,
+                 std::string_view text, const http::CacheStatus& cache);
   void respond(http::Exchange& exchange, const http::ResponseHead& head, http::BodySource* body,
                const http::CacheStatus& cache);
   void end(http::Exchange& exchange, uint64_t body_bytes, bool whole);

@@ -1,6 +1,7 @@
 #include "http/forward.h"
 
 #include <algorithm>
+#include <charconv>
 
 namespace perigee::http {
 namespace {
@@ -180,6 +181,15 @@ std::string_view forwarded_value(const ForwardOptions& options, Arena& arena) {
   return arena.copy(text.append(";proto=").append(options.scheme));
 }
 
+/// The field as it goes on: the hop to the origin is counted (RFC 9110 §7.6.2).
+Field counted_down(const Field& field, const RequestHead& request, Arena& arena) {
+  const std::optional<uint64_t> hops = max_forwards(request);
+  if (field.token != FieldName::kMaxForwards || !hops || *hops == 0) return field;
+  char digits[24];
+  const auto end = std::to_chars(digits, digits + sizeof digits, *hops - 1).ptr;
+  return {field.token, field.name, arena.copy({digits, static_cast<size_t>(end - digits)})};
+}
+
 bool add_own_fields(const RequestHead& request, const ForwardOptions& options, Arena& arena,
                     HeaderList& out) {
   const auto add = [&](FieldName token, std::string_view value) {
@@ -256,7 +266,7 @@ bool forwarded_fields(const RequestHead& request, const ForwardOptions& options,
     if (is_appended_to(field.token)) continue;
     const bool sent =
         options.shared ? is_selecting(field, connection, policy) : !is_stripped(field, connection);
-    if (sent && !out.add(field)) return false;
+    if (sent && !out.add(counted_down(field, request, arena))) return false;
   }
   return add_own_fields(request, options, arena, out);
 }
@@ -273,6 +283,17 @@ bool add_validators(const StoredResponse& stored, HeaderList& out) {
            room;
   }
   return room;
+}
+
+std::optional<uint64_t> max_forwards(const RequestHead& request) {
+  if (request.method != Method::kOptions) return std::nullopt;
+  const Field* field = request.fields.find(FieldName::kMaxForwards);
+  if (field == nullptr) return std::nullopt;
+  const std::string_view text = field->value;
+  uint64_t hops = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), hops);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return hops;
 }
 
 bool loops(const RequestHead& request, std::string_view cdn_id) {

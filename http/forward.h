@@ -2,6 +2,8 @@
 // fields.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -29,12 +31,15 @@ struct ForwardOptions {
 HeaderList selecting_fields(const HeaderList& request, const PolicyOptions& policy,
                             std::span<Field> storage);
 
-/// Appends the fields to forward: the client's, then Via, CDN-Loop, X-Forwarded-* and, when not
-/// shared, Forwarded. Views into the request and the arena. False: no room.
+/// Appends the fields to forward: the client's, Max-Forwards of an OPTIONS one less, then Via,
+/// CDN-Loop, X-Forwarded-* and, when not shared, Forwarded. Views into the request and the arena.
+/// False: no room.
 bool forwarded_fields(const RequestHead& request, const ForwardOptions& options,
                       const PolicyOptions& policy, Arena& arena, HeaderList& out);
 /// Adds If-None-Match and If-Modified-Since from what is stored (RFC 9111 §4.3.1).
 bool add_validators(const StoredResponse& stored, HeaderList& out);
+/// Max-Forwards of an OPTIONS (RFC 9110 §7.6.2). nullopt: none, or not a number.
+std::optional<uint64_t> max_forwards(const RequestHead& request);
 /// CDN-Loop names `cdn_id`: the request went through this tier before (508).
 bool loops(const RequestHead& request, std::string_view cdn_id);
 

@@ -192,7 +192,8 @@ bool FakeEnv::poll_channels() {
 
 bool FakeEnv::turn() {
   wheel_.advance(now_);
-  bool ran = run_tasks();
+  bool ran = each_turn && each_turn();
+  ran = run_tasks() || ran;
   ran = run_answers() || ran;
   ran = finish_jobs() || ran;
   ran = poll_channels() || ran;

@@ -50,7 +50,9 @@ class FakeEnv : public base::Env {
   base::Pending connect(const base::Endpoint& endpoint, base::OnConnect on_connect) override;
 
   // --- driving ---
-  /// One turn: the tasks queued so far, answers that are due, finished jobs, ready channels, then
+  /// What stands at the top of each turn, as a worker's run list does. True: something ran.
+  std::function<bool()> each_turn;
+  /// One turn: each_turn, then the tasks queued so far, answers that are due, finished jobs, ready channels, then
   /// queued jobs (unless held). True: something ran.
   bool turn();
   /// Turns until nothing runs. CHECKs against spinning: a level-triggered event nobody takes never

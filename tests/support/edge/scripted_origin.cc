@@ -1,0 +1,145 @@
+// The origin's side of each pipe: one request after another, parsed just far enough.
+#include "tests/support/edge/scripted_origin.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "http/headers.h"
+#include "http/message.h"
+#include "tests/support/edge/wire.h"
+
+namespace perigee::test {
+
+std::string value_of(const Lines& lines, std::string_view name) {
+  const auto it = std::find_if(lines.begin(), lines.end(),
+                               [&](const auto& line) { return http::iequals(line.first, name); });
+  return it == lines.end() ? "" : it->second;
+}
+
+Reply& Reply::line(std::string_view name, std::string_view value) {
+  lines_.emplace_back(name, value);
+  return *this;
+}
+
+Reply& Reply::body(std::string text) {
+  body_ = std::move(text);
+  has_body_ = true;
+  return *this;
+}
+
+Reply& Reply::chunked(std::string text) {
+  chunked_ = true;
+  return body(std::move(text));
+}
+
+Reply& Reply::stops_after(size_t bytes) {
+  sent_ = bytes;
+  return *this;
+}
+
+Reply& Reply::after_interim(std::string_view head) {
+  interim_ += "HTTP/1.1 " + std::string(head) + "\r\n";
+  return *this;
+}
+
+std::string Reply::wire(std::string_view method) const {
+  std::string out = interim_ + "HTTP/1.1 " + std::to_string(status_) + " " +
+                    std::string(http::reason_phrase(status_)) + "\r\n";
+  for (const auto& [name, value] : lines_) out += name + ": " + value + "\r\n";
+  const bool bodiless = status_ == 304 || status_ == 204;
+  if (chunked_) {
+    out += "Transfer-Encoding: chunked\r\n";
+  } else if (!bodiless) {
+    out += "Content-Length: " + std::to_string(body_.size()) + "\r\n";
+  }
+  out += "\r\n";
+  if (bodiless || method == "HEAD" || !has_body_) return out;
+  const std::string sent = body_.substr(0, sent_);
+  return out + (chunked_ ? chunk(sent) + (sent_ == SIZE_MAX ? "0\r\n\r\n" : "") : sent);
+}
+
+/// One connection to the origin.
+class ScriptedOrigin::Caller final : public base::ChannelUser {
+ public:
+  Caller(ScriptedOrigin& origin, std::unique_ptr<MemoryChannel> far)
+      : origin_(origin), far_(std::move(far)) {
+    far_->bind(this);
+    far_->want(true, false);
+  }
+  void on_ready(bool, bool) noexcept override {
+    bytes += far_->read();
+    if (far_->other_gone()) {
+      open = false;
+      far_->want(false, false);
+    }
+    origin_.serve(*this);
+  }
+  MemoryChannel& channel() { return *far_; }
+  void close() {
+    open = false;
+    far_.reset();
+  }
+
+  std::string bytes;
+  bool open = true;
+
+ private:
+  ScriptedOrigin& origin_;
+  std::unique_ptr<MemoryChannel> far_;
+};
+
+ScriptedOrigin::ScriptedOrigin(FakeEnv& env) : env_(env) {
+  env_.on_connect = [this](const base::Endpoint&) -> std::optional<FakeEnv::ConnectResult> {
+    if (away_) return base::Error{base::ErrorCode::kConnect, 111, "connection refused"};
+    MemoryPipe pipe = make_memory_pipe(env_);
+    callers_.push_back(std::make_unique<Caller>(*this, std::move(pipe.far)));
+    return std::unique_ptr<base::Channel>(std::move(pipe.near));
+  };
+}
+
+ScriptedOrigin::~ScriptedOrigin() = default;
+
+void ScriptedOrigin::serve(Caller& caller) {
+  while (std::optional<WireMessage> message = take_message(caller.bytes, MessageKind::kRequest)) {
+    Asked request;
+    const std::string& first = message->first_line;
+    request.method = first.substr(0, first.find(' '));
+    request.target = first.substr(first.find(' ') + 1);
+    request.target.resize(request.target.find(' '));
+    request.lines = std::move(message->lines);
+    request.body = std::move(message->body);
+    asked.push_back(request);
+    last_ = &caller;
+    held_.emplace_back(&caller, std::move(request));
+  }
+  if (!holding_) release();
+}
+
+void ScriptedOrigin::release() {
+  holding_ = false;
+  for (auto& [caller, request] : std::exchange(held_, {})) {
+    if (!caller->open) continue;
+    const auto script = scripts_.find(request.target);
+    const Reply reply = script == scripts_.end() ? Reply(404) : script->second(request);
+    caller->channel().write(reply.wire(request.method));
+  }
+}
+
+void ScriptedOrigin::send(std::string_view bytes) { last_->channel().write(bytes); }
+void ScriptedOrigin::finish() { last_->channel().finish(); }
+void ScriptedOrigin::reset() { last_->channel().abort(); }
+bool ScriptedOrigin::connection_open() const { return last_ != nullptr && last_->open; }
+
+size_t ScriptedOrigin::asked_for(std::string_view target) const {
+  return static_cast<size_t>(std::count_if(asked.begin(), asked.end(),
+                                           [&](const Asked& one) { return one.target == target; }));
+}
+
+void ScriptedOrigin::go_away() {
+  away_ = true;
+  for (const auto& caller : callers_) {
+    if (caller->open) caller->close();
+  }
+}
+
+}  // namespace perigee::test

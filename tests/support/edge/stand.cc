@@ -1,0 +1,162 @@
+// Builds the node from a configuration file in a temporary folder, as the server does.
+#include "tests/support/edge/stand.h"
+
+#include <stdlib.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "edge/config_reader.h"
+#include "http/cache_key.h"
+
+namespace perigee::test {
+
+namespace {
+constexpr uint64_t kStoreBytes = 18 << 20;
+constexpr int64_t kStepMs = 50;
+}  // namespace
+
+size_t Answer::count(std::string_view name) const {
+  size_t found = 0;
+  for (const auto& line : lines) found += http::iequals(line.first, name) ? 1 : 0;
+  return found;
+}
+
+base::Status FaultyIo::pwrite(uint64_t offset, std::span<const std::byte> bytes) {
+  if (refuse_writes) return base::Error{base::ErrorCode::kIo, EIO, "the disk refuses"};
+  return file_->pwrite(offset, bytes);
+}
+
+base::Status FaultyIo::pwrite_durable(uint64_t offset, std::span<const std::byte> bytes) {
+  if (refuse_writes) return base::Error{base::ErrorCode::kIo, EIO, "the disk refuses"};
+  return file_->pwrite_durable(offset, bytes);
+}
+
+Stand::Stand(const std::string& site) {
+  std::string name = std::filesystem::temp_directory_path() / "perigee-stand-XXXXXX";
+  CHECK(mkdtemp(name.data()) != nullptr);
+  folder_ = name;
+  std::ofstream(folder_ + "/perigee.toml")
+      << "[[site]]\nhosts = [\"site.test\"]\norigin = \"http://127.0.0.1:9\"\n"
+      << site << "\n";
+  base::Result<edge::Config> config = edge::read_config_file(folder_ + "/perigee.toml");
+  if (!config.ok()) std::fprintf(stderr, "%s\n", config.error().message.c_str());
+  config_ = std::move(config).value();
+  config_.store.size_bytes = kStoreBytes;
+  start();
+}
+
+Stand::~Stand() {
+  stop();
+  std::filesystem::remove_all(folder_);
+}
+
+void Stand::start() {
+  io_ = std::make_unique<FaultyIo>();
+  io = io_.get();
+  const cache_store::StoreOptions options{.path = folder_ + "/store", .size_bytes = kStoreBytes};
+  auto opened = cache_store::Store::open(options, *io_, *this, env.wall().ms);
+  store_ = std::move(opened).value();
+  access_log_ = std::make_unique<edge::AccessLog>(config_.log);
+  node_ = edge::Node::make(config_, *store_, metrics, *access_log_).value();
+  worker = std::make_unique<edge::Worker>(*node_, env);
+  env.each_turn = [this] { return worker->turn(); };
+}
+
+void Stand::stop() {
+  client_.reset();
+  worker->stop();
+  run();
+  env.each_turn = nullptr;
+  worker.reset();
+  env.run();
+  node_.reset();
+  access_log_.reset();
+  store_.reset();
+  io_.reset();
+}
+
+void Stand::restart() {
+  stop();
+  start();
+}
+
+void Stand::pass_ms(int64_t ms) {
+  for (; ms > 0; ms -= kStepMs) env.advance(std::min(ms, kStepMs));
+}
+
+Answer Stand::ask(std::string_view method, std::string_view target, std::string_view lines,
+                  std::string_view body) {
+  if (client_ == nullptr || client_->saw_end()) client_ = std::make_unique<Client>(*this);
+  const Answer answer = client_->ask(method, target, lines, body).answer();
+  run();
+  return answer;
+}
+
+cache_store::Found Stand::stored(std::string_view target) {
+  std::string key;
+  http::make_cache_key("http", "site.test", target, key);
+  const cache_store::Digest digest = store_->digest(key);
+  return store_->lookup(digest, key, 0);
+}
+
+uint64_t Stand::pins(std::string_view target) {
+  const cache_store::Found found = stored(target);
+  CHECK(found.pin);
+  return (found.pin.word()->life_pins.load() & UINT32_MAX) - 1;
+}
+
+void Stand::poison(std::string_view target) {
+  const cache_store::Found found = stored(target);
+  CHECK(found.pin);
+  // What the SIGBUS handler does.
+  const_cast<cache_store::SlabWord*>(found.pin.word())->poisoned.store(true);
+}
+
+Client::Client(Stand& stand, std::string_view address) : stand_(stand) {
+  MemoryPipe pipe = make_memory_pipe(stand.env);
+  pipe.near->mutable_peer().remote = base::Address::parse(address).value();
+  pipe_ = std::move(pipe.far);
+  stand.worker->adopt(std::move(pipe.near));
+}
+
+Client& Client::write(std::string_view bytes) {
+  pipe_->write(bytes);
+  return *this;
+}
+
+Client& Client::ask(std::string_view method, std::string_view target, std::string_view lines,
+                    std::string_view body) {
+  heads_.push_back(method == "HEAD");
+  std::string request = std::string(method) + " " + std::string(target) + " HTTP/1.1\r\n";
+  if (lines.find("Host:") == std::string_view::npos) request += "Host: site.test\r\n";
+  request += lines;
+  if (!body.empty()) request += "Content-Length: " + std::to_string(body.size()) + "\r\n";
+  return write(request + "\r\n" + std::string(body));
+}
+
+std::string Client::arrived() {
+  stand_.run();
+  return std::exchange(bytes_, {}) + pipe_->read();
+}
+
+Answer Client::answer() {
+  stand_.run();
+  bytes_ += pipe_->read();
+  // What it took makes room for more.
+  stand_.run();
+  bytes_ += pipe_->read();
+  const bool head = !heads_.empty() && heads_.front();
+  const auto kind = head ? MessageKind::kAnswerToHead : MessageKind::kAnswer;
+  std::optional<WireMessage> message = take_message(bytes_, kind, saw_end());
+  if (!message) return {};
+  Answer answer;
+  answer.status = std::atoi(message->first_line.c_str() + 9);
+  answer.lines = std::move(message->lines);
+  answer.body = std::move(message->body);
+  if (answer.status >= 200 && !heads_.empty()) heads_.pop_front();
+  return answer;
+}
+
+}  // namespace perigee::test

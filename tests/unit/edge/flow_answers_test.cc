@@ -1,0 +1,153 @@
+// What a node answers by itself: purges, unknown names, loops, OPTIONS.
+#include <gtest/gtest.h>
+
+#include "tests/support/edge/stand.h"
+#include "tests/support/rule.h"
+
+namespace perigee::test {
+namespace {
+
+constexpr std::string_view kLoopback = "127.0.0.1:4711";
+
+Reply fresh(std::string body) { return Reply(200).cache("max-age=60").etag("\"v1\"").body(body); }
+
+struct PurgeStand : Stand {
+  PurgeStand() {
+    origin.on("/a", fresh("old"));
+    get("/a");
+    origin.on("/a", fresh("new"));
+  }
+  Answer purge(std::string_view lines = "", std::string_view from = kLoopback) {
+    Client client(*this, from);
+    return client.ask("PURGE", "/a", lines).answer();
+  }
+};
+
+TEST(FlowAnswers, APurgeRemovesTheUrlAndSaysWhetherItMatched) {
+  PurgeStand stand;
+  const Answer first = stand.purge();
+  EXPECT_EQ(first.status, 200);
+  EXPECT_EQ(first["Content-Type"], "application/json");
+  EXPECT_NE(first.body.find("\"matched\":1"), std::string::npos) << first.body;
+  EXPECT_EQ(first.cache(), "perigee; fwd=bypass");
+  EXPECT_NE(stand.purge().body.find("\"matched\":0"), std::string::npos);
+  EXPECT_EQ(stand.get("/a").body, "new");
+  EXPECT_EQ(stand.origin.asked.size(), 2u) << "PURGE never reaches the origin";
+}
+
+TEST(FlowAnswers, APurgeRemovesAllVariants) {
+  PurgeStand stand;
+  stand.origin.on(
+      "/a", [](const Asked& asked) { return fresh("v" + asked["X-Kind"]).line("Vary", "X-Kind"); });
+  stand.purge();
+  stand.get("/a", "X-Kind: 1\r\n");
+  stand.get("/a", "X-Kind: 2\r\n");
+  stand.purge();
+  const size_t asked = stand.origin.asked.size();
+  stand.get("/a", "X-Kind: 1\r\n");
+  stand.get("/a", "X-Kind: 2\r\n");
+  EXPECT_EQ(stand.origin.asked.size(), asked + 2);
+}
+
+TEST(FlowAnswers, ASoftPurgeMarksStale) {
+  for (const std::string_view name : {"Soft-Purge", "Fastly-Soft-Purge"}) {
+    PurgeStand stand;
+    EXPECT_EQ(stand.purge(std::string(name) + ": 1\r\n").status, 200);
+    stand.origin.on("/a", Reply(304).cache("max-age=60"));
+    const Answer answer = stand.get("/a");
+    EXPECT_EQ(answer.body, "old");
+    EXPECT_EQ(answer.cache(), "perigee; fwd=stale; fwd-status=304; stored; detail=revalidated");
+    EXPECT_EQ(stand.get("/a").cache(), "perigee; hit; ttl=60");
+  }
+}
+
+RULE(FlowAnswers, WhoMayNotPurgeGets403, "http-rules 4.2", "PURGE is allowed from the site's list",
+     "loopback, unless a proxy stands before it", "purge_from") {
+  PurgeStand stand;
+  EXPECT_EQ(stand.purge("", "203.0.113.9:1").status, 403);
+  for (const std::string_view trace :
+       {"X-Forwarded-For: 203.0.113.9\r\n", "Via: 1.1 x\r\n", "Forwarded: for=203.0.113.9\r\n",
+        "X-Real-IP: 1.2.3.4\r\n"}) {
+    EXPECT_EQ(stand.purge(trace).status, 403) << trace;
+  }
+  EXPECT_EQ(stand.get("/a").body, "old");
+}
+
+TEST(FlowAnswers, APurgeThatIsNotDurableIs503AndInForce) {
+  PurgeStand stand;
+  stand.io->refuse_writes = true;
+  const Answer answer = stand.purge();
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_EQ(stand.get("/a").body, "new");
+  stand.io->refuse_writes = false;
+}
+
+TEST(FlowAnswers, APurgeWhoseLaneIsFullIs503AndInForce) {
+  PurgeStand stand;
+  stand.env.lane_capacity[0] = 0;
+  EXPECT_EQ(stand.purge().status, 503);
+  EXPECT_EQ(stand.get("/a").body, "new");
+}
+
+TEST(FlowAnswers, WhatWasFetchedBeforeAPurgeIsNotStoredAfterIt) {
+  PurgeStand stand;
+  stand.purge();
+  stand.origin.hold();
+  Client client(stand);
+  client.ask("GET", "/a");
+  stand.run();
+  stand.purge();
+  stand.origin.release();
+  EXPECT_EQ(client.answer().body, "new");
+  EXPECT_EQ(stand.stored("/a").state, cache_store::Found::kMiss);
+}
+
+RULE(FlowAnswers, AnUnknownHostIs421, "RFC 9110 §15.5.20; http-rules 3.6",
+     "a request for a name that is not served", "421", "default") {
+  Stand stand;
+  const Answer answer = stand.get("/a", "Host: other.test\r\n");
+  EXPECT_EQ(answer.status, 421);
+  EXPECT_EQ(answer.cache(), "perigee; fwd=bypass");
+  EXPECT_EQ(stand.ask("PURGE", "/a", "Host: other.test\r\n").status, 421);
+}
+
+TEST(FlowAnswers, ADefaultSiteAnswersEveryName) {
+  Stand stand("default = true");
+  stand.origin.on("/a", fresh("x"));
+  EXPECT_EQ(stand.get("/a", "Host: other.test\r\n").status, 200);
+}
+
+RULE(FlowAnswers, ALoopIs508, "RFC 8586 §2", "a request that carries our own CDN-Loop id",
+     "508; Via alone is no loop", "cdn_id") {
+  Stand stand("cdn_id = \"outer\"");
+  stand.origin.on("/a", fresh("x"));
+  EXPECT_EQ(stand.get("/a", "CDN-Loop: foo, outer; v=1\r\n").status, 508);
+  EXPECT_EQ(stand.get("/a", "Via: 1.1 outer\r\nCDN-Loop: perigee\r\n").status, 200);
+  EXPECT_EQ(stand.origin.asked.back()["CDN-Loop"], "perigee, outer");
+  EXPECT_EQ(stand.origin.asked.back()["Via"], "1.1 outer, 1.1 outer");
+}
+
+RULE(FlowAnswers, OptionsStarIsOurs, "RFC 9110 §9.3.7; http-rules 3.17",
+     "OPTIONS * asks the server itself", "204 with Allow", "") {
+  Stand stand;
+  const Answer answer = stand.ask("OPTIONS", "*");
+  EXPECT_EQ(answer.status, 204);
+  EXPECT_NE(answer["Allow"].find("GET, HEAD"), std::string::npos);
+  EXPECT_NE(answer.cache(), "");
+  EXPECT_TRUE(stand.origin.asked.empty());
+}
+
+RULE(FlowAnswers, MaxForwardsIsCountedDownAndAnsweredAtZero, "RFC 9110 §7.6.2; http-rules 4.4",
+     "OPTIONS with Max-Forwards: answered at 0, else forwarded with one less", "so", "") {
+  Stand stand;
+  stand.origin.on("/a", Reply(204).line("Allow", "GET"));
+  EXPECT_EQ(stand.ask("OPTIONS", "/a", "Max-Forwards: 2\r\n")["Allow"], "GET");
+  EXPECT_EQ(stand.origin.asked.back()["Max-Forwards"], "1");
+  EXPECT_EQ(stand.ask("OPTIONS", "/a").cache(), "perigee; fwd=method; fwd-status=204");
+  EXPECT_EQ(stand.origin.asked.size(), 2u);
+  EXPECT_EQ(stand.ask("OPTIONS", "/a", "Max-Forwards: 0\r\n").status, 204);
+  EXPECT_EQ(stand.origin.asked.size(), 2u);
+}
+
+}  // namespace
+}  // namespace perigee::test

@@ -1,0 +1,174 @@
+// What a node does when a copy is stale: revalidation, refreshing behind, and covering for an
+// origin that fails.
+#include <gtest/gtest.h>
+
+#include "tests/support/edge/stand.h"
+#include "tests/support/rule.h"
+
+namespace perigee::test {
+namespace {
+
+constexpr int64_t kSecond = 1000;
+constexpr int64_t kHour = 3'600'000;
+
+/// A stand with /a stored, tagged "v1", and stale by now.
+struct StaleStand : Stand {
+  explicit StaleStand(std::string_view directives = "max-age=10", const std::string& site = "")
+      : Stand(site) {
+    origin.on("/a", Reply(200).cache(directives).etag("\"v1\"").body("old"));
+    EXPECT_EQ(get("/a").status, 200);
+    env.step_wall(20 * kSecond);
+  }
+};
+
+RULE(FlowOrigin, A304FreshensTheStoredResponse, "RFC 9111 §4.3.3; RFC 9111 §4.3.4",
+     "a 304 says that the stored response may be used, and updates its fields",
+     "asked with the stored validators; stored fields replaced; the stored body served", "") {
+  StaleStand stand;
+  stand.origin.on("/a", Reply(304).cache("max-age=30").etag("\"v1\"").line("X-New", "yes"));
+  const Answer answer = stand.get("/a");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.body, "old");
+  EXPECT_EQ(answer["X-New"], "yes");
+  EXPECT_EQ(answer["Cache-Control"], "max-age=30");
+  EXPECT_EQ(answer.cache(), "perigee; fwd=stale; fwd-status=304; stored; detail=revalidated");
+  EXPECT_EQ(stand.origin.asked.back()["If-None-Match"], "\"v1\"");
+  const Answer hit = stand.get("/a");
+  EXPECT_EQ(hit.body, "old");
+  EXPECT_EQ(hit["X-New"], "yes");
+  EXPECT_EQ(hit.cache(), "perigee; hit; ttl=30");
+}
+
+TEST(FlowOrigin, AClientsOwnConditionIsJudgedAgainstTheRevalidated) {
+  StaleStand stand;
+  stand.origin.on("/a", Reply(304).cache("max-age=30"));
+  const Answer answer = stand.get("/a", "If-None-Match: \"v1\"\r\n");
+  EXPECT_EQ(answer.status, 304);
+  EXPECT_EQ(stand.origin.asked.back()["If-None-Match"], "\"v1\"");
+  EXPECT_EQ(stand.get("/a").cache(), "perigee; hit; ttl=30");
+}
+
+TEST(FlowOrigin, ARangeIsCutFromTheRevalidated) {
+  StaleStand stand;
+  stand.origin.on("/a", Reply(304).cache("max-age=30"));
+  const Answer part = stand.get("/a", "Range: bytes=1-\r\n");
+  EXPECT_EQ(part.status, 206);
+  EXPECT_EQ(part.body, "ld");
+}
+
+TEST(FlowOrigin, ANewResponseReplacesTheStaleOne) {
+  StaleStand stand;
+  stand.origin.on("/a", Reply(200).cache("max-age=30").etag("\"v2\"").body("new"));
+  const Answer answer = stand.get("/a");
+  EXPECT_EQ(answer.body, "new");
+  EXPECT_EQ(answer.cache(), "perigee; fwd=stale; fwd-status=200; stored");
+  EXPECT_EQ(stand.get("/a").body, "new");
+}
+
+RULE(FlowOrigin, AServerErrorIsRelayedAndTheStoredCopyStays, "RFC 9111 §4.3.3; http-rules 3.8",
+     "a 5xx on revalidation may be relayed", "relayed, unless stale-if-error; the copy stays",
+     "stale_if_error") {
+  StaleStand stand;
+  stand.origin.on("/a", Reply(503).body("down"));
+  EXPECT_EQ(stand.get("/a").cache(), "perigee; fwd=stale; fwd-status=503");
+  stand.origin.on("/a", Reply(304).cache("max-age=30"));
+  EXPECT_EQ(stand.get("/a").body, "old");
+}
+
+RULE(FlowOrigin, StaleIfErrorCoversServerErrors, "RFC 5861 §4",
+     "a stale response may be used when the origin answers 500, 502, 503 or 504",
+     "within the window the copy is served", "stale_if_error") {
+  for (const int status : {500, 502, 503, 504}) {
+    StaleStand stand("max-age=10, stale-if-error=60");
+    stand.origin.on("/a", Reply(static_cast<uint16_t>(status)).body("down"));
+    const Answer answer = stand.get("/a");
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_EQ(answer.body, "old");
+    EXPECT_EQ(answer["Age"], "20");
+    EXPECT_EQ(answer.cache(), "perigee; fwd=stale; fwd-status=" + std::to_string(status) +
+                                  "; ttl=-10; detail=stale-if-error");
+    stand.env.step_wall(60 * kSecond);
+    EXPECT_EQ(stand.get("/a").status, status) << "beyond the window";
+  }
+}
+
+TEST(FlowOrigin, StaleIfErrorDoesNotCoverOtherStatuses) {
+  StaleStand stand("max-age=10, stale-if-error=60");
+  stand.origin.on("/a", Reply(501).body("what"));
+  EXPECT_EQ(stand.get("/a").status, 501);
+}
+
+TEST(FlowOrigin, AnUnreachableOriginWithoutACopyIs502) {
+  Stand stand;
+  stand.origin.go_away();
+  const Answer answer = stand.get("/a");
+  EXPECT_EQ(answer.status, 502);
+  EXPECT_EQ(answer["Cache-Control"], "no-store");
+  EXPECT_EQ(answer.cache(), "perigee; fwd=uri-miss");
+  EXPECT_EQ(stand.ask("HEAD", "/a").status, 502);
+}
+
+TEST(FlowOrigin, AnOriginThatDoesNotAnswerIs504AfterItsTimeout) {
+  Stand stand;
+  stand.origin.hold();
+  Client client(stand);
+  client.ask("GET", "/a");
+  stand.pass_ms(base::limits::kFirstByteMs + kSecond);
+  EXPECT_EQ(client.answer().status, 504);
+}
+
+RULE(FlowOrigin, StaleWhileRevalidateServesAndRefreshesOnceBehind, "RFC 5861 §3",
+     "within the window the stale response is served while it is revalidated",
+     "exactly one refresh behind", "stale_while_revalidate") {
+  StaleStand stand("max-age=10, stale-while-revalidate=60");
+  stand.origin.on("/a", Reply(200).cache("max-age=10").etag("\"v2\"").body("new"));
+  stand.origin.hold();
+  for (int i = 0; i < 3; ++i) {
+    const Answer answer = stand.get("/a");
+    EXPECT_EQ(answer.body, "old");
+    EXPECT_EQ(answer.cache(), "perigee; hit; ttl=-10; detail=stale-while-revalidate");
+  }
+  EXPECT_EQ(stand.origin.asked.size(), 2u);
+  EXPECT_EQ(stand.origin.asked.back()["If-None-Match"], "\"v1\"");
+  stand.origin.release();
+  stand.run();
+  const Answer fresh = stand.get("/a");
+  EXPECT_EQ(fresh.body, "new");
+  EXPECT_EQ(fresh.cache(), "perigee; hit; ttl=10");
+}
+
+TEST(FlowOrigin, AHeadMayBeginTheRefreshToo) {
+  StaleStand stand("max-age=10, stale-while-revalidate=60");
+  stand.origin.on("/a", Reply(200).cache("max-age=10").body("new"));
+  EXPECT_EQ(stand.ask("HEAD", "/a").status, 200);
+  stand.run();
+  EXPECT_EQ(stand.origin.asked.back().method, "GET");
+  EXPECT_EQ(stand.get("/a").body, "new");
+}
+
+RULE(FlowOrigin, BeyondItsWindowStaleWhileRevalidateWaits, "RFC 5861 §3; http-rules 2.8",
+     "the window bounds how stale", "waits for the origin", "") {
+  StaleStand stand("max-age=10, stale-while-revalidate=5");
+  stand.origin.on("/a", Reply(200).cache("max-age=10").body("new"));
+  EXPECT_EQ(stand.get("/a").body, "new");
+}
+
+RULE(FlowOrigin, AHeadThatDisagreesMakesTheStoredGetStale, "RFC 9111 §4.3.5; http-rules 2.10",
+     "a HEAD whose validators differ invalidates the stored response", "marked stale", "") {
+  StaleStand stand;
+  stand.origin.on("/a", Reply(200).cache("max-age=60").etag("\"v2\"").body("newer"));
+  EXPECT_EQ(stand.ask("HEAD", "/a").cache(), "perigee; fwd=stale; fwd-status=200");
+  EXPECT_EQ(stand.get("/a").body, "newer");
+}
+
+TEST(FlowOrigin, ANotFoundToAHeadChangesNothing) {
+  StaleStand stand;
+  stand.origin.on("/a", Reply(404));
+  EXPECT_EQ(stand.ask("HEAD", "/a").status, 404);
+  stand.origin.on("/a", Reply(304).cache("max-age=60"));
+  EXPECT_EQ(stand.get("/a").cache(),
+            "perigee; fwd=stale; fwd-status=304; stored; detail=revalidated");
+}
+
+}  // namespace
+}  // namespace perigee::test

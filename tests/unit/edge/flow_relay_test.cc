@@ -1,0 +1,154 @@
+// Requests that change something: relayed alone with their bodies, and what they make invalid.
+#include <gtest/gtest.h>
+
+#include "tests/support/edge/stand.h"
+#include "tests/support/rule.h"
+
+namespace perigee::test {
+namespace {
+
+Reply fresh(std::string body) { return Reply(200).cache("max-age=60").body(body); }
+
+TEST(FlowRelay, APostIsRelayedWithItsBodyAndItsOwnFields) {
+  Stand stand;
+  stand.origin.on("/a", [](const Asked& asked) { return Reply(200).body("got " + asked.body); });
+  const Answer answer = stand.ask("POST", "/a", "Cookie: c=1\r\nAccept-Encoding: br\r\n", "data");
+  EXPECT_EQ(answer.body, "got data");
+  EXPECT_EQ(answer.cache(), "perigee; fwd=method; fwd-status=200");
+  const Asked& asked = stand.origin.asked[0];
+  EXPECT_EQ(asked.method, "POST");
+  EXPECT_EQ(asked["Cookie"], "c=1");
+  EXPECT_EQ(asked["Accept-Encoding"], "br");
+  EXPECT_EQ(asked["X-Forwarded-For"], "203.0.113.9");
+  EXPECT_EQ(asked["X-Forwarded-Host"], "site.test");
+}
+
+TEST(FlowRelay, AChunkedRequestStreamsUp) {
+  Stand stand;
+  stand.origin.on("/a", [](const Asked& asked) { return Reply(200).body(asked.body); });
+  Client client(stand);
+  client.ask("PUT", "/a", "Transfer-Encoding: chunked\r\n");
+  client.write(chunk("abc"));
+  stand.run();
+  client.write(chunk("def") + "0\r\n\r\n");
+  EXPECT_EQ(client.answer().body, "abcdef");
+}
+
+RULE(FlowRelay, EveryMethodThatTheParserKnowsIsRelayed, "RFC 9110 §9; http-rules 1.6",
+     "an intermediary forwards methods that it does not act on", "relayed alone", "") {
+  Stand stand;
+  stand.origin.on("/a", Reply(207).body("x"));
+  for (const std::string_view method :
+       {"PUT", "DELETE", "PATCH", "PROPFIND", "REPORT", "SEARCH", "MKCOL", "LOCK", "M-SEARCH"}) {
+    EXPECT_EQ(stand.ask(method, "/a").cache(), "perigee; fwd=method; fwd-status=207") << method;
+    EXPECT_EQ(stand.origin.asked.back().method, method);
+  }
+}
+
+RULE(FlowRelay, ASuccessfulUnsafeMethodInvalidatesItsTarget, "RFC 9111 §4.4; http-rules 1.7",
+     "a 2xx or 3xx answer to an unsafe method invalidates the target", "with all variants", "") {
+  for (const int status : {200, 204, 303}) {
+    Stand stand;
+    stand.origin.on("/a", [status](const Asked& asked) {
+      return asked.method == "GET" ? fresh("x") : Reply(static_cast<uint16_t>(status));
+    });
+    stand.get("/a");
+    EXPECT_EQ(stand.ask("DELETE", "/a").status, status);
+    EXPECT_EQ(stand.get("/a").cache(), "perigee; fwd=uri-miss; fwd-status=200; stored") << status;
+  }
+}
+
+RULE(FlowRelay, AnUnsafeMethodThatFailedInvalidatesNothing, "RFC 9111 §4.4; http-rules 2.14",
+     "only non-error answers invalidate", "4xx and 5xx change nothing; nor do safe methods", "") {
+  Stand stand;
+  stand.origin.on("/a", [](const Asked& asked) {
+    if (asked.method == "GET") return fresh("x");
+    return Reply(asked.method == "POST" ? 409 : asked.method == "PUT" ? 500 : 200);
+  });
+  stand.get("/a");
+  for (const std::string_view method : {"POST", "PUT", "OPTIONS", "PROPFIND"}) {
+    stand.ask(method, "/a");
+    EXPECT_EQ(stand.get("/a").cache(), "perigee; hit; ttl=60") << method;
+  }
+}
+
+RULE(FlowRelay, LocationAndContentLocationOfTheSameOriginAreInvalidated,
+     "RFC 9111 §4.4; http-rules 2.14", "the URIs in Location and Content-Location are invalidated",
+     "within the same scheme, host and port", "") {
+  Stand stand;
+  for (const std::string target : {"/a", "/b", "/c"}) {
+    stand.origin.on(target, fresh(target));
+    stand.get(target);
+  }
+  stand.origin.on("/form",
+                  Reply(303).line("Location", "/a").line("Content-Location", "http://site.test/b"));
+  stand.ask("POST", "/form");
+  EXPECT_EQ(stand.stored("/a").state, cache_store::Found::kMiss);
+  EXPECT_EQ(stand.stored("/b").state, cache_store::Found::kMiss);
+  stand.origin.on("/form", Reply(303).line("Location", "http://other.test/c"));
+  stand.ask("POST", "/form");
+  EXPECT_EQ(stand.get("/c").cache(), "perigee; hit; ttl=60");
+}
+
+TEST(FlowRelay, InvalidationIsInForceBeforeTheFirstByteOfTheAnswer) {
+  Stand stand;
+  stand.origin.on("/a", [](const Asked& asked) {
+    return asked.method == "GET" ? fresh("x") : Reply(200).body("0123456789").stops_after(1);
+  });
+  stand.get("/a");
+  Client client(stand);
+  client.ask("POST", "/a");
+  EXPECT_NE(client.arrived().find("200 OK"), std::string::npos);
+  EXPECT_EQ(stand.stored("/a").state, cache_store::Found::kMiss);
+}
+
+TEST(FlowRelay, WhatWasFetchedBeforeAnInvalidationIsNotStoredAfterIt) {
+  Stand stand;
+  stand.origin.on("/a", [](const Asked& asked) {
+    return asked.method == "GET" ? fresh("0123456789").stops_after(3) : Reply(204);
+  });
+  Client reader(stand);
+  reader.ask("GET", "/a");
+  stand.run();
+  EXPECT_EQ(stand.ask("PUT", "/a").status, 204);
+  EXPECT_EQ(stand.stored("/a").state, cache_store::Found::kMiss);
+}
+
+TEST(FlowRelay, OtherAnswersToPostAreNotStored) {
+  const Reply replies[] = {
+      Reply(200).cache("max-age=60").body("x"),
+      Reply(200).cache("max-age=60").line("Content-Location", "/b").body("x"),
+      Reply(200).line("Content-Location", "/a").etag("\"1\"").body("x"),
+      Reply(201).cache("max-age=60").line("Content-Location", "/a").body("x"),
+      Reply(200)
+          .cache("max-age=60")
+          .line("Content-Location", "/a")
+          .line("Set-Cookie", "a=b")
+          .body("x"),
+  };
+  for (const Reply& reply : replies) {
+    Stand stand;
+    stand.origin.on("/a", reply);
+    const Answer answer = stand.ask("POST", "/a", "", "x");
+    EXPECT_EQ(answer.cache().find("stored"), std::string::npos) << answer.cache();
+    EXPECT_EQ(stand.stored("/a").state, cache_store::Found::kMiss);
+  }
+}
+
+TEST(FlowRelay, APurgeWhileAPostIsAnsweredKeepsItOutOfTheStore) {
+  Stand stand;
+  stand.origin.on("/a",
+                  Reply(200).cache("max-age=60").line("Content-Location", "/a").body("posted"));
+  stand.origin.hold();
+  Client client(stand);
+  client.ask("POST", "/a", "", "x");
+  stand.run();
+  Client admin(stand, "127.0.0.1:1");
+  EXPECT_EQ(admin.ask("PURGE", "/a").answer().status, 200);
+  stand.origin.release();
+  EXPECT_EQ(client.answer().body, "posted");
+  EXPECT_EQ(stand.stored("/a").state, cache_store::Found::kMiss);
+}
+
+}  // namespace
+}  // namespace perigee::test
