@@ -80,6 +80,9 @@ class FaultyIo final : public cache_store::StoreIo {
   base::Status detach(uint64_t offset, uint64_t length) override {
     return file_->detach(offset, length);
   }
+  base::Status map_again(uint64_t offset, uint64_t length) override {
+    return file_->map_again(offset, length);
+  }
   int fd() const override { return file_->fd(); }
 
   bool refuse_writes = false;
