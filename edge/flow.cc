@@ -189,7 +189,6 @@ void Flow::on_purged(const base::Status& status) {
                         {.forward = http::Forward::kBypass});
   }
   http::ResponseHead head;
-  http::add_own_fields(parent_.context_.env.wall().ms, ours, kCacheName, exchange_.arena(), head);
   const std::string_view json = purge_answer(purge, exchange_.arena(), head);
   parent_.answer(exchange_, this, head, json);
 }

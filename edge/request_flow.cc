@@ -5,7 +5,6 @@
 #include "edge/flow.h"
 #include "edge/purge.h"
 #include "http/cache_key.h"
-#include "http/date.h"
 #include "http/forward.h"
 #include "http/freshness.h"
 #include "http/preconditions.h"
@@ -102,7 +101,6 @@ bool RequestFlow::answer_ourselves(Exchange& exchange, const Route& route) {
     if (request.target == "*" || http::max_forwards(request) == 0u) {
       http::ResponseHead head;
       head.status = 204;
-      http::add_own_fields(context_.env.wall().ms, ours, kCacheName, exchange.arena(), head);
       head.add_fresh(http::FieldName::kAllow, kAllowed);
       answer(exchange, nullptr, head, {});
       return true;
@@ -345,11 +343,7 @@ void RequestFlow::fail(Exchange& exchange, Flow* flow, uint16_t status, std::str
 void RequestFlow::answer(Exchange& exchange, Flow* flow, http::ResponseHead head,
                          std::string_view text) {
   const CacheStatus ours{.forward = http::Forward::kBypass};
-  http::Arena& arena = exchange.arena();
-  char date[http::kDateSize];
-  head.add_fresh(http::FieldName::kDate,
-                 arena.copy(http::format_date(context_.env.wall().ms, date)));
-  head.add_fresh(http::FieldName::kCacheStatus, http::format_cache_status(ours, kCacheName, arena));
+  http::add_own_fields(context_.env.wall().ms, ours, kCacheName, exchange.arena(), head);
   send_text(exchange, flow, head, text, ours);
 }
 
