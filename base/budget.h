@@ -1,66 +1,108 @@
-// A bound on bytes shared by all threads: whoever wants memory for peers reserves it here first.
+// A bound on units (bytes, connections) that all loops share, granted in the order of asking.
+//
+// Whoever finds nothing free waits in line, so that nobody who wants much is passed by those who
+// want little. What is granted is owned by a Share and goes back by itself.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
 #include <utility>
 
-#include "base/check.h"
+#include "base/env.h"
 
 namespace perigee::base {
 
-class ByteBudget {
- public:
-  explicit ByteBudget(size_t limit_bytes) : limit_(limit_bytes) {}
-  ~ByteBudget() { CHECK(used_.load(std::memory_order_relaxed) == 0); }
+class Budget;
 
-  /// Any thread. False: the bound is reached and nothing was taken.
-  bool try_take(size_t bytes) {
-    size_t used = used_.load(std::memory_order_relaxed);
-    do {
-      if (bytes > limit_ - used) return false;
-    } while (!used_.compare_exchange_weak(used, used + bytes, std::memory_order_relaxed));
-    return true;
+/// Units taken from a Budget, given back on destruction. Move-only; any thread.
+class Share {
+ public:
+  Share() = default;
+  Share(Share&& other) noexcept
+      : budget_(std::exchange(other.budget_, nullptr)), units_(std::exchange(other.units_, 0)) {}
+  Share& operator=(Share&& other) noexcept {
+    if (this != &other) {
+      shrink_to(0);
+      budget_ = std::exchange(other.budget_, nullptr);
+      units_ = std::exchange(other.units_, 0);
+    }
+    return *this;
   }
-  /// Any thread.
-  void give_back(size_t bytes) {
-    const size_t before = used_.fetch_sub(bytes, std::memory_order_relaxed);
-    CHECK(before >= bytes);
-  }
-  size_t used() const { return used_.load(std::memory_order_relaxed); }
+  ~Share() { shrink_to(0); }
+
+  explicit operator bool() const { return units_ > 0; }
+  size_t units() const { return units_; }
+  /// Gives back what is beyond `units`.
+  void shrink_to(size_t units);
+
+ private:
+  friend class Budget;
+  Share(Budget& budget, size_t units) : budget_(&budget), units_(units) {}
+
+  Budget* budget_ = nullptr;
+  size_t units_ = 0;
+};
+
+/// A place in the line for units: a member of whoever wants them, on its loop only.
+class Claim {
+ public:
+  explicit Claim(Fn<void(Share)> granted) : granted_(std::move(granted)) {}
+  /// Leaves the line.
+  ~Claim() { abandon(); }
+  Claim(const Claim&) = delete;
+  Claim& operator=(const Claim&) = delete;
+
+  /// Waits at the end of the line; `granted` is called in a later turn of `env`, which is this
+  /// loop's. More than the whole budget is never granted (CHECK). Once at a time.
+  void wait(Budget& budget, Env& env, size_t units);
+  bool waiting() const { return place_ != nullptr; }
+  /// The same as destroying it.
+  void abandon();
+
+ private:
+  friend class Budget;
+  /// Shared with the budget's line and with the task that grants.
+  struct Place {
+    Claim* claim;  ///< null: abandoned; this loop only
+    Env& env;
+    const size_t units;
+    const Tick since;
+  };
+
+  Fn<void(Share)> granted_;
+  Budget* budget_ = nullptr;
+  std::shared_ptr<Place> place_;
+};
+
+class Budget {
+ public:
+  /// All shares and claims must be gone before it.
+  explicit Budget(size_t limit) : limit_(limit) {}
+  ~Budget();
+  Budget(const Budget&) = delete;
+  Budget& operator=(const Budget&) = delete;
+
+  /// Any thread. An empty Share: not that much is free, or others wait for it.
+  Share try_take(size_t units);
+  /// Any thread. Since when the first in line has waited, when that is not on `env`'s loop.
+  std::optional<Tick> waiting_elsewhere(const Env& env) const;
+  size_t waiting() const;
+  size_t used() const;
   size_t limit() const { return limit_; }
 
  private:
+  friend class Share;
+  friend class Claim;
+  void give_back(size_t units);
+  void serve_line_locked();
+
   const size_t limit_;
-  std::atomic<size_t> used_{0};
-};
-
-/// Bytes taken from a budget, given back on destruction. Move-only.
-class Reservation {
- public:
-  Reservation() = default;
-  /// Holds `bytes` that try_take() granted before.
-  Reservation(ByteBudget& budget, size_t bytes) : budget_(&budget), bytes_(bytes) {}
-  Reservation(Reservation&& other) noexcept
-      : budget_(other.budget_), bytes_(std::exchange(other.bytes_, 0)) {}
-  Reservation& operator=(Reservation&& other) noexcept {
-    shrink_to(0);
-    budget_ = other.budget_;
-    bytes_ = std::exchange(other.bytes_, 0);
-    return *this;
-  }
-  ~Reservation() { shrink_to(0); }
-
-  size_t bytes() const { return bytes_; }
-  void shrink_to(size_t bytes) {
-    if (bytes >= bytes_) return;
-    budget_->give_back(bytes_ - bytes);
-    bytes_ = bytes;
-  }
-
- private:
-  ByteBudget* budget_ = nullptr;
-  size_t bytes_ = 0;
+  mutable std::mutex mutex_;
+  size_t used_ = 0;
+  std::deque<std::shared_ptr<Claim::Place>> line_;
 };
 
 }  // namespace perigee::base

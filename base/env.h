@@ -155,7 +155,11 @@ struct Endpoint {
   Tick deadline;                   ///< for the connection, the TLS handshake included
 };
 
-using Addresses = std::vector<Address>;
+/// What a name resolved to, in the order in which to try.
+struct Addresses : std::vector<Address> {
+  using std::vector<Address>::vector;
+  int64_t ttl_ms = 0;  ///< how long the name server says they hold; 0: it did not say
+};
 using OnResolve = Fn<void(Result<Addresses>)>;
 using OnConnect = Fn<void(Result<std::unique_ptr<Channel>>)>;
 

@@ -46,7 +46,7 @@ class Node final : private origin::FillObserver {
   Metrics& metrics_;
   AccessLog& access_log_;
   http::Http1Options http1_;
-  base::ByteBudget fill_budget_;
+  base::Budget fill_budget_;
   origin::FillTablePtr fills_;
   std::vector<std::unique_ptr<origin::OriginGate>> gates_;     ///< one a site; null for folders
   std::vector<std::unique_ptr<origin::FolderIo>> folders_;     ///< one a site; null for HTTP origins

@@ -59,7 +59,7 @@ struct FolderAnswer {
   std::string content_type;
   std::string etag;
   std::string modified;
-  std::string text;   ///< content of an answer without a file
+  std::string text;  ///< content of an answer without a file
   bool font = false;
   std::unique_ptr<FolderFile> file;
 };
@@ -241,8 +241,7 @@ void FolderFetch::found(FolderAnswer answer) {
   head.fields = http::HeaderList(storage);
   char date[http::kDateSize];
   head.status = answer.status;
-  const bool matches =
-      !answer.etag.empty() && http::weakly_equal(if_none_match_, answer.etag);
+  const bool matches = !answer.etag.empty() && http::weakly_equal(if_none_match_, answer.etag);
   if (matches) head.status = 304;
   head.fields.add("Date", http::format_date(env_.wall().ms, date));
   if (head.status == 405 || head.status == 204) head.fields.add("Allow", "GET, HEAD, OPTIONS");

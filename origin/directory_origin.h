@@ -1,7 +1,9 @@
-// A local folder served as an origin: what makes `perigee --origin dir:public` need no second server.
+// A local folder served as an origin: what makes `perigee --origin dir:public` need no second
+// server.
 //
-// It answers GET and HEAD as a careful static server would (Content-Type, Last-Modified, strong ETag,
-// index.html, ranges left to the cache) and never leaves the folder. Reads happen on the pool.
+// It answers GET and HEAD as a careful static server would (Content-Type, Last-Modified, strong
+// ETag, index.html, ranges left to the cache) and never leaves the folder. Reads happen on the
+// pool.
 #pragma once
 
 #include <memory>
@@ -13,12 +15,12 @@
 namespace perigee::origin {
 
 struct DirectoryOriginOptions {
-  std::string path;                           ///< of the folder, absolute
-  std::string cache_control = "max-age=10";   ///< http-rules 3.10
+  std::string path;                          ///< of the folder, absolute
+  std::string cache_control = "max-age=10";  ///< http-rules 3.10
 };
 
 /// `folder` and `options` outlive it; `folder` may be shared by loops.
-std::unique_ptr<Origin> make_directory_origin(const DirectoryOriginOptions& options, FolderIo& folder,
-                                              base::Env& env);
+std::unique_ptr<Origin> make_directory_origin(const DirectoryOriginOptions& options,
+                                              FolderIo& folder, base::Env& env);
 
 }  // namespace perigee::origin

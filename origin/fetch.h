@@ -1,7 +1,8 @@
 // One request to an origin and its response, whatever kind of origin it is.
 //
-// An Origin belongs to one loop; what is shared between loops (permits, health) it refers to. A Fetch is
-// its own body source: after on_fetch_head() its content is pulled, and pulling is the only pace it knows.
+// An Origin belongs to one loop; what is shared between loops (permits, health) it refers to. A
+// Fetch is its own body source: after on_fetch_head() its content is pulled, and pulling is the
+// only pace it knows.
 #pragma once
 
 #include <cstdint>
@@ -32,9 +33,7 @@ struct FetchError {
   std::string message;  ///< one sentence for the log
   /// http-rules 2.8: name, connect, TLS, timeout, or closed before the head.
   bool unreachable() const { return kind != kMalformed && kind != kTooLarge && kind != kBusy; }
-  uint16_t status() const {
-    return kind == kTimeout ? 504 : kind == kBusy ? 503 : 502;
-  }
+  uint16_t status() const { return kind == kTimeout ? 504 : kind == kBusy ? 503 : 502; }
 };
 
 /// What to ask. All views must stay valid until the Fetch ends; fill sessions own copies.
@@ -42,9 +41,9 @@ struct FetchRequest {
   http::Method method = http::Method::kGet;
   std::string_view method_text = "GET";
   std::string_view target;
-  std::string_view host;               ///< the Host field to send
-  http::HeaderList fields;             ///< end-to-end fields to send (forwarded_fields())
-  http::BodySource* body = nullptr;    ///< streamed up; null: none
+  std::string_view host;             ///< the Host field to send
+  http::HeaderList fields;           ///< end-to-end fields to send (forwarded_fields())
+  http::BodySource* body = nullptr;  ///< streamed up; null: none
 };
 
 class FetchUser {
@@ -52,21 +51,23 @@ class FetchUser {
   virtual ~FetchUser() = default;
   /// A 1xx other than 100 and 101. The head is valid during the call.
   virtual void on_fetch_interim(const http::ReceivedResponse& interim) = 0;
-  /// The final head, valid during the call. Content can be peeked from now on, also inside the call.
-  virtual void on_fetch_head(const http::ReceivedResponse& head, const http::ResponseTimes& times) = 0;
+  /// The final head, valid during the call. Content can be peeked from now on, also inside the
+  /// call.
+  virtual void on_fetch_head(const http::ReceivedResponse& head,
+                             const http::ResponseTimes& times) = 0;
   /// Instead of on_fetch_head().
   virtual void on_fetch_failed(const FetchError& error) = 0;
 };
 
-/// Destroying it cancels: the connection is closed unless the response was whole. Callbacks are never
-/// made inside fetch(); a user may destroy the Fetch inside one.
+/// Destroying it cancels: the connection is closed unless the response was whole. Callbacks are
+/// never made inside fetch(); a user may destroy the Fetch inside one.
 class Fetch : public http::BodySource {};
 
 class Origin {
  public:
   virtual ~Origin() = default;
-  /// Loop. Never null; failures arrive by on_fetch_failed(). Retries GET, HEAD and OPTIONS once, on a reused
-  /// connection that closed without a byte (http-rules 3.13).
+  /// Loop. Never null; failures arrive by on_fetch_failed(). Retries GET, HEAD and OPTIONS once, on
+  /// a reused connection that closed without a byte (http-rules 3.13).
   virtual std::unique_ptr<Fetch> fetch(const FetchRequest& request, FetchUser& user) = 0;
   /// The Host to send when the site configures none.
   virtual std::string_view authority() const = 0;
@@ -76,9 +77,9 @@ class Origin {
 
 /// How to reach an HTTP origin. Part of the configuration snapshot, which outlives every Origin.
 struct HttpOriginOptions {
-  std::string host;        ///< name or literal, without brackets
+  std::string host;  ///< name or literal, without brackets
   uint16_t port = 80;
-  std::string authority;   ///< host[:port] as configured
+  std::string authority;  ///< host[:port] as configured
   bool secure = false;
   base::TlsClient tls;
   size_t connections = base::limits::kOriginConnections;  ///< of the process

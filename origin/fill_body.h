@@ -1,7 +1,8 @@
 // The bytes of one fill: written by the loop that owns it, read by any, at each reader's own pace.
 //
-// One mutex. A reader that finds nothing is counted under it, so that no wake-up is lost. What is to be
-// stored keeps all its bytes; what is not keeps a window, and its slowest reader paces the origin.
+// One mutex. A reader that finds nothing is counted under it, so that no wake-up is lost. What is
+// to be stored keeps all its bytes; what is not keeps a window, and its slowest reader paces the
+// origin.
 #pragma once
 
 #include <cstddef>
@@ -36,9 +37,9 @@ class FillBody {
   };
   struct View {
     Got got = Got::kWait;
-    ChunkRef chunk;                   ///< keeps `bytes` alive
+    ChunkRef chunk;  ///< keeps `bytes` alive
     std::span<const std::byte> bytes;
-    bool last = false;                ///< the body ends behind these bytes
+    bool last = false;  ///< the body ends behind these bytes
   };
 
   /// Owner only. Copies bytes in; the loops to wake are returned.
@@ -48,10 +49,12 @@ class FillBody {
   void set_window(size_t window_bytes);
   /// True when the window is full: the origin waits for the slowest reader.
   bool full() const;
-  /// Lets go of the slowest readers' bytes when another reader waits for new ones. True: something moved.
+  /// Lets go of the slowest readers' bytes when another reader waits for new ones. True: something
+  /// moved.
   bool drop_laggards();
 
-  /// Readers. `attach` gives an id; a body whose first bytes are gone cannot be attached to from its start.
+  /// Readers. `attach` gives an id; a body whose first bytes are gone cannot be attached to from
+  /// its start.
   uint64_t attach(uint64_t at);
   /// True: the owner was paused and may go on.
   bool move(uint64_t reader, uint64_t at);
@@ -79,8 +82,8 @@ class FillBody {
   mutable std::mutex mutex_;
   std::deque<ChunkRef> chunks_;
   std::vector<Reader> readers_;
-  std::set<unsigned> waiting_;   ///< loops with a reader that found nothing
-  uint64_t begin_ = 0;           ///< of the first chunk kept
+  std::set<unsigned> waiting_;  ///< loops with a reader that found nothing
+  uint64_t begin_ = 0;          ///< of the first chunk kept
   uint64_t end_ = 0;
   size_t window_ = 0;
   uint64_t next_reader_ = 1;

@@ -229,9 +229,8 @@ void FillProduction::publish_head() {
 
 /// Memory before the first byte of content: what holds nothing cannot deadlock.
 void FillProduction::reserve_or_wait() {
-  base::ByteBudget& budget = fills_.table().shared().budget;
-  if (budget.try_take(reserve_bytes_)) {
-    reservation_ = base::Reservation(budget, reserve_bytes_);
+  base::Budget& budget = fills_.table().shared().budget;
+  if ((memory_ = budget.try_take(std::min(reserve_bytes_, budget.limit())))) {
     reserved_ = true;
     fetch_->set_waker(this);
     return wake();

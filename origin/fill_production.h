@@ -1,6 +1,7 @@
 // The owner's side of one fill: asks the origin, judges the head, moves the body, has it stored.
 //
-// Lives on one loop, from join() until its record is published, has failed, or nobody wants it any more.
+// Lives on one loop, from join() until its record is published, has failed, or nobody wants it any
+// more.
 #pragma once
 
 #include <memory>
@@ -58,12 +59,12 @@ class FillProduction final : public FetchUser,
   std::shared_ptr<FillProgress> progress_;
   const bool keep_;
   std::unique_ptr<Fetch> fetch_;
-  http::HeaderList fields_;                 ///< with validators
-  std::vector<std::byte> stored_image_;     ///< what is stored, where it differs from what is relayed
+  http::HeaderList fields_;              ///< with validators
+  std::vector<std::byte> stored_image_;  ///< what is stored, where it differs from what is relayed
   http::StoredPolicy policy_;
   uint64_t vary_id_ = 0;
-  bool new_vary_spec_ = false;              ///< a spec must be stored first
-  base::Reservation reservation_;
+  bool new_vary_spec_ = false;  ///< a spec must be stored first
+  base::Share memory_;
   size_t reserve_bytes_ = 0;
   base::Tick reserve_until_{0};
   base::Timer reserve_timer_;
@@ -74,7 +75,7 @@ class FillProduction final : public FetchUser,
   bool pump_due_ = false;
   bool store_it_ = false;
   bool reserved_ = false;
-  bool permit_ = true;   ///< counts among the fills that ask the origin
+  bool permit_ = true;  ///< counts among the fills that ask the origin
   bool ended_ = false;
 };
 

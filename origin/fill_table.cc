@@ -2,7 +2,9 @@
 
 namespace perigee::origin {
 
-FillTablePtr make_fill_table(const FillShared& shared) { return FillTablePtr(new FillTable(shared)); }
+FillTablePtr make_fill_table(const FillShared& shared) {
+  return FillTablePtr(new FillTable(shared));
+}
 
 void FillTableDelete::operator()(FillTable* table) const { delete table; }
 

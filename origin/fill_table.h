@@ -1,4 +1,5 @@
-// The fills in flight of all loops, by what is joined, and the keys whose responses cannot be shared.
+// The fills in flight of all loops, by what is joined, and the keys whose responses cannot be
+// shared.
 //
 // Lock order: a shard of this table -> a fill's own locks -> the store's index.
 #pragma once

@@ -1,7 +1,8 @@
 // One production in flight of a record for a key, and those who wait for it.
 //
-// The fill belongs to the key, not to the client: it survives the client that began it. Waiters of all
-// loops read the same growing body. Fills is one loop's door to it; FillTable is shared by all loops.
+// The fill belongs to the key, not to the client: it survives the client that began it. Waiters of
+// all loops read the same growing body. Fills is one loop's door to it; FillTable is shared by all
+// loops.
 #pragma once
 
 #include <cstdint>
@@ -26,25 +27,28 @@ class FillTable;
 
 /// Everything a fill needs, owned, so that it can outlive its client.
 struct FillRequest {
-  std::string key;                 ///< the URL's key
-  cache_store::Digest base;        ///< digest(key)
-  cache_store::Digest join;        ///< what is joined: the variant's digest when the Vary spec is known, else `base`
-  std::string join_key;            ///< the key text of `join`
-  std::string vary_spec;           ///< encoded spec from slot 7; empty: none known
-  std::string target;              ///< as keyed
-  std::string host;                ///< the Host field to send
-  http::RequestHead head;          ///< the client's head, copied into `arena` (for Vary, Authorization)
-  http::HeaderList fields;         ///< end-to-end fields to forward, in `arena`
+  std::string key;           ///< the URL's key
+  cache_store::Digest base;  ///< digest(key)
+  cache_store::Digest
+      join;  ///< what is joined: the variant's digest when the Vary spec is known, else `base`
+  std::string join_key;     ///< the key text of `join`
+  std::string vary_spec;    ///< encoded spec from slot 7; empty: none known
+  std::string target;       ///< as keyed
+  std::string host;         ///< the Host field to send
+  http::RequestHead head;   ///< the client's head, copied into `arena` (for Vary, Authorization)
+  http::HeaderList fields;  ///< end-to-end fields to forward, in `arena`
   std::unique_ptr<http::Arena> arena;
   std::shared_ptr<const http::PolicyOptions> policy;
-  Origin* origin = nullptr;        ///< of the loop that begins
-  /// The stored response to validate; empty Found: an unconditional fetch. Its pin is held by the session.
+  Origin* origin = nullptr;  ///< of the loop that begins
+  /// The stored response to validate; empty Found: an unconditional fetch. Its pin is held by the
+  /// session.
   cache_store::Found stored;
   bool accept_encoding_constant = true;
 };
 
-/// What a waiter is told, on its own loop, never inside a call of Fills. Exactly one of head, released,
-/// stored and failed, after any number of interim heads; it may be destroyed inside that one.
+/// What a waiter is told, on its own loop, never inside a call of Fills. Exactly one of head,
+/// released, stored and failed, after any number of interim heads; it may be destroyed inside that
+/// one.
 class FillWaiter {
  public:
   FillWaiter() = default;
@@ -57,11 +61,11 @@ class FillWaiter {
   virtual const http::RequestHead& fill_head() const = 0;
   /// A 1xx head: fields in `interim.block`.
   virtual void on_fill_interim(const http::ResponseHead& interim) = 0;
-  /// The response answers this waiter. `own`: it began the fill. Make the response from session->response()
-  /// and read the body with a FillReader.
+  /// The response answers this waiter. `own`: it began the fill. Make the response from
+  /// session->response() and read the body with a FillReader.
   virtual void on_fill_head(std::shared_ptr<FillSession> session, bool own) = 0;
-  /// The response is not for this request (uncacheable, private to another request, another variant):
-  /// go alone at once.
+  /// The response is not for this request (uncacheable, private to another request, another
+  /// variant): go alone at once.
   virtual void on_fill_released() = 0;
   /// A record for the key was published meanwhile: look up again.
   virtual void on_fill_stored() = 0;
@@ -94,7 +98,7 @@ class FillObserver {
 /// Shared by all loops; outlives them.
 struct FillShared {
   cache_store::Store& store;
-  base::ByteBudget& budget;    ///< bytes of all fill bodies
+  base::Budget& budget;  ///< bytes of all fill bodies
   FillObserver& observer;
 };
 struct FillTableDelete {
@@ -108,8 +112,8 @@ class Fills {
  public:
   Fills(FillTable& table, base::Env& env);
   ~Fills();
-  /// Joins or begins. A key that is remembered as hit-for-miss begins alone. False: the bound of fills is
-  /// reached, nothing was begun and the waiter is not called (503 or stale).
+  /// Joins or begins. A key that is remembered as hit-for-miss begins alone. False: the bound of
+  /// fills is reached, nothing was begun and the waiter is not called (503 or stale).
   bool join(FillRequest&& request, FillWaiter& waiter, JoinMode mode);
   /// A refresh that nobody waits for; none is begun while one is in flight.
   void refresh_behind(FillRequest&& request);

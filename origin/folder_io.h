@@ -13,8 +13,8 @@ namespace perigee::origin {
 
 struct FileInfo {
   uint64_t size = 0;
-  int64_t modified_ms = 0;   ///< wall time
-  int64_t modified_ns = 0;   ///< the part below a millisecond, for the ETag
+  int64_t modified_ms = 0;  ///< wall time
+  int64_t modified_ns = 0;  ///< the part below a millisecond, for the ETag
   uint64_t inode = 0;
   bool directory = false;
 };
@@ -31,8 +31,9 @@ class FolderFile {
 class FolderIo {
  public:
   virtual ~FolderIo() = default;
-  /// Opens a path relative to the folder without ever leaving it: no `..`, no absolute path, no symlink
-  /// that leads out (RESOLVE_BENEATH). kNotFound, kForbidden or kIo. Directories open too, to be told apart.
+  /// Opens a path relative to the folder without ever leaving it: no `..`, no absolute path, no
+  /// symlink that leads out (RESOLVE_BENEATH). kNotFound, kForbidden or kIo. Directories open too,
+  /// to be told apart.
   virtual base::Result<std::unique_ptr<FolderFile>> open(std::string_view relative_path) = 0;
 };
 

@@ -9,7 +9,7 @@ class HttpOrigin final : public Origin {
  public:
   HttpOrigin(const HttpOriginOptions& options, OriginGate& gate, ResolverCache& names,
              base::Env& env)
-      : shared_{options, OriginPool(gate, env), names, env} {}
+      : shared_{options, {gate, env}, names, env, {}} {}
 
   std::unique_ptr<Fetch> fetch(const FetchRequest& request, FetchUser& user) override {
     return std::make_unique<OriginStream>(shared_, request, user);
@@ -18,7 +18,7 @@ class HttpOrigin final : public Origin {
   void drain() override { shared_.pool.clear(); }
 
  private:
-  StreamShared shared_;
+  OriginShared shared_;
 };
 
 }  // namespace

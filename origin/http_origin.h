@@ -1,30 +1,17 @@
-// An origin behind http:// or https://: pooled connections, permits of the process, names resolved and kept.
+// An origin behind http:// or https://: pooled connections, permits of the process, names resolved
+// and kept.
 #pragma once
 
-#include <atomic>
 #include <memory>
 
+#include "base/budget.h"
 #include "origin/fetch.h"
 
 namespace perigee::origin {
 
-/// Permits for connections to one origin, counted for the process; loops wait in their own turn.
-class OriginGate {
- public:
-  explicit OriginGate(size_t permits) : free_(permits) {}
-  /// Any thread.
-  bool try_take() {
-    size_t free = free_.load(std::memory_order_relaxed);
-    while (free > 0) {
-      if (free_.compare_exchange_weak(free, free - 1, std::memory_order_relaxed)) return true;
-    }
-    return false;
-  }
-  void give_back() { free_.fetch_add(1, std::memory_order_relaxed); }
-
- private:
-  std::atomic<size_t> free_;
-};
+/// Permits for connections to one origin, counted for the process. Idle ones hold theirs, and give
+/// way when somebody waits.
+using OriginGate = base::Budget;
 
 class ResolverCache;
 

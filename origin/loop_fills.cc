@@ -186,7 +186,8 @@ void LoopFills::wait_for_bytes(FillReader& reader) {
 
 void LoopFills::forget(FillReader& reader) {
   const auto [first, last] = readers_.equal_range(reader.progress_.get());
-  const auto it = std::find_if(first, last, [&](const auto& entry) { return entry.second == &reader; });
+  const auto it =
+      std::find_if(first, last, [&](const auto& entry) { return entry.second == &reader; });
   if (it != last) readers_.erase(it);
 }
 
@@ -208,7 +209,8 @@ void LoopFills::leave(FillWaiter& waiter) {
   }
   const std::shared_ptr<FillProgress> progress = std::move(waiter.session_);
   const auto [first, last] = waiters_.equal_range(progress.get());
-  const auto it = std::find_if(first, last, [&](const auto& entry) { return entry.second == &waiter; });
+  const auto it =
+      std::find_if(first, last, [&](const auto& entry) { return entry.second == &waiter; });
   CHECK(it != last);
   waiters_.erase(it);
   progress->remove_waiter();

@@ -1,4 +1,5 @@
-// One loop's part in fills: its waiters, its readers that wait for bytes, and the productions it owns.
+// One loop's part in fills: its waiters, its readers that wait for bytes, and the productions it
+// owns.
 #pragma once
 
 #include <list>

@@ -14,16 +14,35 @@ struct WebType {
 
 /// Where browsers insist on a type, or the desktop's table means another thing by the suffix.
 constexpr WebType kWebTypes[] = {
-    {"html", "text/html"},        {"htm", "text/html"},        {"css", "text/css"},
-    {"js", "text/javascript"},    {"mjs", "text/javascript"},  {"json", "application/json"},
-    {"map", "application/json"},  {"txt", "text/plain"},       {"xml", "application/xml"},
-    {"svg", "image/svg+xml"},     {"png", "image/png"},        {"jpg", "image/jpeg"},
-    {"jpeg", "image/jpeg"},       {"gif", "image/gif"},        {"webp", "image/webp"},
-    {"avif", "image/avif"},       {"ico", "image/vnd.microsoft.icon"}, {"woff", "font/woff"},
-    {"woff2", "font/woff2"},      {"ttf", "font/ttf"},         {"otf", "font/otf"},
-    {"wasm", "application/wasm"}, {"pdf", "application/pdf"},  {"mp4", "video/mp4"},
-    {"webm", "video/webm"},       {"mp3", "audio/mpeg"},       {"ts", "video/mp2t"},
-    {"webmanifest", "application/manifest+json"},              {"md", "text/markdown"},
+    {"html", "text/html"},
+    {"htm", "text/html"},
+    {"css", "text/css"},
+    {"js", "text/javascript"},
+    {"mjs", "text/javascript"},
+    {"json", "application/json"},
+    {"map", "application/json"},
+    {"txt", "text/plain"},
+    {"xml", "application/xml"},
+    {"svg", "image/svg+xml"},
+    {"png", "image/png"},
+    {"jpg", "image/jpeg"},
+    {"jpeg", "image/jpeg"},
+    {"gif", "image/gif"},
+    {"webp", "image/webp"},
+    {"avif", "image/avif"},
+    {"ico", "image/vnd.microsoft.icon"},
+    {"woff", "font/woff"},
+    {"woff2", "font/woff2"},
+    {"ttf", "font/ttf"},
+    {"otf", "font/otf"},
+    {"wasm", "application/wasm"},
+    {"pdf", "application/pdf"},
+    {"mp4", "video/mp4"},
+    {"webm", "video/webm"},
+    {"mp3", "audio/mpeg"},
+    {"ts", "video/mp2t"},
+    {"webmanifest", "application/manifest+json"},
+    {"md", "text/markdown"},
 };
 
 bool needs_charset(std::string_view type) {
@@ -42,7 +61,8 @@ void MediaTypes::add_globs(std::string_view globs2) {
     const size_t second = line.find(':', first + 1);
     if (line.starts_with('#') || second == std::string_view::npos) continue;
     const std::string_view glob = line.substr(second + 1);
-    if (!glob.starts_with("*.") || glob.find_first_of("*?[:", 1) != std::string_view::npos) continue;
+    if (!glob.starts_with("*.") || glob.find_first_of("*?[:", 1) != std::string_view::npos)
+      continue;
     // Lines come by falling weight: the first of a suffix counts.
     by_suffix_.emplace(glob.substr(2), line.substr(first + 1, second - first - 1));
   }

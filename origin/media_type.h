@@ -1,4 +1,5 @@
-// Content-Type by file name: the web's types from a short list, all others from shared-mime-info's table.
+// Content-Type by file name: the web's types from a short list, all others from shared-mime-info's
+// table.
 #pragma once
 
 #include <string>
@@ -9,7 +10,8 @@ namespace perigee::origin {
 
 class MediaTypes {
  public:
-  /// Adds the `*.suffix` lines of a globs2 file ("weight:type:glob"). What the short list has stays.
+  /// Adds the `*.suffix` lines of a globs2 file ("weight:type:glob"). What the short list has
+  /// stays.
   void add_globs(std::string_view globs2);
   /// With charset for text; "application/octet-stream" for what nobody knows.
   std::string type_of(std::string_view file_name) const;

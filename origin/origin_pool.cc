@@ -1,4 +1,8 @@
+// Idle connections: taken last in, first out; closed at their first word, their time, or others'
+// need.
 #include "origin/origin_pool.h"
+
+#include <optional>
 
 #include "base/limits.h"
 
@@ -6,9 +10,13 @@ namespace perigee::origin {
 
 namespace limits = base::limits;
 
+namespace {
+constexpr int64_t kYieldCheckMs = 50;
+}  // namespace
+
 OriginPool::Idle::Idle(OriginPool& pool, std::unique_ptr<OriginConnection> held, base::Tick now,
                        int64_t idle_ms)
-    : since(now), pool_(pool), held_(std::move(held)), timer_([this] { pool_.drop_later(*this); }) {
+    : since(now), pool_(pool), held_(std::move(held)), timer_([this] { pool_.drop(*this); }) {
   held_->channel().bind(this);
   held_->channel().want(true, false);
   pool_.env_.arm(timer_, now + idle_ms);
@@ -20,34 +28,53 @@ std::unique_ptr<OriginConnection> OriginPool::Idle::release() {
   return std::move(held_);
 }
 
-/// Bytes, an end or a reset on an idle connection: it is of no more use. Dropped outside its callback.
-void OriginPool::drop_later(Idle& idle) {
-  idle.dead = true;
-  env_.arm(reap_timer_, env_.now());
+OriginPool::OriginPool(OriginGate& gate, base::Env& env)
+    : gate_(gate), env_(env), yield_timer_([this] { give_way(); }) {}
+
+OriginPool::~OriginPool() = default;
+
+/// Bytes, an end, a reset, or its time is over: it is of no more use.
+void OriginPool::drop(Idle& idle) {
+  idle_.remove_if([&](const auto& known) { return known.get() == &idle; });
 }
 
-std::unique_ptr<OriginConnection> OriginPool::take_idle(bool fresh) {
-  for (auto it = idle_.begin(); it != idle_.end(); ++it) {
-    Idle& idle = **it;
-    if (idle.dead) continue;
-    if (fresh && env_.now() - idle.since > limits::kFreshConnectionMs) return nullptr;
+std::unique_ptr<OriginConnection> OriginPool::take_idle(bool surely_open) {
+  while (!idle_.empty()) {
+    Idle& idle = *idle_.front();
+    if (surely_open && env_.now() - idle.since > limits::kFreshConnectionMs) return nullptr;
     std::unique_ptr<OriginConnection> connection = idle.release();
-    idle_.erase(it);
-    return connection;
+    idle_.pop_front();
+    if (!surely_open || connection->silent()) return connection;
   }
   return nullptr;
 }
 
-bool OriginPool::take_permit() {
-  if (gate_.try_take()) return true;
-  if (idle_.empty()) return false;
-  idle_.pop_back();
-  return gate_.try_take();
+bool OriginPool::others_come_first() const {
+  const std::optional<base::Tick> since = gate_.waiting_elsewhere(env_);
+  return since && (waiters_.empty() || env_.now() - *since > limits::kPermitYieldMs);
 }
 
 void OriginPool::put_idle(std::unique_ptr<OriginConnection> connection, int64_t idle_ms) {
-  if (idle_ms <= 0) return;
+  if (idle_ms <= 0 || others_come_first()) return;
+  if (!waiters_.empty()) {
+    Waiter& waiter = *waiters_.front();
+    waiters_.pop_front();
+    return waiter.on_idle_connection(std::move(connection));
+  }
   idle_.push_front(std::make_unique<Idle>(*this, std::move(connection), env_.now(), idle_ms));
+  if (!yield_timer_.armed()) env_.arm(yield_timer_, env_.now() + kYieldCheckMs);
+}
+
+/// Idle connections of this loop hold permits that another loop may wait for.
+void OriginPool::give_way() {
+  for (size_t waiting = gate_.waiting(); waiting > 0 && !idle_.empty(); --waiting) idle_.pop_back();
+  if (!idle_.empty()) env_.arm(yield_timer_, env_.now() + kYieldCheckMs);
+}
+
+bool OriginPool::add_waiter(Waiter& waiter) {
+  if (waiters_.size() >= limits::kOriginWaiters) return false;
+  waiters_.push_back(&waiter);
+  return true;
 }
 
 }  // namespace perigee::origin

@@ -1,11 +1,12 @@
+// The exchange as a little machine: run() moves it on whenever the connection or the content says
+// so.
 #include "origin/origin_stream.h"
 
 #include <algorithm>
+#include <utility>
 
-#include "base/check.h"
 #include "base/limits.h"
 #include "http/cache_control.h"
-#include "http/request_writer.h"
 
 namespace perigee::origin {
 
@@ -17,42 +18,47 @@ using Event = http::ResponseParser::Event;
 
 namespace {
 
-constexpr int64_t kPermitRetryMs = 20;
+constexpr size_t kBuffersKept = 16;
 
-/// How long the origin keeps an idle connection: its word less a second, else 4 s.
+/// How long the origin keeps an idle connection: its word less a second, else 4 s (http-rules 4.3).
 int64_t idle_ms_of(const http::HeaderList& fields) {
+  constexpr std::string_view kName = "timeout=";
   const http::Field* field = fields.find(http::FieldName::kKeepAlive);
   if (field == nullptr) return limits::kOriginIdleMs;
   http::ListCursor cursor(field->value);
   while (const auto member = cursor.next()) {
-    if (!member->starts_with("timeout=")) continue;
-    const std::optional<int64_t> seconds = http::parse_delta_seconds(member->substr(8));
+    if (!http::iequals(member->substr(0, kName.size()), kName)) continue;
+    const std::optional<int64_t> seconds = http::parse_delta_seconds(member->substr(kName.size()));
     if (seconds) return std::clamp<int64_t>((*seconds - 1) * 1000, 0, limits::kIdleMs);
   }
   return limits::kOriginIdleMs;
 }
 
-bool is_repeatable(Method method) {
-  return method == Method::kGet || method == Method::kHead || method == Method::kOptions;
+bool is_repeatable(const FetchRequest& request) {
+  return request.body == nullptr &&
+         (request.method == Method::kGet || request.method == Method::kHead ||
+          request.method == Method::kOptions);
 }
 
 }  // namespace
 
-OriginStream::OriginStream(StreamShared& shared, const FetchRequest& request, FetchUser& user)
+OriginStream::OriginStream(OriginShared& shared, const FetchRequest& request, FetchUser& user)
     : shared_(shared),
       request_(request),
       user_(user),
       handle_(std::make_shared<Handle>(Handle{this})),
-      timer_([this] { on_timer(); }),
-      begun_(shared.env.now()) {
+      connector_(shared, *this),
+      timer_([this] { on_timer(); }) {
   // Nothing is called back inside fetch().
   run_later();
 }
 
 OriginStream::~OriginStream() {
   handle_->stream = nullptr;
-  if (request_.body != nullptr) request_.body->set_waker(nullptr);
-  if (permit_) shared_.pool.return_permit();
+  close(Phase::kFailed);
+  if (buffer_ != nullptr && shared_.buffers.size() < kBuffersKept) {
+    shared_.buffers.push_back(std::move(buffer_));
+  }
 }
 
 void OriginStream::run_later() {
@@ -61,318 +67,268 @@ void OriginStream::run_later() {
   });
 }
 
-void OriginStream::wake() { run_later(); }
-
-void OriginStream::begin() {
-  if (!retried_) {
-    if (auto idle = shared_.pool.take_idle(!is_repeatable(request_.method))) {
-      return use(std::move(idle), true);
-    }
-  }
-  if (!shared_.pool.take_permit()) {
-    if (shared_.env.now() - begun_ >= shared_.options.first_byte_ms) {
-      return fail(FetchError::kBusy, "no connection to the origin was free in time");
-    }
-    shared_.env.arm(timer_, shared_.env.now() + kPermitRetryMs);
-    return;
-  }
-  permit_ = true;
-  phase_ = Phase::kConnecting;
-  connect();
-}
-
 void OriginStream::connect() {
-  const HttpOriginOptions& options = shared_.options;
-  if (const auto literal = base::Address::parse_host(options.host, options.port)) {
-    addresses_ = {*literal};
-    return connect_to(0);
-  }
-  pending_ = shared_.names.resolve(
-      options.host, options.port, [this](base::Result<base::Addresses> result) {
-        if (!result.ok()) {
-          const bool late = result.error().code == base::ErrorCode::kTimeout;
-          return fail(late ? FetchError::kTimeout : FetchError::kResolve, result.error().message);
-        }
-        addresses_ = std::move(*result);
-        if (addresses_.size() > limits::kAddressesTried) addresses_.resize(limits::kAddressesTried);
-        connect_to(0);
-      });
+  phase_ = Phase::kConnecting;
+  connector_.start(retried_                  ? Connector::Reuse::kNone
+                   : is_repeatable(request_) ? Connector::Reuse::kAny
+                                             : Connector::Reuse::kSurelyOpen);
 }
 
-void OriginStream::connect_to(size_t index) {
-  if (addresses_.empty()) return fail(FetchError::kResolve, "the origin's name has no address");
-  const HttpOriginOptions& options = shared_.options;
-  base::Endpoint endpoint;
-  endpoint.address = addresses_[index];
-  endpoint.tls = options.secure ? &options.tls : nullptr;
-  endpoint.deadline = shared_.env.now() + options.connect_ms;
-  pending_ = shared_.env.connect(
-      endpoint, [this, index](base::Result<std::unique_ptr<base::Channel>> result) {
-        if (result.ok()) {
-          permit_ = false;
-          return use(shared_.pool.wrap(std::move(*result)), false);
-        }
-        if (index + 1 < addresses_.size()) return connect_to(index + 1);
-        const base::ErrorCode code = result.error().code;
-        fail(code == base::ErrorCode::kTls       ? FetchError::kTls
-             : code == base::ErrorCode::kTimeout ? FetchError::kTimeout
-                                                 : FetchError::kConnect,
-             result.error().message);
-      });
-}
-
-void OriginStream::use(std::unique_ptr<OriginConnection> connection, bool reused) {
+/// Sends at once, but calls nobody back: it may be inside a call of another stream.
+void OriginStream::on_connection(std::unique_ptr<OriginConnection> connection, bool reused) {
   connection_ = std::move(connection);
   reused_ = reused;
-  phase_ = Phase::kExchanging;
+  phase_ = Phase::kHead;
   parser_.begin(request_.method);
   connection_->channel().bind(this);
-  output_.clear();
-  input_begin_ = input_end_ = 0;
-  http::RequestFraming framing = http::RequestFraming::kNone;
-  uint64_t length = 0;
-  if (request_.body != nullptr) {
-    const std::optional<uint64_t> size = request_.body->size();
-    chunked_up_ = !size.has_value();
-    framing = size ? http::RequestFraming::kContentLength : http::RequestFraming::kChunked;
-    length = size.value_or(0);
-    request_.body->set_waker(this);
-  }
-  http::append_request_head(output_, request_.method_text, request_.target, request_.host,
-                            request_.fields, framing, length);
-  request_sent_ = request_.body == nullptr;
+  upload_.begin(request_, *this);
   request_ms_ = shared_.env.wall().ms;
-  shared_.env.arm(timer_, shared_.env.now() + shared_.options.first_byte_ms);
-  run();
+  const Upload::State state = upload_.send(connection_->channel());
+  await_response(state);
+  const bool quiet = state == Upload::State::kWhole || state == Upload::State::kBlocked ||
+                     state == Upload::State::kWaiting;
+  if (!quiet) run_later();
+}
+
+void OriginStream::on_no_connection(FetchError::Kind kind, const std::string& why) {
+  fail(kind, why);
 }
 
 void OriginStream::on_ready(bool readable, bool) noexcept {
   readable_ = readable_ || readable;
+  // Content that nobody asks for stays in the socket, which must not spin meanwhile.
+  if (phase_ == Phase::kContent && !waiting_) return connection_->channel().want(false, false);
   run();
 }
 
 void OriginStream::run() {
-  if (phase_ == Phase::kStarting) return begin();
-  if (phase_ != Phase::kExchanging || connection_ == nullptr) return;
-  if (!send_some()) return fail(FetchError::kClosed, "the request's content ended early");
-  if (!head_done_) return receive_head();
-  if (waiting_ && readable_) {
-    waiting_ = false;
-    BodySource::wake();
+  switch (phase_) {
+    case Phase::kStarting:
+      return connect();
+    case Phase::kHead:
+      if (send_request()) receive_head();
+      return;
+    case Phase::kContent:
+      if (waiting_ && readable_) resume_content();
+      return;
+    case Phase::kConnecting:
+    case Phase::kEnded:
+    case Phase::kFailed:
+      return;
   }
 }
 
-/// False: the request's content was cut, and with it the request.
-bool OriginStream::send_some() {
-  base::Channel& channel = connection_->channel();
-  bool blocked = false;
-  while (!ended_ && fill_output()) {
-    const base::Piece piece{reinterpret_cast<const std::byte*>(output_.data()), output_.size()};
-    const Io io = channel.send({&piece, 1});
-    if (io.state == Io::kOk) output_.erase(0, io.n);
-    if (io.state == Io::kFail) {
-      // The answer may have come before the end of the request: it is looked at first.
-      output_.clear();
-      request_sent_ = false;
-      readable_ = true;
-      break;
-    }
-    if (io.state == Io::kAgain) {
-      blocked = true;
-      break;
-    }
+/// False: the request was cut, and the stream with it.
+bool OriginStream::send_request() {
+  if (upload_.over()) return true;
+  const Upload::State state = upload_.send(connection_->channel());
+  if (state == Upload::State::kCut) {
+    fail(FetchError::kClosed, "the request's content ended early");
+    return false;
   }
-  if (upload_cut_) return false;
-  channel.want(!peer_ended_, blocked);
+  if (state == Upload::State::kMore) run_later();
+  await_response(state);
   return true;
 }
 
-/// Pulls the request's content while there is room. True: there is something to send.
-bool OriginStream::fill_output() {
-  while (!request_sent_ && request_.body != nullptr && output_.size() < limits::kOutLowBytes) {
-    const Chunk chunk = request_.body->peek(limits::kFillChunkBytes);
-    if (chunk.state == Chunk::kLater) break;
-    if (chunk.state == Chunk::kFail) {
-      upload_cut_ = true;
-      return false;
-    }
-    const std::string_view bytes(reinterpret_cast<const char*>(chunk.piece.data), chunk.piece.size);
-    if (chunked_up_ && !bytes.empty()) http::append_chunk(output_, bytes);
-    if (!chunked_up_) output_.append(bytes);
-    request_.body->advance(bytes.size());
-    if (chunk.state != Chunk::kEnd) continue;
-    if (chunked_up_) http::append_last_chunk(output_);
-    request_sent_ = true;
+/// The clock of the response begins when the request is whole; until then each step has its time.
+void OriginStream::await_response(Upload::State state) {
+  connection_->channel().want(true, state == Upload::State::kBlocked);
+  // The answer may stand before the error that ended the sending.
+  if (state == Upload::State::kBroken) readable_ = true;
+  if (state == Upload::State::kWhole) {
+    head_due_ = shared_.env.now() + shared_.options.head_ms;
+    return await(shared_.options.first_byte_ms);
   }
-  return !output_.empty();
+  await(shared_.options.between_bytes_ms);
+}
+
+void OriginStream::await(int64_t ms) {
+  shared_.env.arm(timer_, std::min(head_due_, shared_.env.now() + ms));
 }
 
 /// One recv into the buffer, which is empty.
 Io OriginStream::receive() {
-  if (input_.empty()) input_.resize(limits::kFillChunkBytes);
-  input_begin_ = input_end_ = 0;
-  readable_ = false;
-  const Io io = connection_->channel().recv(input_);
-  if (io.state == Io::kOk) {
-    input_end_ = io.n;
-    rate_bytes_ += io.n;
-  } else if (io.state != Io::kAgain) {
-    peer_ended_ = true;
-    peer_clean_ = io.state == Io::kEof;
+  if (buffer_ == nullptr) {
+    if (shared_.buffers.empty()) {
+      buffer_.reset(new std::byte[limits::kFillChunkBytes]);
+    } else {
+      buffer_ = std::move(shared_.buffers.back());
+      shared_.buffers.pop_back();
+    }
   }
+  readable_ = false;
+  const std::span<std::byte> room(buffer_.get(), limits::kFillChunkBytes);
+  const Io io = connection_->channel().recv(room);
+  if (io.state == Io::kOk) input_ = room.first(io.n);
   return io;
+}
+
+http::ResponseParser::Step OriginStream::parse() {
+  const http::ResponseParser::Step step = parser_.next(input_);
+  input_ = input_.subspan(step.consumed);
+  return step;
 }
 
 void OriginStream::receive_head() {
   if (!readable_) return;
-  while (true) {
-    if (input_begin_ == input_end_) {
-      const Io io = receive();
-      if (io.state == Io::kAgain) return;
-      if (io.state != Io::kOk) {
-        if (may_retry()) {
-          retried_ = true;
-          peer_ended_ = false;
-          connection_.reset();
-          phase_ = Phase::kStarting;
-          return begin();
-        }
-        return fail(FetchError::kClosed, "the origin closed the connection before its response");
-      }
-    }
-    const std::span<const std::byte> input(input_.data() + input_begin_, input_end_ - input_begin_);
-    const http::ResponseParser::Step step = parser_.next(input);
-    input_begin_ += step.consumed;
-    if (!handle_head_step(step)) return;
-  }
+  do {
+    if (!input_.empty()) continue;
+    const Io io = receive();
+    if (io.state == Io::kAgain) return;
+    if (io.state != Io::kOk) return on_closed_before_head();
+  } while (take_step(parse()));
 }
 
-/// True: go on with the next bytes.
-bool OriginStream::handle_head_step(const http::ResponseParser::Step& step) {
-  const base::Tick head_end = begun_ + shared_.options.head_ms;
-  const std::shared_ptr<Handle> handle = handle_;
+void OriginStream::on_closed_before_head() {
+  const bool repeat = reused_ && !retried_ && !parser_.started() && is_repeatable(request_);
+  if (!repeat) {
+    return fail(FetchError::kClosed, "the origin closed the connection before its response");
+  }
+  retried_ = true;
+  timer_.disarm();
+  connection_.reset();
+  connect();
+}
+
+/// True: the head is not there yet. Else nothing may be touched: the user may have destroyed the
+/// stream.
+bool OriginStream::take_step(const http::ResponseParser::Step& step) {
   switch (step.event) {
     case Event::kNeedMore:
-      shared_.env.arm(timer_, std::min(head_end, shared_.env.now() + shared_.options.between_bytes_ms));
+      await(shared_.options.between_bytes_ms);
       return true;
-    case Event::kInterim:
-      shared_.env.arm(timer_, std::min(head_end, shared_.env.now() + shared_.options.first_byte_ms));
-      if (parser_.head().status != 100) user_.on_fetch_interim(parser_.head());
+    case Event::kInterim: {
+      await(shared_.options.first_byte_ms);
+      if (parser_.head().status == 100) return true;
+      const std::shared_ptr<Handle> handle = handle_;
+      user_.on_fetch_interim(parser_.head());
       return handle->stream != nullptr;
-    case Event::kHead: {
-      const http::ReceivedResponse& head = parser_.head();
-      head_done_ = true;
-      keep_alive_ = head.keep_alive;
-      idle_ms_ = idle_ms_of(head.fields);
-      declared_ = head.content_length;
-      rate_since_ = shared_.env.now();
-      rate_bytes_ = 0;
-      timer_.disarm();
-      const http::ResponseTimes times{request_ms_, shared_.env.wall().ms};
-      const bool has_body = head.has_body;
-      user_.on_fetch_head(head, times);
-      if (handle->stream != nullptr && !has_body) end_response();
-      return false;
     }
+    case Event::kHead:
+      hand_over_head();
+      return false;
     default:
       fail(FetchError::kMalformed, std::string(parser_.error()));
       return false;
   }
 }
 
+void OriginStream::hand_over_head() {
+  const http::ReceivedResponse& head = parser_.head();
+  phase_ = Phase::kContent;
+  timer_.disarm();
+  keep_alive_ = head.keep_alive && upload_.state() == Upload::State::kWhole;
+  upload_.stop();
+  idle_ms_ = idle_ms_of(head.fields);
+  if (head.has_body) declared_ = head.content_length;
+  const http::ResponseTimes times{request_ms_, shared_.env.wall().ms};
+  // Before the user is told: it may begin the next request, or destroy this one.
+  if (!head.has_body || declared_ == 0u) end_response();
+  user_.on_fetch_head(head, times);
+}
+
 Chunk OriginStream::peek(size_t max) {
-  while (content_.empty()) {
-    if (failed_) return {{}, Chunk::kFail};
-    if (ended_) return {{}, Chunk::kEnd};
-    if (input_begin_ == input_end_) {
-      const http::ResponseParser::Step over = parser_.next({});
-      if (over.event == Event::kEnd) {
-        end_response();
-        continue;
-      }
-      const Io io = receive();
-      if (io.state == Io::kAgain) {
-        waiting_ = true;
-        connection_->channel().want(true, !output_.empty());
-        shared_.env.arm(timer_, shared_.env.now() + shared_.options.between_bytes_ms);
-        return {{}, Chunk::kLater};
-      }
-      if (io.state != Io::kOk) {
-        if (parser_.next_eof(peer_clean_) != Event::kEnd) return lose();
-        end_response();
-        continue;
-      }
-      const base::Tick now = shared_.env.now();
-      if (now - rate_since_ >= limits::kRateWindowMs) {
-        const auto least = static_cast<uint64_t>(limits::kBodyBytesPerSecond) *
-                           static_cast<uint64_t>(limits::kRateWindowMs / 1000);
-        if (rate_bytes_ < least) return lose();
-        rate_since_ = now;
-        rate_bytes_ = 0;
-      }
-    }
-    const std::span<const std::byte> input(input_.data() + input_begin_, input_end_ - input_begin_);
-    const http::ResponseParser::Step step = parser_.next(input);
-    input_begin_ += step.consumed;
-    if (step.event == Event::kBody) content_ = step.body;
-    if (step.event == Event::kEnd) end_response();
-    if (step.event == Event::kError) return lose();
+  while (content_.empty() && phase_ == Phase::kContent) {
+    if (!next_content()) return {{}, Chunk::kLater};
   }
-  return {{content_.data(), std::min(max, content_.size())}, Chunk::kMore};
+  const size_t n = std::min(max, content_.size());
+  const bool all = n == content_.size();
+  if (phase_ == Phase::kEnded && all) return {{content_.data(), n}, Chunk::kEnd};
+  if (n > 0) return {{content_.data(), n}, Chunk::kMore};
+  return {{}, Chunk::kFail};
 }
 
 void OriginStream::advance(size_t n) { content_ = content_.subspan(n); }
 
+/// One step towards content or the end. False: nothing is there now.
+bool OriginStream::next_content() {
+  if (input_.empty()) {
+    const Io io = receive();
+    if (io.state == Io::kAgain) {
+      wait_for_content();
+      return false;
+    }
+    if (waiting_) stop_waiting();
+    if (io.state != Io::kOk) {
+      const bool whole = parser_.next_eof(io.state == Io::kEof) == Event::kEnd;
+      keep_alive_ = false;
+      whole ? end_response() : close(Phase::kFailed);
+      return true;
+    }
+    rate_bytes_ += io.n;
+  }
+  const http::ResponseParser::Step step = parse();
+  switch (step.event) {
+    case Event::kBody:
+      content_ = step.body;
+      // The connection is free as soon as the last byte is here, not when it has been taken.
+      if (input_.empty() && parser_.next({}).event == Event::kEnd) end_response();
+      return true;
+    case Event::kEnd:
+      end_response();
+      return true;
+    case Event::kNeedMore:
+      return true;
+    default:
+      close(Phase::kFailed);
+      return true;
+  }
+}
+
+void OriginStream::wait_for_content() {
+  connection_->channel().want(true, false);
+  if (waiting_) return;
+  waiting_ = true;
+  waiting_since_ = shared_.env.now();
+  shared_.env.arm(timer_, waiting_since_ + shared_.options.between_bytes_ms);
+}
+
+/// Only time spent waiting for the origin counts: a slow reader is no slow origin.
+void OriginStream::stop_waiting() {
+  waiting_ = false;
+  timer_.disarm();
+  waited_ms_ += shared_.env.now() - waiting_since_;
+}
+
+void OriginStream::resume_content() {
+  stop_waiting();
+  if (waited_ms_ >= limits::kRateWindowMs) {
+    const auto least = static_cast<uint64_t>(limits::kBodyBytesPerSecond * waited_ms_ / 1000);
+    if (rate_bytes_ < least) close(Phase::kFailed);
+    waited_ms_ = 0;
+    rate_bytes_ = 0;
+  }
+  BodySource::wake();
+}
+
 /// The response is whole: the connection is kept when nothing else was said on it.
 void OriginStream::end_response() {
-  ended_ = true;
-  phase_ = Phase::kDone;
+  const bool reusable = keep_alive_ && input_.empty();
+  if (reusable) shared_.pool.put_idle(std::move(connection_), idle_ms_);
+  close(Phase::kEnded);
+}
+
+void OriginStream::close(Phase phase) {
+  phase_ = phase;
   timer_.disarm();
-  pending_.abandon();
-  if (connection_ == nullptr) return;
-  const bool surplus = input_begin_ != input_end_;
-  const bool reusable = keep_alive_ && request_sent_ && output_.empty() && !surplus && !peer_ended_;
-  if (reusable) {
-    shared_.pool.put_idle(std::move(connection_), idle_ms_);
-  }
+  upload_.stop();
   connection_.reset();
 }
 
-/// The rest of the content will not come.
-Chunk OriginStream::lose() {
-  failed_ = true;
-  phase_ = Phase::kDone;
-  timer_.disarm();
-  connection_.reset();
-  return {{}, Chunk::kFail};
-}
-
-bool OriginStream::may_retry() const {
-  return reused_ && !retried_ && !parser_.started() && is_repeatable(request_.method) &&
-         request_.body == nullptr;
-}
-
-void OriginStream::fail(FetchError::Kind kind, std::string message) {
-  if (failed_ || ended_) return;
-  lose();
-  if (permit_) shared_.pool.return_permit();
-  permit_ = false;
-  if (head_done_) return BodySource::wake();
-  user_.on_fetch_failed({kind, std::move(message)});
+void OriginStream::fail(FetchError::Kind kind, const std::string& why) {
+  close(Phase::kFailed);
+  user_.on_fetch_failed({kind, why});
 }
 
 void OriginStream::on_timer() {
-  if (phase_ == Phase::kStarting) return begin();
-  if (head_done_) {
-    lose();
-    if (waiting_) BodySource::wake();
+  if (phase_ == Phase::kContent) {
+    close(Phase::kFailed);
+    if (std::exchange(waiting_, false)) BodySource::wake();
     return;
   }
-  // An upload that still moves is not late: the response is waited for from its end.
-  if (!request_sent_ && shared_.env.now() - begun_ < shared_.options.head_ms) {
-    shared_.env.arm(timer_, shared_.env.now() + shared_.options.first_byte_ms);
-    return;
-  }
+  // A client that is slow to send is no slow origin: its codec cuts it, and the content with it.
+  if (upload_.state() == Upload::State::kWaiting) return await(shared_.options.between_bytes_ms);
   fail(FetchError::kTimeout, "the origin did not answer in time");
 }
 

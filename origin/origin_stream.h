@@ -1,27 +1,27 @@
 // One request on one connection to an HTTP origin, and its response as it comes.
+//
+// Whatever calls the user back does so last, or looks whether it is still there: the user may
+// destroy the stream inside any callback.
 #pragma once
 
-#include <deque>
+#include <limits>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
-#include <vector>
 
-#include "origin/origin_pool.h"
-#include "origin/resolver_cache.h"
+#include "http/response_parser.h"
+#include "origin/connector.h"
+#include "origin/upload.h"
 
 namespace perigee::origin {
 
-/// What the streams of one origin and loop share.
-struct StreamShared {
-  const HttpOriginOptions& options;
-  OriginPool pool;
-  ResolverCache& names;
-  base::Env& env;
-};
-
-class OriginStream final : public Fetch, private base::ChannelUser, private base::Waker {
+class OriginStream final : public Fetch,
+                           private base::ChannelUser,
+                           private base::Waker,
+                           private ConnectorUser {
  public:
-  OriginStream(StreamShared& shared, const FetchRequest& request, FetchUser& user);
+  OriginStream(OriginShared& shared, const FetchRequest& request, FetchUser& user);
   ~OriginStream() override;
 
   // BodySource
@@ -30,66 +30,69 @@ class OriginStream final : public Fetch, private base::ChannelUser, private base
   std::optional<uint64_t> size() const override { return declared_; }
 
  private:
-  enum class Phase : uint8_t { kStarting, kConnecting, kExchanging, kDone };
+  enum class Phase : uint8_t {
+    kStarting,
+    kConnecting,
+    kHead,     ///< the request goes up, its response's head is awaited
+    kContent,  ///< the head was handed over, content is pulled
+    kEnded,    ///< whole
+    kFailed,
+  };
   /// Outlives the stream where a task refers to it.
   struct Handle {
     OriginStream* stream;
   };
 
-  void begin();
   void connect();
-  void connect_to(size_t index);
-  void use(std::unique_ptr<OriginConnection> connection, bool reused);
+  void on_connection(std::unique_ptr<OriginConnection> connection, bool reused) override;
+  void on_no_connection(FetchError::Kind kind, const std::string& why) override;
   void on_ready(bool readable, bool writable) noexcept override;
-  void wake() override;  ///< the request's content has more
-  void run();
-  bool send_some();
-  bool fill_output();
-  void receive_head();
-  bool handle_head_step(const http::ResponseParser::Step& step);
-  base::Io receive();
-  void end_response();
-  void fail(FetchError::Kind kind, std::string message);
-  http::Chunk lose();
-  void on_timer();
+  void wake() override { run_later(); }  ///< the request's content has more
   void run_later();
-  bool may_retry() const;
+  void run();
+  bool send_request();
+  void await_response(Upload::State state);
+  void await(int64_t ms);
+  base::Io receive();
+  http::ResponseParser::Step parse();
+  void receive_head();
+  void on_closed_before_head();
+  bool take_step(const http::ResponseParser::Step& step);
+  void hand_over_head();
+  bool next_content();
+  void wait_for_content();
+  void stop_waiting();
+  void resume_content();
+  void end_response();
+  void close(Phase phase);
+  void fail(FetchError::Kind kind, const std::string& why);
+  void on_timer();
 
-  StreamShared& shared_;
-  FetchRequest request_;
+  OriginShared& shared_;
+  const FetchRequest request_;
   FetchUser& user_;
   std::shared_ptr<Handle> handle_;
-  Phase phase_ = Phase::kStarting;
-  base::Pending pending_;
-  base::Addresses addresses_;
+  Connector connector_;
+  Upload upload_;
   std::unique_ptr<OriginConnection> connection_;
-  base::Timer timer_;
-  base::Tick begun_;
-  base::Tick rate_since_;
-  uint64_t rate_bytes_ = 0;
   http::ResponseParser parser_;
-  std::string output_;
-  std::vector<std::byte> input_;
-  size_t input_begin_ = 0;
-  size_t input_end_ = 0;
-  std::span<const std::byte> content_;
+  base::Timer timer_;
+  Phase phase_ = Phase::kStarting;
+  std::unique_ptr<std::byte[]> buffer_;  ///< of kFillChunkBytes, taken at the first receive
+  std::span<const std::byte> input_;     ///< received and not parsed
+  std::span<const std::byte> content_;   ///< parsed and not taken
   std::optional<uint64_t> declared_;
-  int64_t request_ms_ = 0;
-  int64_t idle_ms_ = 0;
-  bool permit_ = false;
+  int64_t request_ms_ = 0;  ///< wall time at which the request was first sent
+  int64_t idle_ms_ = 0;     ///< how long the connection may be kept afterwards
+  base::Tick head_due_{std::numeric_limits<int64_t>::max()};  ///< of the final head, 1xx included
+  base::Tick waiting_since_;
+  int64_t waited_ms_ = 0;    ///< for content, since the rate was last looked at
+  uint64_t rate_bytes_ = 0;  ///< received since then
   bool reused_ = false;
   bool retried_ = false;
-  bool request_sent_ = false;
-  bool chunked_up_ = false;
-  bool upload_cut_ = false;
-  bool head_done_ = false;
   bool keep_alive_ = false;
-  bool ended_ = false;
-  bool failed_ = false;
-  bool peer_ended_ = false;
-  bool peer_clean_ = false;
   bool readable_ = false;
-  bool waiting_ = false;
+  bool waiting_ = false;  ///< a kLater was given, and no wake for it yet
 };
 
 }  // namespace perigee::origin

@@ -3,8 +3,12 @@
 namespace perigee::origin {
 
 cache_store::RecordPolicy record_policy(const http::StoredPolicy& policy) {
-  return {policy.response_time_ms,          policy.initial_age_ms,    policy.lifetime_ms,
-          policy.stale_while_revalidate_ms, policy.stale_if_error_ms, policy.flags,
+  return {policy.response_time_ms,
+          policy.initial_age_ms,
+          policy.lifetime_ms,
+          policy.stale_while_revalidate_ms,
+          policy.stale_if_error_ms,
+          policy.flags,
           policy.status};
 }
 

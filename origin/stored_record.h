@@ -1,4 +1,5 @@
-// Between the store's records and HTTP's stored responses: the same facts in each layer's own words.
+// Between the store's records and HTTP's stored responses: the same facts in each layer's own
+// words.
 #pragma once
 
 #include <optional>

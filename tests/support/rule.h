@@ -1,7 +1,8 @@
 // Tests that show one rule of HTTP each, and know which: docs/http.md is written from them.
 //
 //   RULE(FreshnessRules, SMaxageBeatsMaxAge, "RFC 9111 §5.2.2.10; http-rules 2.3",
-//        "s-maxage overrides max-age and Expires in a shared cache", "the lifetime is s-maxage", "") {
+//        "s-maxage overrides max-age and Expires in a shared cache", "the lifetime is s-maxage",
+//        "") {
 //     EXPECT_EQ(lifetime("s-maxage=10, max-age=5"), 10);
 //   }
 #pragma once
@@ -30,7 +31,18 @@ int register_rule(const char* suite, const std::string& name, const Rule& rule, 
 /// Defines a test that shows a rule: RULE(Suite, Name, section, sentence, does, option) { ... }
 #define RULE(suite, name, section, sentence, does, option)                                       \
   static void rule_##suite##_##name();                                                           \
-  [[maybe_unused]] static const int registered_##suite##_##name = ::perigee::test::register_rule( \
-      #suite, #name, {section, sentence, does, option}, __FILE__, __LINE__,                      \
-      &rule_##suite##_##name);                                                                   \
+  [[maybe_unused]] static const int registered_##suite##_##name =                                \
+      ::perigee::test::register_rule(#suite, #name, {section, sentence, does, option}, __FILE__, \
+                                     __LINE__, &rule_##suite##_##name);                          \
   static void rule_##suite##_##name()
+
+/// The same with a fixture, as TEST_F: RULE_F(Fixture, Name, section, sentence, does, option) { ...
+/// }
+#define RULE_F(fixture, name, section, sentence, does, option)                                   \
+  struct fixture##_##name : fixture {                                                            \
+    void TestBody() override;                                                                    \
+  };                                                                                             \
+  [[maybe_unused]] static const int registered_##fixture##_##name =                              \
+      ::perigee::test::register_rule(#fixture "Rules", #name, {section, sentence, does, option}, \
+                                     __FILE__, __LINE__, [] { fixture##_##name().TestBody(); }); \
+  void fixture##_##name::TestBody()

@@ -1,0 +1,80 @@
+// Content is pulled only while the connection takes what was pulled before.
+#include "origin/upload.h"
+
+#include "base/limits.h"
+#include "http/request_writer.h"
+
+namespace perigee::origin {
+
+namespace limits = base::limits;
+using http::Chunk;
+
+void Upload::begin(const FetchRequest& request, base::Waker& waker) {
+  body_ = request.body;
+  output_.clear();
+  sent_ = 0;
+  state_ = State::kMore;
+  http::RequestFraming framing = http::RequestFraming::kNone;
+  uint64_t length = 0;
+  if (body_ != nullptr) {
+    const std::optional<uint64_t> size = body_->size();
+    chunked_ = !size.has_value();
+    framing = size ? http::RequestFraming::kContentLength : http::RequestFraming::kChunked;
+    length = size.value_or(0);
+    body_->set_waker(&waker);
+  }
+  http::append_request_head(output_, request.method_text, request.target, request.host,
+                            request.fields, framing, length);
+}
+
+Upload::State Upload::send(base::Channel& channel) {
+  if (over()) return state_;
+  for (size_t taken = 0; taken < limits::kSendBytes;) {
+    const State pulled = pull();
+    if (pulled == State::kCut) return state_ = pulled;
+    if (sent_ == output_.size()) return state_ = pulled;
+    const base::Piece piece{reinterpret_cast<const std::byte*>(output_.data()) + sent_,
+                            output_.size() - sent_};
+    const base::Io io = channel.send({&piece, 1});
+    if (io.state == base::Io::kAgain) return state_ = State::kBlocked;
+    if (io.state != base::Io::kOk) {
+      stop();
+      return state_ = State::kBroken;
+    }
+    sent_ += io.n;
+    taken += io.n;
+    if (sent_ == output_.size() || sent_ >= limits::kOutLowBytes) {
+      output_.erase(0, sent_);
+      sent_ = 0;
+    }
+  }
+  return state_ = State::kMore;
+}
+
+/// Fills the output where there is room. kWhole: nothing is left to pull.
+Upload::State Upload::pull() {
+  while (body_ != nullptr && output_.size() - sent_ < limits::kOutLowBytes) {
+    const Chunk chunk = body_->peek(limits::kFillChunkBytes);
+    if (chunk.state == Chunk::kLater) return State::kWaiting;
+    if (chunk.state == Chunk::kFail) return State::kCut;
+    const std::string_view bytes(reinterpret_cast<const char*>(chunk.piece.data), chunk.piece.size);
+    if (!chunked_) output_.append(bytes);
+    if (chunked_ && !bytes.empty()) http::append_chunk(output_, bytes);
+    if (!bytes.empty()) body_->advance(bytes.size());
+    if (chunk.state != Chunk::kEnd) continue;
+    if (chunked_) http::append_last_chunk(output_);
+    body_->set_waker(nullptr);
+    body_ = nullptr;
+  }
+  return body_ == nullptr ? State::kWhole : State::kMore;
+}
+
+void Upload::stop() {
+  if (body_ != nullptr) body_->set_waker(nullptr);
+  body_ = nullptr;
+  output_.clear();
+  sent_ = 0;
+  if (state_ != State::kWhole) state_ = State::kStopped;
+}
+
+}  // namespace perigee::origin

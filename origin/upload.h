@@ -1,0 +1,45 @@
+// A request on its way to the origin: its head, then its content as fast as both sides allow.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/channel.h"
+#include "origin/fetch.h"
+
+namespace perigee::origin {
+
+class Upload {
+ public:
+  enum class State : uint8_t {
+    kWhole,    ///< all of it was taken
+    kMore,     ///< enough for this turn
+    kBlocked,  ///< the connection takes nothing now
+    kWaiting,  ///< the request's content has nothing now: its waker will tell
+    kCut,      ///< the request's content will not be whole
+    kBroken,   ///< the connection takes nothing any more
+    kStopped,  ///< stop() was called
+  };
+
+  /// Views of `request` stay valid; `waker` is told when its content has more.
+  void begin(const FetchRequest& request, base::Waker& waker);
+  State send(base::Channel& channel);
+  /// Sends nothing any more; the content's waker is taken back.
+  void stop();
+  /// Nothing more will be sent.
+  bool over() const {
+    return state_ == State::kWhole || state_ == State::kBroken || state_ == State::kStopped;
+  }
+  State state() const { return state_; }
+
+ private:
+  State pull();
+
+  http::BodySource* body_ = nullptr;  ///< null: no more content to pull
+  bool chunked_ = false;
+  std::string output_;
+  size_t sent_ = 0;  ///< of `output_`
+  State state_ = State::kStopped;
+};
+
+}  // namespace perigee::origin
