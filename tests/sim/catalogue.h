@@ -1,0 +1,61 @@
+// What the origin has and says of it: for each target a temper that lasts the run, and answers
+// drawn from it.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/sim/world.h"
+
+namespace perigee::sim {
+
+struct Answer {
+  int status = 200;
+  Fields fields;
+  uint64_t content = 0;  ///< 0: none
+  uint64_t size = 0;
+  bool until_close = false;  ///< wished for; the connection decides
+};
+
+class Catalogue {
+ public:
+  explicit Catalogue(World& world);
+
+  /// `id`: of the exchange, to be found in the answer.
+  Answer answer(const std::string& method, const std::string& target, const Fields& request,
+                int id);
+
+ private:
+  enum class Tags : uint8_t { kNone, kStrong, kWeak, kConstant };
+  struct Temper {
+    std::vector<std::string> vary;
+    Tags tags = Tags::kNone;
+    bool dated = false;       ///< has Last-Modified
+    bool conditional = true;  ///< honours conditions
+    int64_t lifetime_s = 0;
+    uint64_t most_bytes = 2000;
+    int version = 1;
+  };
+  struct State {
+    uint64_t content;
+    std::string tag;
+    std::string modified;
+  };
+
+  State state_of(const std::string& target, Temper& temper, const Fields& request);
+  Answer not_modified(Temper& temper, const State& state, const Fields& request, int id);
+  Answer unsafe(const std::string& target, Temper& temper, int id);
+  bool is_current(const Temper& temper, const State& state, const Fields& request);
+  void add_lifetime(Temper& temper, Fields& fields);
+  std::string directives(int64_t lifetime_s);
+  void add_dates(Fields& fields);
+  void add_oddities(Temper& temper, Fields& fields);
+  uint64_t content_of(const std::string& key, uint64_t most_bytes);
+
+  World& world_;
+  std::map<std::string, Temper> tempers_;
+  std::map<std::string, uint64_t> contents_;
+};
+
+}  // namespace perigee::sim

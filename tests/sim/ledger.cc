@@ -1,0 +1,11 @@
+#include "tests/sim/ledger.h"
+
+namespace perigee::sim {
+
+Stamp OriginExchange::completed() const {
+  if (!sound || head_end == 0) return {};
+  if (until_close) return link->reset ? Stamp{} : link->pipes[kToNode].fin_taken;
+  return link->pipes[kToNode].taken_at(end - 1);
+}
+
+}  // namespace perigee::sim

@@ -1,0 +1,103 @@
+// What happened on the wires of one run, without judgement: every request and response on both
+// sides of the node, with the instants at which the node sent and took their bytes.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/sim/fields.h"
+#include "tests/sim/sim_channel.h"
+
+namespace perigee::sim {
+
+/// A request that reached the origin, and what it answered. `id` stands in X-Sim of a response with
+/// content, and in the name X-Sim-304-<id> of a 304, so that a stored head says all that it was
+/// made of.
+struct OriginExchange {
+  int id = 0;
+  LinkPtr link;
+  std::string method;
+  std::string target;
+  Fields request;
+  int asked_by = -1;           ///< the client's request whose fields were forwarded
+  uint64_t request_begin = 0;  ///< offsets in the connection
+  int status = 0;              ///< 0: never answered
+  Fields fields;
+  uint64_t content = 0;  ///< 0: none
+  uint64_t size = 0;     ///< of the content as a whole
+  bool sound = false;    ///< the head is well formed and what follows is whole as it is framed
+  bool head_sound = false;
+  bool until_close = false;
+  bool has_length = false;
+  uint64_t head_end = 0;
+  uint64_t end = 0;
+
+  /// The node began to send the request; at the latest then.
+  Stamp begun() const { return link->attempt_at(request_begin); }
+  Stamp first_byte() const { return link->pipes[kFromNode].sent_at(request_begin); }
+  /// The node had the whole final head.
+  Stamp head_taken() const {
+    return head_end > 0 ? link->pipes[kToNode].taken_at(head_end - 1) : Stamp{};
+  }
+  /// The node had all of it, and it was whole.
+  Stamp completed() const;
+  /// The node cannot learn more of it: completed, or the connection is over.
+  bool over() const {
+    return completed() || link->node_gone || link->pipes[kToNode].fin_taken || link->reset_taken;
+  }
+};
+
+/// A request of a client, and what the node answered.
+struct ClientExchange {
+  int id = 0;
+  LinkPtr link;
+  std::string method;
+  std::string target;
+  std::string version;
+  Fields fields;
+  uint64_t request_begin = 0;
+  uint64_t head_end = 0;
+  bool broken_off = false;  ///< the client gave up, or sent its content short
+  int status = 0;           ///< 0: no whole head came
+  Fields response;
+  std::vector<int> interim;
+  std::string body;
+  bool whole = false;
+  bool ended_by_close = false;  ///< whole only because the connection ended in order
+  bool chunked = false;
+  std::string protocol_error;
+  uint64_t response_begin = 0;
+
+  Stamp written() const { return link->pipes[kToNode].sent_at(request_begin); }
+  /// The node had the whole head.
+  Stamp taken() const { return link->pipes[kToNode].taken_at(head_end - 1); }
+  /// The node sent the first byte of the final head.
+  Stamp answered() const { return link->pipes[kFromNode].sent_at(response_begin); }
+};
+
+struct Ledger {
+  std::deque<OriginExchange> origin;   ///< by id, from 0
+  std::deque<ClientExchange> clients;  ///< by id, from 0
+  std::map<uint64_t, uint64_t> sizes;  ///< of contents
+  std::vector<uint64_t> quiet;         ///< seqs at which the node had nothing left to do
+  struct Loss {
+    uint64_t seq;
+    enum Kind : uint8_t { kForgotten, kRestart, kPowerCut } kind;
+  };
+  std::vector<Loss> losses;        ///< the store may have dropped records here
+  std::vector<uint64_t> failures;  ///< the origin could not be reached, or broke off
+  std::vector<Stamp> wall_steps;
+
+  OriginExchange& new_origin_exchange() {
+    origin.push_back({.id = static_cast<int>(origin.size())});
+    return origin.back();
+  }
+  ClientExchange& new_client_exchange() {
+    clients.push_back({.id = static_cast<int>(clients.size())});
+    return clients.back();
+  }
+};
+
+}  // namespace perigee::sim

@@ -1,0 +1,111 @@
+#include "tests/sim/options.h"
+
+namespace perigee::sim {
+
+Options Options::draw(uint64_t seed) {
+  Random random(seed ^ 0x5157a3u);
+  Options o;
+  o.seed = seed;
+  // Off half of the time, so that faults are also seen alone.
+  const auto swarm = [&](unsigned rare, unsigned rife) -> unsigned {
+    const uint64_t dice = random.below(6);
+    return dice < 3 ? 0 : dice < 5 ? rare : rife;
+  };
+  const auto one_of = [&](std::initializer_list<int64_t> values) {
+    return *(values.begin() + random.below(values.size()));
+  };
+  o.loops = static_cast<unsigned>(random.between(1, 3));
+  o.targets = static_cast<unsigned>(random.between(1, 6));
+  o.clients = static_cast<unsigned>(random.between(1, 8));
+  o.requests = static_cast<unsigned>(random.between(60, 240));
+  o.slabs = static_cast<unsigned>(one_of({6, 12, 24, 24}));
+
+  o.unsafe = swarm(30, 150);
+  o.purge = swarm(30, 120);
+  o.soft_purge = static_cast<unsigned>(one_of({0, 300, 1000}));
+  o.head = swarm(50, 250);
+  o.conditional = swarm(100, 500);
+  o.required = swarm(20, 100);
+  o.range = swarm(60, 300);
+  o.directives = swarm(50, 300);
+  o.selecting = swarm(300, 900);
+  o.authorization = swarm(30, 300);
+  o.http10 = swarm(50, 300);
+  o.abort = swarm(20, 150);
+  o.half_close = swarm(30, 200);
+  o.pipelined = swarm(200, 800);
+  o.slow_reader = swarm(30, 200);
+  o.think_ms = one_of({0, 50, 1'000, 10'000, 60'000});
+
+  o.churn = swarm(50, 500);
+  o.odd_directives = swarm(150, 700);
+  o.targeted = swarm(50, 300);
+  o.vary = swarm(300, 800);
+  o.odd_vary = swarm(30, 200);
+  o.set_cookie = swarm(30, 200);
+  o.odd_status = swarm(50, 300);
+  o.validators = static_cast<unsigned>(one_of({0, 500, 900, 1000}));
+  o.lies_304 = swarm(30, 200);
+  o.age = swarm(100, 400);
+  o.date_skew = swarm(100, 400);
+  o.interim = swarm(50, 200);
+  o.large = swarm(50, 200);
+  o.lifetime_s = one_of({1, 10, 60, 3600});
+
+  o.short_body = swarm(20, 150);
+  o.reset = swarm(20, 100);
+  o.malformed = swarm(10, 80);
+  o.surplus = swarm(20, 100);
+  o.close_delimited = swarm(50, 400);
+  o.closes = swarm(100, 500);
+  o.slow = swarm(50, 300);
+  o.hangs = swarm(10, 60);
+  o.connect_fails = swarm(20, 150);
+  o.resolve_fails = swarm(20, 150);
+  o.outages = swarm(100, 400);
+
+  o.one_byte = swarm(50, 500);
+  o.refused_send = swarm(50, 400);
+  o.reset_loses = swarm(300, 1000);
+  o.pool_delay_ms = one_of({0, 0, 2, 40, 700});
+  o.full_lanes = random.below(12) == 0 ? 1 : 0;
+  o.sleeps = swarm(20, 150);
+  o.wall_steps = swarm(20, 150);
+  o.crashes = swarm(40, 250);
+  o.power_cuts = static_cast<unsigned>(one_of({0, 0, 500}));
+  o.drains = swarm(40, 250);
+
+  o.unreachable_stale_s = one_of({86'400, 86'400, 20, 0});
+  o.honour_client_directives = random.below(5) == 0;
+  return o;
+}
+
+std::string Options::text() const {
+  std::string out = "seed=" + std::to_string(seed);
+  const auto add = [&](const char* name, int64_t value) {
+    if (value != 0) out += std::string(" ") + name + "=" + std::to_string(value);
+  };
+  add("loops", loops), add("targets", targets), add("clients", clients), add("requests", requests);
+  add("slabs", slabs), add("unsafe", unsafe), add("purge", purge), add("soft_purge", soft_purge);
+  add("head", head), add("conditional", conditional), add("required", required);
+  add("range", range), add("directives", directives), add("selecting", selecting);
+  add("authorization", authorization), add("http10", http10), add("abort", abort);
+  add("half_close", half_close), add("pipelined", pipelined), add("slow_reader", slow_reader);
+  add("think_ms", think_ms), add("churn", churn), add("odd_directives", odd_directives);
+  add("targeted", targeted), add("vary", vary), add("odd_vary", odd_vary);
+  add("set_cookie", set_cookie), add("odd_status", odd_status), add("validators", validators);
+  add("lies_304", lies_304), add("age", age), add("date_skew", date_skew), add("interim", interim);
+  add("large", large), add("lifetime_s", lifetime_s), add("short_body", short_body);
+  add("reset", reset), add("malformed", malformed), add("surplus", surplus);
+  add("close_delimited", close_delimited), add("closes", closes), add("slow", slow);
+  add("hangs", hangs), add("connect_fails", connect_fails), add("resolve_fails", resolve_fails);
+  add("outages", outages), add("one_byte", one_byte), add("refused_send", refused_send);
+  add("reset_loses", reset_loses), add("pool_delay_ms", pool_delay_ms);
+  add("full_lanes", full_lanes), add("sleeps", sleeps), add("wall_steps", wall_steps);
+  add("crashes", crashes), add("power_cuts", power_cuts), add("drains", drains);
+  add("unreachable_stale_s", unreachable_stale_s);
+  add("honour_client_directives", honour_client_directives);
+  return out;
+}
+
+}  // namespace perigee::sim

@@ -1,0 +1,151 @@
+#include "tests/sim/sim_node.h"
+
+#include <algorithm>
+
+namespace perigee::sim {
+
+namespace {
+
+constexpr uint64_t kSlabBytes = 256 * 1024;
+constexpr uint64_t kJournalBytes = 64 * 1024;
+constexpr uint64_t kAreaBytes = 2 * 1024 * 1024;
+
+edge::Config make_config(const Options& options) {
+  edge::Config config;
+  config.workers = options.loops;
+  config.store.path = "simulated";
+  config.store.size_bytes = kAreaBytes + options.slabs * kSlabBytes;
+  edge::SiteConfig site;
+  site.is_default = true;
+  origin::HttpOriginOptions origin;
+  origin.host = origin.authority = "origin.test";
+  site.origin = origin;
+  site.purge_from = {*edge::parse_network("127.0.0.0/8")};
+  http::PolicyOptions policy;
+  policy.unreachable_stale_s = options.unreachable_stale_s;
+  policy.honour_client_directives = options.honour_client_directives;
+  site.policy = std::make_shared<const http::PolicyOptions>(policy);
+  config.sites.push_back(std::move(site));
+  return config;
+}
+
+}  // namespace
+
+SimNode::SimNode(World& world, Internet& internet)
+    : world_(world), internet_(internet), config_(make_config(world.options)) {}
+
+SimNode::~SimNode() {
+  if (running()) kill();
+}
+
+void SimNode::on_store_event(std::string_view sentence) { world_.trace("store: ", sentence); }
+
+void SimNode::start() {
+  CHECK(!running());
+  io_ = disk_.make_io();
+  cache_store::StoreOptions options;
+  options.path = config_.store.path;
+  options.size_bytes = config_.store.size_bytes;
+  options.slab_bytes = kSlabBytes;
+  options.journal_bytes = kJournalBytes;
+  for (std::byte& byte : options.entropy) byte = static_cast<std::byte>(world_.random.below(256));
+  auto opened = cache_store::Store::open(options, *io_, *this, world_.scheduler.wall_ms());
+  CHECK(opened.ok());
+  store_ = std::move(*opened);
+  metrics_ = std::make_unique<edge::Metrics>(world_.options.loops);
+  access_log_ = std::make_unique<edge::AccessLog>(config_.log);
+  auto made = edge::Node::make(config_, *store_, *metrics_, *access_log_);
+  CHECK(made.ok());
+  node_ = std::move(*made);
+  PoolRules rules;
+  rules.most_delay_ms = world_.options.pool_delay_ms;
+  if (world_.options.full_lanes != 0) rules.capacity = {2, 2, 1};
+  pool_ = std::make_unique<SimPool>(world_.scheduler, rules);
+  for (unsigned loop = 0; loop < world_.options.loops; ++loop) {
+    envs_.push_back(std::make_unique<SimEnv>(world_.scheduler, *pool_, internet_, loop));
+    workers_.push_back(std::make_unique<edge::Worker>(*node_, *envs_.back()));
+    envs_.back()->at_end_of_turn([worker = workers_.back().get()] { return worker->turn(); });
+  }
+  accepting_ = true;
+  world_.trace("the node starts with ", store_->stats().recovered, " records");
+}
+
+bool SimNode::accept(const LinkPtr& link) {
+  if (!accepting_) return false;
+  const size_t loop = world_.random.below(envs_.size());
+  links_.push_back(link);
+  envs_[loop]->post([worker = workers_[loop].get(),
+                     channel = std::make_unique<SimChannel>(*envs_[loop], link)]() mutable {
+    worker->adopt(std::move(channel));
+  });
+  return true;
+}
+
+void SimNode::drain(int64_t most_ms) {
+  accepting_ = false;
+  const base::Tick deadline{world_.scheduler.now_ms() + most_ms};
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    envs_[i]->post([worker = workers_[i].get(), deadline] { worker->drain(deadline); });
+  }
+}
+
+bool SimNode::idle() const {
+  return std::all_of(workers_.begin(), workers_.end(),
+                     [](const auto& worker) { return worker->idle(); });
+}
+
+bool SimNode::quiet() const {
+  return pool_->busy() == 0 &&
+         std::all_of(envs_.begin(), envs_.end(), [](const auto& env) { return env->quiet(); });
+}
+
+std::string SimNode::stop() {
+  std::string left;
+  for (const auto& worker : workers_) worker->stop();
+  pool_->drop_all();
+  // Loops run until posts are gone.
+  for (int turns = 0; turns < 100; ++turns) {
+    for (const auto& env : envs_) env->act();
+  }
+  for (const auto& env : envs_) {
+    const std::string loop = "loop " + std::to_string(env->loop());
+    if (env->tasks() > 0) left += loop + " still has tasks; ";
+    if (env->questions() > 0) left += loop + " still waits for answers; ";
+  }
+  workers_.clear();
+  for (const auto& env : envs_) {
+    const std::string loop = "loop " + std::to_string(env->loop());
+    if (env->timers() > 0) left += loop + " still has timers; ";
+    if (env->channels() > 0) left += loop + " still has channels; ";
+  }
+  destroy();
+  return left;
+}
+
+void SimNode::kill() {
+  disk_.kill();
+  for (const LinkPtr& link : links_) link->killed = true;
+  destroy();
+}
+
+void SimNode::cut_power() {
+  disk_.cut_power(world_.random);
+  for (const LinkPtr& link : links_) link->killed = true;
+  destroy();
+}
+
+void SimNode::destroy() {
+  accepting_ = false;
+  workers_.clear();
+  if (pool_ != nullptr) pool_->drop_all();
+  envs_.clear();
+  pool_.reset();
+  node_.reset();
+  access_log_.reset();
+  metrics_.reset();
+  store_.reset();
+  io_.reset();
+  links_.clear();
+}
+
+}  // namespace perigee::sim

@@ -1,0 +1,58 @@
+// Runs of the whole cache in the simulator. PERIGEE_SIM_SEED=n replays one and tells all of it;
+// PERIGEE_SIM_SEEDS=from-to hunts.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <string>
+
+#include "tests/sim/simulation.h"
+
+namespace perigee::sim {
+namespace {
+
+void expect_right(uint64_t seed, bool tell, Outcome* sum = nullptr) {
+  const Outcome outcome = simulate(seed, tell);
+  for (const std::string& violation : outcome.violations) {
+    ADD_FAILURE() << "make sim SEED=" << seed << ": " << violation;
+  }
+  if (!outcome.violations.empty()) std::cerr << outcome.options << "\n";
+  if (sum == nullptr) return;
+  sum->requests += outcome.requests;
+  sum->answers += outcome.answers;
+  sum->hits += outcome.hits;
+  sum->fetches += outcome.fetches;
+}
+
+bool asked_for_seeds() {
+  return std::getenv("PERIGEE_SIM_SEED") != nullptr || std::getenv("PERIGEE_SIM_SEEDS") != nullptr;
+}
+
+TEST(Simulator, SeedsThatWereAskedFor) {
+  if (const char* seed = std::getenv("PERIGEE_SIM_SEED")) {
+    expect_right(std::strtoull(seed, nullptr, 10), true);
+  }
+  if (const char* range = std::getenv("PERIGEE_SIM_SEEDS")) {
+    char* dash = nullptr;
+    const uint64_t first = std::strtoull(range, &dash, 10);
+    const uint64_t last = *dash == '-' ? std::strtoull(dash + 1, nullptr, 10) : first;
+    Outcome sum;
+    for (uint64_t seed = first; seed <= last; ++seed) expect_right(seed, false, &sum);
+    std::cerr << sum.requests << " requests, " << sum.answers << " answers, " << sum.hits
+              << " hits, " << sum.fetches << " fetches\n";
+  }
+}
+
+/// 25 runs each, so that CTest spreads them over the cores.
+class SimulatorSeeds : public testing::TestWithParam<uint64_t> {};
+
+TEST_P(SimulatorSeeds, NothingForbiddenHappens) {
+  if (asked_for_seeds()) return;
+  for (uint64_t seed = GetParam(); seed < GetParam() + 25; ++seed) expect_right(seed, false);
+}
+
+INSTANTIATE_TEST_SUITE_P(From, SimulatorSeeds, testing::Range<uint64_t>(1, 301, 25),
+                         [](const auto& range) { return std::to_string(range.param); });
+
+}  // namespace
+}  // namespace perigee::sim

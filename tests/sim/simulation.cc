@@ -1,0 +1,117 @@
+#include "tests/sim/simulation.h"
+
+#include <memory>
+
+#include "tests/sim/judge.h"
+#include "tests/sim/weather.h"
+
+namespace perigee::sim {
+
+namespace {
+
+constexpr int64_t kCalmMs = 600'000;  ///< everything in flight ends within this, once faults stop
+constexpr unsigned kMostSteps = 3'000'000;
+
+class Simulation {
+ public:
+  Simulation(uint64_t seed, bool tell)
+      : world_(Options::draw(seed), tell),
+        origin_(world_),
+        node_(world_, origin_),
+        maker_(world_),
+        weather_(world_, origin_, node_) {}
+
+  Outcome run() {
+    Outcome outcome;
+    outcome.options = world_.options.text();
+    world_.trace(outcome.options);
+    node_.start();
+    requests_left_ = world_.options.requests;
+    for (unsigned i = 0; i < world_.options.clients; ++i) {
+      clients_.push_back(std::make_unique<Client>(world_, maker_, node_, requests_left_));
+    }
+    if (!run_until_asked(kNever)) violations_.push_back("the run does not end");
+    come_to_rest();
+    stop();
+    Judge judge(world_.ledger, world_.options);
+    judge.run(violations_);
+    outcome.violations = violations_;
+    for (const ClientExchange& exchange : world_.ledger.clients) {
+      ++outcome.requests;
+      if (exchange.status != 0) ++outcome.answers;
+      const auto status = joined(exchange.response, "Cache-Status");
+      if (status && status->find("perigee; hit") != std::string::npos) ++outcome.hits;
+    }
+    outcome.fetches = static_cast<unsigned>(world_.ledger.origin.size());
+    return outcome;
+  }
+
+ private:
+  /// Until all requests that are to be made were made and answered. False: not in time.
+  bool run_until_asked(int64_t deadline_ms) {
+    while (!asked_all()) {
+      if (++steps_ > kMostSteps || world_.scheduler.now_ms() > deadline_ms) return false;
+      if (!world_.scheduler.step(kNever)) return false;
+      if (node_.died()) weather_.on_death();
+      observe();
+    }
+    return true;
+  }
+  bool asked_all() const {
+    for (const auto& client : clients_) {
+      if (!client->done()) return false;
+    }
+    return true;
+  }
+  /// Notes what only the inside can tell.
+  void observe() {
+    if (!node_.running()) return;
+    const cache_store::StoreStats stats = node_.stats();
+    const uint64_t lost = stats.evicted + stats.puts_no_room + stats.corrupt;
+    if (lost != lost_) {
+      world_.ledger.losses.push_back({world_.scheduler.stamp().seq, Ledger::Loss::kForgotten});
+    }
+    lost_ = lost;
+    if (world_.ledger.quiet.empty() || world_.ledger.quiet.back() != world_.scheduler.seq()) {
+      if (node_.quiet()) world_.ledger.quiet.push_back(world_.scheduler.seq());
+    }
+  }
+  void come_to_rest() {
+    world_.calm = true;
+    world_.trace("the faults stop");
+    requests_left_ = 4 * world_.options.targets;
+    const int64_t deadline = world_.scheduler.now_ms() + kCalmMs;
+    if (!run_until_asked(deadline)) violations_.push_back("requests are not answered in time");
+  }
+  void stop() {
+    if (!node_.running()) return;
+    node_.drain(30'000);
+    const int64_t deadline = world_.scheduler.now_ms() + 31'000;
+    while (!node_.idle() && world_.scheduler.step(deadline)) {
+    }
+    if (!node_.idle()) violations_.push_back("connections outlive the drain");
+    if (const std::string left = node_.stop(); !left.empty()) violations_.push_back(left);
+    for (const std::string& left : weather_.leftovers) violations_.push_back(left);
+    if (origin_.open_connections() > 0) violations_.push_back("origin connections are left");
+    if (origin_.most_connections() > base::limits::kOriginConnections) {
+      violations_.push_back("more connections to the origin than there are permits");
+    }
+  }
+
+  World world_;
+  OriginSite origin_;
+  SimNode node_;
+  RequestMaker maker_;
+  Weather weather_;
+  unsigned requests_left_ = 0;
+  std::vector<std::unique_ptr<Client>> clients_;
+  std::vector<std::string> violations_;
+  unsigned steps_ = 0;
+  uint64_t lost_ = 0;
+};
+
+}  // namespace
+
+Outcome simulate(uint64_t seed, bool tell) { return Simulation(seed, tell).run(); }
+
+}  // namespace perigee::sim
