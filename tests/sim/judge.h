@@ -16,6 +16,10 @@ class Judge {
 
  private:
   void judge_body(const ClientExchange& exchange);
+  static std::string wrong_part(const OriginExchange& version, const std::string& range,
+                                std::string_view bytes, bool whole);
+  static std::string wrong_multipart(const OriginExchange& version, const std::string& type,
+                                     std::string_view body);
   void fail(const ClientExchange& exchange, const std::string& why);
 
   const Ledger& ledger_;

@@ -56,6 +56,7 @@ class SimDiskIo final : public cache_store::StoreIo {
     disk_.write(offset, zeros, false);
     return Done{};
   }
+  Status map_again(uint64_t, uint64_t) override { return Done{}; }
   int fd() const override { return -1; }
 
  private:
