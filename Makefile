@@ -62,6 +62,14 @@ fuzz:
 	@cmake --build $(BUILD)-fuzz -j $(JOBS) --target fuzz_targets
 	@tools/fuzz $(BUILD)-fuzz $(FUZZ_SECONDS)
 
+# Writes docs/http.md from the rules that the tests show.
+docs:
+	@tools/bootstrap --tests
+	@mkdir -p $(BUILD)-test
+	@$(CONFIGURE) -B $(BUILD)-test $(call QUIET,$(BUILD)-test)
+	@cmake --build $(BUILD)-test -j $(JOBS)
+	@tools/http_rules $(BUILD)-test/tests
+
 # Proves on a minimal Debian root that nothing installed by hand is needed.
 fresh:
 	@tools/fresh
