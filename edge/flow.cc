@@ -137,7 +137,7 @@ void Flow::on_fetch_head(const http::ReceivedResponse& received, const http::Res
                        .begin = 0,
                        .end = received.content_length.value_or(0)};
   if (shared) {
-    note_head_response(received);
+    note_head_response(received, times);
     // Its conditions were not sent: they are judged here, as for a fill.
     part = http::select(*response, request, std::nullopt);
   }
@@ -173,14 +173,22 @@ void Flow::invalidate(const http::StoredResponse& response) {
   (void)context.env.offload(base::Lane::kLatency, job, pending);
 }
 
-void Flow::note_head_response(const http::ReceivedResponse& head) {
+/// A HEAD tells whether the stored answer to GET still stands (RFC 9111 §4.3.5, http-rules 2.10).
+void Flow::note_head_response(const http::ReceivedResponse& head,
+                              const http::ResponseTimes& times) {
   if (head.status != 200) return;
   const FlowContext& context = parent_.context_;
-  const Route route =
-      edge::route(exchange_.request(), context.config, context.store, parent_.scratch_);
-  const RequestFlow::Lookup lookup = parent_.look_up(exchange_.request(), route);
-  if (!lookup.stored || http::head_agrees(*lookup.stored, head)) return;
-  context.store.purge({route.digest, true, context.env.wall().ms});
+  const http::RequestHead& request = exchange_.request();
+  const Route route = edge::route(request, context.config, context.store, parent_.scratch_);
+  RequestFlow::Lookup lookup = parent_.look_up(request, route);
+  if (!lookup.stored) return;
+  if (!http::head_agrees(*lookup.stored, head)) {
+    context.store.purge({route.digest, true, context.env.wall().ms});
+    return;
+  }
+  origin::FillRequest fill;
+  if (!parent_.make_fill_request(request, route, lookup, fill)) return;
+  context.fills.freshen(std::move(fill), ticket, head, times);
 }
 
 void Flow::on_purged(const base::Status& status) {

@@ -53,7 +53,8 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
   origin::JoinMode mode = origin::JoinMode::kShared;
   http::Decision decision;
   http::Presentation presentation;
-  bool shared = false;  ///< a relayed request that any client could have sent
+  bool shared = false;         ///< a relayed request that any client could have sent
+  cache_store::Ticket ticket;  ///< taken before that request left
   base::Pending pending;
   std::unique_ptr<origin::Fetch> fetch;
   std::vector<std::byte> image;  ///< the head of a relayed response
@@ -69,7 +70,7 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
   /// `forbidden_` says whether a copy is there that must not be used.
   bool serve_stale(http::OriginFailure failure, const http::CacheStatus& cache);
   void invalidate(const http::StoredResponse& response);
-  void note_head_response(const http::ReceivedResponse& head);
+  void note_head_response(const http::ReceivedResponse& head, const http::ResponseTimes& times);
 
   RequestFlow& parent_;
   http::Exchange& exchange_;

@@ -383,6 +383,8 @@ Admission admit(const RequestHead& request, const ReceivedResponse& received,
   set_stale_windows(governing, options, policy);
   result.drop_names = governing.named_fields;
   result.storable = judge(request, received, governing, lifetime, policy, options);
+  result.drop_set_cookie =
+      options.set_cookie == SetCookieMode::kStrip && result.storable == Storable::kStorable;
   result.remember = is_worth_remembering(result.storable, received.status);
   return result;
 }
@@ -454,6 +456,7 @@ bool may_freshen(const StoredResponse& stored, const ReceivedResponse& not_modif
 }
 
 bool head_agrees(const StoredResponse& stored, const ReceivedResponse& head_response) {
+  if (stored.policy.status != 200) return false;
   const HeaderList& fields = head_response.fields;
   const Field* etag = fields.find(FieldName::kEtag);
   if (etag != nullptr && etag->value != stored.etag) return false;

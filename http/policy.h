@@ -99,6 +99,8 @@ struct Admission {
   StoredPolicy policy;  ///< filled in any case: waiters and Cache-Status need it
   /// Fields to leave out of what is stored (qualified no-cache and private); views into `received`.
   std::vector<std::string_view> drop_names;
+  /// Set-Cookie goes to nobody: the site strips it, and the response is stored for everybody.
+  bool drop_set_cookie = false;
 };
 
 /// May the response to `request` (as forwarded) be stored for GET (RFC 9111 §3), and under what

@@ -127,15 +127,25 @@ void FillProduction::on_fetch_head(const ReceivedResponse& head, const ResponseT
   take_response(head, times);
 }
 
+void FillProduction::freshen(const ReceivedResponse& head, const ResponseTimes& times) {
+  progress_->origin_status_ = head.status;
+  const std::optional<http::StoredResponse> stored = view_of(progress_->stored.record);
+  if (!stored || !merge(*stored, head, times)) end(false, nullptr);
+}
+
 bool FillProduction::take_not_modified(const ReceivedResponse& head, const ResponseTimes& times) {
   const std::optional<http::StoredResponse> stored = view_of(progress_->stored.record);
-  if (!stored || !http::may_freshen(*stored, head)) return false;
-  std::vector<std::byte> image = http::freshen_head_image(*stored, head, times);
-  const std::optional<http::StoredResponse> merged = http::view_head_image(image, stored->policy);
+  return stored && http::may_freshen(*stored, head) && merge(*stored, head, times);
+}
+
+bool FillProduction::merge(const http::StoredResponse& stored, const ReceivedResponse& head,
+                           const ResponseTimes& times) {
+  std::vector<std::byte> image = http::freshen_head_image(stored, head, times);
+  const std::optional<http::StoredResponse> merged = http::view_head_image(image, stored.policy);
   if (!merged) return false;
   std::vector<http::Field> storage(merged->block.size() + 1);
   ReceivedResponse updated;
-  updated.status = stored->policy.status;
+  updated.status = stored.policy.status;
   updated.fields = http::HeaderList(storage);
   for (size_t i = 0; i < merged->block.size(); ++i) updated.fields.add(merged->block.at(i));
   if (const http::Field* age = head.fields.find(http::FieldName::kAge); age != nullptr) {
@@ -175,7 +185,7 @@ void FillProduction::take_response(const ReceivedResponse& head, const ResponseT
   const bool fits = !length || *length <= fills_.table().shared().store.max_object_bytes();
   http::ImageOptions image;
   image.content_length = length;
-  image.drop_set_cookie = options.set_cookie == http::SetCookieMode::kStrip;
+  image.drop_set_cookie = admission.drop_set_cookie;
   progress_->image_ = http::make_head_image(head, times, image);
   if (storable && !admission.drop_names.empty()) {
     image.drop_names = admission.drop_names;

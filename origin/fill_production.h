@@ -22,6 +22,8 @@ class FillProduction final : public FetchUser,
 
   /// Sends the request. Nothing is called back inside.
   void start();
+  /// Instead: `head` answered a HEAD and agrees with what is stored (RFC 9111 §4.3.5).
+  void freshen(const http::ReceivedResponse& head, const http::ResponseTimes& times);
   /// A reader moved or left, or a waiter left.
   void reconsider();
   /// Ends it at once; readers see a cut body.
@@ -38,6 +40,9 @@ class FillProduction final : public FetchUser,
 
  private:
   void wake() override;
+  /// False: it freshens nothing.
+  bool merge(const http::StoredResponse& stored, const http::ReceivedResponse& head,
+             const http::ResponseTimes& times);
   bool take_not_modified(const http::ReceivedResponse& head, const http::ResponseTimes& times);
   void take_response(const http::ReceivedResponse& head, const http::ResponseTimes& times);
   void judge_vary(const http::HeaderList& fields, bool& storable);

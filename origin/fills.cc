@@ -17,6 +17,10 @@ bool Fills::join(FillRequest&& request, FillWaiter& waiter, JoinMode mode) {
   return loop_->join(std::move(request), waiter, mode);
 }
 void Fills::refresh_behind(FillRequest&& request) { loop_->refresh_behind(std::move(request)); }
+void Fills::freshen(FillRequest&& request, const cache_store::Ticket& ticket,
+                    const http::ReceivedResponse& head, const http::ResponseTimes& times) {
+  loop_->freshen(std::move(request), ticket, head, times);
+}
 bool Fills::busy() const { return loop_->busy(); }
 void Fills::cancel() { loop_->cancel(); }
 

@@ -117,6 +117,10 @@ class Fills {
   bool join(FillRequest&& request, FillWaiter& waiter, JoinMode mode);
   /// A refresh that nobody waits for; none is begun while one is in flight.
   void refresh_behind(FillRequest&& request);
+  /// `head` answered a HEAD that was sent when `ticket` was taken, and agrees with
+  /// `request.stored`: updates what is stored (RFC 9111 §4.3.5). Nobody waits for it.
+  void freshen(FillRequest&& request, const cache_store::Ticket& ticket,
+               const http::ReceivedResponse& head, const http::ResponseTimes& times);
   /// True while this loop owns fills or waiters; at the stop, cancel() ends them.
   bool busy() const;
   void cancel();

@@ -52,7 +52,7 @@ bool LoopFills::join(FillRequest&& request, FillWaiter& waiter, JoinMode mode) {
   }
   CHECK(progress->add_waiter(env_.loop()));
   add_waiter(progress, waiter, true);
-  begin(std::move(request), std::move(progress), false);
+  produce(std::move(request), std::move(progress), false)->start();
   return true;
 }
 
@@ -114,13 +114,24 @@ void LoopFills::add_waiter(const std::shared_ptr<FillProgress>& progress, FillWa
   waiters_.emplace(progress.get(), &waiter);
 }
 
-void LoopFills::begin(FillRequest&& request, std::shared_ptr<FillProgress> progress, bool keep) {
+std::shared_ptr<FillProduction> LoopFills::produce(FillRequest&& request,
+                                                   std::shared_ptr<FillProgress> progress,
+                                                   bool keep) {
   progress->stored = std::move(request.stored);
   auto production =
       std::make_shared<FillProduction>(*this, std::move(request), std::move(progress), keep);
   productions_.push_back(production);
   table_.shared().observer.on_fill_begun();
-  production->start();
+  return production;
+}
+
+void LoopFills::freshen(FillRequest&& request, const cache_store::Ticket& ticket,
+                        const http::ReceivedResponse& head, const http::ResponseTimes& times) {
+  if (!table_.take_permit()) return;
+  std::shared_ptr<FillProgress> progress = make_progress(request);
+  progress->ticket = ticket;
+  progress->alone = true;
+  produce(std::move(request), std::move(progress), true)->freshen(head, times);
 }
 
 void LoopFills::refresh_behind(FillRequest&& request) {
@@ -135,7 +146,7 @@ void LoopFills::refresh_behind(FillRequest&& request) {
     progress = make_progress(request);
     shard.fills.emplace(request.join.lo, progress);
   }
-  begin(std::move(request), std::move(progress), true);
+  produce(std::move(request), std::move(progress), true)->start();
 }
 
 void LoopFills::tell_later(const std::shared_ptr<FillProgress>& progress) {

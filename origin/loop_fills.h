@@ -28,6 +28,8 @@ class LoopFills {
 
   bool join(FillRequest&& request, FillWaiter& waiter, JoinMode mode);
   void refresh_behind(FillRequest&& request);
+  void freshen(FillRequest&& request, const cache_store::Ticket& ticket,
+               const http::ReceivedResponse& head, const http::ResponseTimes& times);
   void cancel();
   bool busy() const { return !productions_.empty() || !waiters_.empty(); }
 
@@ -55,7 +57,8 @@ class LoopFills {
   std::shared_ptr<FillProgress> make_progress(const FillRequest& request);
   void add_waiter(const std::shared_ptr<FillProgress>& progress, FillWaiter& waiter, bool own);
   void tell_later(const std::shared_ptr<FillProgress>& progress);
-  void begin(FillRequest&& request, std::shared_ptr<FillProgress> progress, bool keep);
+  std::shared_ptr<FillProduction> produce(FillRequest&& request,
+                                          std::shared_ptr<FillProgress> progress, bool keep);
   void tell(FillWaiter& waiter, const std::shared_ptr<FillProgress>& progress);
 
   FillTable& table_;

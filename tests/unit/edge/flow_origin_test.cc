@@ -161,6 +161,34 @@ RULE(FlowOrigin, AHeadThatDisagreesMakesTheStoredGetStale, "RFC 9111 §4.3.5; ht
   EXPECT_EQ(stand.get("/a").body, "newer");
 }
 
+RULE(FlowOrigin, AHeadThatAgreesFreshensTheStoredGet, "RFC 9111 §4.3.5; http-rules 2.10",
+     "a 200 to HEAD that agrees with the stored GET may update it",
+     "its fields are merged like those of a 304, lifetime included", "") {
+  StaleStand stand;
+  stand.origin.on("/a",
+                  Reply(200).cache("max-age=30").etag("\"v1\"").line("X-New", "yes").body("old"));
+  EXPECT_EQ(stand.ask("HEAD", "/a").cache(), "perigee; fwd=stale; fwd-status=200");
+  const Answer hit = stand.get("/a");
+  EXPECT_EQ(hit.body, "old");
+  EXPECT_EQ(hit["X-New"], "yes");
+  EXPECT_EQ(hit.cache(), "perigee; hit; ttl=30");
+}
+
+TEST(FlowOrigin, AHeadThatWasSentBeforeAPurgeFreshensNothing) {
+  StaleStand stand;
+  stand.origin.on("/a", Reply(200).cache("max-age=30").etag("\"v1\"").body("old"));
+  stand.origin.hold();
+  Client client(stand);
+  client.ask("HEAD", "/a");
+  stand.run();
+  EXPECT_EQ(stand.ask("PURGE", "/a", "", "").status, 403);
+  Client purger(stand, "127.0.0.1:4711");
+  EXPECT_EQ(purger.ask("PURGE", "/a").answer().status, 200);
+  stand.origin.release();
+  EXPECT_EQ(client.answer().status, 200);
+  EXPECT_EQ(stand.stored("/a").state, cache_store::Found::kMiss);
+}
+
 TEST(FlowOrigin, ANotFoundToAHeadChangesNothing) {
   StaleStand stand;
   stand.origin.on("/a", Reply(404));

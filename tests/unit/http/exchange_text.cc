@@ -94,11 +94,10 @@ double Answer::initial_age_s() const {
 const std::vector<std::byte>& Answer::image() const {
   const http::ReceivedResponse response = received();
   const http::Admission admission = http::admit(request_.head(), response, times(), options_);
-  image_ = http::make_head_image(
-      response, times(),
-      {.content_length = response.content_length,
-       .drop_names = admission.drop_names,
-       .drop_set_cookie = options_.set_cookie == http::SetCookieMode::kStrip});
+  image_ = http::make_head_image(response, times(),
+                                 {.content_length = response.content_length,
+                                  .drop_names = admission.drop_names,
+                                  .drop_set_cookie = admission.drop_set_cookie});
   return image_;
 }
 

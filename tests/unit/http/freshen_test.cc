@@ -207,6 +207,8 @@ RULE(HeadFreshening, Disagrees, "RFC 9111 §4.3.5; http-rules 2.10",
   EXPECT_FALSE(agrees({"Content-Length: 9"}, {"Content-Length: 10"}));
   EXPECT_FALSE(agrees({"ETag: \"a\"", "Content-Length: 9"}, {"ETag: \"a\"", "Content-Length: 8"}));
   EXPECT_FALSE(agrees({"X: 1"}, {"ETag: \"b\""}));
+  const Answer redirect(301, {"Location: /x"});
+  EXPECT_FALSE(http::head_agrees(redirect.stored(), Answer({}).received()));
 }
 
 RULE(HeadFreshening, Updates, "RFC 9111 §4.3.5; http-rules 2.10",

@@ -312,6 +312,20 @@ RULE(Storable, SetCookie, "RFC 9111 §7.3; http-rules 1.8",
             (std::vector<std::string>{kFresh, "Set-Cookie: a=b", "Set-Cookie: c=d", date(0)}));
 }
 
+RULE(Storable, StripKeepsCookiesOfWhatIsNotStored, "http-rules 1.8",
+     "A site that strips cookies does so for the sake of storing",
+     "a response that is not stored anyway keeps its Set-Cookie", "set_cookie") {
+  PolicyOptions options;
+  options.set_cookie = SetCookieMode::kStrip;
+  EXPECT_TRUE(Answer({kFresh, "Set-Cookie: a=b"}).under(options).admission().drop_set_cookie);
+  EXPECT_FALSE(Answer({"Cache-Control: private", "Set-Cookie: a=b"})
+                   .under(options)
+                   .admission()
+                   .drop_set_cookie);
+  options.set_cookie = SetCookieMode::kStore;
+  EXPECT_FALSE(Answer({kFresh, "Set-Cookie: a=b"}).under(options).admission().drop_set_cookie);
+}
+
 RULE(Storable, OnlyTheFieldOfExactlyThatName, "http-rules 1.8",
      "Set-Cookie2 and the like set no cookie", "only Set-Cookie counts", "") {
   EXPECT_EQ(Answer({kFresh, "Set-Cookie2: a=b", "X-Set-Cookie: a=b"}).storable(),
