@@ -24,6 +24,8 @@ std::set<unsigned> FillBody::append(std::span<const std::byte> bytes) {
     end_ += n;
     bytes = bytes.subspan(n);
   }
+  // Readers of a part that is still to come have passed what has come.
+  drop_passed_locked();
   return std::exchange(waiting_, {});
 }
 
@@ -62,7 +64,7 @@ bool FillBody::drop_laggards() {
   const std::lock_guard lock(mutex_);
   if (!full_locked() || holds_ > 0) return false;
   const bool somebody_waits =
-      std::any_of(readers_.begin(), readers_.end(), [&](const Reader& r) { return r.at == end_; });
+      std::any_of(readers_.begin(), readers_.end(), [&](const Reader& r) { return r.at >= end_; });
   if (!somebody_waits) return false;
   const uint64_t cut = begin_ + chunks_.front()->size;
   std::erase_if(readers_, [&](const Reader& reader) { return reader.at < cut; });

@@ -191,6 +191,11 @@ size_t Client::send_until_blocked(std::string_view bytes) {
   return sent;
 }
 
+bool Client::readable() const {
+  pollfd waited{fd_, POLLIN, 0};
+  return ::poll(&waited, 1, 0) == 1;
+}
+
 Client::Got Client::receive() {
   pollfd waited{fd_, POLLIN, 0};
   if (::poll(&waited, 1, kPatienceMs) != 1) return Got::kTimeout;
@@ -210,24 +215,35 @@ Response Client::read(bool head) {
 
 Response Client::read_head(bool head) {
   Response response;
-  while (true) {
-    size_t end = 0;
-    while ((end = input_.find("\r\n\r\n")) == std::string::npos) {
-      const Got got = receive();
-      if (got == Got::kBytes) continue;
-      EXPECT_TRUE(input_.empty()) << "half a head: " << input_;
-      response.state = got == Got::kEnd     ? Response::State::kNone
-                       : got == Got::kReset ? Response::State::kReset
-                                            : Response::State::kTimeout;
-      return response;
-    }
-    const std::string text = input_.substr(0, end + 2);
-    input_.erase(0, end + 4);
-    response.fields.clear();
-    parse_head(text, response, head);
-    if (response.status >= 200 || response.status == 0) return response;
+  while (read_one_head(response, head) && response.status < 200) {
     response.interim.push_back({response.status, response.fields});
   }
+  return response;
+}
+
+int Client::read_interim() {
+  Response response;
+  read_one_head(response, false);
+  EXPECT_TRUE(response.status >= 100 && response.status < 200) << response.status;
+  return response.status;
+}
+
+bool Client::read_one_head(Response& response, bool to_head) {
+  size_t end = 0;
+  while ((end = input_.find("\r\n\r\n")) == std::string::npos) {
+    const Got got = receive();
+    if (got == Got::kBytes) continue;
+    EXPECT_TRUE(input_.empty()) << "half a head: " << input_;
+    response.state = got == Got::kEnd     ? Response::State::kNone
+                     : got == Got::kReset ? Response::State::kReset
+                                          : Response::State::kTimeout;
+    return false;
+  }
+  const std::string text = input_.substr(0, end + 2);
+  input_.erase(0, end + 4);
+  response.fields.clear();
+  parse_head(text, response, to_head);
+  return true;
 }
 
 void Client::parse_head(std::string_view head, Response& response, bool to_head) {

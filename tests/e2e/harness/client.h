@@ -89,9 +89,13 @@ class Client {
   bool send(std::string_view bytes);
   /// As much as is taken until nothing has been for half a second.
   size_t send_until_blocked(std::string_view bytes);
+  /// Bytes, or the end, are there to be read.
+  bool readable() const;
   /// The next answer; `head`: to a HEAD.
   Response read(bool head = false);
   Response read_head(bool head = false);
+  /// The status of the next head, which is not a final one.
+  int read_interim();
   /// Reads until `size` bytes of the body are there, or it has ended.
   void read_body(Response& response, size_t size = SIZE_MAX);
   /// Nothing more comes: kNone after FIN, kReset; kTimeout; kReading when bytes come after all.
@@ -104,6 +108,7 @@ class Client {
  private:
   enum class Got : uint8_t { kBytes, kEnd, kReset, kTimeout };
   Got receive();
+  bool read_one_head(Response& response, bool to_head);
   void parse_head(std::string_view head, Response& response, bool to_head);
   void frame(Response& response, bool to_head);
   bool read_chunk_line(Response& response);

@@ -16,7 +16,7 @@ struct NodeOptions {
   std::string config;  ///< the text of a configuration file
   std::string listen = "127.0.0.1:0";
   std::string store;  ///< empty: a file in a temporary folder, which goes with the node
-  std::string store_size = "32MiB";
+  std::string store_size = "144MiB";  ///< records of half a MiB fit into it
   unsigned workers = 2;
   std::vector<std::pair<int, rlim_t>> limits;
 };
