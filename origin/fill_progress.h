@@ -59,6 +59,8 @@ class FillProgress final : public FillSession {
     ++waiters_;
     return true;
   }
+  /// One whom the head that is there answers; its own loop tells it.
+  void add_late_waiter() { ++waiters_; }
   void remove_waiter() { --waiters_; }
   size_t waiters() const { return waiters_; }
   Phase phase() const {

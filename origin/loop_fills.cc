@@ -76,6 +76,7 @@ LoopFills::Joined LoopFills::join_existing(FillTable::Shard& shard, const FillRe
     progress->body.hold();
     const bool readable = progress->storing() || progress->body.from_start();
     if (readable && progress->answers(request.head, env_.wall().ms)) {
+      progress->add_late_waiter();
       add_waiter(progress, waiter, false);
       progress->body.release();
       tell_later(progress);

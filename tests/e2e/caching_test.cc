@@ -210,7 +210,7 @@ TEST_F(Caching, AnUnreachableOriginIsCoveredByStaleCopies) {
   wait_until_stale("/strict");
   origin.refuse();
   origin.drop_connections(false);
-  get("/a").expect(200).expect_body("one").expect_cache("hit");
+  get("/a").expect(200).expect_body("one").expect_cache("fwd=stale; detail=stale-if-error");
   get("/strict").expect(504);
   get("/never-seen").expect(502);
 }

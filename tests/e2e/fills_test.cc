@@ -53,6 +53,7 @@ TEST_F(Fills, WaitersStreamBeforeTheFillEnds) {
     answers[i].expect(200).expect_body(body);
     collapsed += answers[i].cache().count("collapsed");
   }
+
   EXPECT_EQ(collapsed, 3u);
   EXPECT_EQ(origin.count("/a"), 1u);
 }
@@ -69,6 +70,23 @@ TEST_F(Fills, ALateJoinerGetsTheBodyFromItsBeginning) {
   origin.release("rest");
   second[0].read_body(late);
   late.expect(200).expect_body(body);
+  EXPECT_EQ(origin.count("/a"), 1u);
+}
+
+TEST_F(Fills, EverybodyMayJoinWhileTheBodyGrows) {
+  answer_in_halves(max_age(60));
+  std::vector<Client> clients;
+  std::vector<Response> answers;
+  for (size_t i = 0; i < 8; ++i) {
+    for (Client& client : ask(1)) clients.push_back(std::move(client));
+    answers.push_back(clients.back().read_head());
+    clients.back().read_body(answers.back(), kHalf);
+  }
+  origin.release("rest");
+  for (size_t i = 0; i < clients.size(); ++i) {
+    clients[i].read_body(answers[i]);
+    answers[i].expect(200).expect_body(body);
+  }
   EXPECT_EQ(origin.count("/a"), 1u);
 }
 

@@ -26,7 +26,7 @@ Node::Node(NodeOptions options) : options_(std::move(options)) {
 
 Node::~Node() {
   if (!process_->running()) return;
-  EXPECT_TRUE(stop()) << output();
+  EXPECT_EQ(stop(), 0) << output();
 }
 
 std::string Node::url(const std::string& target) const {
@@ -55,7 +55,7 @@ void Node::start() {
   options_.listen = options_.listen.substr(0, colon + 1) + std::to_string(port_);
 }
 
-bool Node::stop() {
+std::optional<int> Node::stop() {
   for (int round = 0; round < 400 && process_->running(); ++round) {
     // The second one and those after it end what is in flight.
     process_->signal(SIGTERM);
@@ -63,7 +63,7 @@ bool Node::stop() {
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
   }
-  return !process_->running() && process_->wait() == 0;
+  return process_->running() ? std::nullopt : process_->wait();
 }
 
 void Node::kill() {

@@ -37,8 +37,8 @@ class Node {
   /// Anonymous memory in bytes: what it allocated, without the mapped store.
   size_t memory_bytes() const;
 
-  /// SIGTERM, again until it has ended. True: with exit code 0.
-  bool stop();
+  /// SIGTERM, again until it has ended; its exit code, as Process::wait().
+  std::optional<int> stop();
   void kill();
   /// Starts again on the same port and store, after stop() or kill().
   void start();
