@@ -4,7 +4,6 @@
 #include "edge/arguments.h"
 #include "edge/config.h"
 #include "edge/doors/server.h"
-#include "edge/log.h"
 
 namespace {
 
@@ -31,7 +30,6 @@ int main(int argc, char** argv) {
     std::puts("configuration OK");
     return 0;
   }
-  edge::start_log(config->log.level);
   const base::Status status = edge::run_server(*config);
   if (status.ok()) return 0;
   std::fprintf(stderr, "perigee: %s\n", status.error().message.c_str());

@@ -47,6 +47,20 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/// Those that ask the node to stop. Blocked before any thread begins, the log's included, so that
+/// only sigwait() sees them.
+sigset_t block_signals() {
+  ::signal(SIGPIPE, SIG_IGN);
+  // A file size limit is an error of the store's writes, not the end of the node.
+  ::signal(SIGXFSZ, SIG_IGN);
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
 unsigned worker_count(const Config& config) {
   if (config.workers != 0) return config.workers;
   return std::max(1u, std::thread::hardware_concurrency());
@@ -63,8 +77,9 @@ struct Seat {
 
 class Server {
  public:
-  explicit Server(const Config& config)
+  Server(const Config& config, const sigset_t& signals)
       : config_(config),
+        signals_(signals),
         io_(cache_store::make_file_io()),
         metrics_(worker_count(config)),
         access_log_(config.log) {}
@@ -79,6 +94,7 @@ class Server {
   void seat_workers();
 
   const Config& config_;
+  const sigset_t signals_;
   LoggedStoreEvents store_events_;
   std::unique_ptr<cache_store::StoreIo> io_;
   std::unique_ptr<cache_store::Store> store_;
@@ -89,7 +105,6 @@ class Server {
   std::vector<ListeningSockets> sockets_;
   std::vector<std::unique_ptr<Seat>> seats_;
   std::atomic<unsigned> busy_workers_{0};
-  sigset_t signals_;
 };
 
 base::Status Server::open_store() {
@@ -119,14 +134,6 @@ base::Status Server::listen() {
 
 base::Status Server::start() {
   raise_descriptor_limit();
-  ::signal(SIGPIPE, SIG_IGN);
-  // A file size limit is an error of the store's writes, not the end of the node.
-  ::signal(SIGXFSZ, SIG_IGN);
-  // Blocked before any thread begins, so that only sigwait() sees them.
-  sigemptyset(&signals_);
-  sigaddset(&signals_, SIGTERM);
-  sigaddset(&signals_, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
   // The sockets first: a second perigee is told before it asks for the store.
   base::Status status = listen();
   if (status.ok()) status = open_store();
@@ -149,7 +156,8 @@ void Server::seat_workers() {
     seat.env->set_turn([worker = seat.worker.get()] { return worker->turn(); });
     for (const ListeningSockets& sockets : sockets_) {
       seat.listeners.push_back(std::make_unique<UvListener>(
-          *seat.env, sockets.fds[i], [worker = seat.worker.get()](std::unique_ptr<base::Channel> c) {
+          *seat.env, sockets.fds[i],
+          [worker = seat.worker.get()](std::unique_ptr<base::Channel> c) {
             worker->adopt(std::move(c));
           }));
     }
@@ -166,7 +174,8 @@ void Server::seat_workers() {
 void Server::serve_until_signal() {
   int signal = 0;
   sigwait(&signals_, &signal);
-  log_info(std::string(strsignal(signal)) + ": draining");
+  log_info(std::string(strsignal(signal)) +
+           ": finishing what is in flight; a second signal stops at once");
   for (const auto& seat : seats_) {
     seat->env->post([this, seat = seat.get()] {
       seat->listeners.clear();
@@ -207,12 +216,15 @@ void Server::stop() {
   seats_.clear();
   node_.reset();
   store_.reset();
+  log_info("stopped");
 }
 
 }  // namespace
 
 base::Status run_server(const Config& config) {
-  Server server(config);
+  const sigset_t signals = block_signals();
+  start_log(config.log.level);
+  Server server(config, signals);
   const base::Status started = server.start();
   if (!started.ok()) return started;
   server.serve_until_signal();
