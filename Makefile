@@ -80,6 +80,7 @@ fmt:
 install: all
 	install -D -m 755 $(BUILD)/perigee $(DESTDIR)$(PREFIX)/bin/perigee
 	install -D -m 644 conf/perigee.toml $(DESTDIR)/etc/perigee/perigee.toml
+	install -D -m 644 -t $(DESTDIR)/etc/perigee/demo-site/public conf/demo-site/public/*
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-test $(BUILD)-asan $(BUILD)-tsan

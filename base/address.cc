@@ -8,14 +8,28 @@
 
 namespace perigee::base {
 
+namespace {
+
+constexpr std::array<uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+constexpr std::array<uint8_t, 16> kLoopbackV6 = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+
+}  // namespace
+
 bool Address::is_loopback() const {
-  if (family == Family::kV4) return bytes[0] == 127;
-  if (family != Family::kV6) return false;
-  const bool zeros = std::all_of(bytes.begin(), bytes.begin() + 10, [](uint8_t b) { return b == 0; });
-  if (!zeros) return false;
-  if (bytes[10] == 0xff && bytes[11] == 0xff) return bytes[12] == 127;
-  return std::all_of(bytes.begin() + 10, bytes.begin() + 15, [](uint8_t b) { return b == 0; }) &&
-         bytes[15] == 1;
+  const Address plain = unmapped();
+  if (plain.family == Family::kV4) return plain.bytes[0] == 127;
+  return plain.family == Family::kV6 && plain.bytes == kLoopbackV6;
+}
+
+Address Address::unmapped() const {
+  if (family != Family::kV6 || !std::equal(kMapped.begin(), kMapped.end(), bytes.begin())) {
+    return *this;
+  }
+  Address plain;
+  plain.family = Family::kV4;
+  plain.port = port;
+  std::copy(bytes.begin() + kMapped.size(), bytes.end(), plain.bytes.begin());
+  return plain;
 }
 
 std::string Address::host_text() const {

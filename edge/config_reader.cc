@@ -27,6 +27,7 @@ constexpr std::string_view kPolicyKeys[] = {"ttl",
                                             "negative_ttl",
                                             "stale_while_revalidate",
                                             "stale_if_error",
+                                            "stale_if_slow",
                                             "unreachable_stale",
                                             "heuristic_cap",
                                             "set_cookie",
@@ -96,10 +97,16 @@ class Reader {
 
   void text(const toml::table& table, std::string_view key, std::string& out);
   void flag(const toml::table& table, std::string_view key, bool& out);
+  /// A text that `valid` takes; `what` it is otherwise.
+  void text(const toml::table& table, std::string_view key, std::string_view what, auto valid,
+            std::string& out);
   void number(const toml::table& table, std::string_view key, int64_t least, int64_t most,
               auto& out);
   void size(const toml::table& table, std::string_view key, auto& out);
-  void duration_ms(const toml::table& table, std::string_view key, int64_t& out);
+  void duration_ms(const toml::table& table, std::string_view key, auto& out);
+  /// The same, and not 0.
+  void timeout_ms(const toml::table& table, std::string_view key, int64_t& out);
+  /// A duration that is kept in seconds: a part of one is a mistake.
   void seconds(const toml::table& table, std::string_view key, auto& out);
   /// The place of the key's value among `words`; 0 when the key is not there.
   size_t choice(const toml::table& table, std::string_view key,
@@ -108,10 +115,14 @@ class Reader {
   void list(const toml::table& table, std::string_view key, auto take);
 
   void server(const toml::table& table, Config& config);
+  void log(const toml::table& table, LogConfig& config);
   void site(const toml::table& table, Config& config);
+  void site_hosts(const toml::table& table, const Config& config, SiteConfig& site);
   void site_origin(const toml::table& table, SiteConfig& site);
+  void site_requests(const toml::table& table, SiteConfig& site);
+  void site_rules(const toml::table& table, const http::PolicyOptions& options, SiteConfig& site);
   void policy(const toml::table& table, http::PolicyOptions& policy);
-  void check_sites(const toml::table& root, const Config& config);
+  void statuses(const toml::table& table, std::vector<uint16_t>& out);
 
   const std::string path_;
   const std::string folder_;
@@ -138,9 +149,7 @@ base::Result<Config> Reader::read() {
     size(*section, "size", config.store.size_bytes);
   }
   if (const toml::table* section = table(root, "log")) {
-    check_keys(*section, "[log]", {kLogKeys});
-    text(*section, "access", config.log.access);
-    text(*section, "level", config.log.level);
+    log(*section, config.log);
   }
   if (const toml::node* sites = root.get("site")) {
     if (!sites->is_array_of_tables()) {
@@ -149,7 +158,7 @@ base::Result<Config> Reader::read() {
       for (const toml::node& node : *sites->as_array()) site(*node.as_table(), config);
     }
   }
-  check_sites(root, config);
+  if (config.sites.empty()) fail(root.source(), "there is no [[site]], so nothing to serve");
   if (error_) return *error_;
   return config;
 }
@@ -180,6 +189,15 @@ void Reader::text(const toml::table& table, std::string_view key, std::string& o
   const std::optional<std::string> value = node->value_exact<std::string>();
   if (!value) return fail(node->source(), "'" + std::string(key) + "' is a string");
   out = *value;
+}
+
+void Reader::text(const toml::table& table, std::string_view key, std::string_view what, auto valid,
+                  std::string& out) {
+  if (table.get(key) == nullptr) return;
+  text(table, key, out);
+  if (!valid(out)) {
+    fail(table.get(key)->source(), "'" + std::string(key) + "' is " + std::string(what));
+  }
 }
 
 void Reader::flag(const toml::table& table, std::string_view key, bool& out) {
@@ -214,7 +232,7 @@ void Reader::size(const toml::table& table, std::string_view key, auto& out) {
   out = *bytes;
 }
 
-void Reader::duration_ms(const toml::table& table, std::string_view key, int64_t& out) {
+void Reader::duration_ms(const toml::table& table, std::string_view key, auto& out) {
   const toml::node* node = table.get(key);
   if (node == nullptr) return;
   const std::optional<std::string> value = node->value_exact<std::string>();
@@ -226,10 +244,17 @@ void Reader::duration_ms(const toml::table& table, std::string_view key, int64_t
   out = *ms;
 }
 
+void Reader::timeout_ms(const toml::table& table, std::string_view key, int64_t& out) {
+  duration_ms(table, key, out);
+  if (out == 0) fail(table.get(key)->source(), "'" + std::string(key) + "' is more than 0");
+}
+
 void Reader::seconds(const toml::table& table, std::string_view key, auto& out) {
-  if (table.get(key) == nullptr) return;
+  const toml::node* node = table.get(key);
+  if (node == nullptr) return;
   int64_t ms = 0;
   duration_ms(table, key, ms);
+  if (ms % 1000 != 0) fail(node->source(), "'" + std::string(key) + "' is in whole seconds");
   out = ms / 1000;
 }
 
@@ -270,12 +295,21 @@ void Reader::server(const toml::table& table, Config& config) {
   });
   number(table, "workers", 0, 256, config.workers);
   size(table, "request_line_limit", config.request_line_bytes);
-  if (config.request_line_bytes > base::limits::kRequestLineBytesMost) {
-    fail(table.get("request_line_limit")->source(), "'request_line_limit' is at most \"12KiB\"");
+  if (config.request_line_bytes > base::limits::kRequestLineBytesMost ||
+      config.request_line_bytes < base::limits::kKiB) {
+    fail(table.get("request_line_limit")->source(),
+         "'request_line_limit' is from \"1KiB\" to \"12KiB\"");
   }
-  duration_ms(table, "head_timeout", config.head_ms);
-  duration_ms(table, "idle_timeout", config.idle_ms);
+  timeout_ms(table, "head_timeout", config.head_ms);
+  timeout_ms(table, "idle_timeout", config.idle_ms);
   duration_ms(table, "drain_timeout", config.drain_ms);
+}
+
+void Reader::log(const toml::table& table, LogConfig& config) {
+  constexpr std::string_view kLevels[] = {"info", "debug", "warning", "error"};
+  check_keys(table, "[log]", {kLogKeys});
+  text(table, "access", config.access);
+  config.level = kLevels[choice(table, "level", {kLevels[0], kLevels[1], kLevels[2], kLevels[3]})];
 }
 
 void Reader::policy(const toml::table& table, http::PolicyOptions& policy) {
@@ -284,6 +318,7 @@ void Reader::policy(const toml::table& table, http::PolicyOptions& policy) {
   seconds(table, "negative_ttl", policy.negative_ttl_s);
   seconds(table, "stale_while_revalidate", policy.stale_while_revalidate_s);
   seconds(table, "stale_if_error", policy.stale_if_error_s);
+  duration_ms(table, "stale_if_slow", policy.stale_if_slow_ms);
   seconds(table, "unreachable_stale", policy.unreachable_stale_s);
   seconds(table, "heuristic_cap", policy.heuristic_cap_s);
   flag(table, "honour_client_directives", policy.honour_client_directives);
@@ -295,49 +330,75 @@ void Reader::policy(const toml::table& table, http::PolicyOptions& policy) {
                                         SetCookieMode::kStore};
     policy.set_cookie = kModes[choice(table, "set_cookie", {"pass", "strip", "store"})];
   }
-  if (const toml::node* node = table.get("forbidden_statuses")) {
-    if (!node->is_array()) return fail(node->source(), "'forbidden_statuses' is a list of numbers");
-    for (const toml::node& member : *node->as_array()) {
-      const int64_t status = member.value_or(int64_t{0});
-      if (status < 200 || status > 599)
-        fail(member.source(), "a status is a number from 200 to 599");
-      policy.forbidden_statuses.push_back(static_cast<uint16_t>(status));
+  statuses(table, policy.forbidden_statuses);
+}
+
+void Reader::statuses(const toml::table& table, std::vector<uint16_t>& out) {
+  const toml::node* node = table.get("forbidden_statuses");
+  if (node == nullptr) return;
+  if (!node->is_array()) return fail(node->source(), "'forbidden_statuses' is a list of numbers");
+  out.clear();
+  for (const toml::node& member : *node->as_array()) {
+    const int64_t status = member.value_exact<int64_t>().value_or(0);
+    if (status < 200 || status > 599) {
+      return fail(member.source(), "a status is a number from 200 to 599");
     }
+    out.push_back(static_cast<uint16_t>(status));
+  }
+}
+
+void Reader::site_hosts(const toml::table& table, const Config& config, SiteConfig& site) {
+  list(table, "hosts", [&](const std::string& value) -> std::string {
+    std::string canonical;
+    if (!http::canonical_authority(value, "http", canonical)) {
+      return "'" + value + "' is not a host";
+    }
+    const auto has_it = [&](const SiteConfig& other) {
+      return std::find(other.hosts.begin(), other.hosts.end(), canonical) != other.hosts.end();
+    };
+    if (has_it(site) || std::any_of(config.sites.begin(), config.sites.end(), has_it)) {
+      return "'" + value + "' is listed twice";
+    }
+    site.hosts.push_back(canonical);
+    return "";
+  });
+  flag(table, "default", site.is_default);
+  if (site.hosts.empty() && !site.is_default) {
+    fail(table.source(), "this site has neither 'hosts' nor 'default = true'");
+  }
+  const auto is_default = [](const SiteConfig& other) { return other.is_default; };
+  if (site.is_default && std::any_of(config.sites.begin(), config.sites.end(), is_default)) {
+    fail(table.get("default")->source(), "another site is the default already");
   }
 }
 
 void Reader::site_origin(const toml::table& table, SiteConfig& site) {
   const toml::node* node = table.get("origin");
   if (node == nullptr) return fail(table.source(), "this site has no 'origin'");
-  base::Result<OriginConfig> origin = parse_origin(node->value_or(std::string()), folder_);
+  std::string url;
+  text(table, "origin", url);
+  base::Result<OriginConfig> origin = parse_origin(url, folder_);
   if (!origin.ok()) return fail(node->source(), origin.error().message);
   site.origin = std::move(*origin);
-  if (auto* http_origin = std::get_if<origin::HttpOriginOptions>(&site.origin)) {
-    text(table, "origin_ca_file", http_origin->tls.ca_file);
-    flag(table, "origin_verify", http_origin->tls.verify);
-    number(table, "origin_connections", 1, 65'536, http_origin->connections);
-  }
+  origin::HttpOriginOptions unused;
+  auto* http_origin = std::get_if<origin::HttpOriginOptions>(&site.origin);
+  origin::HttpOriginOptions& options = http_origin != nullptr ? *http_origin : unused;
+  text(table, "origin_ca_file", options.tls.ca_file);
+  flag(table, "origin_verify", options.tls.verify);
+  number(table, "origin_connections", 1, 65'536, options.connections);
 }
 
-void Reader::site(const toml::table& table, Config& config) {
-  check_keys(table, "[[site]]", {kSiteKeys, kPolicyKeys});
-  SiteConfig site;
-  list(table, "hosts", [&](const std::string& value) -> std::string {
+/// Who may ask what, and with which fields it is sent on.
+void Reader::site_requests(const toml::table& table, SiteConfig& site) {
+  const auto is_host = [](const std::string& value) {
     std::string canonical;
-    if (!http::canonical_authority(value, "http", canonical))
-      return "'" + value + "' is not a host";
-    site.hosts.push_back(canonical);
-    return "";
-  });
-  flag(table, "default", site.is_default);
-  site_origin(table, site);
-  text(table, "host_header", site.host_header);
-  text(table, "accept_encoding", site.accept_encoding);
-  text(table, "cdn_id", site.cdn_id);
-  text(table, "alt_svc", site.alt_svc);
-  if (!http::is_field_value(site.alt_svc)) {
-    fail(table.get("alt_svc")->source(), "'alt_svc' is not the value of a field");
-  }
+    return http::canonical_authority(value, "http", canonical);
+  };
+  text(table, "host_header", "a host", is_host, site.host_header);
+  text(table, "accept_encoding", "the value of a field", http::is_field_value,
+       site.accept_encoding);
+  text(table, "cdn_id", "a name without spaces", http::is_token, site.cdn_id);
+  text(table, "alt_svc", "the value of a field", http::is_field_value, site.alt_svc);
   site.remove_cdn_cache_control = choice(table, "cdn_cache_control", {"pass", "remove"}) == 1;
   site.purge_from = {*parse_network("127.0.0.0/8"), *parse_network("::1/128")};
   if (table.get("purge_from") != nullptr) site.purge_from.clear();
@@ -353,6 +414,39 @@ void Reader::site(const toml::table& table, Config& config) {
     site.query.strip.push_back(value);
     return "";
   });
+}
+
+void Reader::site_rules(const toml::table& table, const http::PolicyOptions& options,
+                        SiteConfig& site) {
+  const toml::node* rules = table.get("rule");
+  if (rules == nullptr) return;
+  if (!rules->is_array_of_tables()) {
+    return fail(rules->source(), "rules are written as [[site.rule]]");
+  }
+  for (const toml::node& node : *rules->as_array()) {
+    const toml::table& rule = *node.as_table();
+    check_keys(rule, "[[site.rule]]", {kRuleKeys, kPolicyKeys});
+    RuleConfig made;
+    text(rule, "prefix", made.prefix);
+    if (!made.prefix.starts_with('/')) {
+      fail(rule.source(), "a rule has a 'prefix' that begins with /");
+    }
+    http::PolicyOptions ruled = options;
+    policy(rule, ruled);
+    made.policy = std::make_shared<const http::PolicyOptions>(ruled);
+    site.rules.push_back(std::move(made));
+  }
+  std::stable_sort(
+      site.rules.begin(), site.rules.end(),
+      [](const RuleConfig& a, const RuleConfig& b) { return a.prefix.size() > b.prefix.size(); });
+}
+
+void Reader::site(const toml::table& table, Config& config) {
+  check_keys(table, "[[site]]", {kSiteKeys, kPolicyKeys});
+  SiteConfig site;
+  site_hosts(table, config, site);
+  site_origin(table, site);
+  site_requests(table, site);
   http::PolicyOptions options;
   list(table, "forward_headers", [&](const std::string& value) -> std::string {
     options.forward_headers.push_back(value);
@@ -360,36 +454,8 @@ void Reader::site(const toml::table& table, Config& config) {
   });
   policy(table, options);
   site.policy = std::make_shared<const http::PolicyOptions>(options);
-  if (const toml::node* rules = table.get("rule");
-      rules != nullptr && rules->is_array_of_tables()) {
-    for (const toml::node& node : *rules->as_array()) {
-      const toml::table& rule = *node.as_table();
-      check_keys(rule, "[[site.rule]]", {kRuleKeys, kPolicyKeys});
-      RuleConfig made;
-      text(rule, "prefix", made.prefix);
-      if (!made.prefix.starts_with('/'))
-        fail(rule.source(), "a rule has a 'prefix' that begins with /");
-      http::PolicyOptions ruled = options;
-      policy(rule, ruled);
-      made.policy = std::make_shared<const http::PolicyOptions>(ruled);
-      site.rules.push_back(std::move(made));
-    }
-  } else if (rules != nullptr) {
-    fail(rules->source(), "rules are written as [[site.rule]]");
-  }
-  std::stable_sort(
-      site.rules.begin(), site.rules.end(),
-      [](const RuleConfig& a, const RuleConfig& b) { return a.prefix.size() > b.prefix.size(); });
+  site_rules(table, options, site);
   config.sites.push_back(std::move(site));
-}
-
-void Reader::check_sites(const toml::table& root, const Config& config) {
-  if (config.sites.empty()) fail(root.source(), "there is no [[site]], so nothing to serve");
-  for (const SiteConfig& site : config.sites) {
-    if (site.hosts.empty() && !site.is_default) {
-      fail(root.source(), "a [[site]] has neither 'hosts' nor 'default = true'");
-    }
-  }
 }
 
 }  // namespace

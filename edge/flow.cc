@@ -16,24 +16,37 @@ bool is_failure(uint16_t status) { return status == 500 || (status >= 502 && sta
 
 }  // namespace
 
+void Flow::cover_when_slow(int64_t budget_ms) {
+  base::Env& env = parent_.context_.env;
+  env.arm(slow_timer_, env.now() + budget_ms);
+}
+
+/// The fill goes on and is stored; this request waits for it no longer.
+void Flow::on_slow() {
+  (void)serve_stale(http::OriginFailure::kSlow, {.forward = decision.forward});
+}
+
 void Flow::on_warmed() {
   stage = Stage::kNew;
   parent_.proceed(exchange_, this);
 }
 
 void Flow::on_fill_stored() {
+  slow_timer_.disarm();
   stage = Stage::kNew;
   if (++attempts >= kAttempts) mode = origin::JoinMode::kAlone;
   parent_.proceed(exchange_, this);
 }
 
 void Flow::on_fill_released() {
+  slow_timer_.disarm();
   stage = Stage::kNew;
   mode = origin::JoinMode::kAlone;
   parent_.proceed(exchange_, this);
 }
 
 void Flow::on_fill_head(std::shared_ptr<origin::FillSession> session, bool own) {
+  slow_timer_.disarm();
   session_ = std::move(session);
   const http::StoredResponse& response = session_->response();
   const uint16_t status = session_->origin_status();
@@ -89,6 +102,7 @@ void Flow::go_alone() {
 }
 
 void Flow::on_fill_failed(const origin::FetchError& error) {
+  slow_timer_.disarm();
   const CacheStatus gone{.forward = decision.forward};
   const bool coverable = error.unreachable() || error.kind == origin::FetchError::kBusy;
   if (coverable && serve_stale(http::OriginFailure::kUnreachable, gone)) return;

@@ -38,6 +38,8 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
   void on_fetch_head(const http::ReceivedResponse& head, const http::ResponseTimes& times) override;
   void on_fetch_failed(const origin::FetchError& error) override;
 
+  /// Waits for the head of a fill for at most so long, if a stale copy may answer instead.
+  void cover_when_slow(int64_t budget_ms);
   /// The record was verified, or could not be.
   void on_warmed();
   /// The journal holds the purge, or not.
@@ -66,6 +68,7 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
 
  private:
   void go_alone();
+  void on_slow();
   /// Answers from a stale copy instead of what the origin said or did not say. False: it cannot;
   /// `forbidden_` says whether a copy is there that must not be used.
   bool serve_stale(http::OriginFailure failure, const http::CacheStatus& cache);
@@ -75,6 +78,7 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
   RequestFlow& parent_;
   http::Exchange& exchange_;
   std::shared_ptr<origin::FillSession> session_;
+  base::Timer slow_timer_{[this] { on_slow(); }};
   bool forbidden_ = false;
 };
 

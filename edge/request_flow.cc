@@ -213,8 +213,10 @@ void RequestFlow::fill(Exchange& exchange, Flow* flow, const Route& route, Looku
   flow->decision = decision;
   flow->presentation = presentation(*route.site);
   if (!context_.fills.join(std::move(request), *flow, flow->mode)) {
-    flow->on_fill_failed({origin::FetchError::kBusy, "too many fills in flight"});
+    return flow->on_fill_failed({origin::FetchError::kBusy, "too many fills in flight"});
   }
+  const std::optional<int64_t> slow_ms = (*route.policy)->stale_if_slow_ms;
+  if (slow_ms && lookup.stored) flow->cover_when_slow(*slow_ms);
 }
 
 void RequestFlow::refresh_behind(Exchange& exchange, const Route& route) {
@@ -317,7 +319,8 @@ bool RequestFlow::serve_stale(Exchange& exchange, Flow& flow, http::OriginFailur
   }
   const http::Freshness age = http::freshness(*lookup.stored, now_ms);
   cache.ttl_s = http::remaining_seconds(age);
-  cache.detail = "stale-if-error";
+  cache.detail = failure == http::OriginFailure::kSlow ? "stale-if-slow" : "stale-if-error";
+  flow.leave_fill();
   serve(exchange, &flow, route, lookup, http::age_seconds(age), cache);
   return true;
 }

@@ -11,9 +11,9 @@ struct Unit {
   uint64_t factor;
 };
 
-constexpr Unit kSizes[] = {{"KiB", 1ull << 10}, {"MiB", 1ull << 20}, {"GiB", 1ull << 30},
-                           {"TiB", 1ull << 40}, {"KB", 1000},        {"MB", 1'000'000},
-                           {"GB", 1'000'000'000}, {"B", 1}};
+constexpr Unit kSizes[] = {
+    {"KiB", 1ull << 10}, {"MiB", 1ull << 20}, {"GiB", 1ull << 30},   {"TiB", 1ull << 40},
+    {"KB", 1000},        {"MB", 1'000'000},   {"GB", 1'000'000'000}, {"B", 1}};
 constexpr Unit kDurations[] = {
     {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
 
@@ -39,7 +39,8 @@ std::optional<int64_t> parse_duration_ms(std::string_view text) {
   return ms ? std::optional(static_cast<int64_t>(*ms)) : std::nullopt;
 }
 
-bool Network::contains(const base::Address& candidate) const {
+bool Network::contains(const base::Address& peer) const {
+  const base::Address candidate = peer.family == address.family ? peer : peer.unmapped();
   if (candidate.family != address.family) return false;
   for (unsigned bit = 0; bit < prefix_bits; ++bit) {
     const auto mask = static_cast<uint8_t>(0x80 >> bit % 8);
@@ -57,7 +58,8 @@ std::optional<Network> parse_network(std::string_view text) {
   const std::string_view digits = text.substr(slash + 1);
   unsigned bits = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), bits);
-  if (error != std::errc() || end != digits.data() + digits.size() || bits > most) return std::nullopt;
+  if (error != std::errc() || end != digits.data() + digits.size() || bits > most)
+    return std::nullopt;
   return Network{*address, bits};
 }
 

@@ -19,7 +19,8 @@ std::optional<int64_t> parse_duration_ms(std::string_view text);
 struct Network {
   base::Address address;
   unsigned prefix_bits = 0;
-  bool contains(const base::Address& candidate) const;
+  /// An IPv4 peer of a dual-stack socket (::ffff:10.0.0.1) counts as IPv4.
+  bool contains(const base::Address& peer) const;
 };
 /// "10.0.0.0/8", "::1/128", or a single address.
 std::optional<Network> parse_network(std::string_view text);

@@ -440,6 +440,7 @@ bool may_serve_stale(const StoredResponse& stored, const RequestHead& request,
   if (age.fresh() || within(policy.stale_if_error_ms, age)) return true;
   if (failure == OriginFailure::kServerError) return false;
   if (within(policy.stale_while_revalidate_ms, age)) return true;
+  if (failure == OriginFailure::kSlow) return false;
   if ((policy.flags & Flag::kSharedMaxAge) != 0) return false;
   return within(options.unreachable_stale_s * 1000, age);
 }

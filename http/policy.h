@@ -26,6 +26,7 @@ struct PolicyOptions {
   std::optional<int64_t> negative_ttl_s;  ///< 404 and 410 without any freshness of their own
   std::optional<int64_t> stale_while_revalidate_s;  ///< where the origin is silent
   std::optional<int64_t> stale_if_error_s;          ///< where the origin is silent
+  std::optional<int64_t> stale_if_slow_ms;  ///< an origin without a head for so long is covered
   int64_t unreachable_stale_s = base::limits::kUnreachableStaleSeconds;
   int64_t heuristic_cap_s = 3600;
   bool trust_origin_clock = true;  ///< false: apparent_age is not used (§4.2.3)
@@ -117,8 +118,10 @@ bool may_share(const StoredResponse& fetched, const RequestHead& request, int64_
 enum class OriginFailure : uint8_t {
   kUnreachable,  ///< name, connect, TLS, timeout, or the connection ended before a whole head
   kServerError,  ///< 500, 502, 503 or 504 was answered
+  kSlow,         ///< no answer yet, within the site's stale_if_slow
 };
-/// May `stored` answer `request` now that the origin failed (RFC 9111 §4.2.4, RFC 5861 §4)?
+/// May `stored` answer `request` now that the origin failed (RFC 9111 §4.2.4, RFC 5861 §4)? A slow
+/// one is covered within one of the two windows only (http-rules 2.8).
 bool may_serve_stale(const StoredResponse& stored, const RequestHead& request,
                      OriginFailure failure, int64_t now_ms, const PolicyOptions& options);
 

@@ -1,4 +1,5 @@
-// The timer wheel: never early, at most one slot late, and safe against timers that act on each other.
+// The timer wheel: never early, at most one slot late, and safe against timers that act on each
+// other.
 #include "base/timer_wheel.h"
 
 #include <gtest/gtest.h>

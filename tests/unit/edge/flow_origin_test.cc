@@ -153,6 +153,84 @@ RULE(FlowOrigin, BeyondItsWindowStaleWhileRevalidateWaits, "RFC 5861 §3; http-r
   EXPECT_EQ(stand.get("/a").body, "new");
 }
 
+/// /a is stale beyond stale-while-revalidate and inside stale-if-error, and the origin says
+/// nothing.
+struct SlowStand : StaleStand {
+  explicit SlowStand(std::string_view directives = "max-age=10, stale-if-error=60")
+      : StaleStand(directives, "stale_if_slow = \"200ms\"") {
+    origin.on("/a", Reply(200).cache("max-age=10").etag("\"v2\"").body("new"));
+    origin.hold();
+  }
+};
+
+RULE(FlowOrigin, ASlowOriginIsCoveredByAStaleCopyAndTheFetchGoesOn,
+     "RFC 9111 §4.2.4; http-rules 2.8", "stale responses may be served where a window permits it",
+     "after a budget the copy is served, and the fetch ends in the store", "stale_if_slow") {
+  SlowStand stand;
+  Client client(stand);
+  client.ask("GET", "/a");
+  stand.pass_ms(150);
+  EXPECT_EQ(client.answer().status, 0) << "within the budget it waits";
+  stand.pass_ms(100);
+  const Answer answer = client.answer();
+  EXPECT_EQ(answer.body, "old");
+  EXPECT_EQ(answer.cache(), "perigee; fwd=stale; ttl=-11; detail=stale-if-slow");
+  stand.origin.release();
+  stand.run();
+  EXPECT_EQ(stand.get("/a").cache(), "perigee; hit; ttl=9") << "less what it took to come";
+  EXPECT_EQ(stand.get("/a").body, "new");
+  EXPECT_EQ(stand.origin.asked.size(), 2u) << "one fetch";
+}
+
+TEST(FlowOrigin, AnOriginWithinTheBudgetIsNotCovered) {
+  SlowStand stand;
+  Client client(stand);
+  client.ask("GET", "/a");
+  stand.pass_ms(150);
+  stand.origin.release();
+  EXPECT_EQ(client.answer().body, "new");
+  stand.pass_ms(1000);
+  EXPECT_EQ(client.arrived(), "") << "answered once";
+}
+
+TEST(FlowOrigin, StaleIfSlowHoldsOnlyInsideAnExplicitWindow) {
+  for (const std::string_view directives : {"max-age=10", "max-age=10, stale-if-error=5",
+                                            "max-age=10, stale-if-error=60, must-revalidate"}) {
+    SlowStand stand(directives);
+    Client client(stand);
+    client.ask("GET", "/a");
+    stand.pass_ms(1000);
+    EXPECT_EQ(client.answer().status, 0) << directives;
+    stand.origin.release();
+    EXPECT_EQ(client.answer().body, "new") << directives;
+  }
+}
+
+TEST(FlowOrigin, AClientThatLeavesBeforeTheBudgetLeavesNoTimer) {
+  SlowStand stand;
+  const size_t timers = stand.env.timers();
+  {
+    Client client(stand);
+    client.ask("GET", "/a");
+    stand.run();
+    EXPECT_GT(stand.env.timers(), timers);
+    client.reset();
+    stand.run();
+  }
+  stand.origin.release();
+  stand.pass_ms(10'000);
+  EXPECT_EQ(stand.env.timers(), Stand::kIdleTimers + 1) << "the stand's own client is idle";
+}
+
+TEST(FlowOrigin, StaleIfSlowIsOffByDefault) {
+  StaleStand stand("max-age=10, stale-if-error=60");
+  stand.origin.hold();
+  Client client(stand);
+  client.ask("GET", "/a");
+  stand.pass_ms(10'000);
+  EXPECT_EQ(client.answer().status, 0);
+}
+
 RULE(FlowOrigin, AHeadThatDisagreesMakesTheStoredGetStale, "RFC 9111 §4.3.5; http-rules 2.10",
      "a HEAD whose validators differ invalidates the stored response", "marked stale", "") {
   StaleStand stand;
@@ -196,6 +274,38 @@ TEST(FlowOrigin, ANotFoundToAHeadChangesNothing) {
   stand.origin.on("/a", Reply(304).cache("max-age=60"));
   EXPECT_EQ(stand.get("/a").cache(),
             "perigee; fwd=stale; fwd-status=304; stored; detail=revalidated");
+}
+
+RULE(FlowOrigin, AnUnreachableOriginIsCoveredByAStaleCopy, "RFC 9111 §4.2.4; http-rules 2.8",
+     "a disconnected cache may serve stale", "for a day by default", "unreachable_stale") {
+  StaleStand stand;
+  stand.origin.go_away();
+  const Answer answer = stand.get("/a");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.body, "old");
+  EXPECT_EQ(answer.cache(), "perigee; fwd=stale; ttl=-10; detail=stale-if-error");
+  EXPECT_EQ(stand.ask("HEAD", "/a").status, 200) << "a HEAD too";
+  stand.env.step_wall(25 * kHour);
+  EXPECT_EQ(stand.get("/a").status, 504) << "a copy is there that is too old";
+}
+
+RULE(FlowOrigin, WhatMustBeRevalidatedIs504WhenTheOriginIsUnreachable, "RFC 9111 §5.2.2.2",
+     "must-revalidate forbids stale; a cache that cannot reach the origin sends 504", "504", "") {
+  for (const std::string_view directives :
+       {"max-age=10, must-revalidate", "max-age=10, proxy-revalidate", "s-maxage=10",
+        "max-age=10, no-cache"}) {
+    StaleStand stand(directives);
+    stand.origin.go_away();
+    EXPECT_EQ(stand.get("/a").status, 504) << directives;
+  }
+}
+
+TEST(FlowOrigin, ARefreshThatFailsLeavesTheRecord) {
+  StaleStand stand("max-age=10, stale-while-revalidate=60");
+  stand.origin.on("/a", Reply(500).body("broken"));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(stand.get("/a").body, "old") << i;
+  stand.origin.go_away();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(stand.get("/a").body, "old") << i;
 }
 
 }  // namespace

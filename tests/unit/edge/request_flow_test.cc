@@ -306,5 +306,19 @@ TEST(RequestFlow, ABypassedPathIsRelayedAlone) {
   }
 }
 
+TEST(RequestFlow, WhatIsLargerThanARecordStreamsUnstored) {
+  Stand stand;
+  const std::string body(3'000'000, 'x');
+  stand.origin.on("/a", fresh(body));
+  for (int i = 0; i < 2; ++i) {
+    Client client(stand);
+    client.ask("GET", "/a");
+    std::string got;
+    for (std::string more = client.arrived(); !more.empty(); more = client.arrived()) got += more;
+    EXPECT_NE(got.find("perigee; fwd=uri-miss; fwd-status=200\r\n"), std::string::npos);
+    EXPECT_TRUE(got.ends_with(body));
+  }
+}
+
 }  // namespace
 }  // namespace perigee::test

@@ -1,0 +1,411 @@
+// The configuration file: every key, and every mistake with its place.
+#include "edge/config.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "edge/config_reader.h"
+
+namespace perigee::edge {
+namespace {
+
+class ConfigTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = std::filesystem::temp_directory_path() / "perigee-config-XXXXXX";
+    ASSERT_NE(mkdtemp(name.data()), nullptr);
+    folder_ = name;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  base::Result<Config> read(const std::string& toml) {
+    const std::string path = folder_ + "/perigee.toml";
+    std::ofstream(path) << toml;
+    return read_config_file(path);
+  }
+  Config good(const std::string& toml) {
+    base::Result<Config> config = read(toml);
+    EXPECT_TRUE(config.ok()) << (config.ok() ? "" : config.error().message);
+    return config.ok() ? std::move(*config) : Config();
+  }
+  /// What is wrong, behind the file's name.
+  std::string mistake(const std::string& toml) {
+    const base::Result<Config> config = read(toml);
+    if (config.ok()) return "nothing";
+    EXPECT_EQ(config.error().code, base::ErrorCode::kInvalid);
+    const std::string prefix = folder_ + "/perigee.toml:";
+    EXPECT_TRUE(config.error().message.starts_with(prefix)) << config.error().message;
+    return config.error().message.substr(std::min(prefix.size(), config.error().message.size()));
+  }
+  /// A file that is good but for these lines, which begin in line 4 of the site.
+  std::string mistake_in_site(const std::string& lines) {
+    return mistake("[[site]]\ndefault = true\norigin = \"dir:public\"\n" + lines);
+  }
+
+  std::string folder_;
+};
+
+const origin::HttpOriginOptions& http_of(const SiteConfig& site) {
+  return std::get<origin::HttpOriginOptions>(site.origin);
+}
+
+TEST_F(ConfigTest, ReadsEveryServerKey) {
+  const Config config = good(R"(
+[server]
+listen = ["127.0.0.1:8080", "[::1]:81", ":80"]
+workers = 3
+request_line_limit = "12KiB"
+head_timeout = "5s"
+idle_timeout = "2m"
+drain_timeout = "0s"
+[store]
+path = "/x/store"
+size = "64MiB"
+[log]
+access = "stdout"
+level = "debug"
+[[site]]
+default = true
+origin = "dir:/srv"
+)");
+  ASSERT_EQ(config.listen.size(), 3u);
+  EXPECT_EQ(config.listen[1].text(), "[::1]:81");
+  EXPECT_EQ(config.listen[2].text(), "0.0.0.0:80");
+  EXPECT_EQ(config.workers, 3u);
+  EXPECT_EQ(config.request_line_bytes, 12u * 1024);
+  EXPECT_EQ(config.head_ms, 5000);
+  EXPECT_EQ(config.idle_ms, 120'000);
+  EXPECT_EQ(config.drain_ms, 0);
+  EXPECT_EQ(config.store.path, "/x/store");
+  EXPECT_EQ(config.store.size_bytes, 64u << 20);
+  EXPECT_EQ(config.log.access, "stdout");
+  EXPECT_EQ(config.log.level, "debug");
+}
+
+TEST_F(ConfigTest, ReadsEverySiteKey) {
+  const Config config = good(R"(
+[[site]]
+hosts = ["Example.COM", "example.com:8443"]
+origin = "https://app.internal:8443/"
+host_header = "app.internal"
+origin_ca_file = "/etc/ca.pem"
+origin_verify = false
+origin_connections = 7
+accept_encoding = "gzip"
+cdn_id = "outer"
+alt_svc = 'h2=":443"'
+cdn_cache_control = "remove"
+forward_headers = ["accept", "x-a"]
+purge_from = ["10.0.0.0/8"]
+query_ignore = true
+query_sort = true
+query_strip = ["utm_*", "fbclid"]
+)");
+  const SiteConfig& site = config.sites.at(0);
+  EXPECT_EQ(site.hosts, (std::vector<std::string>{"example.com", "example.com:8443"}));
+  EXPECT_EQ(http_of(site).host, "app.internal");
+  EXPECT_EQ(http_of(site).port, 8443);
+  EXPECT_TRUE(http_of(site).secure);
+  EXPECT_EQ(http_of(site).tls.server_name, "app.internal");
+  EXPECT_EQ(http_of(site).tls.ca_file, "/etc/ca.pem");
+  EXPECT_FALSE(http_of(site).tls.verify);
+  EXPECT_EQ(http_of(site).connections, 7u);
+  EXPECT_EQ(site.host_header, "app.internal");
+  EXPECT_EQ(site.accept_encoding, "gzip");
+  EXPECT_EQ(site.cdn_id, "outer");
+  EXPECT_EQ(site.alt_svc, "h2=\":443\"");
+  EXPECT_TRUE(site.remove_cdn_cache_control);
+  EXPECT_EQ(site.policy->forward_headers, (std::vector<std::string>{"accept", "x-a"}));
+  ASSERT_EQ(site.purge_from.size(), 1u) << "the default list is replaced";
+  EXPECT_TRUE(site.query.ignore);
+  EXPECT_TRUE(site.query.sort);
+  EXPECT_EQ(site.query.strip, (std::vector<std::string>{"utm_*", "fbclid"}));
+}
+
+TEST_F(ConfigTest, ReadsEveryPolicyKey) {
+  const Config config = good(R"(
+[[site]]
+default = true
+origin = "dir:public"
+ttl = "1h"
+default_ttl = "10m"
+negative_ttl = "10s"
+stale_while_revalidate = "30s"
+stale_if_error = "1d"
+stale_if_slow = "250ms"
+unreachable_stale = "2d"
+heuristic_cap = "30m"
+set_cookie = "strip"
+honour_client_directives = true
+trust_origin_clock = false
+forbidden_statuses = [404, 500]
+bypass = true
+)");
+  const http::PolicyOptions& policy = *config.sites.at(0).policy;
+  EXPECT_EQ(policy.ttl_s, 3600);
+  EXPECT_EQ(policy.default_ttl_s, 600);
+  EXPECT_EQ(policy.negative_ttl_s, 10);
+  EXPECT_EQ(policy.stale_while_revalidate_s, 30);
+  EXPECT_EQ(policy.stale_if_error_s, 86'400);
+  EXPECT_EQ(policy.stale_if_slow_ms, 250);
+  EXPECT_EQ(policy.unreachable_stale_s, 172'800);
+  EXPECT_EQ(policy.heuristic_cap_s, 1800);
+  EXPECT_EQ(policy.set_cookie, http::SetCookieMode::kStrip);
+  EXPECT_TRUE(policy.honour_client_directives);
+  EXPECT_FALSE(policy.trust_origin_clock);
+  EXPECT_EQ(policy.forbidden_statuses, (std::vector<uint16_t>{404, 500}));
+  EXPECT_TRUE(policy.bypass);
+}
+
+TEST_F(ConfigTest, WhatIsNotWrittenHasItsDefault) {
+  const Config config =
+      good("[[site]]\nhosts = [\"a.test\"]\norigin = \"http://127.0.0.1:3000\"\n");
+  const SiteConfig& site = config.sites.at(0);
+  EXPECT_TRUE(config.listen.empty()) << "laid over by the arguments' default";
+  EXPECT_EQ(config.idle_ms, base::limits::kIdleMs);
+  EXPECT_EQ(config.log.level, "info");
+  EXPECT_EQ(config.log.access, "off");
+  EXPECT_FALSE(site.is_default);
+  EXPECT_EQ(site.accept_encoding, "identity");
+  EXPECT_EQ(site.purge_from.size(), 2u);
+  EXPECT_FALSE(site.policy->ttl_s);
+  EXPECT_FALSE(site.policy->default_ttl_s);
+  EXPECT_FALSE(site.policy->stale_while_revalidate_s);
+  EXPECT_FALSE(site.policy->stale_if_slow_ms);
+  EXPECT_EQ(http_of(site).connections, base::limits::kOriginConnections);
+}
+
+TEST_F(ConfigTest, TheLongestPrefixWinsAndInheritsFromTheSite) {
+  const Config config = good(R"(
+[[site]]
+default = true
+origin = "dir:public"
+ttl = "1h"
+forbidden_statuses = [500]
+[[site.rule]]
+prefix = "/a/"
+stale_if_error = "1m"
+[[site.rule]]
+prefix = "/a/b/"
+ttl = "5s"
+forbidden_statuses = [404]
+)");
+  const SiteConfig& site = config.sites.at(0);
+  EXPECT_EQ(policy_for(site, "/x")->ttl_s, 3600);
+  EXPECT_EQ(policy_for(site, "/a/x")->ttl_s, 3600);
+  EXPECT_EQ(policy_for(site, "/a/x")->stale_if_error_s, 60);
+  EXPECT_EQ(policy_for(site, "/a/b/c?q=/z")->ttl_s, 5);
+  EXPECT_FALSE(policy_for(site, "/a/b/c")->stale_if_error_s)
+      << "rules do not inherit from one another";
+  EXPECT_EQ(policy_for(site, "/a/b/c")->forbidden_statuses, std::vector<uint16_t>{404});
+  EXPECT_EQ(policy_for(site, "/?/a/")->ttl_s, 3600) << "the query is no path";
+}
+
+TEST_F(ConfigTest, SitesAreFoundByNameThenByDefault) {
+  const Config config = good(R"(
+[[site]]
+hosts = ["a.test", "a.test:8443"]
+origin = "http://127.0.0.1:1"
+[[site]]
+hosts = ["b.test:81"]
+origin = "http://127.0.0.1:2"
+[[site]]
+default = true
+origin = "http://127.0.0.1:3"
+)");
+  const auto port = [&](std::string_view authority) {
+    return http_of(*find_site(config, authority)).port;
+  };
+  EXPECT_EQ(port("a.test"), 1);
+  EXPECT_EQ(port("a.test:9999"), 1) << "a port that is not listed does not matter";
+  EXPECT_EQ(port("b.test:81"), 2);
+  EXPECT_EQ(port("b.test"), 3);
+  EXPECT_EQ(port("c.test"), 3);
+  EXPECT_EQ(port(""), 3);
+}
+
+TEST_F(ConfigTest, WithoutADefaultAnUnknownNameHasNoSite) {
+  const Config config = good("[[site]]\nhosts = [\"a.test\"]\norigin = \"dir:x\"\n");
+  EXPECT_EQ(find_site(config, "b.test"), nullptr);
+}
+
+TEST_F(ConfigTest, AFolderIsRelativeToTheFile) {
+  const Config config = good("[[site]]\ndefault = true\norigin = \"dir:sub/../public\"\n");
+  EXPECT_EQ(std::get<origin::DirectoryOriginOptions>(config.sites.at(0).origin).path,
+            folder_ + "/public");
+}
+
+TEST_F(ConfigTest, AnUnknownKeyIsNamedWithItsNearest) {
+  EXPECT_EQ(mistake("[servr]\n"), "1:2: unknown key 'servr' in the file, did you mean 'server'?");
+  EXPECT_EQ(mistake("[server]\nlisen = []\n"),
+            "2:1: unknown key 'lisen' in [server], did you mean 'listen'?");
+  EXPECT_EQ(mistake("[store]\nsizes = \"1GiB\"\n"),
+            "2:1: unknown key 'sizes' in [store], did you mean 'size'?");
+  EXPECT_EQ(mistake_in_site("deafult_ttl = \"1s\"\n"),
+            "4:1: unknown key 'deafult_ttl' in [[site]], did you mean 'default_ttl'?");
+  EXPECT_EQ(mistake_in_site("[[site.rule]]\nprefix = \"/\"\n  bypas = true\n"),
+            "6:3: unknown key 'bypas' in [[site.rule]], did you mean 'bypass'?");
+}
+
+TEST_F(ConfigTest, AWrongTypeNamesItsPlace) {
+  EXPECT_EQ(mistake("[server]\nworkers = \"3\"\n"), "2:11: 'workers' is a number from 0 to 256");
+  EXPECT_EQ(mistake("[server]\nworkers = 257\n"), "2:11: 'workers' is a number from 0 to 256");
+  EXPECT_EQ(mistake("[server]\nlisten = \":80\"\n"), "2:10: 'listen' is a list");
+  EXPECT_EQ(mistake("[server]\nlisten = [80]\n"), "2:11: 'listen' is a list of strings");
+  EXPECT_EQ(mistake("server = 1\n"), "1:10: 'server' is a section: [server]");
+  EXPECT_EQ(mistake("[site]\norigin = \"dir:x\"\n"), "1:1: sites are written as [[site]]");
+  EXPECT_EQ(mistake_in_site("bypass = 1\n"), "4:10: 'bypass' is true or false");
+  EXPECT_EQ(mistake_in_site("cdn_id = 1\n"), "4:10: 'cdn_id' is a string");
+  EXPECT_EQ(mistake_in_site("ttl = 60\n"), "4:7: 'ttl' is a duration with a unit, such as \"30s\"");
+  EXPECT_EQ(mistake_in_site("set_cookie = true\n"), "4:14: 'set_cookie' is a string");
+  EXPECT_EQ(mistake_in_site("origin_verify = \"no\"\n"), "4:17: 'origin_verify' is true or false");
+  EXPECT_EQ(mistake_in_site("forbidden_statuses = 500\n"),
+            "4:22: 'forbidden_statuses' is a list of numbers");
+  EXPECT_EQ(mistake_in_site("forbidden_statuses = [200, \"500\"]\n"),
+            "4:28: a status is a number from 200 to 599");
+  EXPECT_EQ(mistake_in_site("rule = 1\n"), "4:8: rules are written as [[site.rule]]");
+}
+
+TEST_F(ConfigTest, ABadValueNamesItsPlace) {
+  EXPECT_EQ(mistake("[server]\nlisten = [\"localhost:80\"]\n"),
+            "2:11: 'localhost:80' is not ADDRESS:PORT");
+  EXPECT_EQ(mistake("[server]\nrequest_line_limit = \"16KiB\"\n"),
+            "2:22: 'request_line_limit' is from \"1KiB\" to \"12KiB\"");
+  EXPECT_EQ(mistake("[server]\nidle_timeout = \"0s\"\n"), "2:16: 'idle_timeout' is more than 0");
+  EXPECT_EQ(mistake("[store]\nsize = \"1G\"\n"),
+            "2:8: 'size' is a size with a unit, such as \"512MiB\"");
+  EXPECT_EQ(mistake("[log]\nlevel = \"loud\"\n"),
+            "2:9: 'level' is one of \"info\", \"debug\", \"warning\", \"error\"");
+  EXPECT_EQ(mistake_in_site("ttl = \"1500ms\"\n"), "4:7: 'ttl' is in whole seconds");
+  EXPECT_EQ(mistake_in_site("set_cookie = \"drop\"\n"),
+            "4:14: 'set_cookie' is one of \"pass\", \"strip\", \"store\"");
+  EXPECT_EQ(mistake_in_site("hosts = [\"a b\"]\n"), "4:10: 'a b' is not a host");
+  EXPECT_EQ(mistake_in_site("purge_from = [\"10.0.0.0/64\"]\n"),
+            "4:15: '10.0.0.0/64' is not an address or a network");
+  EXPECT_EQ(mistake_in_site("forward_headers = [\"a b\"]\n"), "4:20: 'a b' is not a field name");
+  EXPECT_EQ(mistake_in_site("host_header = \"a\\r\\nX: b\"\n"), "4:15: 'host_header' is a host");
+  EXPECT_EQ(mistake_in_site("cdn_id = \"a b\"\n"), "4:10: 'cdn_id' is a name without spaces");
+  EXPECT_EQ(mistake_in_site("accept_encoding = \"a\\n\"\n"),
+            "4:19: 'accept_encoding' is the value of a field");
+  EXPECT_EQ(mistake_in_site("origin_connections = 0\n"),
+            "4:22: 'origin_connections' is a number from 1 to 65536");
+  EXPECT_EQ(mistake_in_site("[[site.rule]]\nprefix = \"a\"\n"),
+            "4:1: a rule has a 'prefix' that begins with /");
+}
+
+TEST_F(ConfigTest, ABrokenFileNamesItsPlace) {
+  EXPECT_TRUE(mistake("[server\n").starts_with("1:8: ")) << mistake("[server\n");
+  EXPECT_TRUE(mistake("[[site]]\norigin = \"dir:x\"\norigin = \"dir:y\"\n").starts_with("3:"));
+  EXPECT_EQ(mistake(""), "1:1: there is no [[site]], so nothing to serve");
+  EXPECT_EQ(read_config_file(folder_ + "/none.toml").error().message,
+            folder_ + "/none.toml: cannot be read");
+}
+
+TEST_F(ConfigTest, ASiteNeedsAnOriginAndAName) {
+  EXPECT_EQ(mistake("[[site]]\ndefault = true\n"), "1:1: this site has no 'origin'");
+  EXPECT_EQ(mistake("[[site]]\norigin = \"dir:x\"\n"),
+            "1:1: this site has neither 'hosts' nor 'default = true'");
+}
+
+TEST_F(ConfigTest, NamesAreListedOnce) {
+  const std::string first = "[[site]]\nhosts = [\"a.test\"]\norigin = \"dir:x\"\n";
+  EXPECT_EQ(mistake(first + "[[site]]\nhosts = [\"b.test\", \"A.test:80\"]\norigin = \"dir:y\"\n"),
+            "5:20: 'A.test:80' is listed twice");
+  EXPECT_EQ(mistake("[[site]]\nhosts = [\"a\", \"a.\"]\norigin = \"dir:y\"\n"),
+            "2:15: 'a.' is listed twice");
+  const std::string other = "[[site]]\ndefault = true\norigin = \"dir:x\"\n";
+  EXPECT_EQ(mistake(other + other), "5:11: another site is the default already");
+}
+
+TEST_F(ConfigTest, AnOriginIsASchemeAHostAndAPort) {
+  const auto origin = [&](const std::string& url) {
+    return mistake("[[site]]\ndefault = true\norigin = \"" + url + "\"\n");
+  };
+  EXPECT_EQ(origin("http://h"), "nothing");
+  EXPECT_EQ(origin("https://[::1]:8443"), "nothing");
+  EXPECT_EQ(origin("ftp://h"),
+            "3:10: 'ftp://h' is not an origin: http://host:port, https://host, or dir:/folder");
+  EXPECT_EQ(origin("dir:"), "3:10: 'dir:' names no folder");
+  EXPECT_EQ(origin("http://h/path"),
+            "3:10: an origin is a scheme, a host and a port; 'http://h/path' holds more than that");
+  EXPECT_EQ(origin("http://"), "3:10: '' is not a host");
+  EXPECT_EQ(origin("http://h:99999"), "3:10: 'h:99999' is not a host");
+  EXPECT_EQ(mistake("[[site]]\ndefault = true\norigin = 3\n"), "3:10: 'origin' is a string");
+}
+
+TEST_F(ConfigTest, TheMistakeThatIsReportedIsTheFirst) {
+  EXPECT_EQ(mistake("[server]\nworkers = -1\nhead_timeout = 1\n"),
+            "2:11: 'workers' is a number from 0 to 256");
+}
+
+TEST_F(ConfigTest, ArgumentsAreLaidOverTheFile) {
+  std::ofstream(folder_ + "/p.toml")
+      << "[server]\nlisten = [\"127.0.0.1:1\"]\n[store]\nsize = \"32MiB\"\n"
+         "[[site]]\ndefault = true\norigin = \"dir:x\"\n";
+  Arguments arguments;
+  arguments.config_path = folder_ + "/p.toml";
+  arguments.listen = "127.0.0.1:2";
+  arguments.store_path = "/y/store";
+  arguments.workers = 5;
+  const base::Result<Config> config = read_config(arguments);
+  ASSERT_TRUE(config.ok());
+  EXPECT_EQ(config->listen.at(0).port, 2);
+  EXPECT_EQ(config->store.path, "/y/store");
+  EXPECT_EQ(config->store.size_bytes, 32u << 20);
+  EXPECT_EQ(config->workers, 5u);
+  arguments.listen = "nowhere";
+  EXPECT_EQ(read_config(arguments).error().message, "--listen: 'nowhere' is not ADDRESS:PORT");
+}
+
+TEST_F(ConfigTest, AnOriginAloneIsAWholeConfiguration) {
+  Arguments arguments;
+  arguments.origin = "http://127.0.0.1:3000";
+  const base::Result<Config> config = read_config(arguments);
+  ASSERT_TRUE(config.ok());
+  EXPECT_EQ(config->listen.at(0).text(), "127.0.0.1:8080");
+  EXPECT_EQ(find_site(*config, "any.test"), &config->sites.at(0));
+  EXPECT_GT(config->store.size_bytes, 0u);
+  EXPECT_FALSE(config->store.path.empty());
+  arguments.origin = "nonsense";
+  EXPECT_FALSE(read_config(arguments).ok());
+  arguments.origin = "dir:x";
+  arguments.store_size = "big";
+  EXPECT_EQ(read_config(arguments).error().message,
+            "--store-size: 'big' is not a size, such as 1GiB");
+}
+
+TEST(ShippedConfig, TheCommentedFileRunsAsItIs) {
+  const std::string path = std::string(PERIGEE_SOURCE_DIR) + "/conf/perigee.toml";
+  const base::Result<Config> config = read_config_file(path);
+  ASSERT_TRUE(config.ok()) << config.error().message;
+  const auto& folder = std::get<origin::DirectoryOriginOptions>(config->sites.at(0).origin).path;
+  EXPECT_TRUE(std::filesystem::is_directory(folder)) << folder;
+  EXPECT_EQ(config->sites.at(0).policy->heuristic_cap_s, http::PolicyOptions().heuristic_cap_s)
+      << "defaults are shown as they are";
+}
+
+TEST(ShippedConfig, TheCommentedFileHasEveryKey) {
+  std::ifstream file(std::string(PERIGEE_SOURCE_DIR) + "/conf/perigee.toml");
+  std::ifstream reader(std::string(PERIGEE_SOURCE_DIR) + "/edge/config_reader.cc");
+  const std::string shown((std::istreambuf_iterator<char>(file)), {});
+  const std::string source((std::istreambuf_iterator<char>(reader)), {});
+  // The keys stand between the first table of names and the function behind the last one.
+  const size_t begin = source.find("kServerKeys[]");
+  const std::string tables = source.substr(begin, source.find("edit_distance") - begin);
+  size_t keys = 0;
+  for (size_t at = tables.find('"'); at != std::string::npos; at = tables.find('"', at + 1)) {
+    const size_t end = tables.find('"', at + 1);
+    const std::string key = tables.substr(at + 1, end - at - 1);
+    const bool is_section = key == "rule";
+    EXPECT_NE(shown.find(is_section ? "[[site.rule]]" : key + " = "), std::string::npos) << key;
+    ++keys;
+    at = end;
+  }
+  EXPECT_GT(keys, 35u);
+}
+
+}  // namespace
+}  // namespace perigee::edge
