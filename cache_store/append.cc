@@ -77,9 +77,9 @@ uint64_t StoreCore::head_checksum(const format::RecordHeader& header,
 base::Result<Found> StoreCore::put(const Draft& draft) {
   uint64_t body_bytes = 0;
   for (const auto& piece : draft.body) body_bytes += piece.size();
-  const Status fit = check(draft, body_bytes);
-  if (!fit.ok()) return fit.error();
   const Digest key_digest = digest(draft.key);
+  const Status fit = check(draft, key_digest, body_bytes);
+  if (!fit.ok()) return fit.error();
   RecordImage image = make_image(draft, key_digest, body_bytes);
   // Held until the entry stands: a slab is emptied under it, and must not miss this record.
   const std::lock_guard lock(append_mutex_);
@@ -89,8 +89,15 @@ base::Result<Found> StoreCore::put(const Draft& draft) {
   return publish(draft, key_digest, location);
 }
 
+/// A variant is not stored after a soft purge either: the mark would be its URL's, and lost at a
+/// restart.
+bool StoreCore::is_fenced(const Draft& draft, const Digest& digest,
+                          const PurgeTable::Verdict& verdict) {
+  return verdict.removed || (verdict.stale && !(draft.base == digest));
+}
+
 /// Whether a draft may be stored at all.
-Status StoreCore::check(const Draft& draft, uint64_t body_bytes) {
+Status StoreCore::check(const Draft& draft, const Digest& digest, uint64_t body_bytes) {
   const bool fits = body_bytes <= max_object_bytes() && draft.key.size() <= limits::kKeyBytes &&
                     draft.head.size() <= limits::kHeadImageBytes &&
                     draft.tags.size() <= limits::kTags;
@@ -103,7 +110,7 @@ Status StoreCore::check(const Draft& draft, uint64_t body_bytes) {
   if (failed_.load(std::memory_order_relaxed)) {
     return Error{ErrorCode::kIo, 0, "the store file failed; nothing is stored"};
   }
-  if (purges_->since(draft.base, draft.ticket).removed) {
+  if (is_fenced(draft, digest, purges_->since(draft.base, draft.ticket))) {
     puts_refused_.fetch_add(1, std::memory_order_relaxed);
     return Error{ErrorCode::kCancelled, 0, "purged since the fetch began"};
   }
@@ -240,11 +247,8 @@ base::Result<Found> StoreCore::publish(const Draft& draft, const Digest& digest,
   const bool published =
       index_.insert(digest, draft.slot, location, true, [&]() -> std::optional<uint32_t> {
         verdict = purges_->since(draft.base, draft.ticket);
-        if (verdict.removed) return std::nullopt;
-        if (!verdict.stale) return 0;
-        // Under this record's own digest too, so that it is stale after a restart as well.
-        record_purge(digest, false, true, verdict.stale_since_ms);
-        return seconds_up(verdict.stale_since_ms);
+        if (is_fenced(draft, digest, verdict)) return std::nullopt;
+        return verdict.stale ? seconds_up(verdict.stale_since_ms) : 0;
       });
   if (!published) {
     puts_refused_.fetch_add(1, std::memory_order_relaxed);

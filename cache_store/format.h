@@ -17,6 +17,7 @@ inline constexpr uint64_t kSuperblockA = 0;
 inline constexpr uint64_t kSuperblockB = 64 * 1024;
 inline constexpr uint64_t kJournalBegin = 128 * 1024;
 inline constexpr uint64_t kAlignment = 64;
+inline constexpr uint64_t kPage = 4096;
 inline constexpr uint64_t kAreaAlignment = 2 * 1024 * 1024;
 inline constexpr uint64_t kLeastSlabs = 64;
 inline constexpr uint64_t kMostSlabs = 1ull << 22;

@@ -30,6 +30,11 @@ class PurgeTable {
       : ring_(kRemembered), first_seq_(first_seq), newest_(first_seq), oldest_known_(first_seq) {}
 
   uint64_t newest() const { return newest_.load(std::memory_order_acquire); }
+  /// Tickets below this are refused.
+  uint64_t oldest_known() const {
+    const std::lock_guard lock(mutex_);
+    return oldest_known_;
+  }
   /// How many were added.
   uint64_t count() const { return newest() - first_seq_; }
   /// Draws the next sequence number for a purge of `digest`.

@@ -169,7 +169,8 @@ void StoreCore::drop_unsynced(int64_t wall_ms) {
 /// Under the append mutex. Purges that concern no record any more go; when many are left, the
 /// oldest of them become the stale floor.
 Status StoreCore::compact_journal() {
-  uint64_t lowest = purges_->newest();
+  // A record that is yet to come may have been fetched before any purge that the fence remembers.
+  uint64_t lowest = purges_->oldest_known();
   for (const SlabInfo& slab : slabs_) {
     lowest = std::min({lowest, slab.lowest_purge_seq, slab.lowest_left});
   }

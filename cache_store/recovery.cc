@@ -192,25 +192,35 @@ bool StoreCore::read_table(uint32_t number, ScannedSlab& slab) const {
   return true;
 }
 
-/// Reads record after record by their lengths until the first header that is not whole.
+/// Reads record after record by their lengths until the first header that is not whole. The last
+/// one may have been in the making when the process was killed, so its body is looked at too.
 void StoreCore::walk_slab(uint32_t number, ScannedSlab& slab) const {
   const uint64_t begin = geometry_.slab_begin(number);
   uint64_t at_byte = sizeof slab.header;
   std::vector<std::byte> meta;
+  format::RecordHeader last{};
   while (at_byte + sizeof(format::RecordHeader) <= geometry_.slab_bytes) {
     format::RecordHeader header;
-    if (!io_.pread(begin + at_byte, writable_bytes_of(header)).ok()) return;
+    if (!io_.pread(begin + at_byte, writable_bytes_of(header)).ok()) break;
     if (header.magic != format::kRecordMagic || header.generation != slab.header.generation ||
         header.header_length < sizeof header || header.body_length > geometry_.slab_bytes) {
-      return;
+      break;
     }
     const format::RecordLayout layout = format::layout(header);
-    if (at_byte + layout.end > geometry_.slab_bytes) return;
+    if (at_byte + layout.end > geometry_.slab_bytes) break;
     meta.resize(layout.body - layout.key);
-    if (!io_.pread(begin + at_byte + layout.key, meta).ok()) return;
-    if (head_checksum(header, meta) != header.head_checksum) return;
+    if (!io_.pread(begin + at_byte + layout.key, meta).ok()) break;
+    if (head_checksum(header, meta) != header.head_checksum) break;
     slab.table.push_back(table_entry(header, at_byte, layout));
+    last = header;
     at_byte += layout.end;
+  }
+  if (slab.table.empty()) return;
+  const uint64_t body = begin + at_byte - format::layout(last).end + format::layout(last).body;
+  std::vector<std::byte> bytes(last.body_length);
+  if (!io_.pread(body, bytes).ok() ||
+      XXH3_64bits(bytes.data(), bytes.size()) != last.body_checksum) {
+    slab.table.pop_back();
   }
 }
 
@@ -242,27 +252,25 @@ void StoreCore::publish_scanned(const ScannedFile& file, std::vector<PurgeJourna
   recovered_ = index_.size();
 }
 
-/// Lends a page of a scratch slab to a socket, detaches it, and looks whether the socket still has
-/// the old bytes.
+/// Lends a page of the scratch area to a socket, detaches it, and looks whether the socket still
+/// has the old bytes.
 void StoreCore::probe_lending() {
-  if (draining_.empty() && !sealed_.empty()) {
-    const uint32_t oldest = sealed_.front();
-    sealed_.pop_front();
-    empty_slab(oldest, false);
-  }
-  if (draining_.empty()) return;
-  const uint64_t begin = geometry_.slab_begin(draining_.front());
-  std::array<std::byte, 4096> before;
+  const uint64_t begin = geometry_.scratch;
+  const uint64_t length = std::min(geometry_.area - begin, geometry_.slab_bytes);
+  std::array<std::byte, format::kPage> before;
   before.fill(std::byte{0x5a});
   int pair[2] = {-1, -1};
-  if (!io_.pwrite(begin, before).ok() || ::socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0) return;
+  if (length < before.size() || !io_.pwrite(begin, before).ok() ||
+      ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+    return;
+  }
   auto offset = static_cast<off_t>(begin);
   const ssize_t lent = ::sendfile(pair[0], io_.fd(), &offset, before.size());
-  can_detach_ = io_.detach(begin, geometry_.slab_bytes).ok();
-  std::array<std::byte, 4096> after;
+  can_detach_ = io_.detach(begin, length).ok();
+  std::array<std::byte, format::kPage> after;
   after.fill(std::byte{0xa5});
   const bool written = io_.pwrite(begin, after).ok();
-  std::array<std::byte, 4096> received{};
+  std::array<std::byte, format::kPage> received{};
   const ssize_t got = ::recv(pair[1], received.data(), received.size(), MSG_DONTWAIT);
   ::close(pair[0]);
   ::close(pair[1]);

@@ -27,7 +27,8 @@ struct Geometry {
   uint64_t slab_bytes = 0;
   uint64_t slab_count = 0;
   uint64_t journal_bytes = 0;
-  uint64_t area = 0;
+  uint64_t scratch = 0;  ///< for the self-test of lending; ends where `area` begins
+  uint64_t area = 0;     ///< where the slabs begin
   uint64_t file_bytes() const { return area + slab_count * slab_bytes; }
   uint64_t slab_begin(uint32_t slab) const { return area + slab * slab_bytes; }
 };
@@ -109,8 +110,10 @@ class StoreCore final : public Store {
   void probe_lending();
 
   // append.cc
-  base::Status check(const Draft& draft, uint64_t body_bytes);
+  base::Status check(const Draft& draft, const Digest& digest, uint64_t body_bytes);
   RecordImage make_image(const Draft& draft, const Digest& digest, uint64_t body_bytes) const;
+  static bool is_fenced(const Draft& draft, const Digest& digest,
+                        const PurgeTable::Verdict& verdict);
   base::Status append(const Draft& draft, RecordImage& image, Location& location);
   base::Status write_record(const Draft& draft, const RecordImage& image, uint64_t begin);
   base::Result<Found> publish(const Draft& draft, const Digest& digest, const Location& location);

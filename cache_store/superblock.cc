@@ -19,9 +19,16 @@ constexpr uint64_t kKiB = 1024;
 constexpr uint64_t kMiB = 1024 * kKiB;
 constexpr uint64_t kLeastChosenSlabs = 4;  ///< when the slab size was chosen before the file size
 
-uint64_t area_of(uint64_t slab_bytes, uint64_t journal_bytes) {
-  return format::align(format::kJournalBegin + 2 * journal_bytes,
-                       std::max(slab_bytes, format::kAreaAlignment));
+/// Behind the journal comes a scratch area: one block of pages that no folio shares with anything
+/// else where slabs may be lent, else what the alignment leaves.
+void place_area(Geometry& geometry) {
+  const uint64_t alignment = std::max(geometry.slab_bytes, format::kAreaAlignment);
+  geometry.scratch =
+      format::align(format::kJournalBegin + 2 * geometry.journal_bytes, format::kPage);
+  geometry.area = format::align(geometry.scratch, alignment);
+  if (geometry.slab_bytes < format::kAreaAlignment) return;
+  geometry.scratch = geometry.area;
+  geometry.area += alignment;
 }
 
 /// Both places of a file that may be a store.
@@ -87,7 +94,7 @@ base::Result<Geometry> choose_geometry(const StoreOptions& options) {
   const std::array<uint64_t, 3> sizes = {4 * kMiB, 2 * kMiB, 256 * kKiB};
   for (size_t i = 0; i < (chosen ? 1 : sizes.size()); ++i) {
     geometry.slab_bytes = chosen ? options.slab_bytes : sizes[i];
-    geometry.area = area_of(geometry.slab_bytes, geometry.journal_bytes);
+    place_area(geometry);
     const uint64_t left =
         options.size_bytes > geometry.area ? options.size_bytes - geometry.area : 0;
     geometry.slab_count = std::min(left / geometry.slab_bytes, format::kMostSlabs);
@@ -126,7 +133,7 @@ Status StoreCore::adopt_or_create(const FileFacts& facts) {
 Status StoreCore::adopt(const format::Superblock& found) {
   geometry_.slab_bytes = found.slab_bytes;
   geometry_.journal_bytes = found.journal_bytes;
-  geometry_.area = area_of(geometry_.slab_bytes, geometry_.journal_bytes);
+  place_area(geometry_);
   const uint64_t left =
       options_.size_bytes > geometry_.area ? options_.size_bytes - geometry_.area : 0;
   geometry_.slab_count = std::min(left / geometry_.slab_bytes, format::kMostSlabs);

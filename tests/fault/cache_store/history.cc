@@ -1,0 +1,81 @@
+#include "tests/fault/cache_store/history.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace perigee::cache_store {
+
+namespace {
+
+/// Bytes that follow from a number and tell it from every other.
+std::vector<std::byte> stream(uint64_t seed, size_t size) {
+  std::vector<std::byte> bytes(size);
+  uint64_t state = seed * 0x9e3779b97f4a7c15ull + 1;
+  for (size_t at = 0; at < size; at += 8) {
+    state ^= state >> 12;
+    state ^= state << 25;
+    state ^= state >> 27;
+    const uint64_t word = state * 0x2545f4914f6cdd1dull;
+    std::memcpy(bytes.data() + at, &word, std::min<size_t>(8, size - at));
+  }
+  return bytes;
+}
+
+}  // namespace
+
+std::string describe(const Sight& sight) {
+  static constexpr const char* kWords[] = {"nothing", "object", "vary", "WRONG"};
+  return std::string(kWords[sight.what]) + " v" + std::to_string(sight.version) + " stale " +
+         std::to_string(sight.stale_since_ms);
+}
+
+Version& History::begin(std::string_view key) {
+  Version& version = versions_.emplace_back();
+  version.number = version.body_of = versions_.size();
+  version.key = key;
+  return version;
+}
+
+const Version* History::find(uint64_t number) const {
+  return number == 0 || number > versions_.size() ? nullptr : &versions_[number - 1];
+}
+
+std::vector<std::byte> History::head_of(const Version& version) const {
+  std::vector<std::byte> head = stream(version.number, version.head_bytes);
+  std::memcpy(head.data(), &version.number, sizeof version.number);
+  return head;
+}
+
+std::vector<std::byte> History::body_of(const Version& version) const {
+  return stream(~version.body_of, version.body_bytes);
+}
+
+Sight History::look(Store& store, std::string_view key) const {
+  const Digest digest = store.digest(key);
+  Found found = store.lookup(digest, key, 0);
+  if (found.state == Found::kCold) {
+    store.warm(digest, key, 0);
+    found = store.lookup(digest, key, 0);
+  }
+  if (found.state == Found::kMiss || found.state == Found::kCold) return {};
+  Sight sight;
+  sight.what = Sight::kWrong;
+  sight.stale_since_ms = found.record.stale_since_ms;
+  if (found.record.head.size() < sizeof sight.version) return sight;
+  std::memcpy(&sight.version, found.record.head.data(), sizeof sight.version);
+  const Version* version = find(sight.version);
+  if (version == nullptr || version->key != key || found.record.kind != version->kind) return sight;
+  const bool same = std::ranges::equal(found.record.head, head_of(*version)) &&
+                    std::ranges::equal(found.record.body, body_of(*version));
+  if (store.poisoned(found.pin)) return {};
+  if (same) sight.what = found.state == Found::kVary ? Sight::kVary : Sight::kObject;
+  return sight;
+}
+
+bool Listener::doubted() const {
+  return std::ranges::any_of(sentences, [](const std::string& sentence) {
+    return sentence.find("confirmed with the origin") != std::string::npos;
+  });
+}
+
+}  // namespace perigee::cache_store

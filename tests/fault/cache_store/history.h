@@ -1,0 +1,64 @@
+// What was ever put, so that whatever a store says later can be held against it.
+//
+// A version's number stands in its head; head and body follow from the number alone. So a record
+// that is seen is either one whole version of its key, or wrong.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cache_store/store.h"
+
+namespace perigee::cache_store {
+
+struct Version {
+  uint64_t number = 0;
+  std::string key;
+  RecordKind kind = RecordKind::kObject;
+  size_t head_bytes = 8;
+  size_t body_bytes = 0;
+  uint64_t body_of =
+      0;  ///< the version whose body it has: its own number, or an older one after a 304
+  uint64_t rid = 0;
+  uint64_t begun = 0;  ///< how many purges there had been when its fetch began
+};
+
+/// What is seen of a key.
+struct Sight {
+  enum What : uint8_t { kNothing, kObject, kVary, kWrong };
+  What what = kNothing;
+  uint64_t version = 0;
+  int64_t stale_since_ms = 0;
+  auto operator<=>(const Sight&) const = default;
+  bool stale() const { return stale_since_ms != 0; }
+};
+std::string describe(const Sight& sight);
+
+class History {
+ public:
+  /// Draws the next number.
+  Version& begin(std::string_view key);
+  const Version* find(uint64_t number) const;
+  std::vector<std::byte> head_of(const Version& version) const;
+  std::vector<std::byte> body_of(const Version& version) const;
+
+  /// Looks a key up, warms it when it is cold, and compares every byte.
+  Sight look(Store& store, std::string_view key) const;
+
+ private:
+  std::deque<Version> versions_;
+};
+
+/// The store's words are of no interest, but whether it doubted its file is.
+class Listener : public StoreObserver {
+ public:
+  void on_store_event(std::string_view sentence) override { sentences.emplace_back(sentence); }
+  bool doubted() const;
+  std::vector<std::string> sentences;
+};
+
+}  // namespace perigee::cache_store

@@ -1,0 +1,210 @@
+#include "tests/fault/cache_store/workload.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace perigee::cache_store {
+
+using test::MemoryIo;
+
+StoreOptions small_store() {
+  StoreOptions options;
+  options.path = "disk";
+  options.slab_bytes = 16 << 10;
+  options.journal_bytes = 2 << 10;
+  options.size_bytes = kSmallStoreBytes;
+  options.entropy.fill(std::byte{7});
+  return options;
+}
+
+Workload::Workload(uint64_t seed) : chance_(seed), putting_(seed % 2 == 0 ? 72 : 45) {
+  for (int url = 0; url < 16; ++url) {
+    const std::string key =
+        "https://site/" + std::to_string(url) + std::string(url == 3 ? 3000 : url, 'k');
+    keys_.push_back(key);
+    keys_.push_back(key + "|variant");
+  }
+  facts_.resize(keys_.size());
+  synced_.resize(keys_.size());
+}
+
+Workload::~Workload() = default;
+
+bool Workload::open() {
+  store_.reset();
+  io_ = std::make_unique<MemoryIo>(disk_);
+  on_io(*io_);
+  base::Result<std::unique_ptr<Store>> opened =
+      Store::open(small_store(), *io_, listener_, wall_ms_);
+  if (!opened.ok()) return false;
+  store_ = std::move(*opened);
+  tickets_.clear();
+  // An opening syncs all that it finds.
+  synced_ = look();
+  return true;
+}
+
+void Workload::crash(const std::optional<test::MemoryDisk::Image>& image) {
+  io_->kill();
+  store_.reset();
+  if (image) disk_.load(*image);
+  forget_unsettled();
+}
+
+/// Purges that were not durable may have had an effect or not.
+void Workload::forget_unsettled() {
+  settled_purges_ = purges_.size();
+  for (KeyFacts& facts : facts_) facts.unsettled.clear();
+}
+
+Sights Workload::look() const {
+  Sights sights;
+  for (const std::string& key : keys_) sights.push_back(history_.look(*store_, key));
+  return sights;
+}
+
+bool Workload::step() {
+  wall_ms_ += 300;
+  const uint64_t choice = draw(100);
+  if (choice < putting_) {
+    put();
+  } else if (choice < 75) {
+    purge(draw(2) == 0);
+  } else if (choice < 78) {
+    erase();
+  } else if (choice < 84) {
+    last_ = "commit";
+    commit();
+  } else if (choice < 97) {
+    maintain();
+  } else {
+    last_ = choice == 97 ? "kill and open" : "close and open";
+    if (choice == 97) crash(std::nullopt);
+    store_.reset();
+    commit();
+    return open();
+  }
+  return true;
+}
+
+void Workload::put() {
+  const size_t key = draw_key();
+  // Now and then with a ticket from before.
+  if (tickets_.empty() || draw(3) > 0) tickets_.emplace_back(store_->ticket(), purges_.size());
+  const auto [ticket, begun] =
+      tickets_[tickets_.size() - 1 - draw(std::min<size_t>(3, tickets_.size()))];
+  const Sight present = history_.look(*store_, keys_[key]);
+  Version& version = history_.begin(keys_[key]);
+  version.begun = begun;
+  version.head_bytes = 8 + draw(300);
+  const bool vary = key % 2 == 0 && draw(8) == 0;
+  if (vary) {
+    version.kind = RecordKind::kVarySpec;
+    version.body_bytes = draw(60);
+  } else if (present.what == Sight::kObject && draw(3) == 0) {
+    const Version& stored = *history_.find(present.version);
+    version.body_of = stored.body_of;
+    version.body_bytes = stored.body_bytes;
+    version.rid = stored.rid;
+  } else {
+    const uint64_t most = store_->max_object_bytes();
+    const uint64_t kind = draw(8);
+    version.body_bytes = kind == 0 ? 0 : kind == 1 ? most : draw(kind < 5 ? 400 : most);
+    version.rid = version.number;
+  }
+  put_version(key, version, ticket);
+}
+
+void Workload::put_version(size_t key, Version& version, Ticket ticket) {
+  const std::vector<std::byte> head = history_.head_of(version);
+  const std::vector<std::byte> body = history_.body_of(version);
+  const size_t cut = body.size() / 3;
+  const std::span<const std::byte> pieces[] = {std::span(body).first(cut),
+                                               std::span(body).subspan(cut)};
+  Draft draft;
+  draft.kind = version.kind;
+  draft.slot = version.kind == RecordKind::kVarySpec ? kVarySlot : kHeadSlot;
+  draft.rid = version.rid;
+  draft.key = keys_[key];
+  draft.base = store_->digest(keys_[base_of(key)]);
+  draft.policy.lifetime_ms = 60'000;
+  draft.head = head;
+  draft.body = pieces;
+  draft.ticket = ticket;
+  last_ = "put v" + std::to_string(version.number) + " begun " + std::to_string(version.begun) +
+          " of " + keys_[key].substr(0, 20);
+  const base::Result<Found> result = store_->put(draft);
+  const bool fenced =
+      std::any_of(purges_.begin() + static_cast<ptrdiff_t>(version.begun), purges_.end(),
+                  [&](const Purge& purge) {
+                    return purge.key == base_of(key) && (!purge.soft || key != purge.key);
+                  });
+  if (result.ok()) {
+    ++puts_;
+    EXPECT_FALSE(fenced) << "a fetch from before a purge was stored";
+    EXPECT_EQ(result->record.body.size(), body.size());
+    const bool softened = std::any_of(
+        purges_.begin() + static_cast<ptrdiff_t>(std::max(settled_purges_, version.begun)),
+        purges_.end(), [&](const Purge& purge) { return purge.key == key; });
+    if (softened) {
+      facts_[key].unsettled.insert({Sight::kObject, version.number, 0});
+      facts_[key].unsettled.insert({Sight::kVary, version.number, 0});
+    }
+  } else if (!faulty) {
+    EXPECT_TRUE(fenced) << result.error().message;
+    EXPECT_EQ(result.error().code, base::ErrorCode::kCancelled);
+  }
+}
+
+void Workload::purge(bool soft) {
+  const size_t key = draw_url();
+  facts_[key].unsettled.insert(history_.look(*store_, keys_[key]));
+  last_ = std::string(soft ? "soft" : "hard") + " purge of " + keys_[key].substr(0, 20);
+  const PurgeResult result = store_->purge({store_->digest(keys_[key]), soft, wall_ms_});
+  purges_.push_back({key, purges_.size() + 1, result.seq, soft});
+  if (!soft) {
+    EXPECT_EQ(history_.look(*store_, keys_[key]).what, Sight::kNothing);
+  }
+  if (draw(2) == 0) commit();
+}
+
+void Workload::erase() {
+  const size_t key = draw_url();
+  facts_[key].unsettled.insert(history_.look(*store_, keys_[key]));
+  last_ = "erase " + keys_[key].substr(0, 20);
+  store_->erase(store_->digest(keys_[key]));
+  purges_.push_back({key, purges_.size() + 1, store_->ticket().purge_seq, false});
+  EXPECT_EQ(history_.look(*store_, keys_[key]).what, Sight::kNothing);
+}
+
+/// Without a store it was closed, which commits.
+void Workload::commit() {
+  if (store_ != nullptr) {
+    const base::Status status = store_->commit(store_->ticket().purge_seq);
+    if (!status.ok()) {
+      EXPECT_TRUE(faulty) << status.error().message;
+      return;
+    }
+  } else if (faulty) {
+    return forget_unsettled();
+  }
+  for (; settled_purges_ < purges_.size(); ++settled_purges_) {
+    const Purge& purge = purges_[settled_purges_];
+    KeyFacts& facts = facts_[purge.key];
+    (purge.soft ? facts.soft_purged : facts.hard_purged) = purge.event;
+  }
+  for (KeyFacts& facts : facts_) facts.unsettled.clear();
+}
+
+void Workload::maintain() {
+  const Sights before = look();
+  last_ = "maintain";
+  const uint64_t syncs = io_->syncs();
+  for (int i = 0; i < 4 && store_->maintain({.wall_ms = wall_ms_}); ++i) {
+  }
+  if (io_->syncs() != syncs) synced_ = before;
+  commit();
+}
+
+}  // namespace perigee::cache_store

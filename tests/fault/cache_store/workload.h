@@ -1,0 +1,100 @@
+// A random life of a small store: puts, 304s, variants, purges, erasures, upkeep and restarts, with
+// a model of what must be seen after each step.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/fault/cache_store/history.h"
+#include "tests/support/memory_disk.h"
+
+namespace perigee::cache_store {
+
+/// Twelve slabs of 16 KiB and a journal of 32 units: everything wraps within some hundred steps.
+StoreOptions small_store();
+inline constexpr uint64_t kSmallStoreBytes = (2 << 20) + 12 * 16384;
+
+/// Every key, in the order of Workload::keys(): each URL and behind it its variant.
+using Sights = std::vector<Sight>;
+
+/// What the model knows of a key beside its present sight.
+struct KeyFacts {
+  std::set<Sight> unsettled;  ///< may be seen after a crash, since a purge of it is not durable yet
+  uint64_t hard_purged =
+      0;  ///< the last durable hard purge or erasure: versions begun before are gone
+  uint64_t soft_purged = 0;  ///< the last durable soft purge: versions begun before are stale
+};
+
+class Workload {
+ public:
+  explicit Workload(uint64_t seed);
+  ~Workload();
+
+  /// One random operation. False: the store could not be opened again.
+  bool step();
+  const std::vector<std::string>& keys() const { return keys_; }
+  const History& history() const { return history_; }
+  test::MemoryDisk& disk() { return disk_; }
+  /// The present opening of the disk.
+  test::MemoryIo& io() { return *io_; }
+  Store& store() { return *store_; }
+  /// Called for each new opening, before it.
+  std::function<void(test::MemoryIo&)> on_io = [](test::MemoryIo&) {};
+  /// Whether operations may fail because the disk does: the model expects less then.
+  bool faulty = false;
+
+  Sights look() const;
+  const std::vector<KeyFacts>& facts() const { return facts_; }
+  /// At the last sync.
+  const Sights& synced() const { return synced_; }
+  uint64_t puts() const { return puts_; }
+  /// What the last step did.
+  const std::string& last() const { return last_; }
+  bool open();
+  /// The next opening finds what a crash left.
+  void crash(const std::optional<test::MemoryDisk::Image>& image);
+
+ private:
+  struct Purge {
+    size_t key;
+    uint64_t event;
+    uint64_t seq;
+    bool soft;
+  };
+  uint64_t draw(uint64_t below) { return chance_() % below; }
+  size_t draw_key() { return draw(keys_.size()); }
+  size_t draw_url() { return base_of(draw_key()); }
+  void forget_unsettled();
+  static size_t base_of(size_t key) { return key - key % 2; }
+  void put();
+  void put_version(size_t key, Version& version, Ticket ticket);
+  void purge(bool soft);
+  void erase();
+  void commit();
+  void maintain();
+
+  std::mt19937_64 chance_;
+  const uint64_t putting_;  ///< steps in a hundred that put; odd seeds purge the more
+  test::MemoryDisk disk_{kSmallStoreBytes};
+  Listener listener_;
+  std::unique_ptr<test::MemoryIo> io_;
+  std::unique_ptr<Store> store_;
+  History history_;
+  std::vector<std::string> keys_;
+  std::vector<KeyFacts> facts_;
+  std::vector<Purge> purges_;  ///< all
+  size_t settled_purges_ = 0;  ///< of them, durable
+  std::vector<std::pair<Ticket, uint64_t>>
+      tickets_;  ///< with `begun`, taken in the present opening
+  Sights synced_;
+  uint64_t puts_ = 0;
+  std::string last_;
+  int64_t wall_ms_ = 1'700'000'000'000;
+};
+
+}  // namespace perigee::cache_store
