@@ -115,9 +115,9 @@ void MemoryDisk::settle_all() {
   writes_ = 0;
 }
 
-std::optional<Error> MemoryIo::refused(Op op) {
-  if (killed_) return Error{ErrorCode::kIo, EIO, "killed"};
-  return fail(op);
+std::optional<Error> MemoryIo::refused(Op op, uint64_t offset) {
+  if (killed_ || fail(op, offset)) return Error{ErrorCode::kIo, EIO, "the disk fails, as asked"};
+  return std::nullopt;
 }
 
 base::Result<cache_store::FileFacts> MemoryIo::open(const std::string&) {
@@ -138,7 +138,7 @@ base::Result<const std::byte*> MemoryIo::map(uint64_t) {
 }
 
 Status MemoryIo::pread(uint64_t offset, std::span<std::byte> into) {
-  if (const auto error = refused(Op::kRead)) return *error;
+  if (const auto error = refused(Op::kRead, offset)) return *error;
   if (offset + into.size() > disk_.size()) return Error{ErrorCode::kIo, 0, "the end of the file"};
   if (!into.empty()) std::memcpy(into.data(), disk_.bytes() + offset, into.size());
   return Done{};
@@ -153,8 +153,8 @@ Status MemoryIo::pwrite_durable(uint64_t offset, std::span<const std::byte> byte
 }
 
 Status MemoryIo::write(Op op, uint64_t offset, std::span<const std::byte> bytes) {
-  if (const auto error = refused(op)) {
-    if (!killed_) disk_.write(offset, bytes.first(bytes.size() / 2));
+  if (const auto error = refused(op, offset)) {
+    if (!killed_) disk_.write(offset, bytes.first(failed_writes_land ? bytes.size() : bytes.size() / 2));
     return *error;
   }
   if (bytes.size() > MemoryDisk::kPage) {
@@ -179,14 +179,14 @@ Status MemoryIo::sync() {
 }
 
 Status MemoryIo::detach(uint64_t offset, uint64_t length) {
-  if (const auto error = refused(Op::kDetach)) return *error;
+  if (const auto error = refused(Op::kDetach, offset)) return *error;
   disk_.write(offset, std::vector<std::byte>(length));
   watch();
   return Done{};
 }
 
-Status MemoryIo::map_again(uint64_t, uint64_t) {
-  if (const auto error = refused(Op::kMapAgain)) return *error;
+Status MemoryIo::map_again(uint64_t offset, uint64_t) {
+  if (const auto error = refused(Op::kMapAgain, offset)) return *error;
   return Done{};
 }
 

@@ -98,8 +98,10 @@ class MemoryIo final : public cache_store::StoreIo {
 
   explicit MemoryIo(MemoryDisk& disk) : disk_(disk) {}
 
-  /// Asked before each operation; an error is its answer. A failing write leaves half of its bytes.
-  std::function<std::optional<base::Error>(Op)> fail = [](Op) { return std::nullopt; };
+  /// Asked before each operation at an offset; true: it fails. A failing write leaves half of its bytes.
+  std::function<bool(Op, uint64_t offset)> fail = [](Op, uint64_t) { return false; };
+  /// A failing write leaves all of its bytes instead: the error was reported late.
+  bool failed_writes_land = false;
   /// Called while a write is in the disk but not yet on stable storage, and after each operation
   /// that changed the disk.
   std::function<void()> watch = [] {};
@@ -120,7 +122,7 @@ class MemoryIo final : public cache_store::StoreIo {
   int fd() const override { return -1; }
 
  private:
-  std::optional<base::Error> refused(Op op);
+  std::optional<base::Error> refused(Op op, uint64_t offset = 0);
   base::Status write(Op op, uint64_t offset, std::span<const std::byte> bytes);
 
   MemoryDisk& disk_;

@@ -1,0 +1,279 @@
+// Purges and what could make them void: one test for each way that was found or feared.
+#include <cstring>
+
+#include "cache_store/format.h"
+#include "tests/fault/cache_store/small_store.h"
+
+namespace perigee::cache_store {
+namespace {
+
+using test::MemoryDisk;
+using test::MemoryIo;
+
+constexpr uint64_t kJournalBytes = 2048;
+constexpr uint64_t kUnits = kJournalBytes / sizeof(format::JournalUnit);
+
+class PurgeDurabilityTest : public SmallStoreTest {
+ protected:
+  void SetUp() override { open(); }
+
+  format::Superblock superblock() {
+    format::Superblock a;
+    format::Superblock b;
+    std::memcpy(&a, disk_.bytes() + format::kSuperblockA, sizeof a);
+    std::memcpy(&b, disk_.bytes() + format::kSuperblockB, sizeof b);
+    return a.version > b.version ? a : b;
+  }
+  void fail(MemoryIo::Op which) {
+    io_->fail = [which](MemoryIo::Op op, uint64_t) { return op == which; };
+  }
+  void mend() {
+    io_->fail = [](MemoryIo::Op, uint64_t) { return false; };
+  }
+  uint64_t active_half() {
+    return format::kJournalBegin + superblock().journal_half * kJournalBytes;
+  }
+};
+
+// A purge that was lost in a crash once gave its number to another one, which then came "before"
+// records that were fetched after the lost one.
+TEST_F(PurgeDurabilityTest, NumbersOfLostPurgesAreNotGivenAgain) {
+  store_->purge({store_->digest("lost"), false, kNow});
+  ASSERT_NE(put("a"), 0u);
+  kill();
+  open();
+  ASSERT_TRUE(purge("a"));
+  EXPECT_EQ(look("a"), kNothing);
+  open();
+  EXPECT_EQ(look("a"), kNothing);
+}
+
+// Compaction drops what no record needs; a slab that was emptied may be back after a power cut.
+TEST_F(PurgeDurabilityTest, APowerCutThatBringsASlabBackBringsNoPurgedObjectBack) {
+  ASSERT_NE(put("a"), 0u);
+  ASSERT_TRUE(purge("a"));
+  for (uint64_t i = 1; i < kUnits / 2; ++i) ASSERT_TRUE(purge("other" + std::to_string(i)));
+  open();
+  const uint64_t generation = superblock().journal_generation;
+  wrap_around();
+  ASSERT_TRUE(purge("one too many"));
+  maintain(0);
+  ASSERT_NE(superblock().journal_generation, generation) << "it was compacted";
+  cut_power();
+  open();
+  EXPECT_EQ(look("a").stale_since_ms, kUnconfirmedMs) << "what was purged is a floor by now";
+}
+
+// A record may be stored after a purge, of a fetch from before it.
+TEST_F(PurgeDurabilityTest, ASoftPurgeHoldsForALaterPutOfAnEarlierFetchAfterARestart) {
+  const Ticket before = store_->ticket();
+  ASSERT_TRUE(purge("a", true));
+  purge_others();
+  const uint64_t version = put("a", before);
+  EXPECT_EQ(look("a"), stale(version, kNow));
+  kill();
+  open();
+  EXPECT_TRUE(look("a").stale());
+}
+
+TEST_F(PurgeDurabilityTest, TheFirstSoftPurgeSinceTheFetchCounts) {
+  const uint64_t version = put("a");
+  store_->purge({store_->digest("a"), true, kNow + 5'000});
+  store_->purge({store_->digest("a"), true, kNow + 9'000});
+  EXPECT_EQ(look("a"), stale(version, kNow + 5'000));
+  open();
+  EXPECT_EQ(look("a"), stale(version, kNow + 5'000));
+}
+
+TEST_F(PurgeDurabilityTest, ASoftPurgeWithinASecondIsRoundedUp) {
+  const uint64_t version = put("a");
+  store_->purge({store_->digest("a"), true, kNow + 1});
+  EXPECT_EQ(look("a"), stale(version, kNow + 1'000));
+}
+
+TEST_F(PurgeDurabilityTest, AVersionFromAfterAPurgeSurvivesARestart) {
+  put("a");
+  ASSERT_TRUE(purge("a"));
+  const uint64_t version = put("a");
+  open();
+  EXPECT_EQ(look("a"), fresh(version));
+}
+
+TEST_F(PurgeDurabilityTest, AnErasureSurvivesAKillOnceItIsWritten) {
+  put("a");
+  store_->erase(store_->digest("a"));
+  maintain(0);
+  kill();
+  open();
+  EXPECT_EQ(look("a"), kNothing);
+}
+
+// A batch that is larger than the room that is left, and larger than the whole journal.
+TEST_F(PurgeDurabilityTest, AnyNumberOfPurgesCanBeCommittedAtOnce) {
+  const uint64_t version = put("a");
+  for (uint64_t i = 0; i < 10 * kUnits; ++i) {
+    store_->purge({store_->digest("other" + std::to_string(i)), false, kNow});
+  }
+  ASSERT_TRUE(purge("b"));
+  EXPECT_FALSE(store_->stats().journal_bad);
+  EXPECT_EQ(look("a"), fresh(version));
+  kill();
+  open();
+  EXPECT_EQ(look("a"), stale(version, kUnconfirmedMs)) << "the older purges became a floor";
+  EXPECT_FALSE(listener_.doubted());
+}
+
+TEST_F(PurgeDurabilityTest, AFloorIsNeverLowered) {
+  put("a");
+  purge_others(100);
+  const uint64_t floor = superblock().stale_floor;
+  EXPECT_GT(floor, 0u);
+  open();
+  EXPECT_GE(superblock().stale_floor, floor);
+  purge_others(100);
+  EXPECT_GT(superblock().stale_floor, floor);
+}
+
+TEST_F(PurgeDurabilityTest, AFailedPurgeIsAnErrorAndInForceAndWrittenLater) {
+  put("a");
+  fail(MemoryIo::Op::kWriteDurable);
+  EXPECT_FALSE(purge("a"));
+  EXPECT_TRUE(store_->stats().journal_bad);
+  EXPECT_EQ(look("a"), kNothing);
+  mend();
+  maintain(0);
+  EXPECT_FALSE(store_->stats().journal_bad);
+  kill();
+  open();
+  EXPECT_EQ(look("a"), kNothing);
+}
+
+// The other half is written and the superblock is not: whichever half it names, no purge may be
+// lost.
+TEST_F(PurgeDurabilityTest, AFlipThatFailsLosesNoPurge) {
+  for (const bool lands : {false, true}) {
+    SCOPED_TRACE(lands ? "the failed write landed" : "the failed write did not land");
+    open();
+    ASSERT_NE(put("a"), 0u);
+    for (uint64_t i = 0; i <= kUnits / 2; ++i) ASSERT_TRUE(purge("other" + std::to_string(i)));
+    io_->fail = [&](MemoryIo::Op op, uint64_t offset) {
+      return op == MemoryIo::Op::kWriteDurable && offset < format::kJournalBegin;
+    };
+    io_->failed_writes_land = lands;
+    maintain(0);
+    EXPECT_FALSE(purge("a")) << "nobody knows which half is read at the next start";
+    mend();
+    ASSERT_TRUE(purge("a"));
+    kill();
+    open();
+    EXPECT_EQ(look("a"), kNothing);
+  }
+}
+
+TEST_F(PurgeDurabilityTest, ADamagedJournalMakesAllUnconfirmed) {
+  for (uint64_t damaged_unit = 0; damaged_unit < 3; ++damaged_unit) {
+    open();
+    const uint64_t kept = put("kept");
+    put("a");
+    ASSERT_TRUE(purge("a"));
+    ASSERT_TRUE(purge("b"));
+    ASSERT_TRUE(purge("c"));
+    close();
+    MemoryDisk::Image image = disk_.after_kill();
+    image.at(active_half() + damaged_unit * sizeof(format::JournalUnit) + 9) ^= std::byte{4};
+    disk_.load(image);
+    open();
+    EXPECT_TRUE(listener_.doubted()) << damaged_unit;
+    EXPECT_EQ(look("kept"), stale(kept, kUnconfirmedMs));
+    EXPECT_NE(look("a").stale_since_ms, look("a").what == Sight::kNothing ? 1 : 0);
+    const uint64_t version = put("new");
+    open();
+    EXPECT_FALSE(listener_.doubted()) << "the journal is whole again";
+    EXPECT_EQ(look("new"), fresh(version));
+  }
+}
+
+TEST_F(PurgeDurabilityTest, AJournalThatCannotBeReadMakesAllUnconfirmed) {
+  const uint64_t version = put("a");
+  close();
+  MemoryIo io(disk_);
+  io.fail = [](MemoryIo::Op op, uint64_t offset) {
+    return op == MemoryIo::Op::kRead && offset >= format::kJournalBegin &&
+           offset < format::kJournalBegin + 2 * kJournalBytes;
+  };
+  auto opened = Store::open(small_store(), io, listener_, kNow);
+  ASSERT_TRUE(opened.ok());
+  EXPECT_EQ(history_.look(**opened, "a"), stale(version, kUnconfirmedMs));
+}
+
+TEST_F(PurgeDurabilityTest, AnOldSuperblockMakesAllUnconfirmed) {
+  MemoryDisk::Image old = disk_.after_kill();
+  open();
+  const uint64_t version = put("a");
+  close();
+  MemoryDisk::Image image = disk_.after_kill();
+  for (const uint64_t place : {format::kSuperblockA, format::kSuperblockB}) {
+    for (uint64_t i = 0; i < sizeof(format::Superblock); ++i)
+      image.at(place + i) = old.at(place + i);
+  }
+  disk_.load(image);
+  open();
+  EXPECT_TRUE(listener_.doubted());
+  EXPECT_EQ(look("a"), stale(version, kUnconfirmedMs));
+}
+
+TEST_F(PurgeDurabilityTest, OneDamagedSuperblockTakesNothing) {
+  for (const uint64_t place : {format::kSuperblockA, format::kSuperblockB}) {
+    open();
+    const uint64_t version = put("a");
+    put("b");
+    ASSERT_TRUE(purge("b"));
+    close();
+    MemoryDisk::Image image = disk_.after_kill();
+    image.at(place + 100) ^= std::byte{1};
+    disk_.load(image);
+    open();
+    EXPECT_FALSE(listener_.doubted());
+    EXPECT_EQ(look("a"), fresh(version));
+    EXPECT_EQ(look("b"), kNothing);
+  }
+}
+
+// A newer slab that is given up before an older one must not uncover what it replaced.
+TEST_F(PurgeDurabilityTest, AnOlderVersionDoesNotComeBackWhenANewerOneIsDropped) {
+  ASSERT_NE(put("a"), 0u);
+  for (int i = 0; i < 5; ++i) put("filler" + std::to_string(i), store_->ticket(), 4000);
+  maintain(5'000);
+  ASSERT_NE(put("a"), 0u);
+  fail(MemoryIo::Op::kSync);
+  maintain(10'000);
+  EXPECT_EQ(look("a"), kNothing) << "what may not have been written is dropped";
+  mend();
+  maintain(10'001);
+  kill();
+  open();
+  EXPECT_EQ(look("a"), kNothing);
+}
+
+TEST_F(PurgeDurabilityTest, TwoFailedSyncsWithinAMinuteEndStoring) {
+  put("a");
+  fail(MemoryIo::Op::kSync);
+  maintain(5'000);
+  EXPECT_FALSE(store_->stats().failed);
+  EXPECT_NE(put("b"), 0u);
+  maintain(10'000);
+  EXPECT_TRUE(store_->stats().failed);
+  EXPECT_EQ(put("c"), 0u);
+}
+
+TEST_F(PurgeDurabilityTest, FailedSyncsFarApartDoNot) {
+  for (int i = 1; i < 4; ++i) {
+    ASSERT_NE(put("a"), 0u);
+    fail(MemoryIo::Op::kSync);
+    maintain(i * 100'000);
+    EXPECT_FALSE(store_->stats().failed);
+  }
+}
+
+}  // namespace
+}  // namespace perigee::cache_store

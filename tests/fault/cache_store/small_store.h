@@ -1,0 +1,91 @@
+// A fixture for one event at a time: a small store on a disk in memory that is opened, closed and
+// killed.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+#include "tests/fault/cache_store/history.h"
+#include "tests/fault/cache_store/workload.h"
+#include "tests/support/memory_disk.h"
+
+namespace perigee::cache_store {
+
+class SmallStoreTest : public testing::Test {
+ protected:
+  static constexpr int64_t kNow = 1'700'000'000'000;
+
+  void open() {
+    close();
+    listener_ = {};
+    io_ = std::make_unique<test::MemoryIo>(disk_);
+    auto opened = Store::open(small_store(), *io_, listener_, kNow);
+    ASSERT_TRUE(opened.ok()) << opened.error().message;
+    store_ = std::move(*opened);
+  }
+  void close() { store_.reset(); }
+  void kill() {
+    io_->kill();
+    close();
+  }
+  void cut_power(test::MemoryDisk::Cut cut = test::MemoryDisk::Cut::kNothing) {
+    std::mt19937_64 chance(1);
+    const test::MemoryDisk::Image left = disk_.after_power_cut(cut, chance);
+    kill();
+    disk_.load(left);
+  }
+
+  /// 0: refused.
+  uint64_t put(std::string_view key, Ticket ticket, size_t body_bytes = 100,
+               RecordKind kind = RecordKind::kObject) {
+    Version& version = history_.begin(key);
+    version.kind = kind;
+    version.body_bytes = body_bytes;
+    const std::vector<std::byte> head = history_.head_of(version);
+    const std::vector<std::byte> body = history_.body_of(version);
+    const std::span<const std::byte> piece(body);
+    Draft draft;
+    draft.kind = kind;
+    draft.slot = kind == RecordKind::kVarySpec ? kVarySlot : kHeadSlot;
+    draft.key = key;
+    draft.base = store_->digest(key);
+    draft.policy.lifetime_ms = 60'000;
+    draft.head = head;
+    draft.body = {&piece, 1};
+    draft.ticket = ticket;
+    return store_->put(draft).ok() ? version.number : 0;
+  }
+  uint64_t put(std::string_view key) { return put(key, store_->ticket()); }
+  /// Appends until everything that was there before is gone.
+  void wrap_around() {
+    for (int i = 0; i < 60; ++i) put("filler" + std::to_string(i), store_->ticket(), 4000);
+  }
+  Sight look(std::string_view key) { return history_.look(*store_, key); }
+  bool purge(std::string_view key, bool soft = false) {
+    return store_->commit(store_->purge({store_->digest(key), soft, kNow}).seq).ok();
+  }
+  /// So many that the journal is compacted.
+  void purge_others(int count = 40) {
+    for (int i = 0; i < count; ++i) {
+      ASSERT_TRUE(purge("other" + std::to_string(i)));
+      store_->maintain({.wall_ms = kNow});
+    }
+  }
+  void maintain(int64_t after_ms) { store_->maintain({.wall_ms = kNow + after_ms}); }
+
+  test::MemoryDisk disk_{kSmallStoreBytes};
+  History history_;
+  Listener listener_;
+  std::unique_ptr<test::MemoryIo> io_;
+  std::unique_ptr<Store> store_;
+};
+
+inline const Sight kNothing{};
+inline Sight fresh(uint64_t version) { return {Sight::kObject, version, 0}; }
+inline Sight stale(uint64_t version, int64_t since_ms) {
+  return {Sight::kObject, version, since_ms};
+}
+
+}  // namespace perigee::cache_store
