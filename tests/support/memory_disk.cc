@@ -154,7 +154,8 @@ Status MemoryIo::pwrite_durable(uint64_t offset, std::span<const std::byte> byte
 
 Status MemoryIo::write(Op op, uint64_t offset, std::span<const std::byte> bytes) {
   if (const auto error = refused(op, offset)) {
-    if (!killed_) disk_.write(offset, bytes.first(failed_writes_land ? bytes.size() : bytes.size() / 2));
+    if (!killed_)
+      disk_.write(offset, bytes.first(failed_writes_land ? bytes.size() : bytes.size() / 2));
     return *error;
   }
   if (bytes.size() > MemoryDisk::kPage) {

@@ -92,13 +92,10 @@ class MemoryIo final : public cache_store::StoreIo {
     kDetach,
     kMapAgain
   };
-  static constexpr std::array kOps = {Op::kOpen, Op::kAllocate, Op::kMap,
-                                      Op::kRead, Op::kWrite,    Op::kWriteDurable,
-                                      Op::kSync, Op::kDetach,   Op::kMapAgain};
-
   explicit MemoryIo(MemoryDisk& disk) : disk_(disk) {}
 
-  /// Asked before each operation at an offset; true: it fails. A failing write leaves half of its bytes.
+  /// Asked before each operation at an offset; true: it fails. A failing write leaves half of its
+  /// bytes.
   std::function<bool(Op, uint64_t offset)> fail = [](Op, uint64_t) { return false; };
   /// A failing write leaves all of its bytes instead: the error was reported late.
   bool failed_writes_land = false;
