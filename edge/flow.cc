@@ -131,7 +131,7 @@ void Flow::on_fetch_interim(const http::ReceivedResponse& interim) {
 }
 
 void Flow::on_fetch_head(const http::ReceivedResponse& received, const http::ResponseTimes& times) {
-  const CacheStatus cache{.forward = decision.forward, .forward_status = received.status};
+  CacheStatus cache{.forward = decision.forward, .forward_status = received.status};
   if (is_failure(received.status) && serve_stale(http::OriginFailure::kServerError, cache)) return;
   const http::RequestHead& request = exchange_.request();
   const Route route =
@@ -143,15 +143,17 @@ void Flow::on_fetch_head(const http::ReceivedResponse& received, const http::Res
   if (!response) {
     return parent_.fail(exchange_, this, 502, "the origin's head is too large", cache);
   }
+  cache.stored = received.has_body && answers_get(received, admission) &&
+                 !parent_.context_.store.purged_since(route.digest, ticket);
   if (!http::is_safe(request.method) && received.status >= 200 && received.status < 400) {
-    invalidate(*response);
+    invalidate(*response, route);
   }
   http::Selection part{.status = received.status,
                        .body = received.has_body,
                        .begin = 0,
                        .end = received.content_length.value_or(0)};
   if (shared) {
-    note_head_response(received, times);
+    note_head_response(received, times, route);
     // Its conditions were not sent: they are judged here, as for a fill.
     part = http::select(*response, request, std::nullopt);
   }
@@ -160,16 +162,36 @@ void Flow::on_fetch_head(const http::ReceivedResponse& received, const http::Res
                           presentation, exchange_.arena());
   if (!head) return parent_.fail(exchange_, this, 503, "no memory for this request", cache);
   stage = Stage::kAnswered;
-  parent_.respond(exchange_, *head, received.has_body ? fetch.get() : nullptr, cache);
+  http::BodySource* body = received.has_body ? fetch.get() : nullptr;
+  if (cache.stored) body = &keep(received, times, admission, route);
+  parent_.respond(exchange_, *head, body, cache);
+}
+
+bool Flow::answers_get(const http::ReceivedResponse& received,
+                       const http::Admission& admission) const {
+  const bool varies = (admission.policy.flags & http::StoredPolicy::kVary) != 0;
+  return exchange_.request().method == http::Method::kPost && !varies &&
+         admission.storable == http::Storable::kStorable &&
+         received.content_length.value_or(0) <= base::limits::kKeptAnswerBytes;
+}
+
+http::BodySource& Flow::keep(const http::ReceivedResponse& received,
+                             const http::ResponseTimes& times, const http::Admission& admission,
+                             const Route& route) {
+  const FlowContext& context = parent_.context_;
+  KeptAnswer answer{std::string(route.key), route.digest, context.store.ticket(), admission.policy,
+                    http::make_head_image(received, times,
+                                          {.drop_names = admission.drop_names,
+                                           .drop_set_cookie = admission.drop_set_cookie})};
+  return kept_body.emplace(*fetch, context.env, context.store, std::move(answer));
 }
 
 void Flow::on_fetch_failed(const origin::FetchError& error) { on_fill_failed(error); }
 
-void Flow::invalidate(const http::StoredResponse& response) {
+void Flow::invalidate(const http::StoredResponse& response, const Route& route) {
   // In force before the first byte of this answer leaves (RFC 9111 §4.4).
   const FlowContext& context = parent_.context_;
   const http::RequestHead& request = exchange_.request();
-  const Route route = edge::route(request, context.config, context.store, parent_.scratch_);
   context.store.erase(route.digest);
   for (const auto name : {http::FieldName::kLocation, http::FieldName::kContentLocation}) {
     const std::optional<std::string_view> value = response.block.find(name);
@@ -188,12 +210,11 @@ void Flow::invalidate(const http::StoredResponse& response) {
 }
 
 /// A HEAD tells whether the stored answer to GET still stands (RFC 9111 §4.3.5, http-rules 2.10).
-void Flow::note_head_response(const http::ReceivedResponse& head,
-                              const http::ResponseTimes& times) {
+void Flow::note_head_response(const http::ReceivedResponse& head, const http::ResponseTimes& times,
+                              const Route& route) {
   if (head.status != 200) return;
   const FlowContext& context = parent_.context_;
   const http::RequestHead& request = exchange_.request();
-  const Route route = edge::route(request, context.config, context.store, parent_.scratch_);
   RequestFlow::Lookup lookup = parent_.look_up(request, route);
   if (!lookup.stored) return;
   if (!http::head_agrees(*lookup.stored, head)) {

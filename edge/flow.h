@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "edge/kept_body.h"
 #include "edge/request_flow.h"
 #include "origin/fetch.h"
 #include "origin/fill_reader.h"
@@ -63,6 +64,7 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
   std::optional<origin::FillReader> reader;
   std::optional<PinnedBody> pinned;
   std::optional<http::MultipartBody> multipart;
+  std::optional<KeptBody> kept_body;
   std::optional<TextBody> text;
   cache_store::PurgeResult purge;
 
@@ -72,8 +74,14 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
   /// Answers from a stale copy instead of what the origin said or did not say. False: it cannot;
   /// `forbidden_` says whether a copy is there that must not be used.
   bool serve_stale(http::OriginFailure failure, const http::CacheStatus& cache);
-  void invalidate(const http::StoredResponse& response);
-  void note_head_response(const http::ReceivedResponse& head, const http::ResponseTimes& times);
+  void invalidate(const http::StoredResponse& response, const Route& route);
+  /// An answer to POST that GET would get too (RFC 9110 §9.3.3), in one variant only.
+  bool answers_get(const http::ReceivedResponse& received, const http::Admission& admission) const;
+  /// Its content, stored on its way.
+  http::BodySource& keep(const http::ReceivedResponse& received, const http::ResponseTimes& times,
+                         const http::Admission& admission, const Route& route);
+  void note_head_response(const http::ReceivedResponse& head, const http::ResponseTimes& times,
+                          const Route& route);
 
   RequestFlow& parent_;
   http::Exchange& exchange_;

@@ -114,6 +114,47 @@ TEST(FlowRelay, WhatWasFetchedBeforeAnInvalidationIsNotStoredAfterIt) {
   EXPECT_EQ(stand.stored("/a").state, cache_store::Found::kMiss);
 }
 
+RULE(FlowRelay, AnAnswerToPostThatAnswersGetIsStored, "RFC 9110 §9.3.3; http-rules 2.14",
+     "an answer to POST with explicit freshness and a Content-Location equal to the target may be "
+     "reused for GET",
+     "stored after the invalidation, when it is a 200 of at most 64 KiB without Vary", "") {
+  for (const bool chunked : {false, true}) {
+    Stand stand;
+    stand.origin.on("/a", [&](const Asked& asked) {
+      if (asked.method == "GET") return fresh("old");
+      Reply reply = Reply(200).cache("max-age=60").line("Content-Location", "/a");
+      return chunked ? reply.chunked("posted") : reply.body("posted");
+    });
+    EXPECT_EQ(stand.get("/a").body, "old");
+    const Answer posted = stand.ask("POST", "/a", "", "x");
+    EXPECT_EQ(posted.body, "posted");
+    EXPECT_EQ(posted.cache(), "perigee; fwd=method; fwd-status=200; stored");
+    const Answer hit = stand.get("/a");
+    EXPECT_EQ(hit.body, "posted");
+    EXPECT_EQ(hit["Content-Length"], "6");
+    EXPECT_EQ(hit.cache(), "perigee; hit; ttl=60");
+  }
+}
+
+TEST(FlowRelay, AnAnswerToPostThatIsTooLongOrCutIsNotStored) {
+  const std::string large(base::limits::kKeptAnswerBytes + 1, 'x');
+  Stand stand;
+  stand.origin.on("/a", Reply(200).cache("max-age=60").line("Content-Location", "/a").body(large));
+  EXPECT_EQ(stand.ask("POST", "/a", "", "x").body, large);
+  EXPECT_EQ(stand.stored("/a").state, cache_store::Found::kMiss);
+  stand.origin.on("/a", Reply(200)
+                            .cache("max-age=60")
+                            .line("Content-Location", "/a")
+                            .body("0123456789")
+                            .stops_after(3));
+  Client client(stand);
+  client.ask("POST", "/a", "", "x");
+  EXPECT_NE(client.arrived().find("012"), std::string::npos);
+  stand.origin.reset();
+  stand.run();
+  EXPECT_EQ(stand.stored("/a").state, cache_store::Found::kMiss);
+}
+
 TEST(FlowRelay, OtherAnswersToPostAreNotStored) {
   const Reply replies[] = {
       Reply(200).cache("max-age=60").body("x"),
@@ -124,6 +165,11 @@ TEST(FlowRelay, OtherAnswersToPostAreNotStored) {
           .cache("max-age=60")
           .line("Content-Location", "/a")
           .line("Set-Cookie", "a=b")
+          .body("x"),
+      Reply(200)
+          .cache("max-age=60")
+          .line("Content-Location", "/a")
+          .line("Vary", "Accept")
           .body("x"),
   };
   for (const Reply& reply : replies) {
