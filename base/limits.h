@@ -16,6 +16,7 @@ inline constexpr size_t kRequestLineBytesMost = 12 * kKiB;  ///< what the option
 inline constexpr size_t kFieldBytes = 8 * kKiB;             ///< name and value of one field; beyond: 431
 inline constexpr size_t kFieldCharge = 32;                  ///< added to each field's size (RFC 9113 §6.5.2)
 inline constexpr size_t kRequestFields = 100;               ///< beyond: 431 and close
+inline constexpr size_t kChunkSizeDigits = 16;              ///< of one chunk, zeros too; beyond: 400
 inline constexpr size_t kChunkExtensionBytes = 256;         ///< of one chunk line; beyond: 400 and close
 inline constexpr size_t kChunkExtensionsBytes = 4 * kKiB;   ///< of one body; beyond: 400 and close
 inline constexpr size_t kTrailerBytes = 16 * kKiB;          ///< of one body; beyond: 431 and close

@@ -50,6 +50,8 @@ void Connection::run() {
   if (readable_ && !peer_ended_) receive(now);
   if (ended_) return;
   settle(now);
+  // What is lent lives for this turn alone; the next one peeks it again.
+  out_.withdraw();
   if (ended_ || close_if_over(now)) return;
   update_interest();
   update_deadline(now);

@@ -220,33 +220,47 @@ bool is_hop_by_hop(const Field& field, const HeaderList& all) {
   return is_hop_by_hop(field, ConnectionLines(all));
 }
 
+bool is_critical_field(FieldName token, bool response) {
+  switch (token) {
+    case FieldName::kAge:
+    case FieldName::kCacheControl:
+    case FieldName::kContentLength:
+      return true;
+    case FieldName::kHost:
+    case FieldName::kTransferEncoding:
+    case FieldName::kAuthorization:
+    case FieldName::kCookie:
+    case FieldName::kRange:
+    case FieldName::kIfMatch:
+    case FieldName::kIfNoneMatch:
+    case FieldName::kIfModifiedSince:
+    case FieldName::kIfUnmodifiedSince:
+    case FieldName::kIfRange:
+      return !response;
+    case FieldName::kVary:
+    case FieldName::kSetCookie:
+    case FieldName::kEtag:
+    case FieldName::kContentType:
+    case FieldName::kDate:
+    case FieldName::kExpires:
+    case FieldName::kContentEncoding:
+    case FieldName::kLastModified:
+    case FieldName::kCdnCacheControl:
+      return response;
+    default:
+      return false;
+  }
+}
+
 bool connection_names_critical(const HeaderList& fields, bool response) {
-  static constexpr std::string_view kRequest[] = {"host",
-                                                  "content-length",
-                                                  "transfer-encoding",
-                                                  "authorization",
-                                                  "cookie",
-                                                  "cache-control",
-                                                  "range",
-                                                  "age",
-                                                  "if-match",
-                                                  "if-none-match",
-                                                  "if-modified-since",
-                                                  "if-unmodified-since",
-                                                  "if-range"};
-  static constexpr std::string_view kResponse[] = {"cache-control", "vary",
-                                                   "set-cookie",    "etag",
-                                                   "age",           "content-length",
-                                                   "content-type",  "date",
-                                                   "expires",       "content-encoding",
-                                                   "last-modified", "cdn-cache-control"};
-  const ConnectionLines connection(fields);
-  const auto names = [&](const auto& list) {
-    return std::any_of(std::begin(list), std::end(list),
-                       [&](std::string_view name) { return connection.name(name); });
-  };
-  if (!connection.any()) return false;
-  return response ? names(kResponse) : names(kRequest);
+  for (const Field& field : fields) {
+    if (field.token != FieldName::kConnection) continue;
+    ListCursor cursor(field.value);
+    while (const auto member = cursor.next()) {
+      if (is_critical_field(field_name(*member), response)) return true;
+    }
+  }
+  return false;
 }
 
 HeaderList selecting_fields(const HeaderList& request, const PolicyOptions& policy,

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "base/check.h"
 #include "http/http1_request_reader.h"
@@ -17,10 +18,16 @@ namespace {
 
 constexpr Tick kNever{INT64_MAX};
 
-/// How a response's body ends.
-enum class Framing : uint8_t { kNone, kLength, kChunked, kClose };
+/// How a response's body ends. kEmpty is a length of 0 that the codec says itself.
+enum class Framing : uint8_t { kNone, kEmpty, kLength, kChunked, kClose };
 
-/// One connection. It is its own only exchange: requests of a connection are answered one after another.
+/// An idle connection holds no larger window than this.
+constexpr size_t kWindowKept = 64;
+
+constexpr std::string_view kAllowed = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH";
+
+/// One connection. It is its own only exchange: requests of a connection are answered one after
+/// another.
 class Http1Codec final : public ServerCodec, public Exchange {
  public:
   Http1Codec(const CodecContext& context, const Http1Options& options, Http1Scratch& scratch)
@@ -45,7 +52,7 @@ class Http1Codec final : public ServerCodec, public Exchange {
   }
   void inform(const ResponseHead& interim) override;
   void respond(const ResponseHead& head, BodySource* body) override;
-  void cut() override { state_ = State::kAbort; }
+  void cut() override;
   std::span<std::byte, 192> slot() override { return slot_; }
   Arena& arena() override { return promoted_ ? own_arena_ : scratch_.arena(); }
   const base::Peer& peer() const override { return context_.peer; }
@@ -58,7 +65,11 @@ class Http1Codec final : public ServerCodec, public Exchange {
     Chunk peek(size_t max) override { return codec_.peek_request_body(max); }
     void advance(size_t n) override { codec_.advance_request_body(n); }
     std::optional<uint64_t> size() const override { return codec_.head_.content_length; }
-    void notify() { wake(); }
+    /// A kLater was given and has not been kept.
+    bool awaited = false;
+    void notify() {
+      if (std::exchange(awaited, false)) wake();
+    }
 
    private:
     Http1Codec& codec_;
@@ -78,6 +89,9 @@ class Http1Codec final : public ServerCodec, public Exchange {
   size_t feed_head(std::span<const std::byte> bytes, Tick now);
   size_t feed_body(std::span<const std::byte> bytes);
   void refuse(const Refusal& refusal);
+  void end_of_input();
+  size_t window_bytes() const { return window_.size() - window_begin_; }
+  bool ends_after_this() const;
   Chunk peek_request_body(size_t max);
   void advance_request_body(size_t n);
   void choose_framing(const ResponseHead& head, bool has_body);
@@ -100,49 +114,52 @@ class Http1Codec final : public ServerCodec, public Exchange {
   RequestHead head_;
   Arena own_arena_;
   RequestBody request_body_{*this};
-  std::string window_;            ///< decoded content not yet pulled, behind window_begin_
+  std::string window_;  ///< decoded content not yet pulled, behind window_begin_
   size_t window_begin_ = 0;
-  uint64_t rate_bytes_ = 0;       ///< content received since the rate was last judged
+  uint64_t rate_bytes_ = 0;  ///< content received since the rate was last judged
   bool active_ = false;
   bool promoted_ = false;
   bool continue_due_ = false;
-  bool request_cut_ = false;      ///< the peer ended in the middle of the content
 
   // Its response.
   BodySource* body_ = nullptr;
   Lender lender_{*this};
   Framing framing_ = Framing::kNone;
-  uint64_t left_ = 0;             ///< of a declared length
+  uint64_t left_ = 0;  ///< of a declared length
   uint64_t sent_ = 0;
   bool responded_ = false;
-  bool last_lent_ = false;        ///< the piece being sent is the last
-  size_t lent_ = 0;               ///< its bytes not taken yet
+  bool last_lent_ = false;  ///< the piece being sent is the last
+  size_t lent_ = 0;         ///< its bytes not taken yet
   bool keep_alive_ = true;
   bool draining_ = false;
   bool peer_ended_ = false;
+  bool held_back_ = false;  ///< bytes were fed that cannot be looked at yet
   alignas(std::max_align_t) std::array<std::byte, 192> slot_;
 };
 
 size_t Http1Codec::feed(std::span<const std::byte> bytes, Tick now) {
   now_ = now;
   size_t used = 0;
-  while (state_ == State::kOpen && used < bytes.size()) {
+  while (state_ == State::kOpen && used < bytes.size() && wants_read()) {
     const std::span<const std::byte> rest = bytes.subspan(used);
-    if (active_ && reader_.body_done()) break;
     const size_t n = active_ ? feed_body(rest) : feed_head(rest, now);
     if (n == 0) break;
     used += n;
   }
-  // Nothing of what follows the end of this connection's requests is ever parsed.
-  return state_ == State::kOpen ? used : bytes.size();
+  held_back_ = used < bytes.size() && !wants_read();
+  if (peer_ended_) end_of_input();
+  if (state_ == State::kOpen) return used;
+  // Nothing of what follows the end of this connection's requests is ever parsed. It is drained,
+  // since a close with bytes unread would reset the connection and lose the answer.
+  if (state_ == State::kClose && used < bytes.size()) state_ = State::kLinger;
+  return bytes.size();
 }
 
 size_t Http1Codec::feed_head(std::span<const std::byte> bytes, Tick now) {
-  if (context_.out.copied_bytes() >= limits::kOutHighBytes) return 0;
   const bool fresh = !reader_.started();
   switch (reader_.read_head(bytes, scratch_, head_)) {
     case Http1RequestReader::Progress::kNeedMore:
-      if (fresh) deadline_ = now + options_.head_ms;
+      if (fresh && reader_.started()) deadline_ = now + options_.head_ms;
       return 0;
     case Http1RequestReader::Progress::kRefused:
       refuse(reader_.refusal());
@@ -152,29 +169,25 @@ size_t Http1Codec::feed_head(std::span<const std::byte> bytes, Tick now) {
   }
   const size_t used = reader_.head_bytes();
   active_ = true;
-  responded_ = promoted_ = request_cut_ = false;
+  responded_ = promoted_ = false;
+  held_back_ = used < bytes.size();
   keep_alive_ = reader_.keep_alive();
   continue_due_ = head_.expect_continue;
   rate_bytes_ = 0;
-  deadline_ = reader_.framing() == BodyFraming::kNone ? kNever : now + options_.body_grace_ms;
+  deadline_ = reader_.body_done() ? kNever : now + options_.body_grace_ms;
   context_.sink.on_request(*this);
-  if (!promoted_) scratch_.poison();
+  scratch_.poison();
   return used;
 }
 
 size_t Http1Codec::feed_body(std::span<const std::byte> bytes) {
-  const size_t held = window_.size() - window_begin_;
-  if (held >= limits::kSpillBytes || responded_) return 0;
   const size_t before = window_.size();
-  const size_t room = limits::kSpillBytes - held;
+  const size_t room = limits::kSpillBytes - window_bytes();
   const size_t used = reader_.read_body(bytes.first(std::min(bytes.size(), room)), window_);
   rate_bytes_ += window_.size() - before;
   if (reader_.refusal()) {
-    // The flow learns of it as a failed body; the client gets the refusal when nothing was said yet.
-    request_cut_ = true;
     const Refusal refusal = reader_.refusal();
-    active_ = false;
-    context_.sink.on_cancel(*this);
+    cancel();
     refuse(refusal);
     return bytes.size();
   }
@@ -196,47 +209,52 @@ void Http1Codec::refuse(const Refusal& refusal) {
   head.add_fresh(FieldName::kCacheControl, "no-store");
   head.add_fresh(FieldName::kContentType, "text/plain; charset=utf-8");
   head.add_fresh(FieldName::kContentLength, {length, static_cast<size_t>(end - length)});
-  if (refusal.status == 405) head.add_fresh(FieldName::kAllow, "GET, HEAD, POST, PUT, DELETE, OPTIONS");
+  if (refusal.status == 405) head.add_fresh(FieldName::kAllow, kAllowed);
   head_.version_minor = 1;
   framing_ = Framing::kLength;
   keep_alive_ = false;
   write_head(head, true);
-  context_.out.copy({body, static_cast<size_t>(size)});
+  if (!reader_.is_head_request()) context_.out.copy({body, static_cast<size_t>(size)});
   state_ = State::kLinger;
+  deadline_ = kNever;
   context_.sink.on_refused(context_.peer, refusal.status, refusal.why);
 }
 
 void Http1Codec::feed_end(Tick now) {
   now_ = now;
   peer_ended_ = true;
+  end_of_input();
+}
+
+/// The peer has ended its side. What is held back is still read, and what waits for its answer gets
+/// it.
+void Http1Codec::end_of_input() {
+  if (held_back_ || state_ != State::kOpen) return;
   if (!active_) {
-    if (state_ == State::kOpen) state_ = State::kClose;
-    return;
-  }
-  keep_alive_ = false;
-  if (reader_.framing() != BodyFraming::kNone && !reader_.body_done()) {
-    request_cut_ = true;
+    state_ = State::kClose;
+  } else if (!reader_.body_done() && !responded_) {
     cancel();
     state_ = State::kAbort;
   }
 }
 
 bool Http1Codec::wants_read() const {
-  if (state_ != State::kOpen || peer_ended_) return false;
+  if (state_ != State::kOpen) return false;
   if (!active_) return context_.out.copied_bytes() < limits::kOutHighBytes;
-  return !reader_.body_done() && !responded_ && window_.size() - window_begin_ < limits::kSpillBytes;
+  return !reader_.body_done() && !responded_ && window_bytes() < limits::kSpillBytes;
 }
 
 void Http1Codec::on_deadline(Tick now) {
   now_ = now;
   if (active_) {
-    // Content too slow; while its reader lets the window stand full the peer is not to blame.
-    const bool full = window_.size() - window_begin_ >= limits::kSpillBytes;
+    // The peer is not to blame while it waits for a 100, or while its reader lets the window stand
+    // full.
+    const bool ours = continue_due_ || window_bytes() >= limits::kSpillBytes;
     const int64_t least = options_.body_bytes_per_second * options_.body_grace_ms / 1000;
-    const bool slow = static_cast<int64_t>(rate_bytes_) < least && !full && !responded_;
+    const bool slow = static_cast<int64_t>(rate_bytes_) < least && !ours;
     rate_bytes_ = 0;
     deadline_ = reader_.body_done() || responded_ ? kNever : now + options_.body_grace_ms;
-    if (!slow) return;
+    if (!slow || deadline_ == kNever) return;
     cancel();
     refuse({408, "the request's content came too slowly"});
     return;
@@ -257,8 +275,14 @@ void Http1Codec::drain() {
 void Http1Codec::cancel() {
   if (!active_) return;
   active_ = false;
-  context_.sink.on_cancel(*this);
+  context_.out.withdraw();
   body_ = nullptr;
+  context_.sink.on_cancel(*this);
+}
+
+void Http1Codec::cut() {
+  state_ = State::kAbort;
+  context_.waker.wake();
 }
 
 bool Http1Codec::promote() {
@@ -269,20 +293,20 @@ bool Http1Codec::promote() {
 }
 
 Chunk Http1Codec::peek_request_body(size_t max) {
-  if (continue_due_) {
-    continue_due_ = false;
-    if (!responded_ && window_.empty()) {
+  if (std::exchange(continue_due_, false)) {
+    // The rate is asked for from here on.
+    if (!reader_.body_done()) deadline_ = now_ + options_.body_grace_ms;
+    if (!reader_.body_done() && !responded_ && window_.empty()) {
       context_.out.copy("HTTP/1.1 100 Continue\r\n\r\n");
       context_.waker.wake();
     }
   }
-  const size_t held = window_.size() - window_begin_;
+  const size_t held = window_bytes();
   const size_t n = std::min(max, held);
   const auto* data = reinterpret_cast<const std::byte*>(window_.data() + window_begin_);
-  if (request_cut_) return {{}, Chunk::kFail};
   if (n == held && reader_.body_done()) return {{data, n}, Chunk::kEnd};
-  if (n == 0) return {{}, Chunk::kLater};
-  return {{data, n}, Chunk::kMore};
+  request_body_.awaited = n == 0;
+  return {{data, n}, n == 0 ? Chunk::kLater : Chunk::kMore};
 }
 
 void Http1Codec::advance_request_body(size_t n) {
@@ -303,28 +327,30 @@ void Http1Codec::inform(const ResponseHead& interim) {
   context_.waker.wake();
 }
 
+/// Nothing more is read behind the request that is being answered, whatever its answer.
+bool Http1Codec::ends_after_this() const {
+  // What is left of the request's content is never taken for a request: the connection ends
+  // instead.
+  return draining_ || !reader_.body_done() || (peer_ended_ && !held_back_);
+}
+
 void Http1Codec::choose_framing(const ResponseHead& head, bool has_body) {
-  framing_ = Framing::kNone;
-  left_ = 0;
-  if (has_body) {
-    if (head.content_length) {
-      framing_ = Framing::kLength;
-      left_ = *head.content_length;
-    } else if (head_.version_minor == 1) {
-      framing_ = Framing::kChunked;
-    } else {
-      framing_ = Framing::kClose;
-      keep_alive_ = false;
-    }
+  left_ = head.content_length.value_or(0);
+  if (never_has_body(head_.method, head.status)) {
+    framing_ = Framing::kNone;
+    left_ = 0;
+  } else if (head.content_length) {
+    framing_ = Framing::kLength;
+  } else if (!has_body) {
+    framing_ = Framing::kEmpty;
+  } else {
+    framing_ = head_.version_minor > 0 ? Framing::kChunked : Framing::kClose;
   }
-  if (head.close || draining_ || peer_ended_) keep_alive_ = false;
-  // What is left of the request's content is never taken for a request: the connection ends instead.
-  if (reader_.framing() != BodyFraming::kNone && !reader_.body_done()) keep_alive_ = false;
+  if (head.close || framing_ == Framing::kClose || ends_after_this()) keep_alive_ = false;
 }
 
 void Http1Codec::write_head(const ResponseHead& head, bool final_response) {
-  const std::string_view reason =
-      head.reason.empty() ? reason_phrase(head.status) : head.reason;
+  const std::string_view reason = head.reason.empty() ? reason_phrase(head.status) : head.reason;
   size_t size = 64 + reason.size() + head.block.text.size();
   for (size_t i = 0; i < head.fresh_count; ++i) {
     size += head.fresh[i].name.size() + head.fresh[i].value.size() + 4;
@@ -354,6 +380,7 @@ void Http1Codec::write_head(const ResponseHead& head, bool final_response) {
       put("Connection: keep-alive\r\n");
     }
     if (framing_ == Framing::kChunked) put("Transfer-Encoding: chunked\r\n");
+    if (framing_ == Framing::kEmpty) put("Content-Length: 0\r\n");
   }
   put("\r\n");
   context_.out.commit(static_cast<size_t>(at - room.data()));
@@ -361,20 +388,15 @@ void Http1Codec::write_head(const ResponseHead& head, bool final_response) {
 
 void Http1Codec::respond(const ResponseHead& head, BodySource* body) {
   CHECK(active_ && !responded_);
-  const bool bodiless = never_has_body(head_.method, head.status);
-  choose_framing(head, !bodiless && (body != nullptr || !head.content_length));
+  choose_framing(head, body != nullptr);
   responded_ = true;
   write_head(head, true);
-  body_ = bodiless ? nullptr : body;
+  body_ = framing_ == Framing::kNone ? nullptr : body;
   sent_ = 0;
-  lent_ = 0;
   last_lent_ = false;
-  if (body_ != nullptr) body_->set_waker(&context_.waker);
   context_.waker.wake();
-  if (body_ == nullptr) {
-    if (framing_ == Framing::kChunked) context_.out.copy("0\r\n\r\n");
-    return end_exchange(framing_ != Framing::kLength || left_ == 0);
-  }
+  if (body_ == nullptr || (framing_ == Framing::kLength && left_ == 0)) return end_body();
+  body_->set_waker(&context_.waker);
   pull();
 }
 
@@ -388,34 +410,31 @@ bool Http1Codec::pump(Tick now) {
 /// Moves the body on as far as the queue lets it. True: something was moved.
 bool Http1Codec::pull() {
   bool moved = false;
-  while (!context_.out.lending() && context_.out.copied_bytes() < limits::kOutHighBytes) {
-    const Chunk chunk = body_->peek(limits::kSendBytes);
+  while (!context_.out.lending() && context_.out.has_room()) {
+    const Chunk chunk =
+        body_->peek(framing_ == Framing::kChunked ? limits::kFillChunkBytes : limits::kSendBytes);
     if (chunk.state == Chunk::kLater) return moved;
     if (chunk.state == Chunk::kFail) {
-      state_ = State::kAbort;
+      end_exchange(false);
       return false;
     }
     base::Piece piece = chunk.piece;
     if (framing_ == Framing::kLength) piece.size = std::min<uint64_t>(piece.size, left_);
-    bool last = chunk.state == Chunk::kEnd;
-    if (framing_ == Framing::kChunked && piece.size > limits::kFillChunkBytes) {
-      // A chunk is bounded so that one slow reader does not make the queue large.
-      piece.size = limits::kFillChunkBytes;
-      last = false;
+    const bool last =
+        chunk.state == Chunk::kEnd || (framing_ == Framing::kLength && piece.size == left_);
+    if (framing_ != Framing::kChunked && piece.size > limits::kCopyBodyBytes) {
+      last_lent_ = last;
+      lent_ = piece.size;
+      context_.out.lend(piece, lender_);
+      return true;
     }
+    copy_piece(piece);
+    if (last) {
+      end_body();
+      return true;
+    }
+    if (piece.size == 0) return moved;
     moved = true;
-    if (framing_ == Framing::kChunked || piece.size <= limits::kCopyBodyBytes) {
-      copy_piece(piece);
-      if (last || (framing_ == Framing::kLength && left_ == 0)) {
-        end_body();
-        return true;
-      }
-      if (piece.size == 0) return moved;
-      continue;
-    }
-    lent_ = piece.size;
-    last_lent_ = last;
-    context_.out.lend(piece, lender_);
   }
   return moved;
 }
@@ -442,36 +461,34 @@ void Http1Codec::on_body_taken(size_t n) {
   sent_ += n;
   lent_ -= n;
   if (framing_ == Framing::kLength) left_ -= n;
-  if (lent_ > 0) return;
-  if (last_lent_ || (framing_ == Framing::kLength && left_ == 0)) end_body();
+  if (lent_ == 0 && last_lent_) end_body();
 }
 
 void Http1Codec::end_body() {
-  if (framing_ == Framing::kLength && left_ > 0) {
-    // Shorter than declared: the client must see the cut.
-    state_ = State::kAbort;
-    return;
-  }
   if (framing_ == Framing::kChunked) context_.out.copy("0\r\n\r\n");
-  end_exchange(true);
+  // A body shorter than declared: the client must see the cut.
+  end_exchange(framing_ != Framing::kLength || left_ == 0);
 }
 
 void Http1Codec::end_exchange(bool whole) {
+  // Who asked for the end knows that nothing follows; who did not may have sent more, and a close
+  // with bytes unread would reset the connection before the answer is read.
+  const bool linger = reader_.keep_alive() || head_.upgrade_dropped || !reader_.body_done();
   body_ = nullptr;
-  const bool unread = reader_.framing() != BodyFraming::kNone && !reader_.body_done();
   active_ = false;
   context_.sink.on_sent(*this, sent_, whole);
-  if (promoted_) own_arena_.reset();
+  own_arena_.reset();
   promoted_ = false;
-  window_ = {};
   window_begin_ = 0;
+  if (window_.capacity() > kWindowKept) std::string().swap(window_);
+  window_.clear();
   reader_.reset();
+  deadline_ = now_ + options_.idle_ms;
   if (!whole) {
     state_ = State::kAbort;
-  } else if (!keep_alive_) {
-    state_ = unread || head_.upgrade_dropped ? State::kLinger : State::kClose;
+  } else if (!keep_alive_ || draining_ || (peer_ended_ && !held_back_)) {
+    state_ = linger && !peer_ended_ ? State::kLinger : State::kClose;
   }
-  deadline_ = now_ + options_.idle_ms;
 }
 
 }  // namespace

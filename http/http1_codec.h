@@ -1,8 +1,8 @@
-// HTTP/1.0 and 1.1 towards clients: llhttp in strict mode, and the checks that it lacks.
+// HTTP/1.0 and 1.1 towards clients.
 //
-// A head is given to the parser whole and contiguous; framing that can be read in two ways is refused
-// with 400 and the connection closed (RFC 9112 §6.3, §11.2). One exchange is active at a time; hits are
-// answered in a row in the same turn, and no byte of a request body is ever taken for a request.
+// Framing that can be read in two ways is refused with 400 and the connection closed (RFC 9112
+// §6.3, §11.2). One exchange is active at a time; hits are answered in a row in the same turn, and
+// no byte of a request body is ever taken for a request.
 #pragma once
 
 #include <memory>
@@ -21,15 +21,17 @@ struct Http1Options {
   int64_t body_bytes_per_second = base::limits::kBodyBytesPerSecond;
 };
 
-/// Scratch of one loop, shared by all its connections: field arrays and head arenas that are dead when
-/// on_request() returns.
+/// Scratch of one loop, shared by all its connections: field arrays and head arenas that are dead
+/// when on_request() returns.
 class Http1Scratch;
-struct Http1ScratchDelete { void operator()(Http1Scratch*) const; };
+struct Http1ScratchDelete {
+  void operator()(Http1Scratch*) const;
+};
 using Http1ScratchPtr = std::unique_ptr<Http1Scratch, Http1ScratchDelete>;
 Http1ScratchPtr make_http1_scratch();
 
 /// Allocates once, at accept; nothing for a steady hit.
-std::unique_ptr<ServerCodec> make_http1_codec(const CodecContext& context, const Http1Options& options,
-                                              Http1Scratch& scratch);
+std::unique_ptr<ServerCodec> make_http1_codec(const CodecContext& context,
+                                              const Http1Options& options, Http1Scratch& scratch);
 
 }  // namespace perigee::http

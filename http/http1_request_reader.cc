@@ -1,18 +1,12 @@
 #include "http/http1_request_reader.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/check.h"
 #include "http/cache_key.h"
-#include "http/forward.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
-#endif
-
-#if !LLHTTP_STRICT_MODE
-#error "llhttp must be built in strict mode: the loose one accepts requests that smuggle others"
 #endif
 
 namespace perigee::http {
@@ -21,31 +15,24 @@ namespace limits = base::limits;
 
 namespace {
 
-/// Names that llhttp knows and a cache must not relay: tunnels, and other protocols.
-constexpr std::string_view kRefusedMethods[] = {
-    "CONNECT", "PRI",      "SOURCE",        "DESCRIBE",      "ANNOUNCE", "SETUP", "PLAY",
-    "PAUSE",   "TEARDOWN", "GET_PARAMETER", "SET_PARAMETER", "REDIRECT", "RECORD", "FLUSH"};
-
 std::string_view as_text(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-/// Adds `at, length` to a span that the parser may give in adjacent parts.
-void extend(std::string_view& span, const char* at, size_t length) {
-  span = span.empty() ? std::string_view(at, length)
-                      : std::string_view(span.data(), span.size() + length);
+/// Methods that are relayed by their name alone, beside those of Method (RFC 9110 §16.1.1). Absent
+/// on purpose: CONNECT and SOURCE, which make tunnels, and what is not HTTP's.
+constexpr std::string_view kRelayedMethods[] = {
+    "ACL",    "BIND",       "CHECKOUT",   "COPY",   "LINK",   "LOCK",        "M-SEARCH",
+    "MERGE",  "MKACTIVITY", "MKCALENDAR", "MKCOL",  "MOVE",   "NOTIFY",      "PROPPATCH",
+    "REBIND", "SUBSCRIBE",  "UNBIND",     "UNLINK", "UNLOCK", "UNSUBSCRIBE",
+};
+
+bool is_relayed(Method method, std::string_view text) {
+  const auto end = std::end(kRelayedMethods);
+  return method != Method::kOther || std::find(std::begin(kRelayedMethods), end, text) != end;
 }
 
-bool any_member(const HeaderList& fields, FieldName token, std::string_view wanted) {
-  for (const Field& field : fields) {
-    if (field.token != token) continue;
-    ListCursor cursor(field.value);
-    while (const auto member = cursor.next()) {
-      if (iequals(*member, wanted)) return true;
-    }
-  }
-  return false;
-}
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 }  // namespace
 
@@ -73,84 +60,45 @@ std::string_view Http1Scratch::with_slash(std::string_view query) {
   return target_;
 }
 
-/// What llhttp calls back; errors are returned as -1 and explained by refusal_.
-struct Http1RequestReader::Callbacks {
-  static Http1RequestReader& self(llhttp_t* parser) {
-    return *static_cast<Http1RequestReader*>(parser->data);
-  }
-  static int on_field(llhttp_t* parser, const char* at, size_t length) {
-    Http1RequestReader& reader = self(parser);
-    if (reader.in_body_) return reader.count_trailer(length);
-    extend(reader.name_, at, length);
-    return 0;
-  }
-  static int on_value(llhttp_t* parser, const char* at, size_t length) {
-    Http1RequestReader& reader = self(parser);
-    if (reader.in_body_) return reader.count_trailer(length);
-    extend(reader.value_, at, length);
-    return 0;
-  }
-  static int on_value_complete(llhttp_t* parser) {
-    Http1RequestReader& reader = self(parser);
-    if (reader.in_body_) return 0;
-    if (!reader.fields_->add(reader.name_, trim_ows(reader.value_))) {
-      reader.too_many_fields_ = true;
-      return -1;
+/// The field lines that decide how a request is read, found while they are cut.
+struct Http1RequestReader::Marks {
+  std::string_view host, coding, length, expectation;  ///< the first line's value
+  uint8_t hosts = 0, codings = 0, lengths = 0, expectations = 0;
+  bool upgrade = false;
+  ConnectionOptions connection;
+
+  void add(const Field& field) {
+    switch (field.token) {
+      case FieldName::kHost:
+        return count(hosts, host, field.value);
+      case FieldName::kTransferEncoding:
+        return count(codings, coding, field.value);
+      case FieldName::kContentLength:
+        return count(lengths, length, field.value);
+      case FieldName::kExpect:
+        return count(expectations, expectation, field.value);
+      case FieldName::kConnection:
+        return connection.add(field.value);
+      case FieldName::kUpgrade:
+      case FieldName::kHttp2Settings:
+        upgrade = true;
+        return;
+      default:
+        return;
     }
-    reader.name_ = reader.value_ = {};
-    return 0;
   }
-  static int on_headers_complete(llhttp_t* parser) {
-    // An upgrade would make the parser stop; it is answered as a plain request instead.
-    parser->upgrade = 0;
-    self(parser).in_body_ = true;
-    return 0;
-  }
-  static int on_body(llhttp_t* parser, const char* at, size_t length) {
-    Http1RequestReader& reader = self(parser);
-    if (reader.content_ == nullptr) return -1;
-    reader.content_->append(at, length);
-    return 0;
-  }
-  static int on_extension(llhttp_t* parser, const char*, size_t length) {
-    return self(parser).count_extension(length);
-  }
-  static int on_chunk_complete(llhttp_t* parser) {
-    self(parser).extension_bytes_ = 0;
-    return 0;
-  }
-  static int on_message_complete(llhttp_t* parser) {
-    self(parser).body_done_ = true;
-    return HPE_PAUSED;
-  }
-  static const llhttp_settings_t& settings() {
-    static const llhttp_settings_t kSettings = [] {
-      llhttp_settings_t settings;
-      llhttp_settings_init(&settings);
-      settings.on_header_field = on_field;
-      settings.on_header_value = on_value;
-      settings.on_header_value_complete = on_value_complete;
-      settings.on_headers_complete = on_headers_complete;
-      settings.on_body = on_body;
-      settings.on_chunk_extension_name = on_extension;
-      settings.on_chunk_extension_value = on_extension;
-      settings.on_chunk_complete = on_chunk_complete;
-      settings.on_message_complete = on_message_complete;
-      return settings;
-    }();
-    return kSettings;
+  static void count(uint8_t& lines, std::string_view& first, std::string_view value) {
+    if (lines++ == 0) first = value;
   }
 };
+static_assert(limits::kRequestFields <= UINT8_MAX, "Marks counts lines in a byte");
 
-Http1RequestReader::Http1RequestReader(const Http1Options& options) : options_(options) {
-  reset();
-}
+Http1RequestReader::Http1RequestReader(const Http1Options& options) : options_(options) {}
 
 void Http1RequestReader::reset() {
-  scanned_ = line_begin_ = head_begin_ = lines_ = head_bytes_ = 0;
-  name_ = value_ = {};
-  too_many_fields_ = in_body_ = body_done_ = false;
-  trailer_bytes_ = extension_bytes_ = extensions_bytes_ = 0;
+  scanned_ = line_begin_ = head_begin_ = head_bytes_ = 0;
+  left_ = 0;
+  body_done_ = is_head_request_ = false;
   keep_alive_ = true;
   framing_ = BodyFraming::kNone;
   refusal_ = {};
@@ -161,209 +109,160 @@ bool Http1RequestReader::refuse(uint16_t status, std::string_view why) {
   return false;
 }
 
-int Http1RequestReader::count_trailer(size_t length) {
-  trailer_bytes_ += length;
-  return trailer_bytes_ > limits::kTrailerBytes ? -1 : 0;
-}
-
-int Http1RequestReader::count_extension(size_t length) {
-  // One byte for the `;` or `=` before it, so that empty ones count too.
-  extension_bytes_ += length + 1;
-  extensions_bytes_ += length + 1;
-  const bool fits = extension_bytes_ <= limits::kChunkExtensionBytes &&
-                    extensions_bytes_ <= limits::kChunkExtensionsBytes;
-  return fits ? 0 : -1;
-}
-
 Http1RequestReader::Progress Http1RequestReader::read_head(std::span<const std::byte> bytes,
                                                            Http1Scratch& scratch,
                                                            RequestHead& head) {
   const std::string_view text = as_text(bytes);
-  if (!scan(text)) return refusal_ ? Progress::kRefused : Progress::kNeedMore;
+  if (!find_end(text)) return refusal_ ? Progress::kRefused : Progress::kNeedMore;
   scratch.unpoison();
   head = RequestHead{};
   head.fields = scratch.fields();
-  const bool good = parse(text.substr(head_begin_, head_bytes_ - head_begin_), head) &&
-                    check_framing(head) && check_fields(head) && check_host(scratch, head) &&
-                    check_target(scratch, head);
-  return good ? Progress::kHead : Progress::kRefused;
+  const std::string_view lines = text.substr(head_begin_, head_bytes_ - head_begin_);
+  return parse(lines, scratch, head) ? Progress::kHead : Progress::kRefused;
 }
 
-/// True when a whole head is there: head_begin_ and head_bytes_ say where.
-bool Http1RequestReader::scan(std::string_view bytes) {
+/// True when a whole head is there: head_begin_ and head_bytes_ say where. Every bound is judged at
+/// the byte that exceeds it, however the bytes came.
+bool Http1RequestReader::find_end(std::string_view bytes) {
   while (true) {
+    const bool first = line_begin_ == head_begin_;
+    // The lengths a line may have, its CRLF included: by its own bound, and by the whole head's.
+    const size_t by_line = (first ? options_.request_line_bytes : limits::kFieldBytes) + 2;
+    const size_t by_head = limits::kRequestHeadBytes - line_begin_;
     const size_t newline = bytes.find('\n', scanned_);
-    const size_t seen = std::min(newline, bytes.size());
-    const size_t line_size = seen - line_begin_;
-    const size_t line_most = lines_ == 0 ? options_.request_line_bytes : limits::kFieldBytes;
-    if (line_size > line_most + 2) {
-      return lines_ == 0 ? refuse(414, "the request line is too long")
-                         : refuse(431, "a field is too long");
+    const size_t held = std::min(newline, bytes.size()) - line_begin_;
+    if (held >= std::min(by_line, by_head)) {
+      return first && by_line <= by_head ? refuse(414, "the request line is too long")
+                                         : refuse(431, "the head is too large");
     }
-    if (seen > limits::kRequestHeadBytes) return refuse(431, "the head is too large");
     if (newline == std::string_view::npos) {
       scanned_ = bytes.size();
       return false;
     }
-    if (newline == line_begin_ || bytes[newline - 1] != '\r') {
+    if (held == 0 || bytes[newline - 1] != '\r') {
       return refuse(400, "a line ends in LF without CR");
     }
-    const std::string_view line = bytes.substr(line_begin_, newline - 1 - line_begin_);
     line_begin_ = scanned_ = newline + 1;
-    if (line.empty()) {
-      if (lines_ > 0) {
-        head_bytes_ = scanned_;
-        return true;
-      }
-      // One empty line before a request is tolerated (RFC 9112 §2.2).
-      if (head_begin_ > 0) return refuse(400, "empty lines before the request");
-      head_begin_ = scanned_;
-      continue;
+    if (held > 1) continue;
+    if (!first) {
+      head_bytes_ = line_begin_;
+      return true;
     }
-    if (!check_line(line, lines_ == 0)) return false;
-    ++lines_;
+    // One empty line before a request is tolerated (RFC 9112 §2.2).
+    if (head_begin_ > 0) return refuse(400, "empty lines before the request");
+    head_begin_ = line_begin_;
   }
 }
 
-bool Http1RequestReader::check_line(std::string_view line, bool first) {
-  if (line.find('\r') != std::string_view::npos) return refuse(400, "a CR inside a line");
-  if (first) return true;
-  if (line.front() == ' ' || line.front() == '\t') return refuse(400, "a folded field line");
-  if (line.front() == ':') return refuse(400, "an empty field name");
-  return true;
+/// `text` is a whole head: lines that end in CRLF, the last one empty.
+bool Http1RequestReader::parse(std::string_view text, Http1Scratch& scratch, RequestHead& head) {
+  const size_t end = text.find('\n');
+  Marks marks;
+  return parse_request_line(text.substr(0, end - 1), head) &&
+         parse_fields(text.substr(end + 1), head, marks) && take_framing(marks, head) &&
+         take_options(marks, head) && take_host(marks, scratch, head) && take_target(scratch, head);
 }
 
-bool Http1RequestReader::parse(std::string_view bytes, RequestHead& head) {
-  if (!check_request_line(bytes.substr(0, bytes.find('\r')), head)) return false;
-  llhttp_init(&parser_, HTTP_REQUEST, &Callbacks::settings());
-  parser_.data = this;
-  fields_ = &head.fields;
-  content_ = nullptr;
-  const llhttp_errno_t error = llhttp_execute(&parser_, bytes.data(), bytes.size());
-  fields_ = nullptr;
-  if (too_many_fields_) return refuse(431, "too many fields");
-  const bool complete = in_body_ && (error == HPE_OK || (error == HPE_PAUSED && body_done_));
-  if (!complete) {
-    if (error == HPE_INVALID_METHOD) return refuse(501, "this method is not implemented");
-    return refuse(400, "the head is malformed");
-  }
-  return true;
-}
-
-bool Http1RequestReader::check_request_line(std::string_view line, RequestHead& head) {
+bool Http1RequestReader::parse_request_line(std::string_view line, RequestHead& head) {
   const size_t first = line.find(' ');
   const size_t last = line.rfind(' ');
   if (first == std::string_view::npos || first == last) {
     return refuse(400, "the request line is malformed");
   }
-  const std::string_view version = line.substr(last + 1);
   head.method_text = line.substr(0, first);
   head.target = line.substr(first + 1, last - first - 1);
-  if (!is_token(head.method_text) || head.target.empty() ||
-      head.target.find(' ') != std::string_view::npos) {
+  const std::string_view version = line.substr(last + 1);
+  const bool is_version = version.size() == 8 && version.starts_with("HTTP/") &&
+                          is_digit(version[5]) && version[6] == '.' && is_digit(version[7]);
+  if (!is_version || head.target.empty() || head.target.find(' ') != std::string_view::npos ||
+      !is_token(head.method_text)) {
     return refuse(400, "the request line is malformed");
   }
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-  if (version.size() != 8 || !version.starts_with("HTTP/") || version[6] != '.' ||
-      !is_digit(version[5]) || !is_digit(version[7])) {
-    return refuse(400, "the request line is malformed");
+  head.method = method_of(head.method_text);
+  is_head_request_ = head.method == Method::kHead;
+  if (head.method == Method::kTrace) return refuse(405, "TRACE is not allowed");
+  if (!is_relayed(head.method, head.method_text)) {
+    return refuse(501, "this method is not implemented");
   }
-  if (!check_method(head.method_text)) return false;
-  if (version != "HTTP/1.1" && version != "HTTP/1.0") {
+  if (version[5] != '1' || version[7] > '1') {
     return refuse(505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
   }
   head.version_minor = static_cast<uint8_t>(version[7] - '0');
-  head.method = method_of(head.method_text);
   return true;
 }
 
-bool Http1RequestReader::check_method(std::string_view method) {
-  const auto end = std::end(kRefusedMethods);
-  if (std::find(std::begin(kRefusedMethods), end, method) != end) {
-    return refuse(501, "this method is not implemented");
+bool Http1RequestReader::parse_fields(std::string_view lines, RequestHead& head, Marks& marks) {
+  while (true) {
+    const size_t end = lines.find('\n');
+    const std::string_view line = lines.substr(0, end - 1);
+    if (line.empty()) return true;
+    Field field;
+    if (!parse_field_line(line, field)) return refuse(400, "a field line is malformed");
+    if (field.name.size() + field.value.size() + limits::kFieldCharge > limits::kFieldBytes) {
+      return refuse(431, "a field is too large");
+    }
+    if (!head.fields.add(field)) return refuse(431, "too many fields");
+    marks.add(field);
+    lines.remove_prefix(end + 1);
   }
-  if (method == "TRACE") return refuse(405, "TRACE is not allowed");
-  return true;
 }
 
-bool Http1RequestReader::check_framing(RequestHead& head) {
-  const HeaderList& fields = head.fields;
-  const size_t codings = fields.count(FieldName::kTransferEncoding);
-  const size_t lengths = fields.count(FieldName::kContentLength);
-  if (codings > 0) {
-    const std::string_view coding = fields.value(FieldName::kTransferEncoding);
-    if (lengths > 0) return refuse(400, "Transfer-Encoding and Content-Length");
-    if (codings > 1 || head.version_minor == 0) return refuse(400, "Transfer-Encoding");
-    if (!iequals(coding, "chunked")) {
-      const bool known = iequals(coding, "identity") || !is_token(coding);
-      return known ? refuse(400, "Transfer-Encoding is not chunked")
-                   : refuse(501, "this transfer coding is not implemented");
+/// RFC 9112 §6.3, refusing what can be read in two ways.
+bool Http1RequestReader::take_framing(const Marks& marks, RequestHead& head) {
+  if (marks.codings > 0) {
+    if (marks.lengths > 0) return refuse(400, "Transfer-Encoding and Content-Length");
+    if (marks.codings > 1 || head.version_minor == 0) return refuse(400, "Transfer-Encoding");
+    if (!iequals(marks.coding, "chunked")) {
+      return iequals(marks.coding, "identity") || !is_token(marks.coding)
+                 ? refuse(400, "Transfer-Encoding is not chunked")
+                 : refuse(501, "this transfer coding is not implemented");
     }
     framing_ = BodyFraming::kChunked;
+    chunks_.begin();
   }
-  if (lengths > 1) return refuse(400, "more than one Content-Length");
-  if (lengths == 1) {
-    const std::string_view digits = fields.value(FieldName::kContentLength);
-    uint64_t length = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
-    if (digits.empty() || error != std::errc() || end != digits.data() + digits.size()) {
-      return refuse(400, "Content-Length is not a number");
-    }
-    head.content_length = length;
-    if (length > 0) framing_ = BodyFraming::kLength;
+  if (marks.lengths > 1) return refuse(400, "more than one Content-Length");
+  if (marks.lengths == 1) {
+    head.content_length = parse_content_length(marks.length);
+    if (!head.content_length) return refuse(400, "Content-Length is not a number");
+    left_ = *head.content_length;
+    if (left_ > 0) framing_ = BodyFraming::kLength;
   }
+  body_done_ = framing_ == BodyFraming::kNone;
   const bool bodiless = head.method == Method::kGet || head.method == Method::kHead;
-  if (bodiless && framing_ != BodyFraming::kNone) return refuse(400, "GET and HEAD have no content");
+  if (bodiless && !body_done_) return refuse(400, "GET and HEAD have no content");
   return true;
 }
 
-bool Http1RequestReader::check_fields(RequestHead& head) {
-  const HeaderList& fields = head.fields;
-  for (const Field& field : fields) {
-    if (field.name.size() + field.value.size() + limits::kFieldCharge > limits::kFieldBytes) {
-      return refuse(431, "a field is too long");
-    }
-    if (!is_token(field.name) || !is_field_value(field.value)) {
-      return refuse(400, "a field is malformed");
-    }
-  }
-  if (connection_names_critical(fields, false)) {
+bool Http1RequestReader::take_options(const Marks& marks, RequestHead& head) {
+  if (marks.connection.names_critical) {
     return refuse(400, "Connection names a field that is not the connection's");
   }
-  const bool asks_close = any_member(fields, FieldName::kConnection, "close");
-  const bool asks_keep = any_member(fields, FieldName::kConnection, "keep-alive");
-  keep_alive_ = !asks_close && (head.version_minor == 1 || asks_keep);
-  if (fields.find(FieldName::kUpgrade) != nullptr ||
-      fields.find(FieldName::kHttp2Settings) != nullptr) {
-    head.upgrade_dropped = true;
-    keep_alive_ = false;
-  }
-  const Field* expect = fields.find(FieldName::kExpect);
-  if (expect != nullptr && head.version_minor == 1) {
-    if (!iequals(expect->value, "100-continue") || fields.count(FieldName::kExpect) > 1) {
+  head.upgrade_dropped = marks.upgrade;
+  keep_alive_ = marks.connection.persists(head.version_minor) && !marks.upgrade;
+  if (marks.expectations > 0 && head.version_minor > 0) {
+    if (marks.expectations > 1 || !iequals(marks.expectation, "100-continue")) {
       return refuse(417, "this expectation cannot be met");
     }
-    head.expect_continue = framing_ != BodyFraming::kNone;
+    head.expect_continue = !body_done_;
   }
   return true;
 }
 
-bool Http1RequestReader::check_host(Http1Scratch& scratch, RequestHead& head) {
-  const size_t hosts = head.fields.count(FieldName::kHost);
-  if (hosts > 1) return refuse(400, "more than one Host");
-  if (hosts == 0 && head.version_minor == 1) return refuse(400, "no Host");
+bool Http1RequestReader::take_host(const Marks& marks, Http1Scratch& scratch, RequestHead& head) {
+  if (marks.hosts > 1) return refuse(400, "more than one Host");
+  if (marks.hosts == 0 && head.version_minor > 0) return refuse(400, "no Host");
   head.scheme = options_.scheme;
-  if (hosts == 0) return true;
-  head.authority = head.fields.value(FieldName::kHost);
-  if (!scratch.valid_authority(head.authority, head.scheme)) return refuse(400, "Host is malformed");
+  head.authority = marks.host;
+  if (marks.hosts == 1 && !scratch.valid_authority(head.authority, head.scheme)) {
+    return refuse(400, "Host is malformed");
+  }
   return true;
 }
 
-bool Http1RequestReader::check_target(Http1Scratch& scratch, RequestHead& head) {
+bool Http1RequestReader::take_target(Http1Scratch& scratch, RequestHead& head) {
   std::string_view target = head.target;
   if (target == "*") {
-    if (head.method != Method::kOptions) return refuse(400, "the target * is for OPTIONS");
-    return true;
+    return head.method == Method::kOptions || refuse(400, "the target * is for OPTIONS");
   }
   if (target.front() != '/') {
     const size_t colon = target.find("://");
@@ -373,11 +272,10 @@ bool Http1RequestReader::check_target(Http1Scratch& scratch, RequestHead& head) 
     }
     target.remove_prefix(colon + 3);
     const size_t end = std::min(target.find_first_of("/?"), target.size());
-    const std::string_view authority = target.substr(0, end);
-    if (!scratch.valid_authority(authority, head.scheme)) {
+    head.authority = target.substr(0, end);
+    if (!scratch.valid_authority(head.authority, head.scheme)) {
       return refuse(400, "the target's authority is malformed");
     }
-    head.authority = authority;
     target.remove_prefix(end);
     if (target.empty()) target = "/";
     if (target.front() == '?') target = scratch.with_slash(target);
@@ -389,16 +287,29 @@ bool Http1RequestReader::check_target(Http1Scratch& scratch, RequestHead& head) 
 
 size_t Http1RequestReader::read_body(std::span<const std::byte> bytes, std::string& content) {
   CHECK(!body_done_);
-  const std::string_view text = as_text(bytes);
-  content_ = &content;
-  const llhttp_errno_t error = llhttp_execute(&parser_, text.data(), text.size());
-  content_ = nullptr;
-  if (error == HPE_OK) return text.size();
-  if (body_done_) {
-    return static_cast<size_t>(llhttp_get_error_pos(&parser_) - text.data());
+  if (framing_ == BodyFraming::kChunked) return read_chunked(bytes, content);
+  const auto n = static_cast<size_t>(std::min<uint64_t>(left_, bytes.size()));
+  content.append(as_text(bytes.first(n)));
+  left_ -= n;
+  body_done_ = left_ == 0;
+  return n;
+}
+
+size_t Http1RequestReader::read_chunked(std::span<const std::byte> bytes, std::string& content) {
+  size_t used = 0;
+  while (used < bytes.size() && !chunks_.done()) {
+    const ChunkedDecoder::Step step = chunks_.next(bytes.subspan(used));
+    if (chunks_.error() != ChunkedDecoder::Error::kNone) {
+      chunks_.error() == ChunkedDecoder::Error::kTrailersTooLarge
+          ? refuse(431, "the trailers are too large")
+          : refuse(400, "the chunked content is malformed");
+      return used;
+    }
+    content.append(as_text(step.content));
+    used += step.consumed;
   }
-  refuse(400, "the request's content is malformed");
-  return 0;
+  body_done_ = chunks_.done();
+  return used;
 }
 
 }  // namespace perigee::http

@@ -1,11 +1,9 @@
-// One HTTP/1 request from bytes: finds the whole head, checks what the parser does not, decodes the body.
+// One HTTP/1 request from bytes: finds the whole head, checks every byte of it once, decodes the
+// body.
 //
-// llhttp in strict mode still takes folded lines, bare LF in the first line, odd Transfer-Encoding lists
-// and more; each is refused here before or after it. Nothing of a request is acted on before all of its
-// head is there.
+// Nothing of a request is acted on before all of its head is there, so the head is read in one pass
+// over contiguous lines. Whatever another implementation might read differently is refused.
 #pragma once
-
-#include <llhttp.h>
 
 #include <array>
 #include <cstddef>
@@ -14,7 +12,9 @@
 #include <string>
 #include <string_view>
 
+#include "http/chunked_decoder.h"
 #include "http/http1_codec.h"
+#include "http/http1_fields.h"
 #include "http/message.h"
 
 namespace perigee::http {
@@ -57,56 +57,47 @@ class Http1RequestReader {
   explicit Http1RequestReader(const Http1Options& options);
 
   enum class Progress : uint8_t { kNeedMore, kHead, kRefused };
-  /// Looks for a whole head at the start of `bytes`, continuing where the last call stopped when the bytes
-  /// before are the same. kHead: `head` is filled and head_bytes() were used.
+  /// Looks for a whole head at the start of `bytes`, continuing where the last call stopped when
+  /// the bytes before are the same. kHead: `head` is filled and head_bytes() were used.
   Progress read_head(std::span<const std::byte> bytes, Http1Scratch& scratch, RequestHead& head);
   size_t head_bytes() const { return head_bytes_; }
-  /// Some byte of a head was seen.
-  bool started() const { return scanned_ > 0; }
+  /// Some byte of a head was seen, other than an empty line before it.
+  bool started() const { return scanned_ > head_begin_; }
+  /// The head that was refused asked for HEAD: the refusal has no content.
+  bool is_head_request() const { return is_head_request_; }
   const Refusal& refusal() const { return refusal_; }
   bool keep_alive() const { return keep_alive_; }
   BodyFraming framing() const { return framing_; }
 
-  /// Decodes body bytes, appending content to `content`. The number of input bytes used.
+  /// Decodes content, appending it to `content`. The number of input bytes used; look at refusal().
   size_t read_body(std::span<const std::byte> bytes, std::string& content);
   bool body_done() const { return body_done_; }
   /// Ready for the next request.
   void reset();
 
  private:
-  struct Callbacks;
-  bool scan(std::string_view bytes);
-  bool check_line(std::string_view line, bool first);
-  bool parse(std::string_view bytes, RequestHead& head);
-  bool check_request_line(std::string_view line, RequestHead& head);
-  bool check_method(std::string_view method);
-  bool check_framing(RequestHead& head);
-  bool check_host(Http1Scratch& scratch, RequestHead& head);
-  bool check_target(Http1Scratch& scratch, RequestHead& head);
-  bool check_fields(RequestHead& head);
+  struct Marks;
+  bool find_end(std::string_view bytes);
+  bool parse(std::string_view text, Http1Scratch& scratch, RequestHead& head);
+  bool parse_request_line(std::string_view line, RequestHead& head);
+  bool parse_fields(std::string_view lines, RequestHead& head, Marks& marks);
+  bool take_framing(const Marks& marks, RequestHead& head);
+  bool take_options(const Marks& marks, RequestHead& head);
+  bool take_host(const Marks& marks, Http1Scratch& scratch, RequestHead& head);
+  bool take_target(Http1Scratch& scratch, RequestHead& head);
   bool refuse(uint16_t status, std::string_view why);
-  int count_trailer(size_t length);
-  int count_extension(size_t length);
+  size_t read_chunked(std::span<const std::byte> bytes, std::string& content);
 
   const Http1Options& options_;
-  llhttp_t parser_;
+  ChunkedDecoder chunks_;
   size_t scanned_ = 0;     ///< bytes known to hold no end of head
   size_t line_begin_ = 0;  ///< where the line being scanned begins
   size_t head_begin_ = 0;  ///< behind one leading CRLF
-  size_t lines_ = 0;
   size_t head_bytes_ = 0;
-  // While the parser runs:
-  HeaderList* fields_ = nullptr;
-  std::string* content_ = nullptr;
-  std::string_view name_;
-  std::string_view value_;
-  bool too_many_fields_ = false;
-  size_t trailer_bytes_ = 0;
-  size_t extension_bytes_ = 0;   ///< of the chunk line being read
-  size_t extensions_bytes_ = 0;  ///< of the whole body
-  bool in_body_ = false;
+  uint64_t left_ = 0;  ///< of a declared Content-Length
   bool body_done_ = false;
   bool keep_alive_ = true;
+  bool is_head_request_ = false;
   BodyFraming framing_ = BodyFraming::kNone;
   Refusal refusal_;
 };

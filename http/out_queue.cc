@@ -1,7 +1,7 @@
 #include "http/out_queue.h"
 
 #include <algorithm>
-#include <cstring>
+#include <utility>
 
 #include "base/check.h"
 #include "base/limits.h"
@@ -10,15 +10,32 @@ namespace perigee::http {
 
 namespace limits = base::limits;
 
+/// Before bytes are added: borrows a buffer, or drops the front that was taken once it is the
+/// larger part, so that a queue that never runs empty does not grow.
+void OutQueue::make_room() {
+  if (copied_.capacity() == 0) {
+    copied_ = buffers_.take();
+  } else if (taken_ > copied_bytes()) {
+    copied_.erase(copied_.begin(), copied_.begin() + static_cast<ptrdiff_t>(taken_));
+    taken_ = 0;
+  }
+}
+
+bool OutQueue::has_room() {
+  if (copied_bytes() >= limits::kOutHighBytes) full_ = true;
+  if (copied_bytes() < limits::kOutLowBytes) full_ = false;
+  return !full_;
+}
+
 void OutQueue::copy(std::string_view bytes) {
   CHECK(lent_.size == 0);
-  borrow();
+  make_room();
   copied_.insert(copied_.end(), bytes.begin(), bytes.end());
 }
 
 std::span<char> OutQueue::reserve(size_t n) {
   CHECK(lent_.size == 0);
-  borrow();
+  make_room();
   reserved_at_ = copied_.size();
   copied_.resize(reserved_at_ + n);
   return {copied_.data() + reserved_at_, n};
@@ -33,6 +50,11 @@ void OutQueue::lend(const base::Piece& piece, BodySource& source) {
   CHECK(lent_.size == 0);
   lent_ = piece;
   source_ = &source;
+}
+
+void OutQueue::withdraw() {
+  lent_ = {};
+  source_ = nullptr;
 }
 
 OutQueue::Flushed OutQueue::flush(base::Channel& channel) {
@@ -55,10 +77,9 @@ OutQueue::Flushed OutQueue::flush(base::Channel& channel) {
   total_ += n;
   const size_t from_copied = std::min(n, copied);
   taken_ += from_copied;
-  if (taken_ == copied_.size()) {
+  if (copied > 0 && taken_ == copied_.size()) {
     taken_ = 0;
-    buffers_.give_back(std::move(copied_));
-    copied_ = {};
+    buffers_.give_back(std::exchange(copied_, std::vector<char>()));
   }
   const size_t offered = copied + (lent_.size > 0 ? pieces[count - 1].size : 0);
   if (lent_.size > 0) {
@@ -70,11 +91,10 @@ OutQueue::Flushed OutQueue::flush(base::Channel& channel) {
 }
 
 void OutQueue::clear() {
-  buffers_.give_back(std::move(copied_));
-  copied_ = {};
+  buffers_.give_back(std::exchange(copied_, std::vector<char>()));
   taken_ = 0;
-  lent_ = {};
-  source_ = nullptr;
+  full_ = false;
+  withdraw();
 }
 
 }  // namespace perigee::http

@@ -1,13 +1,11 @@
 #include "http/response_parser.h"
 
-#include <llhttp.h>
-
 #include <algorithm>
 #include <array>
-#include <charconv>
 
-#include "base/check.h"
 #include "base/limits.h"
+#include "http/chunked_decoder.h"
+#include "http/http1_fields.h"
 
 namespace perigee::http {
 
@@ -17,22 +15,6 @@ namespace {
 
 std::string_view as_text(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-void extend(std::string_view& span, const char* at, size_t length) {
-  span = span.empty() ? std::string_view(at, length)
-                      : std::string_view(span.data(), span.size() + length);
-}
-
-bool any_member(const HeaderList& fields, FieldName token, std::string_view wanted) {
-  for (const Field& field : fields) {
-    if (field.token != token) continue;
-    ListCursor cursor(field.value);
-    while (const auto member = cursor.next()) {
-      if (iequals(*member, wanted)) return true;
-    }
-  }
-  return false;
 }
 
 /// Codings that a sender means to be decoded; any other single one is read to the close.
@@ -46,6 +28,13 @@ bool is_known_coding(std::string_view coding) {
 
 enum class Framing : uint8_t { kNone, kLength, kChunked, kClose };
 
+/// A head that never has content says that some follows.
+bool says_content(const HeaderList& fields) {
+  const size_t lengths = fields.count(FieldName::kContentLength);
+  return fields.find(FieldName::kTransferEncoding) != nullptr || lengths > 1 ||
+         (lengths == 1 && parse_content_length(fields.value(FieldName::kContentLength)) != 0u);
+}
+
 }  // namespace
 
 struct ResponseParser::State {
@@ -53,26 +42,20 @@ struct ResponseParser::State {
 
   Method method = Method::kGet;
   Phase phase = Phase::kHead;
-  std::string raw;            ///< the head, until it is whole and while its views are in use
-  size_t scanned = 0;
+  std::string raw;  ///< the head, until it is whole and while its views are in use
   size_t line_begin = 0;
   size_t lines = 0;
-  bool raw_done = false;      ///< the head in `raw` was reported
+  bool raw_done = false;  ///< the head in `raw` was reported
   size_t interims = 0;
   std::array<Field, limits::kOriginFields> storage;
   ReceivedResponse head;
   Framing framing = Framing::kNone;
   uint64_t left = 0;
-  llhttp_t chunks;            ///< decodes chunked content only
-  bool chunks_done = false;
-  std::string_view content;   ///< of the piece being decoded
-  size_t extension_bytes = 0;
-  size_t extensions_bytes = 0;
-  size_t trailer_bytes = 0;
+  ChunkedDecoder chunks;
+  bool tainted = false;  ///< something before said that the connection must not go on
   std::string_view error;
   bool started = false;
 
-  struct Callbacks;
   Event fail(std::string_view why) {
     phase = Phase::kError;
     error = why;
@@ -81,61 +64,23 @@ struct ResponseParser::State {
   void begin_head();
   Step read_head(std::span<const std::byte> input);
   Event scan();
-  bool check_line(std::string_view line);
   Event parse_head();
   bool parse_status_line(std::string_view line);
   bool parse_fields(std::string_view lines_text);
   bool choose_framing();
+  bool choose_length(const HeaderList& fields);
+  bool choose_coding(const HeaderList& fields);
   Step read_body(std::span<const std::byte> input);
   Step read_chunked(std::span<const std::byte> input);
   Event end() {
     phase = Phase::kDone;
     return Event::kEnd;
   }
-};
-
-/// llhttp decodes chunked content: it is given a head of our own, then the content.
-struct ResponseParser::State::Callbacks {
-  static State& self(llhttp_t* parser) { return *static_cast<State*>(parser->data); }
-  static int on_body(llhttp_t* parser, const char* at, size_t length) {
-    extend(self(parser).content, at, length);
-    return HPE_PAUSED;
-  }
-  static int on_extension(llhttp_t* parser, const char*, size_t length) {
-    State& state = self(parser);
-    state.extension_bytes += length + 1;
-    state.extensions_bytes += length + 1;
-    const bool fits = state.extension_bytes <= limits::kChunkExtensionBytes &&
-                      state.extensions_bytes <= limits::kChunkExtensionsBytes;
-    return fits ? 0 : -1;
-  }
-  static int on_trailer(llhttp_t* parser, const char*, size_t length) {
-    State& state = self(parser);
-    state.trailer_bytes += length;
-    return state.trailer_bytes <= limits::kTrailerBytes ? 0 : -1;
-  }
-  static int on_chunk_complete(llhttp_t* parser) {
-    self(parser).extension_bytes = 0;
-    return 0;
-  }
-  static int on_message_complete(llhttp_t* parser) {
-    self(parser).chunks_done = true;
-    return HPE_PAUSED;
-  }
-  static const llhttp_settings_t& settings() {
-    static const llhttp_settings_t kSettings = [] {
-      llhttp_settings_t settings;
-      llhttp_settings_init(&settings);
-      settings.on_body = on_body;
-      settings.on_chunk_extension_name = on_extension;
-      settings.on_chunk_extension_value = on_extension;
-      settings.on_header_field = on_trailer;
-      settings.on_header_value = on_trailer;
-      settings.on_chunk_complete = on_chunk_complete;
-      settings.on_message_complete = on_message_complete;
-      return settings;
-    }();
-    return kSettings;
+  /// The content has come to the end that its framing says.
+  bool whole() const {
+    if (phase != Phase::kBody) return false;
+    return framing == Framing::kNone || (framing == Framing::kLength && left == 0) ||
+           (framing == Framing::kChunked && chunks.done());
   }
 };
 
@@ -146,6 +91,7 @@ void ResponseParser::begin(Method method) {
   state_->method = method;
   state_->phase = State::Phase::kHead;
   state_->interims = 0;
+  state_->tainted = false;
   state_->error = {};
   state_->started = false;
   state_->begin_head();
@@ -172,7 +118,8 @@ ResponseParser::Step ResponseParser::next(std::span<const std::byte> input) {
 
 ResponseParser::Event ResponseParser::next_eof(bool clean) {
   State& state = *state_;
-  if (state.phase == State::Phase::kDone) return Event::kEnd;
+  if (state.phase == State::Phase::kError) return Event::kError;
+  if (state.phase == State::Phase::kDone || state.whole()) return state.end();
   if (state.phase == State::Phase::kBody && state.framing == Framing::kClose && clean) {
     return state.end();
   }
@@ -181,7 +128,7 @@ ResponseParser::Event ResponseParser::next_eof(bool clean) {
 
 void ResponseParser::State::begin_head() {
   raw.clear();
-  scanned = line_begin = lines = 0;
+  line_begin = lines = 0;
   raw_done = false;
   head = ReceivedResponse{};
   head.fields = HeaderList(storage);
@@ -216,38 +163,24 @@ ResponseParser::Event ResponseParser::State::scan() {
   if (newline == line_begin || bytes[newline - 1] != '\r') {
     return fail("a line of the origin's head ends in LF without CR");
   }
-  const std::string_view line = bytes.substr(line_begin, newline - 1 - line_begin);
+  const bool empty = newline == line_begin + 1;
   line_begin = newline + 1;
-  if (line.empty()) {
-    if (lines == 0) return fail("the origin's head is empty");
-    return parse_head();
-  }
-  if (!check_line(line)) return Event::kError;
+  if (empty) return lines > 0 ? parse_head() : fail("the origin's head is empty");
   ++lines;
   return Event::kNeedMore;
-}
-
-bool ResponseParser::State::check_line(std::string_view line) {
-  if (line.find('\r') != std::string_view::npos || line.find('\0') != std::string_view::npos) {
-    fail("a CR or NUL inside a line of the origin's head");
-    return false;
-  }
-  if (lines > 0 && (line.front() == ' ' || line.front() == '\t')) {
-    fail("a folded field line in the origin's head");
-    return false;
-  }
-  return true;
 }
 
 ResponseParser::Event ResponseParser::State::parse_head() {
   raw_done = true;
   const std::string_view text = raw;
-  const size_t first = text.find('\r');
-  if (!parse_status_line(text.substr(0, first))) return Event::kError;
-  if (!parse_fields(text.substr(first + 2))) return Event::kError;
+  const size_t end = text.find('\n');
+  if (!parse_status_line(text.substr(0, end - 1))) return Event::kError;
+  if (!parse_fields(text.substr(end + 1))) return Event::kError;
   if (head.status >= 100 && head.status < 200) {
     if (head.status == 101) return fail("the origin switched protocols unasked");
     if (++interims > limits::kInterimResponses) return fail("too many interim responses");
+    // No content follows, whatever it says: who says so may go on with it.
+    if (says_content(head.fields)) tainted = true;
     return Event::kInterim;
   }
   if (!choose_framing()) return Event::kError;
@@ -260,15 +193,15 @@ bool ResponseParser::State::parse_status_line(std::string_view line) {
   const bool shaped = line.size() >= 12 && line.starts_with("HTTP/1.") &&
                       (line[7] == '0' || line[7] == '1') && line[8] == ' ' && is_digit(line[9]) &&
                       is_digit(line[10]) && is_digit(line[11]) &&
-                      (line.size() == 12 || line[12] == ' ');
+                      (line.size() == 12 || line[12] == ' ') && is_field_value(line);
   if (!shaped) {
     fail("the origin's status line is malformed");
     return false;
   }
   head.version_minor = static_cast<uint8_t>(line[7] - '0');
-  head.status = static_cast<uint16_t>((line[9] - '0') * 100 + (line[10] - '0') * 10 + line[11] - '0');
+  head.status =
+      static_cast<uint16_t>((line[9] - '0') * 100 + (line[10] - '0') * 10 + line[11] - '0');
   head.reason = line.size() > 13 ? line.substr(13) : std::string_view();
-  if (!is_field_value(head.reason)) head.reason = {};
   if (head.status < 100) {
     fail("the origin's status is below 100");
     return false;
@@ -278,24 +211,17 @@ bool ResponseParser::State::parse_status_line(std::string_view line) {
 
 bool ResponseParser::State::parse_fields(std::string_view text) {
   while (!text.starts_with("\r\n")) {
-    const size_t end = text.find('\r');
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(end + 2);
-    const size_t colon = line.find(':');
-    const std::string_view name = line.substr(0, colon);
-    if (colon == std::string_view::npos || !is_token(name)) {
-      fail("a field name of the origin is malformed");
+    const size_t end = text.find('\n');
+    Field field;
+    if (!parse_field_line(text.substr(0, end - 1), field)) {
+      fail("a field line of the origin is malformed");
       return false;
     }
-    const std::string_view value = trim_ows(line.substr(colon + 1));
-    if (!is_field_value(value)) {
-      fail("a field value of the origin is malformed");
-      return false;
-    }
-    if (!head.fields.add(name, value)) {
+    if (!head.fields.add(field)) {
       fail("too many fields in the origin's head");
       return false;
     }
+    text.remove_prefix(end + 1);
   }
   return true;
 }
@@ -303,103 +229,88 @@ bool ResponseParser::State::parse_fields(std::string_view text) {
 /// RFC 9112 §6.3, refusing what can be read in two ways.
 bool ResponseParser::State::choose_framing() {
   const HeaderList& fields = head.fields;
-  const size_t codings = fields.count(FieldName::kTransferEncoding);
-  const size_t lengths = fields.count(FieldName::kContentLength);
-  const bool bodiless = never_has_body(method, head.status);
-  const bool asks_close = any_member(fields, FieldName::kConnection, "close");
-  const bool asks_keep = any_member(fields, FieldName::kConnection, "keep-alive");
-  head.keep_alive = !asks_close && (head.version_minor == 1 || asks_keep);
-  framing = Framing::kClose;
-  if (lengths > 0) {
-    const std::string_view digits = fields.value(FieldName::kContentLength);
-    uint64_t length = 0;
-    const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), length);
-    const bool number = !digits.empty() && parsed.ec == std::errc() &&
-                        parsed.ptr == digits.data() + digits.size();
-    if (!bodiless && (lengths > 1 || !number || codings > 0)) {
-      fail("the origin's Content-Length can be read in two ways");
-      return false;
-    }
-    if (number && lengths == 1) head.content_length = length;
-    framing = Framing::kLength;
-    left = length;
-    // A length on what cannot have content: whatever follows is not the next response.
-    if ((head.status == 204) && length > 0) head.keep_alive = false;
+  ConnectionOptions connection;
+  for (const Field& field : fields) {
+    if (field.token == FieldName::kConnection) connection.add(field.value);
   }
-  if (codings > 0) {
-    const std::string_view coding = fields.value(FieldName::kTransferEncoding);
-    if (!bodiless && head.version_minor == 0) {
-      fail("Transfer-Encoding in a response of HTTP/1.0");
-      return false;
-    }
-    if (codings == 1 && iequals(coding, "chunked")) {
-      framing = Framing::kChunked;
-    } else if (!bodiless && (codings > 1 || is_known_coding(coding) || !is_token(coding))) {
-      fail("the origin's Transfer-Encoding is not chunked");
-      return false;
-    } else {
-      framing = Framing::kClose;
-      head.keep_alive = false;
-    }
-  }
-  if (bodiless) {
+  head.keep_alive = connection.persists(head.version_minor) && !tainted;
+  head.has_body = !never_has_body(method, head.status);
+  if (!head.has_body) {
     framing = Framing::kNone;
-    if (codings > 0 && method != Method::kHead) head.keep_alive = false;
+    if (fields.find(FieldName::kTransferEncoding) == nullptr &&
+        fields.count(FieldName::kContentLength) == 1) {
+      head.content_length = parse_content_length(fields.value(FieldName::kContentLength));
+    }
+    const bool expects_none = method == Method::kHead || head.status == 304;
+    if (!expects_none && says_content(fields)) head.keep_alive = false;
+    return true;
   }
+  framing = Framing::kClose;
+  if (!choose_length(fields) || !choose_coding(fields)) return false;
   if (framing == Framing::kClose) head.keep_alive = false;
-  head.has_body = !bodiless;
-  if (framing == Framing::kChunked) {
-    llhttp_init(&chunks, HTTP_RESPONSE, &Callbacks::settings());
-    chunks.data = this;
-    chunks_done = false;
-    extension_bytes = extensions_bytes = trailer_bytes = 0;
-    static constexpr std::string_view kHead = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-    const llhttp_errno_t outcome = llhttp_execute(&chunks, kHead.data(), kHead.size());
-    CHECK(outcome == HPE_OK);
-    trailer_bytes = 0;
+  return true;
+}
+
+bool ResponseParser::State::choose_length(const HeaderList& fields) {
+  const size_t lengths = fields.count(FieldName::kContentLength);
+  if (lengths == 0) return true;
+  const auto length = parse_content_length(fields.value(FieldName::kContentLength));
+  if (lengths > 1 || !length || fields.find(FieldName::kTransferEncoding) != nullptr) {
+    fail("the origin's Content-Length can be read in two ways");
+    return false;
+  }
+  head.content_length = length;
+  framing = Framing::kLength;
+  left = *length;
+  return true;
+}
+
+bool ResponseParser::State::choose_coding(const HeaderList& fields) {
+  const size_t codings = fields.count(FieldName::kTransferEncoding);
+  if (codings == 0) return true;
+  const std::string_view coding = fields.value(FieldName::kTransferEncoding);
+  if (head.version_minor == 0) {
+    fail("Transfer-Encoding in a response of HTTP/1.0");
+    return false;
+  }
+  if (codings == 1 && iequals(coding, "chunked")) {
+    framing = Framing::kChunked;
+    chunks.begin();
+    return true;
+  }
+  if (codings > 1 || is_known_coding(coding) || !is_token(coding)) {
+    fail("the origin's Transfer-Encoding is not chunked");
+    return false;
   }
   return true;
 }
 
 ResponseParser::Step ResponseParser::State::read_body(std::span<const std::byte> input) {
+  if (whole()) return {end(), 0, {}};
+  if (input.empty()) return {};
   switch (framing) {
     case Framing::kNone:
-      return {end(), 0, {}};
+      break;
     case Framing::kLength: {
-      if (left == 0) return {end(), 0, {}};
-      const size_t n = static_cast<size_t>(std::min<uint64_t>(left, input.size()));
-      if (n == 0) return {};
+      const auto n = static_cast<size_t>(std::min<uint64_t>(left, input.size()));
       left -= n;
       return {Event::kBody, n, input.first(n)};
     }
-    case Framing::kClose:
-      if (input.empty()) return {};
-      return {Event::kBody, input.size(), input};
     case Framing::kChunked:
       return read_chunked(input);
+    case Framing::kClose:
+      return {Event::kBody, input.size(), input};
   }
   return {};
 }
 
 ResponseParser::Step ResponseParser::State::read_chunked(std::span<const std::byte> input) {
-  if (chunks_done) return {end(), 0, {}};
-  if (input.empty()) return {};
-  content = {};
-  const std::string_view text = as_text(input);
-  const llhttp_errno_t outcome = llhttp_execute(&chunks, text.data(), text.size());
-  size_t used = text.size();
-  if (outcome == HPE_PAUSED) {
-    used = static_cast<size_t>(llhttp_get_error_pos(&chunks) - text.data());
-    llhttp_resume(&chunks);
-  } else if (outcome != HPE_OK) {
-    return {fail("the origin's chunked content is malformed"), 0, {}};
+  const ChunkedDecoder::Step step = chunks.next(input);
+  if (chunks.error() != ChunkedDecoder::Error::kNone) {
+    return {fail("the origin's chunked content is malformed"), step.consumed, {}};
   }
-  if (!content.empty()) {
-    const size_t at = static_cast<size_t>(content.data() - text.data());
-    return {Event::kBody, used, input.subspan(at, content.size())};
-  }
-  if (chunks_done) return {end(), used, {}};
-  return {Event::kNeedMore, used, {}};
+  if (!step.content.empty()) return {Event::kBody, step.consumed, step.content};
+  return {chunks.done() ? end() : Event::kNeedMore, step.consumed, {}};
 }
 
 }  // namespace perigee::http

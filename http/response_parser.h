@@ -1,7 +1,8 @@
 // Responses of an origin, HTTP/1.0 and 1.1: bytes in, events out (RFC 9112 §6, §7).
 //
-// Pulled: next() consumes a part of the input and says what it found. A response ends where its framing
-// says; bytes after it are never parsed. Errors name the reason, and are a 502 for the client.
+// Pulled: next() consumes a part of the input and says what it found. A response ends where its
+// framing says; bytes after it are never parsed. Errors name the reason, and are a 502 for the
+// client.
 #pragma once
 
 #include <cstddef>
@@ -21,10 +22,11 @@ struct ReceivedResponse {
   uint16_t status = 0;
   std::string_view reason;
   uint8_t version_minor = 1;
-  HeaderList fields;                       ///< framing fields included
-  std::optional<uint64_t> content_length;  ///< of the content that follows; nullopt: chunked or to the close
-  bool has_body = false;                   ///< content may follow
-  bool keep_alive = false;                 ///< the connection can be used again after this response
+  HeaderList fields;  ///< framing fields included
+  std::optional<uint64_t>
+      content_length;       ///< of the content that follows; nullopt: chunked or to the close
+  bool has_body = false;    ///< content may follow
+  bool keep_alive = false;  ///< the connection can be used again after this response
 };
 
 class ResponseParser {
@@ -48,12 +50,12 @@ class ResponseParser {
   /// Makes it ready for the answer to a request with this method.
   void begin(Method method);
   Step next(std::span<const std::byte> input);
-  /// The connection ended: kEnd for a body that the close delimits when `clean` (FIN or close_notify),
-  /// else kError.
+  /// The connection ended: kEnd for a body that the close delimits when `clean` (FIN or
+  /// close_notify), else kError.
   Event next_eof(bool clean);
   const ReceivedResponse& head() const;
   std::string_view error() const;
-  /// True between the first byte of a response and its end.
+  /// Some byte of a response has come since begin().
   bool started() const;
 
  private:

@@ -1,0 +1,39 @@
+#include "http/http1_fields.h"
+
+#include <charconv>
+
+#include "http/forward.h"
+
+namespace perigee::http {
+
+bool parse_field_line(std::string_view line, Field& field) {
+  const size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return false;
+  field.name = line.substr(0, colon);
+  field.value = trim_ows(line.substr(colon + 1));
+  field.token = field_name(field.name);
+  return is_token(field.name) && is_field_value(field.value);
+}
+
+std::optional<uint64_t> parse_content_length(std::string_view value) {
+  const char* const end = value.data() + value.size();
+  uint64_t length = 0;
+  const auto [at, error] = std::from_chars(value.data(), end, length);
+  if (value.empty() || error != std::errc() || at != end || length > INT64_MAX) return std::nullopt;
+  return length;
+}
+
+void ConnectionOptions::add(std::string_view value) {
+  ListCursor cursor(value);
+  while (const auto member = cursor.next()) {
+    if (iequals(*member, "close")) {
+      close = true;
+    } else if (iequals(*member, "keep-alive")) {
+      keep_alive = true;
+    } else if (is_critical_field(field_name(*member), /*response=*/false)) {
+      names_critical = true;
+    }
+  }
+}
+
+}  // namespace perigee::http

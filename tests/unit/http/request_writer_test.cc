@@ -1,0 +1,62 @@
+// What goes to an origin, byte for byte; and that our own parser reads it back as one request.
+#include "http/request_writer.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "tests/support/rule.h"
+#include "tests/unit/http/wire.h"
+
+namespace perigee::test {
+namespace {
+
+using http::RequestFraming;
+
+struct Written {
+  std::array<http::Field, 10> storage;
+  http::HeaderList fields{storage};
+  std::string text;
+
+  Written& add(std::string_view name, std::string_view value) {
+    EXPECT_TRUE(fields.add(name, value));
+    return *this;
+  }
+  const std::string& write(std::string_view method, std::string_view target, RequestFraming framing,
+                           uint64_t length = 0) {
+    http::append_request_head(text, method, target, "h:81", fields, framing, length);
+    return text;
+  }
+};
+
+RULE(RequestWriter, WritesOurOwnSerialisation, "RFC 9112 §3; RFC 9112 §6.2; RFC 9110 §7.2",
+     "a request names its host, and its framing is the sender's own",
+     "one Host, the forwarded fields in order, then exactly one kind of framing", "") {
+  EXPECT_EQ(Written().add("X", "1").add("Y", "").write("GET", "/a?b", RequestFraming::kNone),
+            "GET /a?b HTTP/1.1\r\nHost: h:81\r\nX: 1\r\nY: \r\n\r\n");
+  EXPECT_EQ(Written().write("POST", "/", RequestFraming::kContentLength, 1234567890123),
+            "POST / HTTP/1.1\r\nHost: h:81\r\nContent-Length: 1234567890123\r\n\r\n");
+  EXPECT_EQ(Written().write("POST", "/", RequestFraming::kContentLength, 0),
+            "POST / HTTP/1.1\r\nHost: h:81\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(Written().write("PUT", "/", RequestFraming::kChunked),
+            "PUT / HTTP/1.1\r\nHost: h:81\r\nTransfer-Encoding: chunked\r\n\r\n");
+}
+
+TEST(RequestWriter, WritesChunksThatDecodeToTheirContent) {
+  Written written;
+  written.write("POST", "/x", RequestFraming::kChunked);
+  const std::string large(70'000, 'y');
+  http::append_chunk(written.text, "hello");
+  http::append_chunk(written.text, "\r\n0\r\n\r\n");
+  http::append_chunk(written.text, large);
+  http::append_last_chunk(written.text);
+  CodecRig rig;
+  rig.send(written.text);
+  ASSERT_EQ(rig.requests.size(), 1u);
+  EXPECT_EQ(rig.requests[0].body, "hello\r\n0\r\n\r\n" + large);
+  EXPECT_EQ(rig.requests[0].authority, "h:81");
+  EXPECT_EQ(rig.state(), http::ServerCodec::State::kOpen);
+}
+
+}  // namespace
+}  // namespace perigee::test
