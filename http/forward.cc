@@ -97,7 +97,6 @@ class ConnectionLines {
       if (field->token == FieldName::kConnection) last_ = field;
     }
   }
-  bool any() const { return first_ != nullptr; }
   bool name(std::string_view name) const {
     if (first_ == nullptr) return false;
     for (const Field* field = first_; field <= last_; ++field) {
