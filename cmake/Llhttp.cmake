@@ -1,4 +1,4 @@
-# llhttp as the target perigee_llhttp, always in strict mode.
+# llhttp as the target perigee_llhttp, always in strict mode: the tests' second opinion on HTTP/1.
 #
 # Debian 12 ships only its C sources (package node-llhttp). Newer distributions have a library, but a
 # library that was built loose accepts requests that smuggle others, so the sources are preferred.

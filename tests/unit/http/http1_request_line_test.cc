@@ -68,9 +68,9 @@ RULE(Http1RequestLine, VersionsBut10And11Are505, "RFC 9110 §15.6.6; RFC 9112 §
             with_line("GET / ICE/1.0"), with_line("GET / HTTP/a.b"), with_line("GET / XTTP/1.1")});
 }
 
-RULE(Http1RequestLine, EveryMethodOfTheParserIsRelayed, "RFC 9110 §9.1; http-rules 1.6",
+RULE(Http1RequestLine, RegisteredMethodsAreRelayed, "RFC 9110 §9.1; http-rules 1.6",
      "methods are case-sensitive tokens, and a server chooses those it implements",
-     "those of the registry that llhttp knows are taken", "") {
+     "those of the registry are taken, but the ones that make tunnels", "") {
   for (const std::string method :
        {"GET",       "POST",        "PUT",      "DELETE",     "OPTIONS",  "PATCH",
         "PROPFIND",  "PROPPATCH",   "SEARCH",   "REPORT",     "COPY",     "MOVE",

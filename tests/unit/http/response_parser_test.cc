@@ -5,7 +5,7 @@
 
 #include "base/limits.h"
 #include "tests/support/rule.h"
-#include "tests/unit/http/answer.h"
+#include "tests/unit/http/received.h"
 
 namespace perigee::test {
 namespace {
@@ -25,19 +25,19 @@ std::string chunked(std::string_view content) {
 RULE(ResponseStatusLine, IsVersionStatusReason, "RFC 9112 §4; RFC 9110 §15",
      "the reason is optional and has no meaning; a status is three digits",
      "a missing reason is fine, statuses from 600 to 999 are relayed as they are", "") {
-  answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+  received("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
       .status(200)
       .reason("OK")
       .whole()
       .reusable();
-  answer("HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n").status(200).reason("").whole();
-  answer("HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n").status(200).reason("").whole();
-  answer("HTTP/1.1 404 N\xc3\xb6 \t way\r\nContent-Length: 0\r\n\r\n")
+  received("HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n").status(200).reason("").whole();
+  received("HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n").status(200).reason("").whole();
+  received("HTTP/1.1 404 N\xc3\xb6 \t way\r\nContent-Length: 0\r\n\r\n")
       .status(404)
       .reason("N\xc3\xb6 \t way");
-  answer("HTTP/1.1 600 x\r\nContent-Length: 0\r\n\r\n").status(600).whole();
-  answer("HTTP/1.1 999 x\r\nContent-Length: 0\r\n\r\n").status(999).whole();
-  answer("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n").status(200).whole().not_reusable();
+  received("HTTP/1.1 600 x\r\nContent-Length: 0\r\n\r\n").status(600).whole();
+  received("HTTP/1.1 999 x\r\nContent-Length: 0\r\n\r\n").status(999).whole();
+  received("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n").status(200).whole().not_reusable();
 }
 
 RULE(ResponseStatusLine, OtherShapesAreErrors, "RFC 9112 §4; RFC 9112 §2.2",
@@ -83,7 +83,7 @@ RULE(ResponseStatusLine, OtherShapesAreErrors, "RFC 9112 §4; RFC 9112 §2.2",
 RULE(ResponseFields, AreTakenAsTheyCame, "RFC 9110 §5.5; RFC 9112 §5.1; http-rules 2.12, 4.13",
      "whitespace around a value is no part of it; values may be empty and hold obs-text",
      "lines keep their order and bytes", "") {
-  answer(ok("X: \t a b \t\r\nY:\r\nx_y: caf\xc3\xa9\x80\xff\r\nX: 2\r\nContent-Length: 0\r\n"))
+  received(ok("X: \t a b \t\r\nY:\r\nx_y: caf\xc3\xa9\x80\xff\r\nX: 2\r\nContent-Length: 0\r\n"))
       .field("X", "a b")
       .field("Y", "")
       .field("x_y", "caf\xc3\xa9\x80\xff")
@@ -112,7 +112,7 @@ RULE(ResponseLimits, HeadsAreBounded, "RFC 9110 §5.4",
     return ok(lines + "Y: " + std::string(size - ok(lines).size() - 5, 'v') + "\r\n");
   };
   ASSERT_EQ(of_size(limits::kOriginHeadBytes).size(), limits::kOriginHeadBytes);
-  answer(of_size(limits::kOriginHeadBytes)).status(200).whole();
+  received(of_size(limits::kOriginHeadBytes)).status(200).whole();
   each_is_error({of_size(limits::kOriginHeadBytes + 1),
                  "HTTP/1.1 200 OK\r\nX: " + std::string(limits::kOriginHeadBytes, 'x')});
   const auto of_count = [](size_t count) {
@@ -120,35 +120,35 @@ RULE(ResponseLimits, HeadsAreBounded, "RFC 9110 §5.4",
     for (size_t i = 1; i < count; ++i) lines += "A:\r\n";
     return ok(lines);
   };
-  answer(of_count(limits::kOriginFields)).field_count(limits::kOriginFields).whole();
+  received(of_count(limits::kOriginFields)).field_count(limits::kOriginFields).whole();
   each_is_error({of_count(limits::kOriginFields + 1)});
 }
 
 RULE(ResponseFraming, ContentLength, "RFC 9112 §6.3; http-rules 1.5",
      "a valid Content-Length without Transfer-Encoding is the length of the content",
      "the response ends there; what follows is never parsed", "") {
-  answer(ok("Content-Length: 5\r\n", "hello")).content_length(5).body("hello").whole().reusable();
-  answer(ok("Content-Length: 0\r\n")).content_length(0).body("").whole().reusable();
+  received(ok("Content-Length: 5\r\n", "hello")).content_length(5).body("hello").whole().reusable();
+  received(ok("Content-Length: 0\r\n")).content_length(0).body("").whole().reusable();
   const std::string next = ok("Content-Length: 1\r\n", "x");
-  answer(ok("Content-Length: 2\r\n", "hi" + next)).body("hi").whole(next.size());
-  answer(ok("Content-Length: 2\r\n", "hi\0\xff"s)).body("hi").whole(2);
-  answer(ok("Content-Length: 5\r\n", "hell")).body("hell").unfinished();
+  received(ok("Content-Length: 2\r\n", "hi" + next)).body("hi").whole(next.size());
+  received(ok("Content-Length: 2\r\n", "hi\0\xff"s)).body("hi").whole(2);
+  received(ok("Content-Length: 5\r\n", "hell")).body("hell").unfinished();
 }
 
 RULE(ResponseFraming, AShortBodyIsAnError, "RFC 9112 §8; http-rules 1.5",
      "a message shorter than its framing is incomplete", "an error, however the connection ended",
      "") {
   for (const Ending ending : {Ending::kFin, Ending::kReset}) {
-    answer(ok("Content-Length: 5\r\n", "hell"), Method::kGet, ending).body("hell").is_error();
-    answer(ok("Content-Length: 5\r\n"), Method::kGet, ending).is_error();
-    answer(chunked("5\r\nhello\r\n"), Method::kGet, ending).body("hello").is_error();
-    answer(chunked("5\r\nhello\r\n0\r\n"), Method::kGet, ending).is_error();
-    answer(chunked(""), Method::kGet, ending).is_error();
-    answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n", Method::kGet, ending).is_error();
-    answer("HTTP/1.1 100 Continue\r\n\r\n", Method::kGet, ending).interims({100}).is_error();
-    answer("", Method::kGet, ending).is_error();
-    answer(ok("Content-Length: 5\r\n", "hello"), Method::kGet, ending).body("hello").whole();
-    answer(ok("Content-Length: 0\r\n"), Method::kGet, ending).whole();
+    received(ok("Content-Length: 5\r\n", "hell"), Method::kGet, ending).body("hell").is_error();
+    received(ok("Content-Length: 5\r\n"), Method::kGet, ending).is_error();
+    received(chunked("5\r\nhello\r\n"), Method::kGet, ending).body("hello").is_error();
+    received(chunked("5\r\nhello\r\n0\r\n"), Method::kGet, ending).is_error();
+    received(chunked(""), Method::kGet, ending).is_error();
+    received("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n", Method::kGet, ending).is_error();
+    received("HTTP/1.1 100 Continue\r\n\r\n", Method::kGet, ending).interims({100}).is_error();
+    received("", Method::kGet, ending).is_error();
+    received(ok("Content-Length: 5\r\n", "hello"), Method::kGet, ending).body("hello").whole();
+    received(ok("Content-Length: 0\r\n"), Method::kGet, ending).whole();
   }
 }
 
@@ -172,17 +172,17 @@ RULE(ResponseFraming, TransferEncoding, "RFC 9112 §6.1; RFC 9112 §6.3; http-ru
      "chunked as the final coding ends the message; otherwise the close does",
      "chunked alone is decoded, one unknown coding is read to the close, all else is 502", "") {
   for (const std::string value : {"chunked", "CHUNKED", " \tChunked\t"}) {
-    answer(ok("Transfer-Encoding:" + value + "\r\n", "2\r\nhi\r\n0\r\n\r\n"))
+    received(ok("Transfer-Encoding:" + value + "\r\n", "2\r\nhi\r\n0\r\n\r\n"))
         .body("hi")
         .content_length(std::nullopt)
         .whole()
         .reusable();
   }
-  answer(ok("Transfer-Encoding: x\r\n", "2\r\nhi"), Method::kGet, Ending::kFin)
+  received(ok("Transfer-Encoding: x\r\n", "2\r\nhi"), Method::kGet, Ending::kFin)
       .body("2\r\nhi")
       .whole()
       .not_reusable();
-  answer(ok("Transfer-Encoding: x\r\n", "2\r\nhi")).body("2\r\nhi").unfinished();
+  received(ok("Transfer-Encoding: x\r\n", "2\r\nhi")).body("2\r\nhi").unfinished();
   for (const std::string value :
        {"chunked, chunked", "gzip, chunked", "chunked, gzip", ",chunked", "chunked,", "gzip",
         "x-gzip", "deflate", "compress", "x-compress", "identity", "Identity", "", "x, y", "x y",
@@ -201,11 +201,11 @@ RULE(ResponseFraming, CloseDelimitedOnesAreWholeAfterFin,
      "whole after FIN or close_notify, incomplete after a reset", "") {
   for (const std::string version : {"HTTP/1.0", "HTTP/1.1"}) {
     const std::string bytes = version + " 200 OK\r\nConnection: keep-alive\r\n\r\nhello";
-    answer(bytes, Method::kGet, Ending::kFin).body("hello").content_length(std::nullopt).whole();
-    answer(bytes, Method::kGet, Ending::kFin).not_reusable();
-    answer(bytes, Method::kGet, Ending::kReset).body("hello").is_error();
-    answer(bytes).body("hello").unfinished();
-    answer(version + " 200 OK\r\n\r\n", Method::kGet, Ending::kFin).body("").whole();
+    received(bytes, Method::kGet, Ending::kFin).body("hello").content_length(std::nullopt).whole();
+    received(bytes, Method::kGet, Ending::kFin).not_reusable();
+    received(bytes, Method::kGet, Ending::kReset).body("hello").is_error();
+    received(bytes).body("hello").unfinished();
+    received(version + " 200 OK\r\n\r\n", Method::kGet, Ending::kFin).body("").whole();
   }
 }
 
@@ -214,46 +214,48 @@ RULE(ResponseFraming, SomeNeverHaveContent, "RFC 9112 §6.3; RFC 9110 §8.6; htt
      "so they do; a 204 that says otherwise closes the connection", "") {
   const std::string next = "HTTP/1.1 200 OK\r\n\r\n";
   const std::string not_modified = "HTTP/1.1 304 Not Modified\r\n";
-  answer(not_modified + "\r\n" + next).status(304).bodiless().whole(next.size()).reusable();
-  answer(not_modified + "Content-Length: 500\r\n\r\n")
+  received(not_modified + "\r\n" + next).status(304).bodiless().whole(next.size()).reusable();
+  received(not_modified + "Content-Length: 500\r\n\r\n")
       .content_length(500)
       .bodiless()
       .whole()
       .reusable();
-  answer(not_modified + "Content-Length: 5\r\nContent-Length: x\r\n\r\n")
+  received(not_modified + "Content-Length: 5\r\nContent-Length: x\r\n\r\n")
       .content_length(std::nullopt)
       .bodiless()
       .whole();
-  answer(not_modified + "Transfer-Encoding: chunked\r\n\r\n" + next).bodiless().whole(next.size());
-  answer("HTTP/1.1 204 No Content\r\n\r\n").bodiless().whole().reusable();
-  answer("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n").bodiless().whole().reusable();
+  received(not_modified + "Transfer-Encoding: chunked\r\n\r\n" + next)
+      .bodiless()
+      .whole(next.size());
+  received("HTTP/1.1 204 No Content\r\n\r\n").bodiless().whole().reusable();
+  received("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n").bodiless().whole().reusable();
   for (const std::string line :
        {"Content-Length: 5", "Content-Length: x", "Transfer-Encoding: chunked",
         "Content-Length: 0\r\nContent-Length: 0"}) {
-    answer("HTTP/1.1 204 No Content\r\n" + line + "\r\n\r\nhello")
+    received("HTTP/1.1 204 No Content\r\n" + line + "\r\n\r\nhello")
         .bodiless()
         .whole(5)
         .not_reusable();
   }
-  answer(ok("Content-Length: 500\r\n"), Method::kHead)
+  received(ok("Content-Length: 500\r\n"), Method::kHead)
       .content_length(500)
       .bodiless()
       .whole()
       .reusable();
-  answer(ok("Transfer-Encoding: chunked\r\n"), Method::kHead).bodiless().whole().reusable();
-  answer(ok("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n"), Method::kHead)
+  received(ok("Transfer-Encoding: chunked\r\n"), Method::kHead).bodiless().whole().reusable();
+  received(ok("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n"), Method::kHead)
       .content_length(std::nullopt)
       .bodiless()
       .whole();
-  answer(ok(""), Method::kHead).content_length(std::nullopt).bodiless().whole().reusable();
+  received(ok(""), Method::kHead).content_length(std::nullopt).bodiless().whole().reusable();
 }
 
 RULE(ResponseInterim, AnyNumberUpToTen, "RFC 9110 §15.2; http-rules 2.13",
      "a client parses interim responses before the final one", "10 are taken, the next is a 502",
      "") {
   const std::string hints = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
-  answer("HTTP/1.1 100 Continue\r\n\r\n" + hints + "HTTP/1.1 199\r\n\r\n" +
-         ok("Content-Length: 2\r\n", "hi"))
+  received("HTTP/1.1 100 Continue\r\n\r\n" + hints + "HTTP/1.1 199\r\n\r\n" +
+           ok("Content-Length: 2\r\n", "hi"))
       .interims({100, 103, 199})
       .status(200)
       .field_count(1)
@@ -262,9 +264,9 @@ RULE(ResponseInterim, AnyNumberUpToTen, "RFC 9110 §15.2; http-rules 2.13",
       .reusable();
   std::string ten;
   for (size_t i = 0; i < limits::kInterimResponses; ++i) ten += hints;
-  answer(ten + ok("Content-Length: 0\r\n")).status(200).whole();
-  answer(ten + hints).is_error();
-  answer(hints).interims({103}).unfinished();
+  received(ten + ok("Content-Length: 0\r\n")).status(200).whole();
+  received(ten + hints).is_error();
+  received(hints).interims({103}).unfinished();
 }
 
 RULE(ResponseInterim, OnesThatPromiseContentEndTheConnection, "RFC 9110 §8.6; http-rules 1.5",
@@ -272,13 +274,13 @@ RULE(ResponseInterim, OnesThatPromiseContentEndTheConnection, "RFC 9110 §8.6; h
      "they are ignored, and the connection is not used again", "") {
   for (const std::string line :
        {"Content-Length: 5", "Transfer-Encoding: chunked", "Content-Length: x"}) {
-    answer("HTTP/1.1 103 x\r\n" + line + "\r\n\r\n" + ok("Content-Length: 0\r\n"))
+    received("HTTP/1.1 103 x\r\n" + line + "\r\n\r\n" + ok("Content-Length: 0\r\n"))
         .interims({103})
         .status(200)
         .whole()
         .not_reusable();
   }
-  answer("HTTP/1.1 103 x\r\nContent-Length: 0\r\n\r\n" + ok("Content-Length: 0\r\n"))
+  received("HTTP/1.1 103 x\r\nContent-Length: 0\r\n\r\n" + ok("Content-Length: 0\r\n"))
       .whole()
       .reusable();
 }
@@ -286,7 +288,7 @@ RULE(ResponseInterim, OnesThatPromiseContentEndTheConnection, "RFC 9110 §8.6; h
 RULE(ResponseInterim, SwitchingProtocolsIsAnError, "RFC 9110 §15.2.2; http-rules 1.13",
      "101 answers a request for an upgrade, and none is ever sent", "502", "") {
   each_is_error({"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"});
-  answer(ok("Upgrade: h2c\r\nConnection: upgrade\r\nContent-Length: 2\r\n", "hi"))
+  received(ok("Upgrade: h2c\r\nConnection: upgrade\r\nContent-Length: 2\r\n", "hi"))
       .body("hi")
       .whole();
 }
@@ -294,12 +296,12 @@ RULE(ResponseInterim, SwitchingProtocolsIsAnError, "RFC 9110 §15.2.2; http-rule
 RULE(ResponseChunked, IsDecoded, "RFC 9112 §7.1; RFC 9112 §7.1.1; RFC 9112 §7.1.2",
      "chunks are decoded, extensions ignored, trailers may be discarded", "trailers are dropped",
      "") {
-  answer(chunked("5\r\nhello\r\n1;a=b;c=\"d\"\r\n!\r\n000\r\nX: y\r\nContent-Length: 9\r\n\r\n"))
+  received(chunked("5\r\nhello\r\n1;a=b;c=\"d\"\r\n!\r\n000\r\nX: y\r\nContent-Length: 9\r\n\r\n"))
       .body("hello!")
       .field_count(1)
       .whole()
       .reusable();
-  answer(chunked("0\r\n\r\nHTTP/1.1 200 OK\r\n")).body("").whole(17);
+  received(chunked("0\r\n\r\nHTTP/1.1 200 OK\r\n")).body("").whole(17);
 }
 
 RULE(ResponseChunked, ErrorsAreErrors, "RFC 9112 §7.1; RFC 9112 §2.2; RFC 9112 §8",
@@ -312,7 +314,7 @@ RULE(ResponseChunked, ErrorsAreErrors, "RFC 9112 §7.1; RFC 9112 §2.2; RFC 9112
         "0\r\nX\r\n\r\n", "5;a\n", "5\r\r", "-1\r\n"}) {
     each_is_error({chunked(content)});
   }
-  answer(chunked("5\r\nhello\r\nX")).body("hello").is_error();
+  received(chunked("5\r\nhello\r\nX")).body("hello").is_error();
   each_is_error({chunked("1;" + std::string(limits::kChunkExtensionBytes, 'x') + "\r\na\r\n"),
                  chunked("0\r\nX: " + std::string(limits::kTrailerBytes, 'x') + "\r\n\r\n")});
 }
@@ -320,11 +322,11 @@ RULE(ResponseChunked, ErrorsAreErrors, "RFC 9112 §7.1; RFC 9112 §2.2; RFC 9112
 RULE(ResponseKeepAlive, AsTheConnectionFieldSays, "RFC 9112 §9.3",
      "1.1 persists unless close is named; 1.0 persists only when keep-alive is", "so it does", "") {
   const std::string length = "Content-Length: 0\r\n";
-  answer(ok(length)).reusable();
-  answer(ok("Connection: close\r\n" + length)).not_reusable();
-  answer(ok("Connection: keep-alive\r\nConnection: x, CLOSE\r\n" + length)).not_reusable();
-  answer("HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\n" + length + "\r\n").reusable();
-  answer("HTTP/1.0 200 OK\r\nConnection: keep-alive, close\r\n" + length + "\r\n").not_reusable();
+  received(ok(length)).reusable();
+  received(ok("Connection: close\r\n" + length)).not_reusable();
+  received(ok("Connection: keep-alive\r\nConnection: x, CLOSE\r\n" + length)).not_reusable();
+  received("HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\n" + length + "\r\n").reusable();
+  received("HTTP/1.0 200 OK\r\nConnection: keep-alive, close\r\n" + length + "\r\n").not_reusable();
 }
 
 TEST(ResponseParser, BeginsAgainOnTheSameConnection) {
