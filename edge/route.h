@@ -28,7 +28,7 @@ struct Route {
 /// Memory that routing reuses from request to request, so that a hit allocates nothing.
 struct RouteScratch {
   std::string authority;
-  std::string target;
+  http::QueryScratch target;
   std::string key;
   std::string variant_key;
   std::string selected;

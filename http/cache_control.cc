@@ -7,6 +7,48 @@
 namespace perigee::http {
 namespace {
 
+/// What a directive means and where it is kept. One list for Cache-Control and its targeted forms.
+struct Known {
+  enum Kind : uint8_t {
+    kFlag,
+    kFlagOrNames,  ///< an argument names fields
+    kLifetime,     ///< seconds; an argument that is not a number is 0, without falling back
+    kSeconds,      ///< seconds; an argument that is not a number is none
+    kMaxStale,     ///< seconds; without an argument any
+  };
+  std::string_view name;
+  Kind kind;
+  bool CacheControl::*flag = nullptr;
+  std::optional<int64_t> CacheControl::*seconds = nullptr;
+  bool for_requests = false;  ///< means nothing in a response, targeted or not
+};
+
+constexpr Known kKnown[] = {
+    {"max-age", Known::kLifetime, nullptr, &CacheControl::max_age_s},
+    {"s-maxage", Known::kLifetime, nullptr, &CacheControl::s_maxage_s},
+    {"stale-while-revalidate", Known::kSeconds, nullptr, &CacheControl::stale_while_revalidate_s},
+    {"stale-if-error", Known::kSeconds, nullptr, &CacheControl::stale_if_error_s},
+    {"no-cache", Known::kFlagOrNames, &CacheControl::no_cache},
+    {"private", Known::kFlagOrNames, &CacheControl::is_private},
+    {"no-store", Known::kFlag, &CacheControl::no_store},
+    {"public", Known::kFlag, &CacheControl::is_public},
+    {"must-revalidate", Known::kFlag, &CacheControl::must_revalidate},
+    {"proxy-revalidate", Known::kFlag, &CacheControl::proxy_revalidate},
+    {"must-understand", Known::kFlag, &CacheControl::must_understand},
+    {"no-transform", Known::kFlag, &CacheControl::no_transform},
+    {"immutable", Known::kFlag, &CacheControl::immutable},
+    {"only-if-cached", Known::kFlag, &CacheControl::only_if_cached, nullptr, true},
+    {"max-stale", Known::kMaxStale, &CacheControl::max_stale_any, &CacheControl::max_stale_s, true},
+    {"min-fresh", Known::kSeconds, nullptr, &CacheControl::min_fresh_s, true},
+};
+
+const Known* find_known(std::string_view name) {
+  const auto* const known =
+      std::find_if(std::begin(kKnown), std::end(kKnown),
+                   [&](const Known& candidate) { return iequals(candidate.name, name); });
+  return known == std::end(kKnown) ? nullptr : known;
+}
+
 /// One directive as it stands: name, and the argument as token or quoted-string.
 struct Directive {
   std::string_view name;
@@ -18,27 +60,23 @@ struct Directive {
 Directive parse_directive(std::string_view text) {
   Directive directive;
   const size_t equals = text.find('=');
-  directive.name = text.substr(0, equals);
+  directive.name = trim_ows(text.substr(0, equals));
   if (equals == std::string_view::npos) return directive;
   directive.has_argument = true;
+  // Whitespace around the equals sign is no way to write an argument, but the directive is meant.
+  const bool spaced = directive.name.size() != equals;
   std::string_view argument = text.substr(equals + 1);
   if (argument.size() >= 2 && argument.front() == '"' && argument.back() == '"') {
     argument = argument.substr(1, argument.size() - 2);
-    directive.valid_argument = argument.find('"') == std::string_view::npos;
+    directive.valid_argument = !spaced && argument.find('"') == std::string_view::npos;
   } else {
-    directive.valid_argument = is_token(argument);
+    directive.valid_argument = !spaced && is_token(argument);
   }
   directive.argument = argument;
   return directive;
 }
 
-/// An argument that must be a number: anything else is 0 (stale at once), without falling back.
-int64_t seconds_or_zero(const Directive& directive) {
-  if (!directive.valid_argument) return 0;
-  return parse_delta_seconds(directive.argument).value_or(0);
-}
-
-std::optional<int64_t> seconds_or_absent(const Directive& directive) {
+std::optional<int64_t> seconds_of(const Directive& directive) {
   if (!directive.valid_argument) return std::nullopt;
   return parse_delta_seconds(directive.argument);
 }
@@ -58,78 +96,33 @@ bool add_named_fields(const Directive& directive, std::vector<std::string_view>&
   return names.size() > before;
 }
 
-void apply(const Directive& directive, CacheControl& out) {
-  const auto is = [&](std::string_view name) { return iequals(directive.name, name); };
-  const auto first = [](std::optional<int64_t>& slot, std::optional<int64_t> value) {
-    if (!slot) slot = value;
-  };
-  if (is("max-age")) return first(out.max_age_s, seconds_or_zero(directive));
-  if (is("s-maxage")) return first(out.s_maxage_s, seconds_or_zero(directive));
-  if (is("no-store")) {
-    out.no_store = true;
-  } else if (is("no-cache")) {
-    out.no_cache = !add_named_fields(directive, out.named_fields) || out.no_cache;
-  } else if (is("private")) {
-    out.is_private = !add_named_fields(directive, out.named_fields) || out.is_private;
-  } else if (is("public")) {
-    out.is_public = true;
-  } else if (is("must-revalidate")) {
-    out.must_revalidate = true;
-  } else if (is("proxy-revalidate")) {
-    out.proxy_revalidate = true;
-  } else if (is("must-understand")) {
-    out.must_understand = true;
-  } else if (is("no-transform")) {
-    out.no_transform = true;
-  } else if (is("immutable")) {
-    out.immutable = true;
-  } else if (is("only-if-cached")) {
-    out.only_if_cached = true;
-  } else if (is("max-stale")) {
-    if (out.max_stale_s || out.max_stale_any) return;
-    out.max_stale_any = !directive.has_argument;
-    out.max_stale_s = seconds_or_absent(directive);
-  } else if (is("min-fresh")) {
-    first(out.min_fresh_s, seconds_or_absent(directive));
-  } else if (is("stale-while-revalidate")) {
-    first(out.stale_while_revalidate_s, seconds_or_absent(directive));
-  } else if (is("stale-if-error")) {
-    first(out.stale_if_error_s, seconds_or_absent(directive));
+/// `again`: the directive stood there before. The most restrictive of two flags holds, the first of two
+/// numbers.
+void apply(const Known& known, const Directive& directive, bool again, CacheControl& out) {
+  if (known.kind == Known::kFlag) out.*known.flag = true;
+  if (known.kind == Known::kFlagOrNames && !add_named_fields(directive, out.named_fields)) {
+    out.*known.flag = true;
   }
+  if (known.seconds == nullptr || again) return;
+  out.*known.seconds = seconds_of(directive);
+  if (known.kind == Known::kLifetime && !(out.*known.seconds)) out.*known.seconds = 0;
+  if (known.kind == Known::kMaxStale) out.*known.flag = !directive.has_argument;
 }
 
-/// A targeted member that we know, with the type it must have (http-rules 2.6).
-bool apply_targeted(const SfMember& member, CacheControl& out) {
-  const auto is = [&](std::string_view name) { return member.key == name; };
-  const auto number = [&](std::optional<int64_t>& slot) {
+/// False: a member that we know, with another type than it must have (http-rules 2.6).
+bool apply_targeted(const Known& known, const SfMember& member, CacheControl& out) {
+  if (known.seconds != nullptr) {
     if (member.kind != SfMember::kInteger || member.integer < 0) return false;
-    slot = std::min(member.integer, kDeltaMost);
+    out.*known.seconds = std::min(member.integer, kDeltaMost);
     return true;
-  };
-  const auto flag = [&](bool& slot) {
-    if (member.kind != SfMember::kBoolean) return false;
-    slot = member.boolean;
-    return true;
-  };
-  const auto flag_or_names = [&](bool& slot) {
-    if (member.kind != SfMember::kString) return flag(slot);
+  }
+  if (known.kind == Known::kFlagOrNames && member.kind == SfMember::kString) {
     const Directive directive{member.key, true, true, member.text};
-    slot = !add_named_fields(directive, out.named_fields);
+    out.*known.flag = !add_named_fields(directive, out.named_fields);
     return true;
-  };
-  if (is("max-age")) return number(out.max_age_s);
-  if (is("s-maxage")) return number(out.s_maxage_s);
-  if (is("stale-while-revalidate")) return number(out.stale_while_revalidate_s);
-  if (is("stale-if-error")) return number(out.stale_if_error_s);
-  if (is("no-cache")) return flag_or_names(out.no_cache);
-  if (is("private")) return flag_or_names(out.is_private);
-  if (is("no-store")) return flag(out.no_store);
-  if (is("public")) return flag(out.is_public);
-  if (is("must-revalidate")) return flag(out.must_revalidate);
-  if (is("proxy-revalidate")) return flag(out.proxy_revalidate);
-  if (is("must-understand")) return flag(out.must_understand);
-  if (is("no-transform")) return flag(out.no_transform);
-  if (is("immutable")) return flag(out.immutable);
+  }
+  if (member.kind != SfMember::kBoolean) return false;
+  out.*known.flag = member.boolean;
   return true;
 }
 
@@ -147,11 +140,20 @@ std::optional<int64_t> parse_delta_seconds(std::string_view text) {
 
 CacheControl parse_cache_control(const HeaderList& fields) {
   CacheControl result;
+  uint32_t seen = 0;
+  static_assert(std::size(kKnown) <= 32);
   for (const Field& field : fields) {
     if (field.token != FieldName::kCacheControl) continue;
     result.present = true;
     ListCursor cursor(field.value);
-    while (const auto member = cursor.next()) apply(parse_directive(*member), result);
+    while (const auto member = cursor.next()) {
+      const Directive directive = parse_directive(*member);
+      const Known* const known = find_known(directive.name);
+      if (known == nullptr) continue;
+      const uint32_t bit = uint32_t{1} << (known - kKnown);
+      apply(*known, directive, (seen & bit) != 0, result);
+      seen |= bit;
+    }
   }
   return result;
 }
@@ -169,19 +171,18 @@ bool asks_only_if_cached(const HeaderList& fields) {
 
 std::optional<CacheControl> parse_targeted(const HeaderList& fields) {
   SfDictionary dictionary;
-  bool any = false;
   for (const Field& field : fields) {
     if (field.token != FieldName::kCdnCacheControl) continue;
-    // An empty line adds nothing when lines are joined.
-    if (trim_ows(field.value).empty()) continue;
-    any = true;
-    if (!parse_dictionary(field.value, dictionary)) return std::nullopt;
+    // Lines are joined with commas, between which an empty one would be no member.
+    if (field.value.empty() || !parse_dictionary(field.value, dictionary)) return std::nullopt;
   }
-  if (!any || dictionary.empty()) return std::nullopt;
+  if (dictionary.empty()) return std::nullopt;
   CacheControl result;
   result.present = true;
   for (const SfMember& member : dictionary) {
-    if (!apply_targeted(member, result)) return std::nullopt;
+    const Known* const known = find_known(member.key);
+    if (known == nullptr || known->for_requests) continue;
+    if (!apply_targeted(*known, member, result)) return std::nullopt;
   }
   return result;
 }

@@ -1,29 +1,57 @@
 #include "http/cache_key.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <optional>
+#include <utility>
 
 #include "base/address.h"
 
 namespace perigee::http {
 namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/// What a byte of a target is to the checks of http-rules 1.11.
+enum class TargetByte : uint8_t { kRefused, kOther, kDot, kSlash, kBackslash, kPercent };
+
+constexpr std::array<TargetByte, 256> make_target_bytes() {
+  std::array<TargetByte, 256> table{};
+  for (size_t c = 0x21; c <= 0x7e; ++c) table[c] = TargetByte::kOther;
+  table['#'] = TargetByte::kRefused;
+  table['.'] = TargetByte::kDot;
+  table['/'] = TargetByte::kSlash;
+  table['\\'] = TargetByte::kBackslash;
+  table['%'] = TargetByte::kPercent;
+  return table;
+}
+constexpr std::array<TargetByte, 256> kTargetBytes = make_target_bytes();
+
+TargetByte target_byte(char c) { return kTargetBytes[static_cast<unsigned char>(c)]; }
 
 /// reg-name bytes (RFC 3986 §3.2.2) that hosts are made of; percent-encoding is refused.
-bool is_host_byte(char c) {
-  const char l = lower(c);
-  return (l >= 'a' && l <= 'z') || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~' ||
-         c == '!' || c == '$' || c == '&' || c == '\'' || c == '(' || c == ')' || c == '*' ||
-         c == '+' || c == ';' || c == '=';
+constexpr std::array<bool, 256> make_host_bytes() {
+  std::array<bool, 256> table{};
+  for (size_t c = 0; c < 128; ++c) {
+    const auto letter = static_cast<char>(c);
+    table[c] = is_digit(letter) || (to_lower(letter) >= 'a' && to_lower(letter) <= 'z');
+  }
+  for (const char c : std::string_view("-._~!$&'()*+;=")) table[static_cast<size_t>(c)] = true;
+  return table;
 }
+constexpr std::array<bool, 256> kHostBytes = make_host_bytes();
 
-bool valid_port(std::string_view port) {
-  if (port.size() > 5 || !std::all_of(port.begin(), port.end(), is_digit)) return false;
-  int value = 0;
-  for (const char c : port) value = value * 10 + (c - '0');
-  return value <= 65535;
+/// The port's number without leading zeros; empty when it is the default one or not there. nullopt: no
+/// port.
+std::optional<std::string_view> significant_port(std::string_view port, std::string_view scheme) {
+  if (port.size() > 5 || !std::all_of(port.begin(), port.end(), is_digit)) return std::nullopt;
+  unsigned number = 0;
+  for (const char c : port) number = number * 10 + static_cast<unsigned>(c - '0');
+  if (number > 65535 || (number == 0 && !port.empty())) return std::nullopt;
+  const unsigned default_port = scheme == "https" ? 443 : 80;
+  if (port.empty() || number == default_port) return std::string_view();
+  return port.substr(port.find_first_not_of('0'));
 }
 
 void append_length_prefixed(std::string& out, std::string_view text) {
@@ -33,16 +61,17 @@ void append_length_prefixed(std::string& out, std::string_view text) {
   out.append(bytes, sizeof bytes).append(text);
 }
 
-/// The byte that "%xx" at `at` stands for, when it is a dot, a slash, a backslash or NUL; else nothing.
-int decoded_delimiter(std::string_view path, size_t at) {
-  if (at + 2 >= path.size() || path[at] != '%') return -1;
-  const char high = lower(path[at + 1]);
-  const char low = lower(path[at + 2]);
-  if (high == '2' && low == 'e') return '.';
-  if (high == '2' && low == 'f') return '/';
-  if (high == '5' && low == 'c') return '\\';
-  if (high == '0' && low == '0') return 0;
-  return -1;
+/// What the "%xx" at `at` stands for, when it is a byte that could hide a dot segment, or NUL
+/// (kRefused).
+TargetByte decoded_byte(std::string_view path, size_t at) {
+  if (at + 2 >= path.size()) return TargetByte::kPercent;
+  const char high = path[at + 1];
+  const char low = to_lower(path[at + 2]);
+  if (high == '2' && low == 'e') return TargetByte::kDot;
+  if (high == '2' && low == 'f') return TargetByte::kSlash;
+  if (high == '5' && low == 'c') return TargetByte::kBackslash;
+  if (high == '0' && low == '0') return TargetByte::kRefused;
+  return TargetByte::kPercent;
 }
 
 /// No segment is `.` or `..` once dots and slashes are decoded for the test; no backslash, no %00.
@@ -51,30 +80,36 @@ bool valid_path(std::string_view path) {
   size_t others = 0;
   const auto segment_is_dots = [&] { return others == 0 && (dots == 1 || dots == 2); };
   for (size_t i = 0; i < path.size(); ++i) {
-    int c = static_cast<unsigned char>(path[i]);
-    if (c == '\\') return false;
-    if (c == '%') {
-      const int decoded = decoded_delimiter(path, i);
-      if (decoded == 0) return false;
-      if (decoded > 0) {
-        c = decoded;
-        i += 2;
-      }
+    TargetByte byte = target_byte(path[i]);
+    if (byte == TargetByte::kBackslash) return false;
+    if (byte == TargetByte::kPercent) {
+      byte = decoded_byte(path, i);
+      if (byte != TargetByte::kPercent) i += 2;
     }
-    if (c == '/' || c == '\\') {
-      if (segment_is_dots()) return false;
-      dots = others = 0;
-    } else if (c == '.') {
-      ++dots;
-    } else {
-      ++others;
+    switch (byte) {
+      case TargetByte::kRefused:
+        return false;
+      case TargetByte::kSlash:
+      case TargetByte::kBackslash:
+        if (segment_is_dots()) return false;
+        dots = others = 0;
+        break;
+      case TargetByte::kDot:
+        ++dots;
+        break;
+      default:
+        ++others;
     }
   }
   return !segment_is_dots();
 }
 
+std::string_view name_of(std::string_view parameter) {
+  return parameter.substr(0, parameter.find('='));
+}
+
 bool stripped(std::string_view parameter, const std::vector<std::string>& names) {
-  const std::string_view name = parameter.substr(0, parameter.find('='));
+  const std::string_view name = name_of(parameter);
   return std::any_of(names.begin(), names.end(), [&](std::string_view wanted) {
     if (wanted.ends_with('*')) return name.starts_with(wanted.substr(0, wanted.size() - 1));
     return name == wanted;
@@ -102,13 +137,16 @@ bool canonical_authority(std::string_view authority, std::string_view scheme, st
       host = authority.substr(0, colon);
       port = authority.substr(colon + 1);
     }
-    if (!std::all_of(host.begin(), host.end(), is_host_byte)) return false;
+    for (const char c : host) {
+      if (!kHostBytes[static_cast<unsigned char>(c)]) return false;
+    }
     if (host.size() > 1 && host.back() == '.') host.remove_suffix(1);
   }
-  if (host.empty() || host.size() > 253 || !valid_port(port)) return false;
-  for (const char c : host) out += lower(c);
-  const std::string_view default_port = scheme == "https" ? "443" : "80";
-  if (!port.empty() && port != default_port) out.append(":").append(port);
+  const std::optional<std::string_view> listed = significant_port(port, scheme);
+  if (host.empty() || host.size() > 253 || !listed) return false;
+  out.assign(host);
+  std::transform(out.begin(), out.end(), out.begin(), to_lower);
+  if (!listed->empty()) out.append(":").append(*listed);
   return true;
 }
 
@@ -119,11 +157,11 @@ std::string_view host_of(std::string_view canonical) {
 
 bool valid_target(std::string_view target) {
   if (target.empty() || target.front() != '/') return false;
-  for (const char c : target) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x21 || byte > 0x7e || c == '#') return false;
+  const size_t query = std::min(target.find('?'), target.size());
+  for (const char c : target.substr(query)) {
+    if (target_byte(c) == TargetByte::kRefused) return false;
   }
-  return valid_path(target.substr(0, target.find('?')));
+  return valid_path(target.substr(0, query));
 }
 
 std::string_view make_cache_key(std::string_view scheme, std::string_view site,
@@ -147,12 +185,13 @@ std::string_view make_variant_key(std::string_view url_key, uint64_t spec_id,
 }
 
 std::string_view normalize_query(std::string_view target, const QueryOptions& options,
-                                 std::string& out) {
+                                 QueryScratch& scratch) {
   const size_t question = target.find('?');
   if (question == std::string_view::npos) return target;
   if (options.ignore) return target.substr(0, question);
   if (!options.sort && options.strip.empty()) return target;
-  std::vector<std::string_view> parameters;
+  std::vector<std::string_view>& parameters = scratch.parameters;
+  parameters.clear();
   std::string_view rest = target.substr(question + 1);
   while (true) {
     const size_t ampersand = rest.find('&');
@@ -162,16 +201,16 @@ std::string_view normalize_query(std::string_view target, const QueryOptions& op
     rest.remove_prefix(ampersand + 1);
   }
   if (options.sort) {
-    std::stable_sort(parameters.begin(), parameters.end(),
-                     [](std::string_view a, std::string_view b) {
-                       return a.substr(0, a.find('=')) < b.substr(0, b.find('='));
-                     });
+    // Those of one name keep their order: they lie in it in memory.
+    std::sort(parameters.begin(), parameters.end(), [](std::string_view a, std::string_view b) {
+      return std::pair(name_of(a), a.data()) < std::pair(name_of(b), b.data());
+    });
   }
-  out.assign(target.substr(0, question));
+  scratch.text.assign(target.substr(0, question));
   for (size_t i = 0; i < parameters.size(); ++i) {
-    out.append(i == 0 ? "?" : "&").append(parameters[i]);
+    scratch.text.append(i == 0 ? "?" : "&").append(parameters[i]);
   }
-  return out;
+  return scratch.text;
 }
 
 }  // namespace perigee::http

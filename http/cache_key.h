@@ -14,8 +14,8 @@
 
 namespace perigee::http {
 
-/// Host rules (http-rules 1.12, 4.10): reg-name or IP literal, optional port. Lower case, default port and
-/// one trailing dot removed. False: not a valid Host.
+/// Host rules (http-rules 1.12, 4.10): reg-name or IP literal, optional port. Lower case, default
+/// port, a port's leading zeros and one trailing dot removed. False: not a valid Host.
 bool canonical_authority(std::string_view authority, std::string_view scheme, std::string& out);
 /// The host part of a canonical authority, without a port; brackets kept.
 std::string_view host_of(std::string_view canonical_authority);
@@ -36,8 +36,13 @@ struct QueryOptions {
   bool sort = false;                   ///< parameters by name, stable
   std::vector<std::string> strip;      ///< names to remove; a trailing `*` matches a prefix
 };
-/// The target to key and to forward; `target` itself when nothing changes, else `out`.
+/// Memory that is reused from request to request, so that a hit allocates nothing.
+struct QueryScratch {
+  std::string text;
+  std::vector<std::string_view> parameters;
+};
+/// The target to key and to forward: a part of `target`, or a view into `scratch`.
 std::string_view normalize_query(std::string_view target, const QueryOptions& options,
-                                 std::string& out);
+                                 QueryScratch& scratch);
 
 }  // namespace perigee::http

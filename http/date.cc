@@ -1,7 +1,9 @@
 #include "http/date.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <tuple>
 
 #include "http/headers.h"
 
@@ -145,11 +147,14 @@ std::optional<int64_t> parse_rfc850(std::string_view text, int64_t now_ms) {
   reader.expect(" ");
   const int64_t time = reader.time_of_day();
   reader.expect(" GMT");
-  const int64_t now_days = now_ms >= 0 ? now_ms / 86'400'000 : 0;
-  const int64_t now_year = civil_from_days(now_days).year;
-  int64_t year = now_year - now_year % 100 + two_digits;
+  const int64_t now_s = std::max<int64_t>(now_ms / 1000, 0);
+  const Civil now = civil_from_days(now_s / 86400);
+  int64_t year = now.year - now.year % 100 + two_digits;
   // More than 50 years ahead is the past century (RFC 9110 §5.6.7).
-  if (year > now_year + 50) year -= 100;
+  if (std::tuple(year - 50, month, day, time) >
+      std::tuple(now.year, now.month, now.day, now_s % 86400)) {
+    year -= 100;
+  }
   return combine(reader, year, month, day, time);
 }
 

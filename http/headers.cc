@@ -80,14 +80,12 @@ constexpr KnownName kKnown[] = {
 };
 constexpr size_t kKnownCount = std::size(kKnown);
 
-constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
 constexpr size_t kBuckets = 512;
 
 constexpr size_t bucket_of(std::string_view name) {
-  const auto first = static_cast<unsigned char>(lower(name.front()));
-  const auto middle = static_cast<unsigned char>(lower(name[name.size() / 2]));
-  const auto last = static_cast<unsigned char>(lower(name.back()));
+  const auto first = static_cast<unsigned char>(to_lower(name.front()));
+  const auto middle = static_cast<unsigned char>(to_lower(name[name.size() / 2]));
+  const auto last = static_cast<unsigned char>(to_lower(name.back()));
   return (name.size() * 31 + first * 7 + middle * 13 + last * 3) % kBuckets;
 }
 
@@ -126,7 +124,7 @@ constexpr std::array<bool, 256> kTokenBytes = make_token_bytes();
 bool iequals(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   for (size_t i = 0; i < a.size(); ++i) {
-    if (lower(a[i]) != lower(b[i])) return false;
+    if (to_lower(a[i]) != to_lower(b[i])) return false;
   }
   return true;
 }
@@ -201,22 +199,25 @@ bool is_field_value(std::string_view text) {
   return true;
 }
 
+size_t ListCursor::end_of_quoted(size_t begin) const {
+  for (size_t i = begin + 1; i < rest_.size(); ++i) {
+    if (rest_[i] == '"') return i;
+    if (rest_[i] == '\\') ++i;
+  }
+  return std::string_view::npos;
+}
+
 std::optional<std::string_view> ListCursor::next() {
   while (!rest_.empty()) {
-    bool quoted = false;
-    size_t end = 0;
-    for (; end < rest_.size(); ++end) {
-      const char c = rest_[end];
-      if (quoted && c == '\\' && end + 1 < rest_.size()) {
-        ++end;
-      } else if (c == '"') {
-        quoted = !quoted;
-      } else if (c == ',' && !quoted) {
-        break;
-      }
+    size_t end = rest_.find_first_of(",\"");
+    while (end != std::string_view::npos && rest_[end] == '"') {
+      const size_t closing = quotes_ ? end_of_quoted(end) : std::string_view::npos;
+      // No later one can be closed either: looked for once.
+      quotes_ = closing != std::string_view::npos;
+      end = rest_.find_first_of(quotes_ ? ",\"" : ",", (quotes_ ? closing : end) + 1);
     }
     const std::string_view member = trim_ows(rest_.substr(0, end));
-    rest_.remove_prefix(end < rest_.size() ? end + 1 : end);
+    rest_.remove_prefix(end == std::string_view::npos ? rest_.size() : end + 1);
     if (!member.empty()) return member;
   }
   return std::nullopt;

@@ -63,6 +63,8 @@ class HeaderList {
   size_t size_ = 0;
 };
 
+/// ASCII letters in lower case, every other byte as it is.
+constexpr char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 /// ASCII case-insensitive equality.
 bool iequals(std::string_view a, std::string_view b);
 /// Without leading and trailing SP and HTAB.
@@ -72,15 +74,19 @@ bool is_token(std::string_view text);
 /// RFC 9110 §5.5 field-value bytes: HTAB, SP, VCHAR, obs-text.
 bool is_field_value(std::string_view text);
 
-/// Walks the members of a comma-separated list (RFC 9110 §5.6.1), quoted strings respected, empty members
-/// skipped, surrounding whitespace removed. Usage: `ListCursor cursor(value); while (auto m = cursor.next())`.
+/// Walks the members of a comma-separated list (RFC 9110 §5.6.1): quoted strings respected, empty
+/// members skipped, surrounding whitespace removed. A quote that is never closed opens nothing, so
+/// that it hides no member behind it. Usage: `ListCursor cursor(value); while (auto m = cursor.next())`.
 class ListCursor {
  public:
   explicit ListCursor(std::string_view value) : rest_(value) {}
   std::optional<std::string_view> next();
 
  private:
+  size_t end_of_quoted(size_t begin) const;
+
   std::string_view rest_;
+  bool quotes_ = true;  ///< quotes can still be closed
 };
 
 }  // namespace perigee::http

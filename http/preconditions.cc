@@ -5,8 +5,14 @@
 namespace perigee::http {
 namespace {
 
+/// A quoted tag, without what makes it weak.
+bool is_quoted(std::string_view tag) {
+  return tag.size() >= 2 && tag.find('"', 1) == tag.size() - 1 && tag.front() == '"';
+}
+
+/// What weak comparison looks at: a tag that does not parse is taken whole.
 std::string_view opaque(std::string_view tag) {
-  return tag.starts_with("W/") ? tag.substr(2) : tag;
+  return tag.starts_with("W/") && is_quoted(tag.substr(2)) ? tag.substr(2) : tag;
 }
 
 /// The next member of a list of entity-tags, in which a backslash escapes nothing. Empty: the end.
@@ -42,9 +48,11 @@ bool any_tag(const HeaderList& fields, FieldName name, std::string_view stored, 
   return false;
 }
 
+/// Of a field with one line; anything else is no date (RFC 9110 §13.1.3).
 std::optional<int64_t> date_of(const HeaderList& fields, FieldName name, int64_t now_ms) {
   const Field* field = fields.find(name);
-  return field != nullptr ? parse_date(field->value, now_ms) : std::nullopt;
+  if (field == nullptr || fields.count(name) != 1) return std::nullopt;
+  return parse_date(field->value, now_ms);
 }
 
 }  // namespace
@@ -54,7 +62,7 @@ bool weakly_equal(std::string_view a, std::string_view b) {
 }
 
 bool strongly_equal(std::string_view a, std::string_view b) {
-  return a == b && !a.starts_with("W/") && a.size() >= 2 && a.front() == '"' && a.back() == '"';
+  return a == b && is_quoted(a);
 }
 
 Precondition evaluate(const StoredResponse& stored, const RequestHead& request) {
@@ -75,7 +83,9 @@ Precondition evaluate(const StoredResponse& stored, const RequestHead& request) 
     return match ? Precondition::kNotModified : Precondition::kNone;
   }
   if (const auto since = date_of(fields, FieldName::kIfModifiedSince, now_ms)) {
-    if (modified_ms >= 0 && modified_ms <= *since) return Precondition::kNotModified;
+    // Without Last-Modified its Date stands in (RFC 9111 §4.3.2).
+    const int64_t changed_ms = stored.last_modified.empty() ? stored.date_ms : modified_ms;
+    if (changed_ms >= 0 && changed_ms <= *since) return Precondition::kNotModified;
   }
   return Precondition::kNone;
 }
@@ -88,6 +98,7 @@ bool is_conditional_on_origin(const RequestHead& request) {
 bool if_range_holds(const StoredResponse& stored, const RequestHead& request) {
   const Field* condition = request.fields.find(FieldName::kIfRange);
   if (condition == nullptr) return true;
+  if (request.fields.count(FieldName::kIfRange) != 1) return false;
   if (strongly_equal(condition->value, stored.etag)) return true;
   return !stored.last_modified.empty() && condition->value == stored.last_modified &&
          stored.last_modified_ms >= 0 && stored.date_ms - stored.last_modified_ms >= 1000;

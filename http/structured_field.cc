@@ -1,5 +1,7 @@
 #include "http/structured_field.h"
 
+#include <algorithm>
+
 namespace perigee::http {
 namespace {
 
@@ -15,6 +17,40 @@ bool is_token_byte(char c) {
 }
 bool is_base64_byte(char c) {
   return is_alpha(c) || is_digit(c) || c == '+' || c == '/' || c == '=';
+}
+
+/// Whether bytes that come one by one are UTF-8 (RFC 3629): no surrogates, nothing overlong.
+class Utf8Check {
+ public:
+  /// False: it cannot be UTF-8 any more.
+  bool add(uint8_t byte) {
+    if (left_ > 0) {
+      const bool fits = byte >= least_ && byte <= most_;
+      --left_;
+      least_ = 0x80;
+      most_ = 0xbf;
+      return fits;
+    }
+    if (byte < 0x80) return true;
+    left_ = byte >= 0xf0 ? 3 : byte >= 0xe0 ? 2 : 1;
+    if (byte == 0xe0) least_ = 0xa0;
+    if (byte == 0xed) most_ = 0x9f;
+    if (byte == 0xf0) least_ = 0x90;
+    if (byte == 0xf4) most_ = 0x8f;
+    return byte >= 0xc2 && byte <= 0xf4;
+  }
+  bool whole() const { return left_ == 0; }
+
+ private:
+  int left_ = 0;
+  uint8_t least_ = 0x80;
+  uint8_t most_ = 0xbf;
+};
+
+/// Lower case only (RFC 9651 §4.2.10); -1: not a digit.
+int hex_value(char c) {
+  if (is_digit(c)) return c - '0';
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /// Recursive descent over one line (RFC 9651 §4.2); every function is false at the first mistake.
@@ -167,7 +203,8 @@ class Parser {
     if (padding != std::string_view::npos && text.find_first_not_of('=', padding) != text.npos) {
       return false;
     }
-    return take(':');
+    // Missing padding is made up for; one digit alone is no byte.
+    return std::min(padding, text.size()) % 4 != 1 && take(':');
   }
   bool date() {
     take('@');
@@ -177,17 +214,24 @@ class Parser {
   bool display_string() {
     take('%');
     if (!take('"')) return false;
-    const auto is_hex = [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); };
+    Utf8Check utf8;
     for (size_t i = 0; i < rest_.size(); ++i) {
       const char c = rest_[i];
       if (c == '"') {
         rest_.remove_prefix(i + 1);
-        return true;
+        return utf8.whole();
       }
       if (c < 0x20 || c > 0x7e) return false;
-      if (c != '%') continue;
-      if (i + 2 >= rest_.size() || !is_hex(rest_[i + 1]) || !is_hex(rest_[i + 2])) return false;
-      i += 2;
+      int byte = c;
+      if (c == '%') {
+        if (i + 2 >= rest_.size()) return false;
+        const int high = hex_value(rest_[i + 1]);
+        const int low = hex_value(rest_[i + 2]);
+        if (high < 0 || low < 0) return false;
+        byte = high * 16 + low;
+        i += 2;
+      }
+      if (!utf8.add(static_cast<uint8_t>(byte))) return false;
     }
     return false;
   }

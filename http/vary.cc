@@ -1,6 +1,7 @@
 #include "http/vary.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "base/limits.h"
@@ -9,8 +10,6 @@ namespace perigee::http {
 namespace {
 
 constexpr uint32_t kAbsent = UINT32_MAX;
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 template <typename Integer>
 void append_integer(std::string& out, Integer value) {
@@ -38,63 +37,103 @@ bool compares_bytes(FieldName token) {
          token == FieldName::kUserAgent;
 }
 
-/// Thousandths; 1000 when there is no weight, or none that parses.
-int weight_of(std::string_view member) {
-  size_t at = member.find(';');
-  while (at != std::string_view::npos) {
-    const std::string_view parameter = trim_ows(member.substr(at + 1));
-    if (parameter.size() >= 3 && lower(parameter[0]) == 'q' && parameter[1] == '=') {
-      int weight = 0;
-      int scale = 1000;
-      for (const char c : parameter.substr(2)) {
-        if (c == '.') continue;
-        if (c < '0' || c > '9') break;
-        weight += (c - '0') * scale;
-        scale /= 10;
-      }
-      return weight;
-    }
-    at = member.find(';', at + 1);
-  }
-  return 1000;
-}
+/// Stands between members and lines: no field value can hold it, so no value can imitate another.
+constexpr char kSeparator = '\n';
+/// A list with more members keeps its order.
+constexpr size_t kSortedMembers = 32;
 
-void append_members(const HeaderList& fields, std::string_view name, FieldName token,
-                    std::string& out) {
-  std::vector<std::string_view> members;
+/// One member of a negotiation field, read byte by byte without the whitespace that means nothing:
+/// around a semicolon, outside quotes.
+class MemberReader {
+ public:
+  MemberReader(std::string_view member, bool fold) : rest_(member), fold_(fold) {}
+  /// -1: the end.
+  int next() {
+    if (!quoted_) skip_whitespace();
+    if (rest_.empty()) return -1;
+    const char c = rest_.front();
+    rest_.remove_prefix(1);
+    if (escaped_) {
+      escaped_ = false;
+    } else if (c == '"') {
+      quoted_ = !quoted_;
+    } else if (c == '\\') {
+      escaped_ = quoted_;
+    }
+    after_semicolon_ = c == ';' && !quoted_;
+    return static_cast<unsigned char>(fold_ && !quoted_ ? to_lower(c) : c);
+  }
+
+ private:
+  void skip_whitespace() {
+    const size_t n = std::min(rest_.find_first_not_of(" \t"), rest_.size());
+    if (n > 0 && (after_semicolon_ || n == rest_.size() || rest_[n] == ';')) rest_.remove_prefix(n);
+  }
+
+  std::string_view rest_;
+  const bool fold_;
+  bool quoted_ = false;
+  bool escaped_ = false;
+  bool after_semicolon_ = false;
+};
+
+/// Calls `take` with each member of each line of that name.
+template <typename Take>
+void for_each_member(const HeaderList& fields, std::string_view name, Take take) {
   for (const Field& field : fields) {
     if (!iequals(field.name, name)) continue;
     ListCursor cursor(field.value);
-    while (const auto member = cursor.next()) members.push_back(*member);
-  }
-  const bool negotiated = is_negotiated(token);
-  if (negotiated) {
-    std::stable_sort(members.begin(), members.end(), [](std::string_view a, std::string_view b) {
-      const int weight_a = weight_of(a);
-      const int weight_b = weight_of(b);
-      if (weight_a != weight_b) return weight_a > weight_b;
-      return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(),
-                                          [](char x, char y) { return lower(x) < lower(y); });
-    });
-  }
-  const bool fold = negotiated && token != FieldName::kAccept;
-  for (size_t i = 0; i < members.size(); ++i) {
-    if (i > 0) out += ',';
-    for (const char c : members[i]) {
-      if (negotiated && (c == ' ' || c == '\t')) continue;
-      out += fold ? lower(c) : c;
-    }
+    while (const auto member = cursor.next()) take(*member);
   }
 }
 
-void append_bytes(const HeaderList& fields, std::string_view name, std::string& out) {
-  bool first = true;
+/// The members in one order, whatever their weights: which one is preferred is said by the weights
+/// alone, so lists with the same members ask for the same.
+void append_negotiated(const HeaderList& fields, std::string_view name, bool fold,
+                       std::string& out) {
+  std::array<std::string_view, kSortedMembers> members;
+  size_t count = 0;
+  for_each_member(fields, name, [&](std::string_view member) {
+    if (count < members.size()) members[count] = member;
+    ++count;
+  });
+  const auto append = [&](std::string_view member) {
+    MemberReader reader(member, fold);
+    for (int c = reader.next(); c >= 0; c = reader.next()) out += static_cast<char>(c);
+    out += kSeparator;
+  };
+  if (count > members.size()) return for_each_member(fields, name, append);
+  const auto before = [&](std::string_view a, std::string_view b) {
+    MemberReader reader_a(a, fold);
+    MemberReader reader_b(b, fold);
+    while (true) {
+      const int byte_a = reader_a.next();
+      const int byte_b = reader_b.next();
+      if (byte_a != byte_b || byte_a < 0) return byte_a < byte_b;
+    }
+  };
+  std::sort(members.begin(), members.begin() + count, before);
+  std::for_each(members.begin(), members.begin() + count, append);
+}
+
+void append_members(const HeaderList& fields, std::string_view name, std::string& out) {
+  for_each_member(fields, name,
+                  [&](std::string_view member) { out.append(member) += kSeparator; });
+}
+
+void append_lines(const HeaderList& fields, std::string_view name, std::string& out) {
   for (const Field& field : fields) {
-    if (!iequals(field.name, name)) continue;
-    if (!first) out += ", ";
-    first = false;
-    out.append(field.value);
+    if (iequals(field.name, name)) out.append(field.value) += kSeparator;
   }
+}
+
+void append_values(const HeaderList& fields, std::string_view name, std::string& out) {
+  const FieldName token = field_name(name);
+  if (compares_bytes(token)) return append_lines(fields, name, out);
+  if (is_negotiated(token)) {
+    return append_negotiated(fields, name, token != FieldName::kAccept, out);
+  }
+  append_members(fields, name, out);
 }
 
 }  // namespace
@@ -106,10 +145,11 @@ std::optional<std::vector<std::string>> vary_names(const HeaderList& fields,
     if (field.token != FieldName::kVary) continue;
     ListCursor cursor(field.value);
     while (const auto member = cursor.next()) {
-      if (*member == "*") return std::nullopt;
+      // What is no name could be a `*` that somebody mangled.
+      if (*member == "*" || !is_token(*member)) return std::nullopt;
       if (accept_encoding_constant && iequals(*member, "Accept-Encoding")) continue;
       std::string name(*member);
-      std::transform(name.begin(), name.end(), name.begin(), lower);
+      std::transform(name.begin(), name.end(), name.begin(), to_lower);
       names.push_back(std::move(name));
     }
   }
@@ -152,12 +192,7 @@ void append_selected(const VarySpec& spec, const HeaderList& request_fields, std
     }
     const size_t at = out.size();
     append_integer(out, uint32_t{0});
-    const FieldName token = field_name(name);
-    if (compares_bytes(token)) {
-      append_bytes(request_fields, name, out);
-    } else {
-      append_members(request_fields, name, token, out);
-    }
+    append_values(request_fields, name, out);
     const auto size = static_cast<uint32_t>(out.size() - at - sizeof(uint32_t));
     std::memcpy(out.data() + at, &size, sizeof size);
   }

@@ -12,7 +12,8 @@
 
 namespace perigee::http {
 
-/// The names of a response's Vary lines, lower case, sorted, each once. nullopt: `*` stands among them.
+/// The names of a response's Vary lines, lower case, sorted, each once. nullopt: `*` or what is no
+/// name stands among them, or more than 32 names, so that it answers no other request.
 /// Accept-Encoding is left out where the site sends a constant one (it selects nothing then).
 std::optional<std::vector<std::string>> vary_names(const HeaderList& fields,
                                                    bool accept_encoding_constant);
@@ -23,11 +24,12 @@ struct VarySpec {
   std::vector<std::string_view> names;  ///< views into the encoded bytes
 };
 std::string encode_vary_spec(uint64_t id, const std::vector<std::string>& names);
-/// nullopt: not a spec. At most 32 names; `out` is reused to save allocations.
+/// False: not a spec. At most 32 names; `out` is reused to save allocations.
 bool decode_vary_spec(std::string_view bytes, VarySpec& out);
 
-/// The values that `request` selects with, normalised (http-rules 2.7), absent apart from empty, each with
-/// its length before it. Appends to `out`.
+/// The values that a request selects with, normalised (http-rules 2.7), absent apart from empty, each
+/// with its length before it: equal texts are equal selections. Appends to `out`, allocates nothing
+/// else.
 void append_selected(const VarySpec& spec, const HeaderList& request_fields, std::string& out);
 
 }  // namespace perigee::http
