@@ -172,7 +172,7 @@ void Connection::update_deadline(Tick now) {
     if (stall_check_ == kNone) {
       stall_check_ = now + limits::kStallCheckMs;
       stall_since_ = rate_since_ = now;
-      stall_progress_ = rate_progress_ = out_.total_taken();
+      stall_progress_ = rate_progress_ = acknowledged();
     }
     due = std::min(due, stall_check_);
   }
@@ -192,11 +192,15 @@ void Connection::on_deadline() {
   wake();
 }
 
-bool Connection::stalled(Tick now) {
-  // What the peer acknowledged is progress; write readiness comes far too late on a slow line.
+uint64_t Connection::acknowledged() const {
   const uint64_t taken = out_.total_taken();
   const uint64_t unacked = channel_->unacked();
-  const uint64_t progress = taken > unacked ? taken - unacked : 0;
+  return taken > unacked ? taken - unacked : 0;
+}
+
+bool Connection::stalled(Tick now) {
+  // What the peer acknowledged is progress; write readiness comes far too late on a slow line.
+  const uint64_t progress = acknowledged();
   if (progress > stall_progress_) {
     stall_progress_ = progress;
     stall_since_ = now;

@@ -1,7 +1,7 @@
 // One client connection: moves bytes between its channel and its codec, and knows when to stop.
 //
-// It is entered from the run list only. It knows no HTTP: what bytes mean is the codec's, what is answered
-// is the flow's. An idle connection holds no buffers.
+// It is entered from the run list only. It knows no HTTP: what bytes mean is the codec's, what is
+// answered is the flow's. An idle connection holds no buffers.
 #pragma once
 
 #include <cstddef>
@@ -60,6 +60,8 @@ class Connection final : public Runnable, private base::ChannelUser {
   void linger(base::Tick now);
   void update_interest();
   void update_deadline(base::Tick now);
+  /// Bytes that the peer has taken. A system call: asked when it blocks and when a check is due.
+  uint64_t acknowledged() const;
   bool stalled(base::Tick now);
   void end();
   std::span<const std::byte> spilled() const {
@@ -75,12 +77,12 @@ class Connection final : public Runnable, private base::ChannelUser {
   size_t spill_begin_ = 0;
   size_t lingered_bytes_ = 0;
   base::Tick linger_until_{-1};
-  base::Tick stall_check_{-1};    ///< when progress is looked at next; -1: nothing to send
-  base::Tick stall_since_{-1};    ///< the last time progress was seen
-  base::Tick rate_since_{-1};     ///< the window of the minimum rate
+  base::Tick stall_check_{-1};  ///< when progress is looked at next; -1: nothing to send
+  base::Tick stall_since_{-1};  ///< the last time progress was seen
+  base::Tick rate_since_{-1};   ///< the window of the minimum rate
   uint64_t stall_progress_ = 0;
   uint64_t rate_progress_ = 0;
-  bool readable_ = true;          ///< a fresh connection has its first bytes (TCP_DEFER_ACCEPT)
+  bool readable_ = true;  ///< a fresh connection has its first bytes (TCP_DEFER_ACCEPT)
   bool writable_ = true;
   bool peer_ended_ = false;
   bool finished_ = false;

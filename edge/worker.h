@@ -30,6 +30,7 @@ class Worker final : private ConnectionOwner {
   void drain(base::Tick deadline);
   /// Cuts every connection and cancels fills, at once.
   void stop();
+  size_t connections() const { return connections_.size(); }
   /// No connection is left.
   bool idle() const { return connections_.empty(); }
   /// Called once when a draining worker has become idle.

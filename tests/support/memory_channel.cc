@@ -89,6 +89,12 @@ void MemoryChannel::abort() {
 
 std::string MemoryChannel::read() { return std::exchange(in().bytes, {}); }
 
+std::string MemoryChannel::read_some(size_t most) {
+  std::string taken = in().bytes.substr(0, most);
+  in().bytes.erase(0, taken.size());
+  return taken;
+}
+
 MemoryPipe make_memory_pipe(FakeEnv& env, PipeRules rules) {
   auto link = std::make_shared<MemoryChannel::Link>();
   link->directions[0].rules = rules;

@@ -53,6 +53,8 @@ class MemoryChannel : public base::Channel, private Pollable {
   void write(std::string_view text) { out().bytes += text; }
   /// Takes all that has arrived.
   std::string read();
+  /// Takes at most so much, as a slow reader does.
+  std::string read_some(size_t most);
   /// What has arrived, left there.
   std::string_view arrived() const { return in().bytes; }
   bool saw_fin() const { return in().finished; }

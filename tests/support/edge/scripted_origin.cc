@@ -128,7 +128,17 @@ void ScriptedOrigin::release() {
 void ScriptedOrigin::send(std::string_view bytes) { last_->channel().write(bytes); }
 void ScriptedOrigin::finish() { last_->channel().finish(); }
 void ScriptedOrigin::reset() { last_->channel().abort(); }
-bool ScriptedOrigin::connection_open() const { return last_ != nullptr && last_->open; }
+
+void ScriptedOrigin::finish_all() {
+  for (const auto& caller : callers_) {
+    if (caller->open) caller->channel().finish();
+  }
+}
+
+size_t ScriptedOrigin::open_connections() const {
+  return static_cast<size_t>(std::count_if(callers_.begin(), callers_.end(),
+                                           [](const auto& caller) { return caller->open; }));
+}
 
 size_t ScriptedOrigin::asked_for(std::string_view target) const {
   return static_cast<size_t>(std::count_if(asked.begin(), asked.end(),

@@ -78,7 +78,9 @@ class ScriptedOrigin {
   void send(std::string_view bytes);
   void finish();
   void reset();
-  bool connection_open() const;
+  /// Ends every connection that is open.
+  void finish_all();
+  size_t open_connections() const;
 
   std::vector<Asked> asked;
   size_t asked_for(std::string_view target) const;

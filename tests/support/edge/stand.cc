@@ -107,6 +107,15 @@ uint64_t Stand::pins(std::string_view target) {
   return (found.pin.word()->life_pins.load() & UINT32_MAX) - 1;
 }
 
+void Stand::damage(std::string_view bytes) {
+  std::fstream file(folder_ + "/store", std::ios::in | std::ios::out | std::ios::binary);
+  const std::string content((std::istreambuf_iterator<char>(file)), {});
+  for (size_t at = content.find(bytes); at != std::string::npos; at = content.find(bytes, at + 1)) {
+    file.seekp(static_cast<std::streamoff>(at));
+    file << std::string(bytes.size(), '?');
+  }
+}
+
 void Stand::poison(std::string_view target) {
   const cache_store::Found found = stored(target);
   CHECK(found.pin);

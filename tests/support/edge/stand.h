@@ -116,6 +116,10 @@ class Stand : private cache_store::StoreObserver {
   cache_store::Found stored(std::string_view target);
   /// Readers that hold the slab of that record, beside this call.
   uint64_t pins(std::string_view target);
+  /// Connections of clients.
+  size_t connections() const { return worker->connections(); }
+  /// Writes over every place of the store's file where these bytes stand.
+  void damage(std::string_view bytes);
   /// Marks the slab of that record as holding a bad page.
   void poison(std::string_view target);
   /// Timers that stand without any request in flight.
