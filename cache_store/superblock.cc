@@ -46,14 +46,16 @@ bool is_known(const format::Superblock& block) {
          is_journal_size(block.journal_bytes) && block.journal_half <= 1;
 }
 
-Superblocks read_superblocks(StoreIo& io) {
+Superblocks read_superblocks(StoreIo& io, uint64_t file_size) {
   Superblocks result;
   for (const uint64_t offset : {format::kSuperblockA, format::kSuperblockB}) {
     format::Superblock block{};
-    const Status read = io.pread(offset, writable_bytes_of(block));
+    // What lies behind the end of a short file is blank; what lies before it may be somebody's.
+    const uint64_t there = file_size > offset ? file_size - offset : 0;
+    const Status read = io.pread(
+        offset, writable_bytes_of(block).first(std::min<uint64_t>(there, sizeof block)));
     if (!read.ok()) {
-      // A file that ends before is blank there; one that cannot be read may hold anything.
-      if (read.error().os_error != 0) result.unreadable = read;
+      result.unreadable = read;
       continue;
     }
     result.blank = result.blank && block.magic == 0;
@@ -109,7 +111,7 @@ Status StoreCore::adopt_or_create(const FileFacts& facts) {
   const base::Result<Geometry> wanted = choose_geometry(options_);
   if (!wanted.ok()) return wanted.error();
   if (facts.size == 0) return create(facts, *wanted);
-  const Superblocks found = read_superblocks(io_);
+  const Superblocks found = read_superblocks(io_, facts.size);
   if (found.newest) {
     const Status adopted = adopt(*found.newest);
     const bool too_small = !adopted.ok() && adopted.error().code == ErrorCode::kInvalid;

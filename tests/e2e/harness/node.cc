@@ -9,6 +9,8 @@
 
 namespace perigee::e2e {
 
+std::string binary() { return PERIGEE_BINARY; }
+
 uint16_t port_in(const std::string& output) {
   constexpr std::string_view kBefore = "listening on http://";
   const size_t at = output.find(kBefore);
@@ -34,7 +36,7 @@ std::string Node::url(const std::string& target) const {
 }
 
 void Node::start() {
-  std::vector<std::string> arguments = {PERIGEE_BINARY};
+  std::vector<std::string> arguments = {binary()};
   if (options_.config.empty()) {
     arguments.insert(arguments.end(), {"--origin", options_.origin});
   } else {

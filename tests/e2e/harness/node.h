@@ -11,6 +11,9 @@
 
 namespace perigee::e2e {
 
+/// The path of the binary under test.
+std::string binary();
+
 struct NodeOptions {
   std::string origin;  ///< for --origin, or
   std::string config;  ///< the text of a configuration file

@@ -1,0 +1,168 @@
+// A node's life as its owner sees it: start, kill, restart, drain, and what keeps it from starting.
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "tests/e2e/harness/site.h"
+
+namespace perigee::e2e {
+namespace {
+
+using Lifecycle = SiteTest;
+
+/// Runs the binary to its end.
+Finished perigee(std::vector<std::string> arguments,
+                 std::vector<std::pair<int, rlim_t>> limits = {}) {
+  arguments.insert(arguments.begin(), binary());
+  return run({.arguments = std::move(arguments), .limits = std::move(limits)});
+}
+
+TEST_F(Lifecycle, AfterKillMinusNineTheFirstRequestOfACachedPageIsAHit) {
+  origin.reply("/a", {.fields = {max_age(600)}, .body = tools::pattern_body(50'000)});
+  hit("/a");
+  for (int round = 0; round < 3; ++round) {
+    node.kill();
+    node.start();
+    get("/a").expect(200).expect_body(tools::pattern_body(50'000)).expect_cache("hit");
+  }
+  EXPECT_EQ(origin.count("/a"), 1u);
+}
+
+TEST_F(Lifecycle, AnOrderlyStopKeepsEverythingToo) {
+  origin.reply("/a", {.fields = {max_age(600)}, .body = "one"});
+  hit("/a");
+  EXPECT_EQ(node.stop(), 0);
+  node.start();
+  get("/a").expect(200).expect_body("one").expect_cache("hit");
+}
+
+TEST_F(Lifecycle, CachedPagesStayUpWhenTheOriginIsDown) {
+  origin.reply("/a", {.fields = {max_age(600)}, .body = "one"});
+  hit("/a");
+  origin.refuse();
+  origin.drop_connections(true);
+  for (int round = 0; round < 20; ++round) get("/a").expect(200).expect_cache("hit");
+  get("/b").expect(502);
+}
+
+TEST_F(Lifecycle, SigtermLetsTheResponseInFlightFinish) {
+  origin.reply("/slow", {.fields = {max_age(60)}, .body = "late"});
+  origin.hold("/slow");
+  Client waiting(node.port());
+  waiting.send(waiting.bytes("GET", "/slow"));
+  Client idle(node.port());
+  idle.get("/other").expect(200);
+  ASSERT_TRUE(origin.wait_for("/slow", 1));
+  node.process().signal(SIGTERM);
+  // What is idle ends at once, what is in flight is waited for.
+  EXPECT_EQ(idle.end(), State::kNone);
+  EXPECT_TRUE(node.process().running());
+  origin.release("/slow");
+  waiting.read().expect(200).expect_body("late").expect_field("Connection", "close");
+  EXPECT_EQ(node.process().wait(), 0) << node.output();
+}
+
+TEST_F(Lifecycle, ADrainIsBounded) {
+  Node bounded(
+      {.config = "[server]\ndrain_timeout = \"200ms\"\n[[site]]\ndefault = true\norigin = \"" +
+                 origin.url() + "\"\n"});
+  origin.hold("/slow");
+  Client waiting(bounded.port());
+  waiting.send(waiting.bytes("GET", "/slow"));
+  ASSERT_TRUE(origin.wait_for("/slow", 1));
+  bounded.process().signal(SIGTERM);
+  EXPECT_EQ(bounded.process().wait(), 0) << bounded.output();
+  EXPECT_NE(waiting.read().state, State::kWhole);
+}
+
+TEST_F(Lifecycle, ASecondSignalStopsAtOnce) {
+  origin.hold("/slow");
+  Client waiting(node.port());
+  waiting.send(waiting.bytes("GET", "/slow"));
+  ASSERT_TRUE(origin.wait_for("/slow", 1));
+  node.process().signal(SIGINT);
+  ASSERT_TRUE(eventually([&] { return node.output().find("second signal") != std::string::npos; }));
+  node.process().signal(SIGINT);
+  EXPECT_EQ(node.process().wait(), 0) << node.output();
+  EXPECT_NE(waiting.read().state, State::kWhole);
+}
+
+TEST_F(Lifecycle, ASecondOneOnThePortIsRefusedByName) {
+  TempFolder folder;
+  const std::string address = "127.0.0.1:" + std::to_string(node.port());
+  const Finished second =
+      perigee({"--origin", origin.url(), "--listen", address, "--store", folder.file("store")});
+  EXPECT_EQ(second.exit, 1);
+  EXPECT_NE(second.err.find("cannot listen on " + address), std::string::npos) << second.err;
+  get("/a").expect(200);
+}
+
+TEST_F(Lifecycle, ASecondOneOnTheStoreIsRefusedByName) {
+  const Finished second =
+      perigee({"--origin", origin.url(), "--listen", "127.0.0.1:0", "--store", node.store()});
+  EXPECT_EQ(second.exit, 1);
+  EXPECT_NE(second.err.find(node.store()), std::string::npos) << second.err;
+  get("/a").expect(200);
+}
+
+TEST_F(Lifecycle, ADamagedStoreStartsAllTheSame) {
+  origin.reply("/a", {.fields = {max_age(600)}, .body = "one"});
+  const uintmax_t size = std::filesystem::file_size(node.store());
+  for (const uintmax_t left : {uintmax_t{0}, uintmax_t{100}, size / 2}) {
+    hit("/a");
+    node.kill();
+    std::filesystem::resize_file(node.store(), left);
+    node.start();
+    hit("/a").expect_body("one");
+  }
+  node.kill();
+  {
+    std::fstream file(node.store(), std::ios::binary | std::ios::in | std::ios::out);
+    for (uintmax_t at = 0; at < size; at += 1000) file.seekp(static_cast<long>(at)).put('#');
+  }
+  node.start();
+  hit("/a").expect_body("one");
+}
+
+TEST_F(Lifecycle, SomebodysFileIsNeverTakenForAStore) {
+  TempFolder folder;
+  for (const std::string& content : {std::string("short\n"), tools::pattern_body(1 << 20)}) {
+    const std::string file = folder.write("notes.txt", content);
+    const Finished done =
+        perigee({"--origin", origin.url(), "--listen", "127.0.0.1:0", "--store", file});
+    EXPECT_NE(done.exit, 0);
+    EXPECT_NE(done.err.find(file), std::string::npos) << done.err;
+    EXPECT_TRUE(read_file(file) == content);
+  }
+}
+
+TEST_F(Lifecycle, AFullDiskIsAClearError) {
+  TempFolder folder;
+  const std::string store = folder.file("store");
+  const Finished done =
+      perigee({"--origin", origin.url(), "--listen", "127.0.0.1:0", "--store", store},
+              {{RLIMIT_FSIZE, 1 << 20}});
+  EXPECT_EQ(done.exit, 1);
+  EXPECT_NE(done.err.find(store), std::string::npos) << done.err;
+  EXPECT_NE(done.err.find("allocated"), std::string::npos) << done.err;
+}
+
+TEST_F(Lifecycle, RunningOutOfDescriptorsHeals) {
+  origin.reply("/a", {.fields = {max_age(600)}, .body = "one"});
+  Node narrow({.origin = origin.url(), .workers = 1, .limits = {{RLIMIT_NOFILE, 256}}});
+  Client first(narrow.port());
+  first.get("/a").expect(200);
+  {
+    std::vector<Client> many;
+    for (int i = 0; i < 400; ++i) many.emplace_back(narrow.port()).send("GET");
+    // Whoever was accepted is served on; the rest wait in the kernel's queue.
+    first.get("/a").expect(200).expect_body("one");
+  }
+  Client(narrow.port()).get("/a").expect(200).expect_body("one");
+  first.get("/b").expect(200);
+}
+
+}  // namespace
+}  // namespace perigee::e2e
