@@ -52,7 +52,10 @@ Fate fate_of(const std::vector<PurgeJournal::Entry>& purges, const format::Table
   Fate fate;
   for (; purge != purges.end() && purge->digest == first.digest; ++purge) {
     if (!purge->soft) fate.gone = true;
-    if (fate.stale_since_ms == 0) fate.stale_since_ms = std::max<int64_t>(purge->time_ms, 1);
+    // A record is stale since the first; of a Vary spec the last says which variants are stale.
+    if (fate.stale_since_ms == 0 || record.slot == kVarySlot) {
+      fate.stale_since_ms = std::max<int64_t>(purge->time_ms, 1);
+    }
   }
   return fate;
 }

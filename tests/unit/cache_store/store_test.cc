@@ -210,6 +210,19 @@ TEST_F(StoreTest, ASoftPurgeSurvivesARestart) {
   EXPECT_EQ(look("a").record.stale_since_ms, kNow);
 }
 
+TEST_F(StoreTest, EachSoftPurgeOfAUrlWithVariantsCounts) {
+  ASSERT_TRUE(put("/v", "spec", store_->ticket(), RecordKind::kVarySpec).ok());
+  const auto stale_since_s = [&] { return look("/v").record.stale_since_ms / 1000; };
+  store_->purge({store_->digest("/v"), true, kNow + 1'000});
+  EXPECT_EQ(stale_since_s(), (kNow + 1'000) / 1000);
+  // Variants were confirmed in between: the second purge must hold for them.
+  const PurgeResult second = store_->purge({store_->digest("/v"), true, kNow + 90'000});
+  EXPECT_EQ(stale_since_s(), (kNow + 90'000) / 1000);
+  ASSERT_TRUE(store_->commit(second.seq).ok());
+  reopen();
+  EXPECT_EQ(stale_since_s(), (kNow + 90'000) / 1000);
+}
+
 TEST_F(StoreTest, AVarySpecAndAnObjectExcludeEachOther) {
   ASSERT_TRUE(put("a", "object").ok());
   ASSERT_TRUE(put("a", "spec", store_->ticket(), RecordKind::kVarySpec).ok());
