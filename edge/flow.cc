@@ -131,39 +131,50 @@ void Flow::on_fetch_interim(const http::ReceivedResponse& interim) {
 }
 
 void Flow::on_fetch_head(const http::ReceivedResponse& received, const http::ResponseTimes& times) {
-  CacheStatus cache{.forward = decision.forward, .forward_status = received.status};
+  const CacheStatus cache{.forward = decision.forward, .forward_status = received.status};
   if (is_failure(received.status) && serve_stale(http::OriginFailure::kServerError, cache)) return;
   const http::RequestHead& request = exchange_.request();
   const Route route =
       edge::route(request, parent_.context_.config, parent_.context_.store, parent_.scratch_);
   const http::Admission admission = http::admit(request, received, times, **route.policy);
   image = http::make_head_image(received, times, {.content_length = received.content_length});
+  relayed_ = {admission.policy, received.content_length, received.has_body, std::nullopt};
+  if (received.has_body && answers_get(received, admission) &&
+      !parent_.context_.store.purged_since(route.digest, ticket)) {
+    relayed_.kept = kept_answer(received, times, admission, route);
+  }
+  if (shared) note_head_response(received, times, route);
+  const bool succeeded = received.status >= 200 && received.status < 400;
+  if (succeeded && !http::is_safe(request.method) && invalidate(route)) return;
+  answer_relayed();
+}
+
+void Flow::answer_relayed() {
+  const uint16_t status = relayed_.policy.status;
+  const CacheStatus cache{.forward = decision.forward,
+                          .forward_status = status,
+                          .stored = relayed_.kept.has_value()};
   const std::optional<http::StoredResponse> response =
-      http::view_head_image(image, admission.policy);
+      http::view_head_image(image, relayed_.policy);
   if (!response) {
     return parent_.fail(exchange_, this, 502, "the origin's head is too large", cache);
   }
-  cache.stored = received.has_body && answers_get(received, admission) &&
-                 !parent_.context_.store.purged_since(route.digest, ticket);
-  if (!http::is_safe(request.method) && received.status >= 200 && received.status < 400) {
-    invalidate(*response, route);
-  }
-  http::Selection part{.status = received.status,
-                       .body = received.has_body,
+  http::Selection part{.status = status,
+                       .body = relayed_.has_body,
                        .begin = 0,
-                       .end = received.content_length.value_or(0)};
-  if (shared) {
-    note_head_response(received, times, route);
-    // Its conditions were not sent: they are judged here, as for a fill.
-    part = http::select(*response, request, std::nullopt);
-  }
+                       .end = relayed_.content_length.value_or(0)};
+  // Its conditions were not sent: they are judged here, as for a fill.
+  if (shared) part = http::select(*response, exchange_.request(), std::nullopt);
   const std::optional<http::ResponseHead> head =
-      http::make_response(*response, part, received.content_length, std::nullopt, cache,
+      http::make_response(*response, part, relayed_.content_length, std::nullopt, cache,
                           presentation, exchange_.arena());
   if (!head) return parent_.fail(exchange_, this, 503, "no memory for this request", cache);
   stage = Stage::kAnswered;
-  http::BodySource* body = received.has_body ? fetch.get() : nullptr;
-  if (cache.stored) body = &keep(received, times, admission, route);
+  http::BodySource* body = relayed_.has_body ? fetch.get() : nullptr;
+  if (relayed_.kept) {
+    const FlowContext& context = parent_.context_;
+    body = &kept_body.emplace(*fetch, context.env, context.store, std::move(*relayed_.kept));
+  }
   parent_.respond(exchange_, *head, body, cache);
 }
 
@@ -175,38 +186,43 @@ bool Flow::answers_get(const http::ReceivedResponse& received,
          received.content_length.value_or(0) <= base::limits::kKeptAnswerBytes;
 }
 
-http::BodySource& Flow::keep(const http::ReceivedResponse& received,
+KeptAnswer Flow::kept_answer(const http::ReceivedResponse& received,
                              const http::ResponseTimes& times, const http::Admission& admission,
-                             const Route& route) {
-  const FlowContext& context = parent_.context_;
-  KeptAnswer answer{std::string(route.key), route.digest, context.store.ticket(), admission.policy,
-                    http::make_head_image(received, times,
-                                          {.drop_names = admission.drop_names,
-                                           .drop_set_cookie = admission.drop_set_cookie})};
-  return kept_body.emplace(*fetch, context.env, context.store, std::move(answer));
+                             const Route& route) const {
+  return {std::string(route.key), route.digest, parent_.context_.store.ticket(), admission.policy,
+          http::make_head_image(received, times,
+                                {.drop_names = admission.drop_names,
+                                 .drop_set_cookie = admission.drop_set_cookie})};
 }
 
 void Flow::on_fetch_failed(const origin::FetchError& error) { on_fill_failed(error); }
 
-void Flow::invalidate(const http::StoredResponse& response, const Route& route) {
+bool Flow::invalidate(const Route& route) {
   // In force before the first byte of this answer leaves (RFC 9111 §4.4).
   const FlowContext& context = parent_.context_;
   const http::RequestHead& request = exchange_.request();
-  context.store.erase(route.digest);
+  int erased = context.store.erase(route.digest);
+  const std::optional<http::StoredResponse> response =
+      http::view_head_image(image, relayed_.policy);
   for (const auto name : {http::FieldName::kLocation, http::FieldName::kContentLocation}) {
-    const std::optional<std::string_view> value = response.block.find(name);
+    const std::optional<std::string_view> value =
+        response ? response->block.find(name) : std::nullopt;
     if (!value) continue;
     const std::optional<std::string> target =
         http::same_origin_target(*value, request.scheme, parent_.scratch_.authority, route.target);
     if (!target) continue;
     std::string key;
-    context.store.erase(
+    erased += context.store.erase(
         context.store.digest(http::make_cache_key(request.scheme, route.site_name, *target, key)));
   }
-  // Journalled on the pool, so that kill -9 brings nothing back; this answer does not wait for it.
+  // What this answer itself leaves behind comes after what it made invalid.
+  if (relayed_.kept) relayed_.kept->ticket = context.store.ticket();
+  if (erased == 0) return false;
+  stage = Stage::kInvalidating;
   std::unique_ptr<base::Job> job =
-      make_commit_job(context.store, context.store.ticket().purge_seq, [](const base::Status&) {});
-  (void)context.env.offload(base::Lane::kLatency, job, pending);
+      make_commit_job(context.store, context.store.ticket().purge_seq,
+                      [this](const base::Status&) { answer_relayed(); });
+  return context.env.offload(base::Lane::kLatency, job, pending);
 }
 
 /// A HEAD tells whether the stored answer to GET still stands (RFC 9111 §4.3.5, http-rules 2.10).

@@ -20,7 +20,15 @@ namespace perigee::edge {
 class Flow final : public Served, public origin::FillWaiter, public origin::FetchUser {
  public:
   /// What it waits for.
-  enum class Stage : uint8_t { kNew, kWarming, kFilling, kRelaying, kPurging, kAnswered };
+  enum class Stage : uint8_t {
+    kNew,
+    kWarming,
+    kFilling,
+    kRelaying,
+    kInvalidating,
+    kPurging,
+    kAnswered
+  };
   /// Cold rounds and races after which a request goes alone.
   static constexpr int kAttempts = 4;
 
@@ -74,17 +82,28 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
   /// Answers from a stale copy instead of what the origin said or did not say. False: it cannot;
   /// `forbidden_` says whether a copy is there that must not be used.
   bool serve_stale(http::OriginFailure failure, const http::CacheStatus& cache);
-  void invalidate(const http::StoredResponse& response, const Route& route);
+  /// Removes what an unsafe request's success makes invalid. True: the answer waits until the
+  /// journal says so too, lest kill -9 bring it back; then answer_relayed() goes on.
+  bool invalidate(const Route& route);
+  void answer_relayed();
   /// An answer to POST that GET would get too (RFC 9110 §9.3.3), in one variant only.
   bool answers_get(const http::ReceivedResponse& received, const http::Admission& admission) const;
-  /// Its content, stored on its way.
-  http::BodySource& keep(const http::ReceivedResponse& received, const http::ResponseTimes& times,
-                         const http::Admission& admission, const Route& route);
+  KeptAnswer kept_answer(const http::ReceivedResponse& received, const http::ResponseTimes& times,
+                         const http::Admission& admission, const Route& route) const;
   void note_head_response(const http::ReceivedResponse& head, const http::ResponseTimes& times,
                           const Route& route);
 
+  /// What is known of a relayed response besides its head image.
+  struct Relayed {
+    http::StoredPolicy policy;
+    std::optional<uint64_t> content_length;
+    bool has_body = false;
+    std::optional<KeptAnswer> kept;  ///< what of it is stored while it passes
+  };
+
   RequestFlow& parent_;
   http::Exchange& exchange_;
+  Relayed relayed_;
   std::shared_ptr<origin::FillSession> session_;
   base::Timer slow_timer_{[this] { on_slow(); }};
   bool forbidden_ = false;

@@ -102,6 +102,25 @@ TEST(FlowRelay, InvalidationIsInForceBeforeTheFirstByteOfTheAnswer) {
   EXPECT_EQ(stand.stored("/a").state, cache_store::Found::kMiss);
 }
 
+TEST(FlowRelay, AnAnswerThatInvalidatesWaitsForTheJournal) {
+  Stand stand;
+  stand.origin.on("/a", [](const Asked& asked) {
+    return asked.method == "GET" ? fresh("x") : Reply(200).body("done");
+  });
+  stand.get("/a");
+  Client client(stand);
+  stand.env.hold_jobs = true;
+  client.ask("POST", "/a");
+  EXPECT_EQ(client.arrived(), "");
+  EXPECT_EQ(stand.stored("/a").state, cache_store::Found::kMiss);
+  stand.env.hold_jobs = false;
+  EXPECT_EQ(client.answer().body, "done");
+  // Nothing to invalidate: nothing to wait for.
+  stand.env.hold_jobs = true;
+  EXPECT_EQ(client.ask("POST", "/a").answer().body, "done");
+  stand.env.hold_jobs = false;
+}
+
 TEST(FlowRelay, WhatWasFetchedBeforeAnInvalidationIsNotStoredAfterIt) {
   Stand stand;
   stand.origin.on("/a", [](const Asked& asked) {
