@@ -28,7 +28,10 @@ Connection::Connection(const ConnectionShared& shared, std::unique_ptr<base::Cha
 }
 
 Connection::~Connection() {
-  if (!ended_) codec_->cancel();
+  if (ended_) return;
+  const bool in_flight = codec_->cancel() || !out_.empty();
+  // Destroyed without that the channel ends in order, and what was cut could look whole.
+  if (in_flight && !finished_) channel_->abort();
 }
 
 void Connection::on_ready(bool readable, bool writable) noexcept {

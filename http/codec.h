@@ -42,8 +42,8 @@ class ServerCodec {
   virtual void on_deadline(base::Tick now) = 0;
   /// No new request from now on; those in flight finish, then the state becomes kClose.
   virtual void drain() = 0;
-  /// The connection is gone: cancels what is in flight.
-  virtual void cancel() = 0;
+  /// The connection is gone: cancels what is in flight. True: something was.
+  virtual bool cancel() = 0;
   virtual State state() const = 0;
 };
 

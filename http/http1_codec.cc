@@ -41,7 +41,7 @@ class Http1Codec final : public ServerCodec, public Exchange {
   Tick deadline() const override { return deadline_; }
   void on_deadline(Tick now) override;
   void drain() override;
-  void cancel() override;
+  bool cancel() override;
   State state() const override { return state_; }
 
   // Exchange
@@ -272,12 +272,13 @@ void Http1Codec::drain() {
   if (!active_ && state_ == State::kOpen) state_ = State::kClose;
 }
 
-void Http1Codec::cancel() {
-  if (!active_) return;
+bool Http1Codec::cancel() {
+  if (!active_) return false;
   active_ = false;
   context_.out.withdraw();
   body_ = nullptr;
   context_.sink.on_cancel(*this);
+  return true;
 }
 
 void Http1Codec::cut() {

@@ -286,6 +286,18 @@ TEST(RequestFlow, ABodyShorterThanItsLengthIsCutAndNotStored) {
   EXPECT_EQ(stand.stored("/a").state, cache_store::Found::kMiss);
 }
 
+TEST(RequestFlow, AResponseThatIsCutAtTheEndOfADrainDoesNotLookWhole) {
+  Stand stand;
+  stand.origin.on("/a", Reply(200).cache("max-age=60").chunked("0123456789").stops_after(4));
+  Client client(stand);
+  // Without a length for this version of HTTP the end of the connection is the end of the content.
+  client.write("GET /a HTTP/1.0\r\nHost: site.test\r\n\r\n");
+  EXPECT_NE(client.arrived().find("0123"), std::string::npos);
+  stand.worker->drain(stand.env.now() + 1'000);
+  stand.pass_ms(2'000);
+  EXPECT_TRUE(client.saw_reset());
+}
+
 TEST(RequestFlow, InterimResponsesReachTheClientAndNeverTheStore) {
   Stand stand;
   stand.origin.on("/a", fresh("x").after_interim("103 Early Hints\r\nLink: </s.css>\r\n"));
