@@ -72,6 +72,13 @@ constexpr const char* kTargeted[] = {
 constexpr int kOddStatuses[] = {203, 204, 206, 299, 300, 301, 302, 307, 404, 404,
                                 410, 416, 429, 451, 500, 501, 503, 503, 599};
 
+/// What freshens a stored response leaves its name there, beside the name of what it freshened.
+void sign_freshening(int id, Fields& fields) {
+  fields.emplace_back("X-Sim-304-" + std::to_string(id), "1");
+  // Stays in the 304s that clients get.
+  fields.emplace_back("Content-Location", "/freshened/" + std::to_string(id));
+}
+
 std::string fill_in(std::string text, int64_t lifetime_s) {
   for (size_t at = text.find('N'); at != std::string::npos; at = text.find('N', at)) {
     text.replace(at, 1, std::to_string(lifetime_s));
@@ -234,7 +241,7 @@ Answer Catalogue::not_modified(Temper& temper, const State& state, const Fields&
   if (random.chance(700)) add_lifetime(temper, answer.fields);
   if (random.chance(200)) answer.fields.emplace_back("X-Odd", "n" + std::to_string(id));
   if (random.chance(world_.options.set_cookie)) answer.fields.emplace_back("Set-Cookie", "n=m");
-  answer.fields.emplace_back("X-Sim-304-" + std::to_string(id), "1");
+  sign_freshening(id, answer.fields);
   (void)request;
   return answer;
 }
@@ -280,9 +287,13 @@ Answer Catalogue::answer(const std::string& method, const std::string& target,
   if (!state.modified.empty()) answer.fields.emplace_back("Last-Modified", state.modified);
   add_lifetime(temper, answer.fields);
   add_oddities(temper, answer.fields);
+  answer.until_close = random.chance(world_.options.close_delimited);
+  if (method == "HEAD") {
+    sign_freshening(id, answer.fields);
+    return answer;
+  }
   answer.fields.emplace_back("X-Sim", std::to_string(id));
   answer.fields.emplace_back("Cache-Status", "sim; key=\"" + std::to_string(id) + "\"");
-  answer.until_close = random.chance(world_.options.close_delimited);
   return answer;
 }
 

@@ -166,6 +166,9 @@ void Client::take_response() {
                " age=", first_of(exchange.response, "Age").value_or("-"), " ",
                joined(exchange.response, "Cache-Status").value_or("-"));
   asked_.pop_front();
+  // The node does not know the method of a head that came too slowly, and so sends content to HEAD
+  // too.
+  if (exchange.status == 408) return leave();
   const auto connection = first_of(exchange.response, "Connection");
   if (connection && lower(*connection) == "close") last_asked_ = true;
   reader_.begin(asked_.empty() ? std::string() : current().method);
@@ -194,7 +197,11 @@ void Client::on_end() {
 
 void Client::give_up() {
   world_.trace("client gives up", asked_.empty() ? "" : " @" + std::to_string(asked_.front()));
-  for (const int id : asked_) world_.ledger.clients[static_cast<size_t>(id)].broken_off = true;
+  for (const int id : asked_) {
+    ClientExchange& exchange = world_.ledger.clients[static_cast<size_t>(id)];
+    exchange.broken_off = true;
+    exchange.starved = world_.calm;
+  }
   link_->peer_reset();
   leave();
 }

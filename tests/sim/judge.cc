@@ -1,5 +1,6 @@
 #include "tests/sim/judge.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "tests/sim/content.h"
@@ -11,12 +12,137 @@ void Judge::fail(const ClientExchange& exchange, const std::string& why) {
                          exchange.target + ": " + why);
 }
 
+Told read_cache_status(const Fields& response) {
+  Told told;
+  for (const std::string& member : members(joined(response, "Cache-Status").value_or(""))) {
+    if (!member.starts_with("perigee")) continue;
+    if (told.present) told.error = "two members of ours";
+    told.present = true;
+    for (size_t at = member.find(';'); at != std::string::npos;) {
+      const size_t next = member.find(';', at + 1);
+      const std::string text = trim(member.substr(at + 1, next - at - 1));
+      at = next;
+      const size_t equals = text.find('=');
+      const std::string key = text.substr(0, equals);
+      const std::string value = equals == std::string::npos ? "" : text.substr(equals + 1);
+      if (key == "hit")
+        told.hit = true;
+      else if (key == "fwd")
+        told.forward = value;
+      else if (key == "fwd-status")
+        told.forward_status = std::stoi(value);
+      else if (key == "stored")
+        told.stored = true;
+      else if (key == "collapsed")
+        told.collapsed = true;
+      else if (key == "detail")
+        told.detail = value;
+      else if (key != "ttl")
+        told.error = "unknown parameter " + key;
+    }
+    if (told.hit == !told.forward.empty()) told.error = "neither or both of hit and fwd";
+    if (told.hit && (told.stored || told.collapsed))
+      told.error = "a hit that is stored or collapsed";
+  }
+  return told;
+}
+
 void Judge::run(std::vector<std::string>& violations) {
   violations_ = &violations;
+  learn_chains();
   for (const ClientExchange& exchange : ledger_.clients) {
     if (!exchange.protocol_error.empty()) fail(exchange, exchange.protocol_error);
-    if (exchange.status != 0) judge_body(exchange);
+    if (exchange.starved) fail(exchange, "was never answered, though nothing was wrong");
+    if (exchange.status == 0) continue;
+    judge_body(exchange);
+    judge_answer(exchange);
   }
+  if (options_.full_lanes != 0) return;
+  for (unsigned i = 0; i < options_.targets; ++i) judge_needs("/r" + std::to_string(i));
+}
+
+/// The response of the origin that an answer is made of; -1: none, it is the node's own.
+int Judge::base_of(const Fields& response) const {
+  if (const auto id = first_of(response, "X-Sim")) return std::stoi(*id);
+  // The heads of 304 and 416 are reduced.
+  const std::string status = joined(response, "Cache-Status").value_or("");
+  const size_t key = status.find("sim; key=\"");
+  return key == std::string::npos ? -1 : std::stoi(status.substr(key + 10));
+}
+
+Judge::Chain Judge::chain_of(const Fields& response) {
+  Chain chain;
+  for (const auto& [name, value] : response) {
+    if (lower(name).starts_with("x-sim-304-")) chain.push_back(std::stoi(name.substr(10)));
+  }
+  return chain;
+}
+
+StoredModel Judge::state_of(int base, const Chain& chain) const {
+  std::vector<const OriginExchange*> freshened;
+  for (const int id : chain) freshened.push_back(&ledger_.origin[static_cast<size_t>(id)]);
+  return {ledger_.origin[static_cast<size_t>(base)], freshened};
+}
+
+void Judge::learn_chains() {
+  for (const ClientExchange& exchange : ledger_.clients) {
+    if (!has(exchange.response, "X-Sim")) continue;
+    chains_[base_of(exchange.response)].insert(chain_of(exchange.response));
+  }
+}
+
+void Judge::judge_answer(const ClientExchange& exchange) {
+  Case asked{exchange, read_cache_status(exchange.response), {}, false};
+  const Stamp taken = exchange.taken();
+  const Stamp answered = exchange.answered();
+  asked.wall = {std::min(taken.wall_ms, answered.wall_ms),
+                std::max(taken.wall_ms, answered.wall_ms)};
+  asked.clock_stepped = between(ledger_.wall_steps, taken.seq, answered.seq);
+  if (!asked.told.error.empty()) return fail(exchange, "Cache-Status: " + asked.told.error);
+  const int base = base_of(exchange.response);
+  if (base < 0) return judge_own_answer(asked);
+  if (!asked.told.present) return fail(exchange, "no Cache-Status of ours");
+  if (has(exchange.response, "X-Sim")) {
+    const std::string why = why_not(asked, state_of(base, chain_of(exchange.response)), true);
+    if (!why.empty()) fail(exchange, why + " (of #" + std::to_string(base) + ")");
+    return;
+  }
+  // Of a reduced head only the base and the last 304 are seen; any history that was seen elsewhere
+  // will do.
+  std::set<Chain> chains = chains_[base];
+  chains.insert(Chain{});
+  const std::string last = first_of(exchange.response, "Content-Location").value_or("");
+  std::string why = "made of nothing that is known";
+  for (const Chain& chain : chains) {
+    const std::string chain_end = chain.empty() ? "" : "/freshened/" + std::to_string(chain.back());
+    if (exchange.status == 304 && chain_end != last) continue;
+    why = why_not(asked, state_of(base, chain), false);
+    if (why.empty()) return;
+  }
+  // A 304 that freshened unseen may explain it.
+  const bool unseen = exchange.status != 304 || !last.empty();
+  if (!unseen) fail(exchange, why + " (of #" + std::to_string(base) + ")");
+}
+
+/// Errors and answers of the node's own.
+void Judge::judge_own_answer(const Case& asked) {
+  const ClientExchange& exchange = asked.exchange;
+  const int status = exchange.status;
+  if (exchange.method == "PURGE" || exchange.broken_off || status == 417) return;
+  // A 304 to its own conditions, or an answer to its own HEAD, relayed.
+  const Chain chain = chain_of(exchange.response);
+  if (chain.size() == 1) {
+    const OriginExchange& heard = ledger_.origin[static_cast<size_t>(chain.back())];
+    const bool own = heard.asked_by == exchange.id && heard.method == exchange.method;
+    return own ? void() : fail(exchange, "the answer to somebody else's request");
+  }
+  if (exchange.method == "HEAD" && status == 304) return;
+  if (status == 304) return fail(exchange, "304 though nothing of the origin's was at hand");
+  if (status < 500 && status != 408) return fail(exchange, "answered from nowhere");
+  const auto directive = joined(exchange.fields, "Cache-Control");
+  const bool only_cached = directive && directive->find("only-if-cached") != std::string::npos;
+  if (status == 504 && only_cached) return;
+  if (exchange.written().seq > ledger_.calm_seq) fail(exchange, "failed, though nothing was wrong");
 }
 
 /// One part of a version's content, as its Content-Range says. Empty: it is right.

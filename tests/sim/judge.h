@@ -1,13 +1,43 @@
 // Reads the ledger of a run and says what must not have happened.
+//
+// Here's how it works:
+//  1. Each answer says in X-Sim, and in names X-Sim-304-<n>, of what it is made; the judge builds
+//  the
+//     StoredModel of that and asks it (judge_reuse.cc): may it be stored, selected, fresh, served
+//     stale; is Age right, are the fields right, is the status the one that conditions and ranges
+//     ask for.
+//  2. What was purged, or invalidated by an unsafe request, before a request was written must not
+//  answer it.
+//  3. Each request that reached the origin is looked at (judge_need.cc): a fresh response that was
+//     published before, and that nothing can have dropped, would have saved it; so would one in
+//     flight.
+//  4. Time is known in spans: a request is decided between the instant at which the node had its
+//  head and
+//     the one at which it sent the first byte of the answer. Whatever is right at one instant of
+//     that span is permitted; needless is only what is wrong at all of them.
 #pragma once
 
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
-#include "tests/sim/ledger.h"
-#include "tests/sim/options.h"
+#include "tests/sim/model.h"
 
 namespace perigee::sim {
+
+/// Our member of Cache-Status (RFC 9211).
+struct Told {
+  bool present = false;
+  bool hit = false;
+  std::string forward;
+  int forward_status = 0;
+  bool stored = false;
+  bool collapsed = false;
+  std::string detail;
+  std::string error;  ///< not well formed
+};
+Told read_cache_status(const Fields& response);
 
 class Judge {
  public:
@@ -15,15 +45,61 @@ class Judge {
   void run(std::vector<std::string>& violations);
 
  private:
+  using Chain = std::vector<int>;
+  /// What was asked for, and what is known of when it was decided.
+  struct Case {
+    const ClientExchange& exchange;
+    Told told;
+    Span wall;
+    bool clock_stepped = false;
+  };
+  /// What a target holds for sure: states, and since when nothing can have kept them from being
+  /// found.
+  struct Claim {
+    StoredModel state;
+    uint64_t since;
+  };
+
+  // judge.cc
+  void learn_chains();
+  void judge_answer(const ClientExchange& exchange);
   void judge_body(const ClientExchange& exchange);
   static std::string wrong_part(const OriginExchange& version, const std::string& range,
                                 std::string_view bytes, bool whole);
   static std::string wrong_multipart(const OriginExchange& version, const std::string& type,
                                      std::string_view body);
+  void judge_own_answer(const Case& asked);
+  int base_of(const Fields& response) const;
+  static Chain chain_of(const Fields& response);
+  StoredModel state_of(int base, const Chain& chain) const;
   void fail(const ClientExchange& exchange, const std::string& why);
+
+  // judge_reuse.cc: empty means permitted.
+  std::string why_not(const Case& asked, const StoredModel& state, bool exact) const;
+  std::string why_not_fetched(const Case& asked, const StoredModel& state, bool exact) const;
+  std::string why_not_shared(const Case& asked, const StoredModel& state, bool exact) const;
+  std::string why_not_fresh(const Case& asked, const StoredModel& state) const;
+  std::string why_not_stale(const Case& asked, const StoredModel& state) const;
+  std::string why_not_alive(const ClientExchange& exchange, const StoredModel& state) const;
+  std::string wrong_age(const Case& asked, const StoredModel& state) const;
+  std::string wrong_fields(const Case& asked, const StoredModel& state, bool reused) const;
+  std::string wrong_status(const Case& asked, const StoredModel& state) const;
+  uint64_t soft_purged_since(const ClientExchange& exchange, const StoredModel& state) const;
+  bool invalidates(const ClientExchange& exchange, const std::string& target,
+                   const OriginExchange** answer) const;
+
+  // judge_need.cc
+  void judge_needs(const std::string& target);
+  void publish(const OriginExchange& fetch, uint64_t seq, const Stamp& doubt,
+               std::vector<Claim>& claims) const;
+  void judge_need(const OriginExchange& fetch, const std::vector<Claim>& claims);
+  void judge_company(const OriginExchange& fetch);
+  bool may_be_alone(const OriginExchange& fetch, const OriginExchange& other) const;
+  bool between(const std::vector<uint64_t>& seqs, uint64_t after, uint64_t before) const;
 
   const Ledger& ledger_;
   const Options& options_;
+  std::map<int, std::set<Chain>> chains_;  ///< seen, by base
   std::vector<std::string>* violations_ = nullptr;
 };
 

@@ -44,9 +44,7 @@ struct OriginExchange {
   /// The node had all of it, and it was whole.
   Stamp completed() const;
   /// The node cannot learn more of it: completed, or the connection is over.
-  bool over() const {
-    return completed() || link->node_gone || link->pipes[kToNode].fin_taken || link->reset_taken;
-  }
+  Stamp over() const;
 };
 
 /// A request of a client, and what the node answered.
@@ -66,7 +64,7 @@ struct ClientExchange {
   std::string body;
   bool whole = false;
   bool ended_by_close = false;  ///< whole only because the connection ended in order
-  bool chunked = false;
+  bool starved = false;         ///< it waited for ever, without any fault
   std::string protocol_error;
   uint64_t response_begin = 0;
 
@@ -88,7 +86,8 @@ struct Ledger {
   };
   std::vector<Loss> losses;        ///< the store may have dropped records here
   std::vector<uint64_t> failures;  ///< the origin could not be reached, or broke off
-  std::vector<Stamp> wall_steps;
+  std::vector<uint64_t> wall_steps;
+  uint64_t calm_seq = UINT64_MAX;  ///< no fault from then on, nor any trace of one
 
   OriginExchange& new_origin_exchange() {
     origin.push_back({.id = static_cast<int>(origin.size())});

@@ -59,6 +59,7 @@ SimChannel::SimChannel(SimEnv& env, LinkPtr link) : env_(env), link_(std::move(l
 SimChannel::~SimChannel() {
   env_.remove(*this);
   link_->node_gone = true;
+  link_->node_left = env_.scheduler().stamp();
   if (link_->pipes[kToNode].waiting() > 0 && !link_->peer_gone) link_->reset = true;
   link_->pipes[kToNode].discard();
   link_->pipes[kFromNode].fin = true;

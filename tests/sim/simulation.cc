@@ -10,6 +10,7 @@ namespace perigee::sim {
 namespace {
 
 constexpr int64_t kCalmMs = 600'000;  ///< everything in flight ends within this, once faults stop
+constexpr int64_t kAftermathMs = 70'000;  ///< how long a hung origin may be waited for
 constexpr unsigned kMostSteps = 3'000'000;
 
 class Simulation {
@@ -65,7 +66,10 @@ class Simulation {
   }
   /// Notes what only the inside can tell.
   void observe() {
-    if (!node_.running()) return;
+    if (!node_.running()) {
+      lost_ = 0;
+      return;
+    }
     const cache_store::StoreStats stats = node_.stats();
     const uint64_t lost = stats.evicted + stats.puts_no_room + stats.corrupt;
     if (lost != lost_) {
@@ -79,6 +83,12 @@ class Simulation {
   void come_to_rest() {
     world_.calm = true;
     world_.trace("the faults stop");
+    // Whatever a fault left waiting has timed out by then.
+    const int64_t quiet_ms = world_.scheduler.now_ms() + kAftermathMs;
+    while (world_.scheduler.now_ms() < quiet_ms && world_.scheduler.step(quiet_ms)) {
+      observe();
+    }
+    world_.ledger.calm_seq = world_.scheduler.stamp().seq;
     requests_left_ = 4 * world_.options.targets;
     const int64_t deadline = world_.scheduler.now_ms() + kCalmMs;
     if (!run_until_asked(deadline)) violations_.push_back("requests are not answered in time");

@@ -40,7 +40,7 @@ void Weather::act() {
   }
   if (world_.fault(options.wall_steps)) {
     const int64_t by = random.between(-100'000, 100'000);
-    world_.ledger.wall_steps.push_back(scheduler.stamp());
+    world_.ledger.wall_steps.push_back(scheduler.stamp().seq);
     scheduler.step_wall(by);
     world_.trace("the wall clock steps by ", by, " ms");
   }

@@ -1,0 +1,209 @@
+// Was this request to the origin needed?
+//
+// A claim is a response that the node must find: whole, storable, and published, since the node had
+// nothing left to do after its last byte came; and nothing can have dropped it since. Claims are
+// given up in doubt: when the store evicted anything, when another fetch for the same target was in
+// flight, when a purge, an unsafe request or a HEAD passed by. What is left is few enough to be
+// sure of and many enough to matter.
+#include <algorithm>
+
+#include "tests/sim/judge.h"
+
+namespace perigee::sim {
+
+namespace {
+
+constexpr uint64_t kMostStored = 64 * 1024;
+constexpr int64_t kHitForMissMs = 31'000;
+const std::vector<std::string> kSelecting = {"accept", "accept-language", "cookie", "x-new",
+                                             "x-tag"};
+
+bool overlap(const OriginExchange& a, const OriginExchange& b) {
+  const auto ends_before = [](const OriginExchange& first, const OriginExchange& second) {
+    return first.over() && first.over().seq < second.begun().seq;
+  };
+  return !ends_before(a, b) && !ends_before(b, a);
+}
+
+}  // namespace
+
+bool Judge::between(const std::vector<uint64_t>& seqs, uint64_t after, uint64_t before) const {
+  const auto it = std::upper_bound(seqs.begin(), seqs.end(), after);
+  return it != seqs.end() && *it < before;
+}
+
+void Judge::judge_needs(const std::string& target) {
+  struct Event {
+    Stamp stamp;
+    enum Kind : uint8_t { kBegun, kPublished, kDoubt, kLoss } kind;
+    const OriginExchange* fetch = nullptr;
+  };
+  std::vector<Event> events;
+  for (const OriginExchange& fetch : ledger_.origin) {
+    if (fetch.method != "GET" || fetch.target != target) {
+      // HEAD may mark stale; an unsafe request may name any target in its answer.
+      if (fetch.target == target || fetch.method != "HEAD") {
+        events.push_back({fetch.begun(), Event::kDoubt});
+        if (fetch.head_taken()) events.push_back({fetch.head_taken(), Event::kDoubt});
+      }
+      continue;
+    }
+    events.push_back({fetch.begun(), Event::kBegun, &fetch});
+    const Stamp completed = fetch.completed();
+    if (!completed) continue;
+    const auto quiet = std::upper_bound(ledger_.quiet.begin(), ledger_.quiet.end(), completed.seq);
+    if (quiet == ledger_.quiet.end()) continue;
+    const bool restarted =
+        std::any_of(ledger_.losses.begin(), ledger_.losses.end(), [&](const Ledger::Loss& loss) {
+          return loss.seq > fetch.begun().seq && loss.seq < *quiet;
+        });
+    const Stamp published{*quiet, completed.tick_ms, completed.wall_ms};
+    events.push_back({published, restarted ? Event::kDoubt : Event::kPublished, &fetch});
+  }
+  for (const ClientExchange& exchange : ledger_.clients) {
+    if (exchange.method != "PURGE" || exchange.target != target) continue;
+    events.push_back({exchange.written(), Event::kDoubt});
+    if (exchange.taken()) events.push_back({exchange.taken(), Event::kDoubt});
+    if (exchange.status != 0) events.push_back({exchange.answered(), Event::kDoubt});
+  }
+  for (const Ledger::Loss& loss : ledger_.losses) {
+    if (loss.kind != Ledger::Loss::kRestart)
+      events.push_back({Stamp{loss.seq, 0, 0}, Event::kLoss});
+  }
+  std::stable_sort(events.begin(), events.end(),
+                   [](const Event& a, const Event& b) { return a.stamp.seq < b.stamp.seq; });
+  std::vector<Claim> claims;
+  Stamp doubt;
+  for (const Event& event : events) {
+    switch (event.kind) {
+      case Event::kBegun:
+        judge_need(*event.fetch, claims);
+        judge_company(*event.fetch);
+        break;
+      case Event::kPublished:
+        publish(*event.fetch, event.stamp.seq, doubt, claims);
+        break;
+      case Event::kDoubt:
+      case Event::kLoss:
+        claims.clear();
+        doubt = event.stamp;
+        break;
+    }
+  }
+}
+
+/// The claims after a fetch whose outcome is known to be stored by now.
+void Judge::publish(const OriginExchange& fetch, uint64_t seq, const Stamp& doubt,
+                    std::vector<Claim>& claims) const {
+  // A soft purge is known to the second, and holds for what a variant's URL got before.
+  const int64_t doubt_ends_ms = (doubt.wall_ms + 999) / 1000 * 1000;
+  if (fetch.head_taken().wall_ms <= doubt_ends_ms) return claims.clear();
+  const bool in_company =
+      std::any_of(ledger_.origin.begin(), ledger_.origin.end(), [&](const OriginExchange& other) {
+        return &other != &fetch && other.target == fetch.target && other.method == "GET" &&
+               overlap(fetch, other);
+      });
+  if (in_company || fetch.begun().seq < doubt.seq) return claims.clear();
+  std::optional<StoredModel> state;
+  if (fetch.status == 304) {
+    const auto tags = joined(fetch.request, "If-None-Match");
+    const auto known = std::find_if(claims.begin(), claims.end(), [&](const Claim& claim) {
+      return claim.state.selects(fetch.request) && first_of(claim.state.fields(), "ETag") == tags;
+    });
+    const auto tag = first_of(fetch.fields, "ETag");
+    // A 304 for another response freshens nothing.
+    if (known == claims.end() || (tag && tag != tags)) return;
+    state = known->state.freshened_by(fetch);
+  } else {
+    state.emplace(fetch, std::vector<const OriginExchange*>{});
+    if (fetch.size > kMostStored) return;
+  }
+  if (!state->why_not_stored().empty()) return;
+  const auto names = state->vary();
+  const bool same_names = std::all_of(claims.begin(), claims.end(), [&](const Claim& claim) {
+    return claim.state.vary() == names;
+  });
+  if (!same_names) claims.clear();
+  std::erase_if(claims, [&](const Claim& claim) { return claim.state.selects(fetch.request); });
+  claims.push_back({*state, seq});
+}
+
+void Judge::judge_need(const OriginExchange& fetch, const std::vector<Claim>& claims) {
+  if (fetch.asked_by < 0) return;
+  const ClientExchange& exchange = ledger_.clients[static_cast<size_t>(fetch.asked_by)];
+  if (exchange.method != "GET" || has(exchange.fields, "If-Match") ||
+      has(exchange.fields, "If-Unmodified-Since")) {
+    return;
+  }
+  if (options_.honour_client_directives && has(exchange.fields, "Cache-Control")) return;
+  const uint64_t written = exchange.written().seq;
+  if (between(ledger_.wall_steps, written, fetch.begun().seq)) return;
+  for (const Claim& claim : claims) {
+    if (claim.since > written || !claim.state.selects(exchange.fields)) continue;
+    const StoredModel& state = claim.state;
+    const int64_t now = fetch.begun().wall_ms;
+    if (state.directives().no_cache || state.age_ms({now, now}).most >= state.lifetime_ms()) {
+      continue;
+    }
+    fail(exchange, "asked the origin (#" + std::to_string(fetch.id) + "), though #" +
+                       std::to_string(state.last().id) + " was there and fresh for " +
+                       std::to_string(state.lifetime_ms() - state.age_ms({now, now}).most) + " ms");
+  }
+}
+
+/// Two fetches for one key in flight at once.
+void Judge::judge_company(const OriginExchange& fetch) {
+  if (fetch.asked_by < 0 || options_.honour_client_directives) return;
+  const ClientExchange& exchange = ledger_.clients[static_cast<size_t>(fetch.asked_by)];
+  for (const OriginExchange& other : ledger_.origin) {
+    if (other.target != fetch.target || other.method != "GET" || other.asked_by < 0 ||
+        other.asked_by == fetch.asked_by) {
+      continue;
+    }
+    const uint64_t begun = other.begun().seq;
+    if (begun == 0 || begun > exchange.written().seq) continue;
+    const Stamp known = other.head_taken() ? other.head_taken() : other.over();
+    if (known && known.seq < fetch.begun().seq) continue;
+    if (!may_be_alone(fetch, other)) {
+      fail(exchange, "asked the origin (#" + std::to_string(fetch.id) + ") while #" +
+                         std::to_string(other.id) + " was being answered");
+    }
+  }
+}
+
+/// Whether there is a reason why `fetch` did not join `other`. In doubt there is.
+bool Judge::may_be_alone(const OriginExchange& fetch, const OriginExchange& other) const {
+  const ClientExchange& late = ledger_.clients[static_cast<size_t>(fetch.asked_by)];
+  const ClientExchange& early = ledger_.clients[static_cast<size_t>(other.asked_by)];
+  for (const ClientExchange* exchange : {&late, &early}) {
+    if (exchange->method != "GET" || has(exchange->fields, "If-Match") ||
+        has(exchange->fields, "If-Unmodified-Since")) {
+      return true;
+    }
+  }
+  // They may select different variants.
+  if (selecting_text(kSelecting, late.fields) != selecting_text(kSelecting, early.fields)) {
+    return true;
+  }
+  const uint64_t now = fetch.begun().seq;
+  for (const ClientExchange& exchange : ledger_.clients) {
+    const bool safe = exchange.method == "GET" || exchange.method == "HEAD";
+    if (safe || exchange.written().seq == 0 || exchange.written().seq > now) continue;
+    // A purge, or an invalidation, in between.
+    if (exchange.status == 0 || exchange.answered().seq > other.begun().seq) return true;
+  }
+  for (const Ledger::Loss& loss : ledger_.losses) {
+    if (loss.seq > other.begun().seq && loss.seq < now) return true;
+  }
+  for (const OriginExchange& third : ledger_.origin) {
+    if (third.target != fetch.target || third.begun().seq > now) continue;
+    if (&third == &fetch || &third == &other) continue;
+    // A response that could not be shared released its waiters, or is remembered as such.
+    const Stamp head = third.head_taken();
+    if (head && other.begun().tick_ms - head.tick_ms < kHitForMissMs) return true;
+    if (!third.over() || third.over().seq > early.written().seq) return true;
+  }
+  return false;
+}
+
+}  // namespace perigee::sim

@@ -1,0 +1,250 @@
+// May this answer be made of that response?
+#include <algorithm>
+
+#include "tests/sim/judge.h"
+
+namespace perigee::sim {
+
+namespace {
+
+constexpr const char* kOurs[] = {"age",        "content-length", "transfer-encoding",
+                                 "connection", "content-range",  "cache-status"};
+
+/// Comparable: names in lower case, what the node writes itself and what is named left out.
+Fields comparable(const Fields& fields, const std::vector<std::string>& named) {
+  Fields out;
+  for (const auto& [name, value] : fields) {
+    const std::string key = lower(name);
+    const bool ours = std::find(std::begin(kOurs), std::end(kOurs), key) != std::end(kOurs);
+    const bool is_named = std::any_of(named.begin(), named.end(),
+                                      [&](const auto& other) { return same_name(other, name); });
+    if (!ours && !is_named) out.emplace_back(key, value);
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+}  // namespace
+
+std::string Judge::why_not(const Case& asked, const StoredModel& state, bool exact) const {
+  const ClientExchange& exchange = asked.exchange;
+  if (state.base().target != exchange.target) return "the response of another target";
+  const bool safe = exchange.method == "GET" || exchange.method == "HEAD";
+  // The substitute for an answer that did not come is told as forwarded (RFC 9211 §2.2).
+  const bool from_store = asked.told.hit || asked.told.detail == "stale-if-error";
+  if (!safe || (state.base().method != "GET" && !from_store && !asked.told.collapsed)) {
+    // Relayed: it must be the answer to this very request.
+    if (state.base().asked_by != exchange.id) return "the answer to somebody else's request";
+    return asked.told.hit || asked.told.collapsed ? "relayed, and said to be reused" : "";
+  }
+  if (!from_store && state.last().asked_by == exchange.id) {
+    return why_not_fetched(asked, state, exact);
+  }
+  if (!from_store && !asked.told.collapsed) return "somebody else's response, not said so";
+  return why_not_shared(asked, state, exact);
+}
+
+/// The origin was asked for this request: anything may be passed on to it, once.
+std::string Judge::why_not_fetched(const Case& asked, const StoredModel& state, bool exact) const {
+  const ClientExchange& exchange = asked.exchange;
+  const OriginExchange& heard = state.last();
+  if (asked.told.collapsed) return "its own response, and said to be collapsed";
+  if (asked.told.forward_status != heard.status) return "another fwd-status than the origin's";
+  const Stamp taken = heard.head_taken();
+  if (!taken || taken.seq > exchange.answered().seq) return "answered before the origin did";
+  if (heard.begun().seq < exchange.written().seq) return "fetched before it was asked";
+  // Alone, with its own conditions and ranges, which the origin judged.
+  if (has(heard.request, "X-Forwarded-For")) {
+    return exchange.status == heard.status ? "" : "relayed with another status";
+  }
+  const bool validated = &heard != &state.base();
+  if (validated) {
+    if (!state.selects(exchange.fields)) return "a validated response that Vary excludes";
+    if (const std::string why = why_not_alive(exchange, state); !why.empty()) return why;
+    const auto tag = first_of(heard.fields, "ETag");
+    const auto stored = first_of(state.base().fields, "ETag");
+    const auto bare = [](std::string t) { return t.starts_with("W/") ? t.substr(2) : t; };
+    if (tag && (!stored || bare(*tag) != bare(*stored))) return "a 304 for another response";
+    if (exact) {
+      if (const std::string why = wrong_age(asked, state); !why.empty()) return why;
+    }
+  } else if (first_of(exchange.response, "Age") != first_of(heard.fields, "Age")) {
+    return "another Age than the origin's";
+  }
+  if (const std::string why = wrong_status(asked, state); !why.empty()) return why;
+  return exact ? wrong_fields(asked, state, false) : "";
+}
+
+std::string Judge::why_not_shared(const Case& asked, const StoredModel& state, bool exact) const {
+  const ClientExchange& exchange = asked.exchange;
+  if (const std::string why = state.why_not_stored(); !why.empty()) {
+    return "reused, but not to be stored: " + why;
+  }
+  const Stamp known = !asked.told.collapsed ? state.base().completed() : state.base().head_taken();
+  if (!known || known.seq > exchange.answered().seq) return "reused before it was there";
+  if (!state.selects(exchange.fields)) return "reused, but Vary excludes it";
+  if (const std::string why = why_not_alive(exchange, state); !why.empty()) return why;
+  if (!asked.clock_stepped) {
+    const bool stale = !asked.told.detail.empty() && asked.told.detail != "revalidated";
+    const std::string why = stale ? why_not_stale(asked, state) : why_not_fresh(asked, state);
+    if (!why.empty()) return why;
+    if (const std::string wrong = wrong_age(asked, state); !wrong.empty()) return wrong;
+  }
+  if (const std::string why = wrong_status(asked, state); !why.empty()) return why;
+  return exact ? wrong_fields(asked, state, !asked.told.collapsed) : "";
+}
+
+/// RFC 9111 §4.2, §5.2.2.4, and the client's own wishes where the site honours them.
+std::string Judge::why_not_fresh(const Case& asked, const StoredModel& state) const {
+  if (state.directives().no_cache) return "reused without validation, against no-cache";
+  const Span age = state.age_ms(asked.wall);
+  const int64_t lifetime = state.lifetime_ms();
+  const Directives client =
+      options_.honour_client_directives ? read_cache_control(asked.exchange.fields) : Directives{};
+  if (client.no_cache) return "reused without validation, against the client's no-cache";
+  if (client.min_fresh && lifetime - age.least < *client.min_fresh * 1000) {
+    return "not fresh for as long as the client wants";
+  }
+  const bool bears_stale = client.any_max_stale || client.max_stale;
+  if (client.max_age && !bears_stale && age.least / 1000 > *client.max_age) {
+    return "older than the client wants";
+  }
+  const uint64_t purged = soft_purged_since(asked.exchange, state);
+  const bool fresh = lifetime > age.least && purged == 0;
+  if (fresh) return "";
+  const Directives& d = state.directives();
+  const bool forbidden = d.must_revalidate || d.proxy_revalidate || d.s_maxage;
+  if (bears_stale && !forbidden) {
+    if (client.any_max_stale || purged != 0) return "";
+    if (age.least - lifetime <= *client.max_stale * 1000) return "";
+  }
+  return purged != 0 ? "served as fresh after a soft purge"
+                     : "served as fresh, " + std::to_string(age.least - lifetime) + " ms too late";
+}
+
+std::string Judge::why_not_stale(const Case& asked, const StoredModel& state) const {
+  const Span age = state.age_ms(asked.wall);
+  int64_t stale = std::max<int64_t>(age.least - state.lifetime_ms(), 0);
+  // How long ago a soft purge was is known to the second only.
+  if (soft_purged_since(asked.exchange, state) != 0) stale = 0;
+  const std::string& detail = asked.told.detail;
+  if (detail == "stale-while-revalidate") {
+    return state.allows_stale_while_revalidate(stale) ? "" : "stale beyond stale-while-revalidate";
+  }
+  if (detail == "stale-if-error") {
+    if (!between(ledger_.failures, 0, asked.exchange.answered().seq) && options_.slow == 0 &&
+        options_.odd_status == 0) {
+      return "stale, though the origin never failed";
+    }
+    return state.allows_stale_if_error(stale, options_) ? "" : "stale, and not allowed to be";
+  }
+  return "unknown detail " + detail;
+}
+
+/// Whether a request of a client invalidates a target (RFC 9111 §4.4): its success is in force
+/// before its answer's first byte.
+bool Judge::invalidates(const ClientExchange& exchange, const std::string& target,
+                        const OriginExchange** answer) const {
+  if (exchange.method != "POST" && exchange.method != "PUT" && exchange.method != "DELETE") {
+    return false;
+  }
+  if (exchange.status < 200 || exchange.status >= 400) return false;
+  const int base = base_of(exchange.response);
+  if (base < 0) return false;
+  *answer = &ledger_.origin[static_cast<size_t>(base)];
+  if (exchange.target == target) return true;
+  return first_of(exchange.response, "Location") == target ||
+         first_of(exchange.response, "Content-Location") == target;
+}
+
+/// Neither purged nor invalidated before the request was written.
+std::string Judge::why_not_alive(const ClientExchange& exchange, const StoredModel& state) const {
+  const uint64_t begun = state.base().begun().seq;
+  const uint64_t written = exchange.written().seq;
+  for (const ClientExchange& other : ledger_.clients) {
+    if (other.status == 0 || other.answered().seq > written) continue;
+    if (other.method == "PURGE" && other.target == exchange.target && other.status == 200 &&
+        !has(other.fields, "Soft-Purge") && begun < other.written().seq) {
+      return "purged by @" + std::to_string(other.id);
+    }
+    const OriginExchange* answer = nullptr;
+    if (!invalidates(other, exchange.target, &answer) || begun > answer->begun().seq) continue;
+    // An invalidation is not synced: a power cut may undo it.
+    const bool undone =
+        std::any_of(ledger_.losses.begin(), ledger_.losses.end(), [&](const Ledger::Loss& loss) {
+          return loss.kind == Ledger::Loss::kPowerCut && loss.seq > other.answered().seq;
+        });
+    if (!undone) return "invalidated by @" + std::to_string(other.id);
+  }
+  return "";
+}
+
+/// The soft purge that came after all that is known of the response; 0: none.
+uint64_t Judge::soft_purged_since(const ClientExchange& exchange, const StoredModel& state) const {
+  uint64_t last = 0;
+  for (const ClientExchange& other : ledger_.clients) {
+    if (other.method != "PURGE" || other.target != exchange.target || other.status != 200) continue;
+    if (other.answered().seq > exchange.written().seq) continue;
+    // Of the variants of a URL it is known by the time of day alone.
+    const bool clock_stepped =
+        between(ledger_.wall_steps, state.last().begun().seq, exchange.answered().seq);
+    if (clock_stepped && state.vary() != std::vector<std::string>{}) continue;
+    if (state.last().begun().seq < other.written().seq) last = other.answered().seq;
+  }
+  return last;
+}
+
+/// RFC 9111 §5.1: one line, the floor of the current age.
+std::string Judge::wrong_age(const Case& asked, const StoredModel& state) const {
+  const auto text = joined(asked.exchange.response, "Age");
+  if (asked.exchange.status == 416) return "";
+  const auto age = text ? number(*text) : std::nullopt;
+  if (!age) return "no Age on a reused response";
+  const Span right = state.age_ms(asked.wall);
+  if (*age >= right.least / 1000 && *age <= right.most / 1000) return "";
+  return "Age " + *text + " instead of " + std::to_string(right.least) + " to " +
+         std::to_string(right.most) + " ms, with a request at " +
+         std::to_string(state.last().begun().tick_ms) + " and a response at " +
+         std::to_string(state.last().head_taken().tick_ms);
+}
+
+std::string Judge::wrong_status(const Case& asked, const StoredModel& state) const {
+  const ClientExchange& exchange = asked.exchange;
+  std::vector<int> right = state.answers_to(exchange, state.base().size);
+  // Nobody can say what part of an unknown length is asked for: the whole is right too.
+  if (!state.base().has_length && !right.empty() && right[0] != 304)
+    right.push_back(state.status());
+  if (right.empty()) {
+    // A required condition that does not hold: it goes alone, and the origin judges.
+    if (!asked.told.hit && !asked.told.collapsed) return "";
+    return "served though its condition does not hold";
+  }
+  if (std::find(right.begin(), right.end(), exchange.status) != right.end()) return "";
+  return "status " + std::to_string(exchange.status) + " instead of " + std::to_string(right[0]);
+}
+
+std::string Judge::wrong_fields(const Case& asked, const StoredModel& state, bool reused) const {
+  const ClientExchange& exchange = asked.exchange;
+  if (exchange.status != state.status() && exchange.status != 206) return "";
+  const bool multipart =
+      first_of(exchange.response, "Content-Type").value_or("").starts_with("multipart/byteranges");
+  if (exchange.status == 206 && multipart) return "";
+  const std::vector<std::string> named = state.directives().named;
+  const Fields right = comparable(state.fields(), named);
+  const Fields got = comparable(exchange.response, reused ? std::vector<std::string>{} : named);
+  if (right == got) return "";
+  std::string why = "fields differ:";
+  for (const auto& [name, value] : right) {
+    if (std::find(got.begin(), got.end(), std::pair(name, value)) == got.end()) {
+      why += " lacks " + name + ": " + value + ";";
+    }
+  }
+  for (const auto& [name, value] : got) {
+    if (std::find(right.begin(), right.end(), std::pair(name, value)) == right.end()) {
+      why += " has " + name + ": " + value + ";";
+    }
+  }
+  return why;
+}
+
+}  // namespace perigee::sim

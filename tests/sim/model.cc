@@ -1,0 +1,231 @@
+#include "tests/sim/model.h"
+
+#include <algorithm>
+
+#include "tests/sim/http_date.h"
+
+namespace perigee::sim {
+
+namespace {
+
+constexpr int64_t kHeuristicCapMs = 3'600'000;
+
+bool contains(std::initializer_list<int> list, int value) {
+  return std::find(list.begin(), list.end(), value) != list.end();
+}
+
+/// RFC 9110 §15.1 less 206.
+bool is_heuristic(int status) {
+  return contains({200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501}, status);
+}
+
+bool is_hop_by_hop(const std::string& name, const Fields& fields) {
+  static const std::vector<std::string> fixed = {"connection",
+                                                 "keep-alive",
+                                                 "proxy-connection",
+                                                 "proxy-authenticate",
+                                                 "transfer-encoding",
+                                                 "te",
+                                                 "proxy-authorization",
+                                                 "trailer",
+                                                 "upgrade",
+                                                 "proxy-authentication-info"};
+  const std::string key = lower(name);
+  if (std::find(fixed.begin(), fixed.end(), key) != fixed.end()) return true;
+  for (const std::string& named : members(joined(fields, "Connection").value_or(""))) {
+    if (lower(named) == key) return true;
+  }
+  return false;
+}
+
+Directives governing(const Fields& fields, bool& targeted) {
+  const std::optional<Directives> special = read_targeted(fields);
+  targeted = special.has_value();
+  return special ? *special : read_cache_control(fields);
+}
+
+/// The Date of a message, or when it came.
+int64_t date_of(const OriginExchange& exchange) {
+  const int64_t received = exchange.head_taken().wall_ms;
+  const auto date = first_of(exchange.fields, "Date");
+  return (date ? read_date(*date, received) : std::nullopt).value_or(received);
+}
+
+}  // namespace
+
+StoredModel::StoredModel(const OriginExchange& base, std::vector<const OriginExchange*> freshened)
+    : base_(&base), freshened_(std::move(freshened)) {
+  for (const auto& [name, value] : base.fields) {
+    if (!is_hop_by_hop(name, base.fields) && !same_name(name, "Age") &&
+        !same_name(name, "Content-Length") && !same_name(name, "Alt-Svc")) {
+      fields_.emplace_back(name, value);
+    }
+  }
+  const auto date = first_of(fields_, "Date");
+  if (!date || !read_date(*date, base.head_taken().wall_ms)) {
+    remove_all(fields_, "Date");
+    fields_.emplace_back("Date", write_date(base.head_taken().wall_ms));
+  }
+  for (const OriginExchange* exchange : freshened_) merge(*exchange);
+  directives_ = governing(fields_, targeted_);
+  measure();
+}
+
+StoredModel StoredModel::freshened_by(const OriginExchange& not_modified) const {
+  std::vector<const OriginExchange*> chain = freshened_;
+  chain.push_back(&not_modified);
+  return {*base_, chain};
+}
+
+/// RFC 9111 §3.2 and §4.3.4.
+void StoredModel::merge(const OriginExchange& not_modified) {
+  // What a qualified directive names was not stored.
+  bool targeted = false;
+  for (const std::string& name : governing(fields_, targeted).named) remove_all(fields_, name);
+  static const std::vector<std::string> kept = {
+      "content-length", "content-encoding", "content-range", "set-cookie", "age", "date"};
+  Fields incoming;
+  for (const auto& [name, value] : not_modified.fields) {
+    const bool keeps = std::find(kept.begin(), kept.end(), lower(name)) != kept.end();
+    if (!keeps && !is_hop_by_hop(name, not_modified.fields)) incoming.emplace_back(name, value);
+  }
+  for (const auto& field : incoming) remove_all(fields_, field.first);
+  fields_.insert(fields_.end(), incoming.begin(), incoming.end());
+  remove_all(fields_, "Date");
+  fields_.emplace_back("Date", write_date(date_of(not_modified)));
+}
+
+/// RFC 9111 §4.2.1 to §4.2.3.
+void StoredModel::measure() {
+  const OriginExchange& heard = last();
+  const int64_t received = heard.head_taken().wall_ms;
+  const int64_t date = date_of(heard);
+  const std::string age_text = first_of(heard.fields, "Age").value_or("");
+  const std::string first_age = trim(age_text.substr(0, age_text.find(',')));
+  const int64_t age = std::min(number(first_age).value_or(0), int64_t{1} << 31) * 1000;
+  const int64_t apparent = std::max<int64_t>(received - date, 0);
+  const auto initial = [&](const Stamp& sent) {
+    return std::max(apparent, age + std::max<int64_t>(received - sent.wall_ms, 0));
+  };
+  initial_age_ms_ = {std::min(initial(heard.first_byte()), initial(heard.begun())),
+                     std::max(initial(heard.first_byte()), initial(heard.begun()))};
+  // A Date of our own in the place of a missing one is a second coarse.
+  const auto own_date = first_of(heard.fields, "Date");
+  if (!own_date || !read_date(*own_date, received)) {
+    initial_age_ms_.most = std::max(initial_age_ms_.most, received % 1000);
+  }
+
+  has_lifetime_ = is_explicit_ = true;
+  if (directives_.s_maxage || directives_.max_age) {
+    lifetime_ms_ = (directives_.s_maxage ? *directives_.s_maxage : *directives_.max_age) * 1000;
+    return;
+  }
+  if (const auto expires = first_of(fields_, "Expires"); expires && !targeted_) {
+    const auto at = read_date(*expires, received);
+    lifetime_ms_ = at ? std::max<int64_t>(*at - date, 0) : 0;
+    return;
+  }
+  has_lifetime_ = is_explicit_ = false;
+  if (!is_heuristic(status()) && !directives_.is_public) return;
+  const auto modified_text = first_of(fields_, "Last-Modified");
+  const auto modified = modified_text ? read_date(*modified_text, received) : std::nullopt;
+  if (!modified || *modified > date) return;
+  has_lifetime_ = true;
+  lifetime_ms_ = std::min((date - *modified) / 10, kHeuristicCapMs);
+}
+
+std::string StoredModel::why_not_stored() const {
+  const Directives& d = directives_;
+  // A POST may say that its answer is what a GET would get (RFC 9110 §9.3.3).
+  const bool stands_for_get = base_->method == "POST" && status() == 200 && is_explicit_ &&
+                              first_of(base_->fields, "Content-Location") == base_->target;
+  if (base_->method != "GET" && !stands_for_get) return "method";
+  if (contains({206, 304, 416, 428, 429, 431, 511}, status())) return "status";
+  const bool understood = status() != 299 && status() != 451 && status() != 599;
+  if (d.must_understand && !understood) return "must-understand";
+  if (d.no_store && !d.must_understand) return "no-store";
+  if (d.is_private) return "private";
+  const bool authorized = d.is_public || d.s_maxage || d.must_revalidate;
+  // A 304 to a request without credentials says that whoever asks so may have it.
+  if (has(last().request, "Authorization") && !authorized) return "Authorization";
+  if (!vary()) return "Vary: *";
+  if (has(base_->fields, "Set-Cookie")) return "Set-Cookie";
+  if (!is_explicit_ && !d.is_public && !is_heuristic(status())) return "status without lifetime";
+  const std::vector<std::string> names = *vary();
+  const bool cookies = std::find(names.begin(), names.end(), "cookie") != names.end();
+  if (cookies && has(last().request, "Cookie")) return "a variant of somebody's Cookie";
+  const bool window = d.stale_while_revalidate.value_or(0) > 0 || d.stale_if_error.value_or(0) > 0;
+  if (lifetime_ms_ <= 0 && !has_validator() && !window) return "of no use";
+  return "";
+}
+
+Span StoredModel::age_ms(Span wall) const {
+  const int64_t received = last().head_taken().wall_ms;
+  return {initial_age_ms_.least + std::max<int64_t>(wall.least - received, 0),
+          initial_age_ms_.most + std::max<int64_t>(wall.most - received, 0)};
+}
+
+std::optional<std::vector<std::string>> StoredModel::vary() const {
+  std::vector<std::string> names;
+  for (const std::string& name : members(joined(fields_, "Vary").value_or(""))) {
+    if (name == "*") return std::nullopt;
+    // The site sends the same Accept-Encoding with every fill.
+    if (!same_name(name, "Accept-Encoding")) names.push_back(lower(name));
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+std::string selecting_text(const std::vector<std::string>& names, const Fields& request) {
+  std::string text;
+  for (const std::string& name : names) {
+    text += name + ":";
+    const auto value = joined(request, name);
+    if (!value) {
+      text += "absent\n";
+      continue;
+    }
+    if (name == "cookie" || name == "authorization" || name == "user-agent") {
+      text += *value + "\n";
+      continue;
+    }
+    std::vector<std::string> parts = members(*value);
+    if (name.starts_with("accept")) {
+      for (std::string& part : parts) {
+        std::erase_if(part, [](char c) { return c == ' ' || c == '\t'; });
+        if (name != "accept") part = lower(part);
+      }
+      std::sort(parts.begin(), parts.end());
+    }
+    for (const std::string& part : parts) text += part + ",";
+    text += "\n";
+  }
+  return text;
+}
+
+bool StoredModel::selects(const Fields& request) const {
+  const auto names = vary();
+  if (!names) return false;
+  return selecting_text(*names, request) == selecting_text(*names, last().request);
+}
+
+bool StoredModel::forbids_stale() const {
+  return directives_.no_cache || directives_.must_revalidate || directives_.proxy_revalidate;
+}
+
+bool StoredModel::allows_stale_while_revalidate(int64_t stale_ms) const {
+  const int64_t window = directives_.stale_while_revalidate.value_or(0) * 1000;
+  return !forbids_stale() && window > 0 && stale_ms <= window;
+}
+
+bool StoredModel::allows_stale_if_error(int64_t stale_ms, const Options& options) const {
+  if (forbids_stale() || status() >= 500) return false;
+  const int64_t window = directives_.stale_if_error.value_or(0) * 1000;
+  if (window > 0 && stale_ms <= window) return true;
+  if (allows_stale_while_revalidate(stale_ms)) return true;
+  // s-maxage means proxy-revalidate; the site's patience does not overrule it.
+  return !directives_.s_maxage && stale_ms <= options.unreachable_stale_s * 1000;
+}
+
+}  // namespace perigee::sim
