@@ -52,11 +52,15 @@ inline constexpr size_t kHitForMissMarks = 16'384;     ///< remembered; beyond: 
 inline constexpr size_t kNamesCached = 1'024;          ///< resolved names; beyond: the oldest goes
 inline constexpr size_t kAddressesTried = 8;           ///< of one name, in turn; the rest are not tried
 
+inline constexpr size_t kFillFirstChunkBytes = 4 * kKiB;  ///< of a body of unknown length
+
 // --- loop to pool -------------------------------------------------------------------------------
 inline constexpr size_t kLatencyJobs = 1'024;  ///< at it: 503, or the uncached path
 inline constexpr size_t kStoreJobs = 4'096;    ///< at it: the response is not stored
 inline constexpr size_t kBackgroundJobs = 256; ///< at it: not coded, not scrubbed now
 inline constexpr size_t kRunListTurn = 64;     ///< connections entered a turn before I/O goes on
+inline constexpr size_t kLoops = 256;          ///< workers; more are a configuration error
+inline constexpr size_t kWaitersTurn = 256;    ///< waiters of a fill told in a turn before I/O goes on
 inline constexpr size_t kAcceptTurn = 64;      ///< connections accepted a turn and listener
 inline constexpr size_t kDescriptorsReserved = 64;  ///< accepting pauses this far below RLIMIT_NOFILE
 

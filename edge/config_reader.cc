@@ -293,7 +293,7 @@ void Reader::server(const toml::table& table, Config& config) {
     config.listen.push_back(*address);
     return "";
   });
-  number(table, "workers", 0, 256, config.workers);
+  number(table, "workers", 0, base::limits::kLoops, config.workers);
   size(table, "request_line_limit", config.request_line_bytes);
   if (config.request_line_bytes > base::limits::kRequestLineBytesMost ||
       config.request_line_bytes < base::limits::kKiB) {

@@ -1,28 +1,33 @@
 // The bytes of one fill: written by the loop that owns it, read by any, at each reader's own pace.
 //
 // One mutex. A reader that finds nothing is counted under it, so that no wake-up is lost. What is
-// to be stored keeps all its bytes; what is not keeps a window, and its slowest reader paces the
-// origin.
+// to be stored keeps all its bytes until the record stands, where readers go on; what is not stored
+// keeps a window, and its slowest reader paces the origin.
 #pragma once
 
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
-#include <set>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "base/limits.h"
+#include "cache_store/store.h"
 
 namespace perigee::origin {
 
+/// Loops of the process, by their number.
+using LoopSet = std::bitset<base::limits::kLoops>;
+
 struct FillChunk {
+  explicit FillChunk(size_t bytes_most) : capacity(bytes_most), bytes(new std::byte[bytes_most]) {}
+  const size_t capacity;
   size_t size = 0;
-  std::byte bytes[base::limits::kFillChunkBytes];
+  const std::unique_ptr<std::byte[]> bytes;
 };
 using ChunkRef = std::shared_ptr<FillChunk>;
 
@@ -32,6 +37,7 @@ class FillBody {
     kHave,    ///< bytes at the cursor
     kWait,    ///< none yet: this reader's loop is told when there are
     kBehind,  ///< they were dropped: the reader was too slow
+    kRecord,  ///< the whole body lies in `record`
     kEnd,     ///< there are no more
     kFail,    ///< there will be no more, and the body is not whole
   };
@@ -40,29 +46,38 @@ class FillBody {
     ChunkRef chunk;  ///< keeps `bytes` alive
     std::span<const std::byte> bytes;
     bool last = false;  ///< the body ends behind these bytes
+    std::shared_ptr<const cache_store::Found> record;
   };
 
-  /// Owner only. Copies bytes in; the loops to wake are returned.
-  [[nodiscard]] std::set<unsigned> append(std::span<const std::byte> bytes);
-  [[nodiscard]] std::set<unsigned> finish(bool whole);
-  /// Owner only. From now on only `window_bytes` are kept; 0: everything.
+  /// Owner only, before the first append(): how many bytes will come.
+  void expect(uint64_t bytes);
+  /// Owner only. Copies bytes in.
+  void append(std::span<const std::byte> bytes);
+  /// Owner only. No more will come.
+  void finish(bool whole);
+  /// Owner only. The body was stored: the chunks go, and readers go on from the record.
+  void hand_over(std::shared_ptr<const cache_store::Found> record);
+  /// Owner only. The loops with readers that found nothing and now would find something.
+  [[nodiscard]] LoopSet take_waiting();
+  /// Owner only. From now on at most `window_bytes` are kept.
   void set_window(size_t window_bytes);
-  /// True when the window is full: the origin waits for the slowest reader.
+  /// True: there is no room in the window, and the origin waits for the slowest reader.
   bool full() const;
-  /// Lets go of the slowest readers' bytes when another reader waits for new ones. True: something
-  /// moved.
+  /// Lets go of the slowest readers' bytes when another reader waits for new ones. True: there is
+  /// room.
   bool drop_laggards();
 
-  /// Readers. `attach` gives an id; a body whose first bytes are gone cannot be attached to from
-  /// its start.
-  uint64_t attach(uint64_t at);
-  /// True: the owner was paused and may go on.
-  bool move(uint64_t reader, uint64_t at);
-  bool detach(uint64_t reader);
+  /// Readers: each says where it stands. `move` and `detach`: true when there is room in a window
+  /// that was full.
+  void attach(uint64_t at);
+  bool move(uint64_t from, uint64_t to);
+  bool detach(uint64_t at);
   View take(uint64_t at, unsigned loop);
   /// Keeps the first bytes while somebody is about to attach.
   void hold();
+  /// As move().
   bool release();
+  /// A new reader would find the body from its start.
   bool from_start() const;
 
   uint64_t size() const;
@@ -72,24 +87,28 @@ class FillBody {
   std::vector<ChunkRef> chunks() const;
 
  private:
-  struct Reader {
-    uint64_t id;
-    uint64_t at;
-  };
+  FillChunk& room_locked();
+  void count_locked(uint64_t at, bool in);
   bool drop_passed_locked();
-  bool full_locked() const { return window_ != 0 && end_ - begin_ >= window_; }
+  bool full_locked() const {
+    return window_ != 0 && end_ - begin_ + base::limits::kFillChunkBytes > window_;
+  }
 
   mutable std::mutex mutex_;
-  std::deque<ChunkRef> chunks_;
-  std::vector<Reader> readers_;
-  std::set<unsigned> waiting_;  ///< loops with a reader that found nothing
-  uint64_t begin_ = 0;          ///< of the first chunk kept
+  std::deque<ChunkRef> chunks_;  ///< all of kFillChunkBytes, but for the last (or only) one
+  /// Readers by the chunk in which they stand, of the whole body's; those that were cut loose are
+  /// in none.
+  std::map<uint64_t, size_t> standing_;
+  size_t readers_ = 0;
+  LoopSet waiting_;     ///< loops with a reader that found nothing
+  uint64_t begin_ = 0;  ///< of the first chunk kept
   uint64_t end_ = 0;
-  size_t window_ = 0;
-  uint64_t next_reader_ = 1;
+  size_t window_ = 0;  ///< 0: all is kept
+  size_t first_bytes_ = base::limits::kFillFirstChunkBytes;
   int holds_ = 0;
   bool done_ = false;
   bool whole_ = false;
+  std::shared_ptr<const cache_store::Found> record_;
 };
 
 }  // namespace perigee::origin

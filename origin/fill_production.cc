@@ -1,11 +1,12 @@
+// From the origin's head to the end of the body and the put: one fill, step by step.
 #include "origin/fill_production.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "base/check.h"
 #include "http/cache_key.h"
 #include "http/forward.h"
+#include "origin/put_job.h"
 #include "origin/stored_record.h"
 
 namespace perigee::origin {
@@ -19,55 +20,16 @@ using Phase = FillProgress::Phase;
 
 namespace {
 
-constexpr int64_t kReserveRetryMs = 20;
-
-/// Puts a record, its Vary spec first when there is a new one. Owns all it touches.
-class PutJob final : public base::Job {
- public:
-  PutJob(cache_store::Store& store, std::shared_ptr<FillProgress> progress,
-         FillProduction& production)
-      : store_(store), progress_(std::move(progress)), production_(production) {}
-
-  void work(const std::atomic<bool>&) noexcept override {
-    cache_store::Draft draft;
-    draft.base = progress_->base;
-    draft.ticket = progress_->ticket;
-    draft.policy = policy;
-    if (!spec.empty()) {
-      const std::span<const std::byte> bytes = std::as_bytes(std::span(spec));
-      draft.kind = cache_store::RecordKind::kVarySpec;
-      draft.slot = cache_store::kVarySlot;
-      draft.key = url_key;
-      draft.body = {&bytes, 1};
-      if (!store_.put(draft).ok()) return;
-    }
-    std::vector<std::span<const std::byte>> pieces;
-    if (progress_->revalidated()) pieces.push_back(progress_->stored.record.body);
-    for (const ChunkRef& chunk : chunks) pieces.emplace_back(chunk->bytes, chunk->size);
-    draft.kind = cache_store::RecordKind::kObject;
-    draft.slot = cache_store::kHeadSlot;
-    draft.rid = progress_->revalidated() ? progress_->stored.record.rid : 0;
-    if (progress_->revalidated()) draft.source = &progress_->stored.pin;
-    draft.key = key;
-    draft.head = image;
-    draft.body = pieces;
-    stored_ = store_.put(draft).ok();
+/// Runs `task(loop)` for each loop of a set.
+template <typename F>
+void for_each_loop(const LoopSet& loops, F task) {
+  size_t left = loops.count();
+  for (unsigned loop = 0; left > 0; ++loop) {
+    if (!loops.test(loop)) continue;
+    --left;
+    task(loop);
   }
-  void done() noexcept override { production_.on_put(stored_); }
-
-  std::string url_key;
-  std::string key;
-  std::string spec;
-  std::vector<std::byte> image;
-  std::vector<ChunkRef> chunks;
-  cache_store::RecordPolicy policy;
-
- private:
-  cache_store::Store& store_;
-  std::shared_ptr<FillProgress> progress_;
-  FillProduction& production_;
-  bool stored_ = false;
-};
+}
 
 }  // namespace
 
@@ -77,9 +39,12 @@ FillProduction::FillProduction(LoopFills& fills, FillRequest&& request,
       request_(std::move(request)),
       progress_(std::move(progress)),
       keep_(keep),
-      reserve_timer_([this] { reserve_or_wait(); }),
+      claim_([this](base::Share memory) { begin_body(std::move(memory)); }),
+      reserve_timer_([this] {
+        fail({FetchError::kBusy, "no memory for the origin's response was free in time"});
+      }),
       laggard_timer_([this] {
-        if (progress_->body.drop_laggards()) wake();
+        progress_->body.drop_laggards();
         reconsider();
       }) {}
 
@@ -108,11 +73,12 @@ void FillProduction::on_fetch_interim(const ReceivedResponse& interim) {
   if (!builder.ok()) return;
   held->head.status = interim.status;
   held->head.block = builder.block();
-  for (const unsigned loop : progress_->loops()) {
-    fills_.table().post(loop, [progress = progress_.get(), held](LoopFills& fills) {
+  for_each_loop(progress_->loops(), [&](unsigned loop) {
+    if (loop == fills_.env().loop()) return fills_.deliver_interim(progress_, *held);
+    fills_.run_on(loop, [progress = progress_, held](LoopFills& fills) {
       fills.deliver_interim(progress, *held);
     });
-  }
+  });
 }
 
 void FillProduction::on_fetch_head(const ReceivedResponse& head, const ResponseTimes& times) {
@@ -123,6 +89,9 @@ void FillProduction::on_fetch_head(const ReceivedResponse& head, const ResponseT
     refetched_ = true;
     conditional_ = false;
     return start();
+  }
+  if (head.status == 304 || head.status == 206) {
+    return fail({FetchError::kMalformed, "the origin answered a condition or range not sent"});
   }
   take_response(head, times);
 }
@@ -163,55 +132,66 @@ bool FillProduction::merge(const http::StoredResponse& stored, const ReceivedRes
   progress_->shareable_ = storable && admission.drop_names.empty();
   bool same_vary = true;
   judge_vary(updated.fields, same_vary);
+  note_for_others(storable, admission.remember);
   publish_head();
-  fetch_.reset();
-  return_permit();
-  if (store_it_) {
-    store();
-  } else {
-    end(false, nullptr);
-  }
+  complete();
   return true;
 }
 
 void FillProduction::take_response(const ReceivedResponse& head, const ResponseTimes& times) {
-  const http::PolicyOptions& options = *request_.policy;
-  const http::Admission admission = http::admit(request_.head, head, times, options);
+  const http::Admission admission = http::admit(request_.head, head, times, *request_.policy);
   policy_ = admission.policy;
   bool storable = admission.storable == http::Storable::kStorable;
   judge_vary(head.fields, storable);
   const std::optional<uint64_t> length =
       head.has_body ? head.content_length : std::optional<uint64_t>();
-  const bool fits = !length || *length <= fills_.table().shared().store.max_object_bytes();
   http::ImageOptions image;
   image.content_length = length;
   image.drop_set_cookie = admission.drop_set_cookie;
   progress_->image_ = http::make_head_image(head, times, image);
-  if (storable && !admission.drop_names.empty()) {
+  if (progress_->image_.empty()) {
+    return fail({FetchError::kTooLarge, "the origin's head is too large"});
+  }
+  const bool kept = storable && !leaves_record(head);
+  if (kept && !admission.drop_names.empty()) {
     image.drop_names = admission.drop_names;
     stored_image_ = http::make_head_image(head, times, image);
   }
-  if (progress_->image_.empty()) {
-    return on_fetch_failed({FetchError::kTooLarge, "the origin's head is too large"});
-  }
-  store_it_ = storable && fits;
   progress_->declared_size_ = head.has_body ? length : std::optional<uint64_t>(0);
   progress_->shareable_ = storable && admission.drop_names.empty();
-  if (storable) {
-    fills_.table().unmark(progress_->join);
-  } else if (admission.remember) {
-    fills_.table().mark(progress_->join, fills_.env().now());
+  store_it_ = kept && length.value_or(0) <= fills_.table().shared().store.max_object_bytes();
+  note_for_others(storable, admission.remember);
+  if (!head.has_body || length == 0u) {
+    progress_->body.finish(true);
+    publish_head();
+    return complete();
   }
-  reserve_bytes_ =
-      store_it_ ? static_cast<size_t>(std::clamp<uint64_t>(
-                      length.value_or(fills_.table().shared().store.max_object_bytes()),
-                      limits::kFillChunkBytes, fills_.table().shared().store.max_object_bytes()))
-                : limits::kUnstoredWindowBytes;
-  if (!store_it_) progress_->body.set_window(limits::kUnstoredWindowBytes);
-  publish_head();
-  if (!head.has_body) return complete();
-  reserve_until_ = fills_.env().now() + limits::kReserveMs;
-  reserve_or_wait();
+  reserve(length);
+}
+
+/// An error that does not say how long it holds is no reason to forget what was good
+/// (http-rules 2.8).
+bool FillProduction::leaves_record(const ReceivedResponse& head) const {
+  const bool stated = policy_.lifetime_ms != http::StoredPolicy::kAbsent &&
+                      (policy_.flags & http::StoredPolicy::kHeuristic) == 0;
+  return progress_->stored.state == Found::kHit && head.status >= 400 && !stated;
+}
+
+/// What this head means for requests to come, and for those that this fetch was to relieve.
+void FillProduction::note_for_others(bool storable, bool remember) {
+  FillTable& table = fills_.table();
+  if (storable) return table.unmark(progress_->join_digest);
+  if (!remember) return;
+  table.mark(progress_->join_digest, fills_.env().now());
+  relieve(LoopFills::Relief::kReleased);
+}
+
+void FillProduction::relieve(LoopFills::Relief relief) {
+  const std::shared_ptr<FillProgress>& others = progress_->relieves;
+  if (others == nullptr) return;
+  for_each_loop(others->loops(), [&](unsigned loop) {
+    fills_.run_on(loop, [others, relief](LoopFills& fills) { fills.relieve(others, relief); });
+  });
 }
 
 void FillProduction::judge_vary(const http::HeaderList& fields, bool& storable) {
@@ -231,25 +211,57 @@ void FillProduction::judge_vary(const http::HeaderList& fields, bool& storable) 
   vary_id_ = same ? known.id : fills_.env().random();
 }
 
+/// Memory before the first byte of content: what holds nothing cannot deadlock.
+void FillProduction::reserve(const std::optional<uint64_t>& length) {
+  const FillShared& shared = fills_.table().shared();
+  size_t bytes = window_bytes();
+  if (store_it_ && length) {
+    bytes = static_cast<size_t>(std::max<uint64_t>(*length, limits::kFillChunkBytes));
+  }
+  if (!store_it_) progress_->body.set_window(bytes);
+  if (length) progress_->body.expect(*length);
+  bytes = std::min(bytes, shared.budget.limit());
+  if (base::Share memory = shared.budget.try_take(bytes)) return begin_body(std::move(memory));
+  claim_.wait(shared.budget, fills_.env(), bytes);
+  fills_.env().arm(reserve_timer_, fills_.env().now() + limits::kReserveMs);
+}
+
+/// What is kept of a body that is not, or will turn out not to be, stored.
+size_t FillProduction::window_bytes() const {
+  if (!store_it_) return limits::kUnstoredWindowBytes;
+  const uint64_t most = fills_.table().shared().store.max_object_bytes();
+  return std::max(limits::kUnstoredWindowBytes, static_cast<size_t>(most));
+}
+
+void FillProduction::begin_body(base::Share memory) {
+  reserve_timer_.disarm();
+  progress_->memory_ = std::move(memory);
+  fetch_->set_waker(this);
+  // What has come already goes with the head.
+  const Moved moved = move_body();
+  publish_head();
+  settle(moved);
+  reconsider();
+}
+
 void FillProduction::publish_head() {
   progress_->storing_ = store_it_;
   progress_->response_ = *http::view_head_image(progress_->image_, policy_);
-  tell_loops(progress_->publish(Phase::kHead));
+  tell(progress_->publish(Phase::kHead));
 }
 
-/// Memory before the first byte of content: what holds nothing cannot deadlock.
-void FillProduction::reserve_or_wait() {
-  base::Budget& budget = fills_.table().shared().budget;
-  if ((memory_ = budget.try_take(std::min(reserve_bytes_, budget.limit())))) {
-    reserved_ = true;
-    fetch_->set_waker(this);
-    return wake();
-  }
-  if (fills_.env().now() >= reserve_until_) return abandon_body();
-  fills_.env().arm(reserve_timer_, fills_.env().now() + kReserveRetryMs);
+/// Those of this loop at once: nobody is inside a call of ours.
+void FillProduction::tell(const LoopSet& loops) {
+  const std::shared_ptr<FillProduction> self = shared_from_this();
+  for_each_loop(loops, [&](unsigned loop) {
+    if (loop == fills_.env().loop()) return fills_.deliver(progress_);
+    fills_.run_on(loop, [progress = progress_](LoopFills& fills) { fills.deliver(progress); });
+  });
 }
 
-void FillProduction::wake() {
+void FillProduction::wake() { pump_later(); }
+
+void FillProduction::pump_later() {
   if (pump_due_ || ended_) return;
   pump_due_ = true;
   fills_.env().later([self = shared_from_this()] { self->pump(); });
@@ -257,37 +269,52 @@ void FillProduction::wake() {
 
 void FillProduction::pump() {
   pump_due_ = false;
-  if (!ended_ && fetch_ != nullptr && reserved_) move_body();
+  if (!ended_ && fetch_ != nullptr) settle(move_body());
 }
 
-void FillProduction::move_body() {
+FillProduction::Moved FillProduction::move_body() {
   FillBody& body = progress_->body;
   const uint64_t most = fills_.table().shared().store.max_object_bytes();
+  paused_ = false;
   for (size_t moved = 0; moved < limits::kSendBytes;) {
     if (body.full()) {
-      fills_.env().arm(laggard_timer_, fills_.env().now() + limits::kLaggardMs);
-      return;
+      paused_ = true;
+      return Moved::kMore;
     }
     const Chunk chunk = fetch_->peek(limits::kFillChunkBytes);
-    if (chunk.state == Chunk::kLater) return;
-    if (chunk.state == Chunk::kFail) return abandon_body();
-    if (chunk.piece.size > 0) {
-      wake_loops(body.append({chunk.piece.data, chunk.piece.size}));
+    if (chunk.state == Chunk::kLater) return Moved::kMore;
+    if (chunk.state != Chunk::kFail && chunk.piece.size > 0) {
+      body.append({chunk.piece.data, chunk.piece.size});
       fetch_->advance(chunk.piece.size);
       moved += chunk.piece.size;
     }
-    if (chunk.state == Chunk::kEnd) return complete();
+    if (chunk.state != Chunk::kMore) {
+      const bool whole = chunk.state == Chunk::kEnd;
+      body.finish(whole);
+      return whole ? Moved::kWhole : Moved::kCut;
+    }
     if (store_it_ && body.size() > most) {
       // Longer than a record may be: it goes on unstored, paced by its readers.
+      body.set_window(window_bytes());
       store_it_ = false;
-      body.set_window(static_cast<size_t>(most));
     }
   }
-  wake();
+  pump_later();
+  return Moved::kMore;
+}
+
+/// Tells the readers, and goes on or ends.
+void FillProduction::settle(Moved moved) {
+  wake_readers();
+  if (moved == Moved::kWhole) return complete();
+  if (moved == Moved::kCut) return end_cut("the origin's content ended early");
+  if (!paused_) return laggard_timer_.disarm();
+  if (!laggard_timer_.armed()) {
+    fills_.env().arm(laggard_timer_, fills_.env().now() + limits::kLaggardMs);
+  }
 }
 
 void FillProduction::complete() {
-  wake_loops(progress_->body.finish(true));
   fetch_.reset();
   // What waits for its put is bounded by the pool's lane and the byte budget, and asks no origin.
   return_permit();
@@ -296,17 +323,19 @@ void FillProduction::complete() {
 }
 
 void FillProduction::store() {
-  const FillShared& shared = fills_.table().shared();
-  auto put = std::make_unique<PutJob>(shared.store, progress_, *this);
+  auto put = std::make_unique<PutJob>(fills_.table().shared().store, progress_, *this);
   put->url_key = request_.key;
   put->key = request_.key;
   put->policy = record_policy(policy_);
-  put->image = stored_image_.empty() ? progress_->image_ : stored_image_;
-  const bool has_length = !http::never_has_body(http::Method::kGet, policy_.status);
-  if (has_length && !progress_->response_.content_length && !progress_->revalidated_) {
-    put->image = http::with_content_length(put->image, progress_->body.size());
+  put->image = std::move(stored_image_);
+  if (!progress_->revalidated_) {
+    put->chunks = progress_->body.chunks();
+    const bool has_length = !http::never_has_body(http::Method::kGet, policy_.status);
+    if (has_length && !progress_->response_.content_length) {
+      put->image = http::with_content_length(put->image.empty() ? progress_->image_ : put->image,
+                                             progress_->body.size());
+    }
   }
-  if (!progress_->revalidated_) put->chunks = progress_->body.chunks();
   if (!progress_->vary_names_.empty()) {
     if (new_vary_spec_) put->spec = http::encode_vary_spec(vary_id_, progress_->vary_names_);
     http::make_variant_key(request_.key, vary_id_, progress_->vary_selected_, put->key);
@@ -315,59 +344,77 @@ void FillProduction::store() {
   if (!fills_.env().offload(base::Lane::kStore, job, put_)) end(false, nullptr);
 }
 
-void FillProduction::on_put(bool stored) { end(stored, nullptr); }
-
-void FillProduction::on_fetch_failed(const FetchError& error) {
-  progress_->error_ = error;
-  tell_loops(progress_->publish(Phase::kFailed));
-  end(false, &error);
+void FillProduction::on_put(std::shared_ptr<const Found> record) {
+  const bool stored = record != nullptr;
+  if (stored) {
+    if (!progress_->revalidated_) {
+      progress_->body.hand_over(std::move(record));
+      progress_->memory_.shrink_to(0);
+    }
+    relieve(LoopFills::Relief::kStored);
+  }
+  end(stored, nullptr);
 }
 
-/// The rest of the content will not come: readers see the cut, nothing is stored.
-void FillProduction::abandon_body() {
-  wake_loops(progress_->body.finish(false));
-  const FetchError error{FetchError::kClosed, "the origin's content ended early"};
+void FillProduction::on_fetch_failed(const FetchError& error) { fail(error); }
+
+void FillProduction::fail(const FetchError& error) {
+  progress_->error_ = error;
+  const LoopSet loops = progress_->publish(Phase::kFailed);
+  end(false, &error);
+  tell(loops);
+}
+
+/// The rest of the content will not come: nothing is stored, readers have seen the cut.
+void FillProduction::end_cut(const char* why) {
+  const FetchError error{FetchError::kClosed, why};
   end(false, &error);
 }
 
 void FillProduction::reconsider() {
-  if (ended_ || progress_->phase() != Phase::kHead || fetch_ == nullptr) return;
-  if (reserved_) wake();
-  if (wanted()) return;
-  // Without anybody who waits it goes on only when little is missing (http-rules 3.11).
-  const uint64_t got = progress_->body.size();
-  const uint64_t whole = progress_->declared_size_.value_or(got);
-  const uint64_t missing = whole > got ? whole - got : 0;
-  const bool little =
-      missing <= static_cast<uint64_t>(limits::kFillOutlivesBytes) || missing * 4 <= whole;
-  if (!store_it_ || !little) abandon_body();
+  if (ended_ || fetch_ == nullptr || progress_->phase() != Phase::kHead) return;
+  if (!wanted() && !worth_finishing()) {
+    progress_->body.finish(false);
+    wake_readers();
+    return end_cut("nobody waits for the rest");
+  }
+  if (paused_) pump_later();
 }
 
 bool FillProduction::wanted() const {
-  return keep_ || progress_->waiters() > 0 || progress_->body.readers() > 0;
+  return (keep_ && store_it_) || progress_->waiters() > 0 || progress_->body.readers() > 0;
+}
+
+/// Without anybody who waits it goes on when little is missing (http-rules 3.11).
+bool FillProduction::worth_finishing() const {
+  if (!store_it_) return false;
+  const uint64_t got = progress_->body.size();
+  const uint64_t whole =
+      progress_->declared_size_.value_or(fills_.table().shared().store.max_object_bytes());
+  const uint64_t missing = whole > got ? whole - got : 0;
+  return missing <= static_cast<uint64_t>(limits::kFillOutlivesBytes) || missing * 4 <= whole;
 }
 
 void FillProduction::cancel() {
-  if (progress_->phase() == Phase::kPending) {
-    return on_fetch_failed({FetchError::kBusy, "the node is stopping"});
-  }
-  if (!progress_->body.complete()) wake_loops(progress_->body.finish(false));
+  const FetchError error{FetchError::kBusy, "the node is stopping"};
   put_.abandon();
-  end(false, nullptr);
+  if (progress_->phase() == Phase::kPending) {
+    progress_->error_ = error;
+    for_each_loop(progress_->publish(Phase::kFailed), [&](unsigned loop) {
+      fills_.run_on(loop, [progress = progress_](LoopFills& fills) { fills.deliver(progress); });
+    });
+  } else if (fetch_ != nullptr) {
+    progress_->body.finish(false);
+    wake_readers();
+  }
+  end(false, &error);
 }
 
-void FillProduction::tell_loops(const std::set<unsigned>& loops) {
-  for (const unsigned loop : loops) {
-    fills_.table().post(loop,
-                        [progress = progress_](LoopFills& fills) { fills.deliver(progress); });
-  }
-}
-
-void FillProduction::wake_loops(const std::set<unsigned>& loops) {
-  for (const unsigned loop : loops) {
-    fills_.table().post(
-        loop, [progress = progress_](LoopFills& fills) { fills.wake_readers(progress.get()); });
-  }
+void FillProduction::wake_readers() {
+  for_each_loop(progress_->body.take_waiting(), [&](unsigned loop) {
+    if (loop == fills_.env().loop()) return fills_.wake_readers(progress_);
+    fills_.run_on(loop, [progress = progress_](LoopFills& fills) { fills.wake_readers(progress); });
+  });
 }
 
 void FillProduction::return_permit() {
@@ -377,11 +424,13 @@ void FillProduction::return_permit() {
 void FillProduction::end(bool stored, const FetchError* error) {
   if (ended_) return;
   ended_ = true;
+  claim_.abandon();
   reserve_timer_.disarm();
   laggard_timer_.disarm();
   fetch_.reset();
   FillTable& table = fills_.table();
   if (!progress_->alone) table.remove(*progress_);
+  if (progress_->relieves != nullptr) progress_->relieves->end_further();
   return_permit();
   table.shared().observer.on_fill_ended(stored, error);
   fills_.end_production(this);

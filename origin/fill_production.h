@@ -4,8 +4,10 @@
 // more.
 #pragma once
 
+#include <list>
 #include <memory>
-#include <optional>
+#include <string>
+#include <vector>
 
 #include "origin/loop_fills.h"
 
@@ -26,8 +28,10 @@ class FillProduction final : public FetchUser,
   void freshen(const http::ReceivedResponse& head, const http::ResponseTimes& times);
   /// A reader moved or left, or a waiter left.
   void reconsider();
-  /// Ends it at once; readers see a cut body.
+  /// Ends it at once; readers see a cut body, waiters that the node is busy.
   void cancel();
+  /// The put came home; null: nothing was stored.
+  void on_put(std::shared_ptr<const cache_store::Found> record);
   const FillProgress* progress() const { return progress_.get(); }
 
   // FetchUser
@@ -35,29 +39,42 @@ class FillProduction final : public FetchUser,
   void on_fetch_head(const http::ReceivedResponse& head, const http::ResponseTimes& times) override;
   void on_fetch_failed(const FetchError& error) override;
 
-  /// The put came home.
-  void on_put(bool stored);
+  std::list<std::shared_ptr<FillProduction>>::iterator place;  ///< in its loop's list
 
  private:
-  void wake() override;
+  enum class Moved : uint8_t {
+    kMore,
+    kWhole,
+    kCut,
+  };
+  void wake() override;  ///< the origin has more
+  void pump_later();
   /// False: it freshens nothing.
   bool merge(const http::StoredResponse& stored, const http::ReceivedResponse& head,
              const http::ResponseTimes& times);
   bool take_not_modified(const http::ReceivedResponse& head, const http::ResponseTimes& times);
   void take_response(const http::ReceivedResponse& head, const http::ResponseTimes& times);
+  bool leaves_record(const http::ReceivedResponse& head) const;
   void judge_vary(const http::HeaderList& fields, bool& storable);
+  void note_for_others(bool storable, bool remember);
+  void relieve(LoopFills::Relief relief);
+  void reserve(const std::optional<uint64_t>& length);
+  size_t window_bytes() const;
+  void begin_body(base::Share memory);
   void publish_head();
-  void reserve_or_wait();
   void pump();
-  void move_body();
+  Moved move_body();
+  void settle(Moved moved);
   void complete();
   void store();
-  void abandon_body();
-  void tell_loops(const std::set<unsigned>& loops);
-  void wake_loops(const std::set<unsigned>& loops);
-  void end(bool stored, const FetchError* error);
+  void tell(const LoopSet& loops);
+  void wake_readers();
   void return_permit();
+  void fail(const FetchError& error);
+  void end_cut(const char* why);
+  void end(bool stored, const FetchError* error);
   bool wanted() const;
+  bool worth_finishing() const;
 
   LoopFills& fills_;
   FillRequest request_;
@@ -69,9 +86,7 @@ class FillProduction final : public FetchUser,
   http::StoredPolicy policy_;
   uint64_t vary_id_ = 0;
   bool new_vary_spec_ = false;  ///< a spec must be stored first
-  base::Share memory_;
-  size_t reserve_bytes_ = 0;
-  base::Tick reserve_until_{0};
+  base::Claim claim_;           ///< waits for memory
   base::Timer reserve_timer_;
   base::Timer laggard_timer_;
   base::Pending put_;
@@ -79,8 +94,8 @@ class FillProduction final : public FetchUser,
   bool refetched_ = false;
   bool pump_due_ = false;
   bool store_it_ = false;
-  bool reserved_ = false;
-  bool permit_ = true;  ///< counts among the fills that ask the origin
+  bool paused_ = false;  ///< the window is full
+  bool permit_ = true;   ///< counts among the fills that ask the origin
   bool ended_ = false;
 };
 

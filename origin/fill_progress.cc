@@ -15,6 +15,36 @@ std::string selected_values(const std::vector<std::string>& names, const http::H
   return selected;
 }
 
+std::optional<uint64_t> FillProgress::body_size() const {
+  if (revalidated_) return stored.record.body.size();
+  if (declared_size_) return declared_size_;
+  if (body.complete()) return body.size();
+  return std::nullopt;
+}
+
+FillProgress::Phase FillProgress::join(unsigned loop) {
+  const std::lock_guard lock(mutex_);
+  loops_.set(loop);
+  ++waiters_;
+  return phase_;
+}
+
+FillProgress::Phase FillProgress::phase() const {
+  const std::lock_guard lock(mutex_);
+  return phase_;
+}
+
+LoopSet FillProgress::loops() const {
+  const std::lock_guard lock(mutex_);
+  return loops_;
+}
+
+LoopSet FillProgress::publish(Phase phase) {
+  const std::lock_guard lock(mutex_);
+  phase_ = phase;
+  return loops_;
+}
+
 bool FillProgress::answers(const http::RequestHead& request, int64_t now_ms) const {
   if (!shareable_ || !http::may_share(response_, request, now_ms, *policy)) return false;
   return vary_names_.empty() ||

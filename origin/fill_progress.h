@@ -1,13 +1,13 @@
 // What all loops may know of one fill: its phase, its head once there, and its growing body.
 //
-// Made and moved on by its owner loop (fill_production); the head is immutable once the phase says
-// so.
+// Made and moved on by its owner loop (fill_production); what is filled in before a phase is
+// published is immutable from then on.
 #pragma once
 
 #include <atomic>
+#include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -29,18 +29,28 @@ class FillProgress final : public FillSession {
   bool revalidated() const override { return revalidated_; }
   uint16_t origin_status() const override { return origin_status_; }
   bool storing() const override { return storing_; }
-  std::optional<uint64_t> body_size() const override {
-    if (stored.state == cache_store::Found::kHit && revalidated_) return stored.record.body.size();
-    if (declared_size_) return declared_size_;
-    if (body.complete()) return body.size();
-    return std::nullopt;
-  }
+  std::optional<uint64_t> body_size() const override;
 
   /// Whether a request that waits is answered by this head (http-rules 1.2).
   bool answers(const http::RequestHead& request, int64_t now_ms) const;
 
-  // Set by the owner before it is shared, and never after.
-  cache_store::Digest join;
+  /// One more waiter, of that loop; it counts until leave(). Returns the phase that it finds: the
+  /// owner tells those who find kPending.
+  Phase join(unsigned loop);
+  void leave() { --waiters_; }
+  size_t waiters() const { return waiters_; }
+  Phase phase() const;
+  /// The loops that waiters have joined from so far.
+  LoopSet loops() const;
+  /// Owner: what was filled in below counts. The loops to tell are returned.
+  [[nodiscard]] LoopSet publish(Phase phase);
+
+  /// One further fetch for the key is tried at a time (http-rules 1.19). False: one is being tried.
+  bool begin_further() { return !further_.exchange(true); }
+  void end_further() { further_ = false; }
+
+  // Set before it is shared, and never after.
+  cache_store::Digest join_digest;
   cache_store::Digest base;
   cache_store::Ticket ticket;
   bool alone = false;
@@ -48,36 +58,11 @@ class FillProgress final : public FillSession {
   std::shared_ptr<const http::PolicyOptions> policy;
   /// The validated response whose body is served after a 304; pinned.
   cache_store::Found stored;
+  /// Those who wait for this one may be relieved by what this fill brings: begin_further() was
+  /// called.
+  std::shared_ptr<FillProgress> relieves;
 
   FillBody body;
-
-  /// Adds a loop whose waiters want to be told. False: the phase is not kPending any more.
-  bool add_waiter(unsigned loop) {
-    const std::lock_guard lock(mutex_);
-    if (phase_ != Phase::kPending) return false;
-    loops_.insert(loop);
-    ++waiters_;
-    return true;
-  }
-  /// One whom the head that is there answers; its own loop tells it.
-  void add_late_waiter() { ++waiters_; }
-  void remove_waiter() { --waiters_; }
-  size_t waiters() const { return waiters_; }
-  Phase phase() const {
-    const std::lock_guard lock(mutex_);
-    return phase_;
-  }
-  /// The loops with waiters so far, for an interim response.
-  std::set<unsigned> loops() const {
-    const std::lock_guard lock(mutex_);
-    return loops_;
-  }
-  /// Owner: publishes the head that was filled in below. The loops to tell are returned.
-  [[nodiscard]] std::set<unsigned> publish(Phase phase) {
-    const std::lock_guard lock(mutex_);
-    phase_ = phase;
-    return loops_;
-  }
 
   // Filled in by the owner before publish(kHead).
   std::vector<std::byte> image_;
@@ -91,12 +76,15 @@ class FillProgress final : public FillSession {
   std::string vary_selected_;
   // Filled in before publish(kFailed).
   FetchError error_;
+  /// What the body may take, charged while anybody holds it. Owner only.
+  base::Share memory_;
 
  private:
   mutable std::mutex mutex_;
   Phase phase_ = Phase::kPending;
-  std::set<unsigned> loops_;
+  LoopSet loops_;
   std::atomic<size_t> waiters_{0};
+  std::atomic<bool> further_{false};
 };
 
 /// The values that a request selects with under these names, as it is forwarded.

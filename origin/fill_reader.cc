@@ -1,6 +1,8 @@
+// Chunks first, the record afterwards: the client sees one body.
 #include "origin/fill_reader.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "origin/loop_fills.h"
 
@@ -15,40 +17,48 @@ FillReader::FillReader(std::shared_ptr<FillSession> session, Fills& fills, uint6
       begin_(begin),
       end_(end),
       at_(begin) {
-  id_ = progress_->body.attach(at_);
+  // After a 304 the body is the stored one, which the fill holds.
+  if (progress_->revalidated()) record_ = {progress_, &progress_->stored};
+  progress_->body.attach(at_);
 }
 
 FillReader::~FillReader() {
   fills_.forget(*this);
-  const bool moved = progress_->body.detach(id_);
-  if (moved || !progress_->body.complete()) fills_.notify_owner(progress_);
+  const bool room = progress_->body.detach(at_);
+  if (room || !progress_->body.complete()) fills_.notify_owner(progress_);
+}
+
+void FillReader::move_to(uint64_t at) {
+  if (progress_->body.move(std::exchange(at_, at), at)) fills_.notify_owner(progress_);
 }
 
 void FillReader::seek(const http::ByteSpan& span) {
-  begin_ = at_ = span.begin;
+  begin_ = span.begin;
   end_ = span.end;
-  if (progress_->body.move(id_, at_)) fills_.notify_owner(progress_);
+  move_to(begin_);
 }
 
 Chunk FillReader::peek(size_t max) {
-  if (progress_->revalidated()) return peek_record(max);
   if (end_ && at_ >= *end_) return {{}, Chunk::kEnd};
+  if (record_ != nullptr) return peek_record(max);
   FillBody::View view = progress_->body.take(at_, fills_.env().loop());
+  if (view.got != FillBody::Got::kWait) fills_.forget(*this);
   switch (view.got) {
     case FillBody::Got::kHave: {
-      size_t n = std::min(max, view.bytes.size());
-      bool last = view.last && n == view.bytes.size();
-      if (end_ && *end_ - at_ <= n) {
-        n = static_cast<size_t>(*end_ - at_);
-        last = true;
-      }
+      const size_t most = end_ ? static_cast<size_t>(std::min<uint64_t>(max, *end_ - at_)) : max;
+      const size_t n = std::min(most, view.bytes.size());
+      const bool last =
+          (end_ && at_ + n == *end_) || (!end_ && view.last && n == view.bytes.size());
       chunk_ = std::move(view.chunk);
       return {{view.bytes.data(), n}, last ? Chunk::kEnd : Chunk::kMore};
     }
     case FillBody::Got::kWait:
-      if (!waiting_) fills_.wait_for_bytes(*this);
-      waiting_ = true;
+      fills_.wait_for_bytes(*this);
       return {{}, Chunk::kLater};
+    case FillBody::Got::kRecord:
+      record_ = std::move(view.record);
+      chunk_.reset();
+      return peek_record(max);
     case FillBody::Got::kEnd:
       return {{}, end_ ? Chunk::kFail : Chunk::kEnd};
     case FillBody::Got::kBehind:
@@ -58,12 +68,13 @@ Chunk FillReader::peek(size_t max) {
   return {{}, Chunk::kFail};
 }
 
-/// After a 304 the body is the stored one.
 Chunk FillReader::peek_record(size_t max) {
   const cache_store::Store& store = fills_.table().shared().store;
-  if (store.poisoned(progress_->stored.pin)) return {{}, Chunk::kFail};
-  const cache_store::RecordView& record = progress_->stored.record;
+  const cache_store::RecordView& record = record_->record;
   const uint64_t end = end_.value_or(record.body.size());
+  if (store.poisoned(record_->pin) || end > record.body.size() || at_ > end) {
+    return {{}, Chunk::kFail};
+  }
   const size_t left = static_cast<size_t>(end - at_);
   const size_t n = std::min(max, left);
   const int fd = store.can_lend_pages() ? store.fd() : -1;
@@ -71,10 +82,7 @@ Chunk FillReader::peek_record(size_t max) {
           n == left ? Chunk::kEnd : Chunk::kMore};
 }
 
-void FillReader::advance(size_t n) {
-  at_ += n;
-  if (progress_->body.move(id_, at_)) fills_.notify_owner(progress_);
-}
+void FillReader::advance(size_t n) { move_to(at_ + n); }
 
 std::optional<uint64_t> FillReader::size() const {
   if (end_) return *end_ - begin_;

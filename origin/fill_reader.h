@@ -1,6 +1,7 @@
 // A cursor over the body of a fill, at the pace of one client.
 #pragma once
 
+#include <list>
 #include <memory>
 #include <optional>
 
@@ -11,8 +12,9 @@ namespace perigee::origin {
 
 class LoopFills;
 
-/// Over [begin, end) of the body (`end` nullopt: to its end). Belongs to the loop of `fills`; made
-/// while a waiter is told of the head, so that no byte is dropped before it is attached.
+/// Over [begin, end) of the body (`end` nullopt: to its end). Belongs to the loop of `fills`, which
+/// outlives it; made while a waiter is told of the head, so that no byte is dropped before it is
+/// attached. It reads from the record once there is one.
 class FillReader final : public http::SpanSource {
  public:
   FillReader(std::shared_ptr<FillSession> session, Fills& fills, uint64_t begin,
@@ -28,11 +30,9 @@ class FillReader final : public http::SpanSource {
   void park() override { chunk_.reset(); }
   std::optional<uint64_t> size() const override;
 
-  /// New bytes are there.
-  void notify() { wake(); }
-
  private:
   friend class LoopFills;
+  void move_to(uint64_t at);
   http::Chunk peek_record(size_t max);
 
   std::shared_ptr<FillProgress> progress_;
@@ -40,9 +40,10 @@ class FillReader final : public http::SpanSource {
   uint64_t begin_;
   std::optional<uint64_t> end_;
   uint64_t at_;
-  uint64_t id_ = 0;
   ChunkRef chunk_;
-  bool waiting_ = false;
+  std::shared_ptr<const cache_store::Found> record_;  ///< read instead of the chunks
+  bool waiting_ = false;                              ///< in the loop's list, at `place_`
+  std::list<FillReader*>::iterator place_;
 };
 
 }  // namespace perigee::origin

@@ -9,9 +9,9 @@ FillTablePtr make_fill_table(const FillShared& shared) {
 void FillTableDelete::operator()(FillTable* table) const { delete table; }
 
 void FillTable::remove(const FillProgress& progress) {
-  Shard& owner = shard(progress.join);
+  Shard& owner = shard(progress.join_digest);
   const std::lock_guard lock(owner.mutex);
-  const auto [first, last] = owner.fills.equal_range(progress.join.lo);
+  const auto [first, last] = owner.fills.equal_range(progress.join_digest.lo);
   for (auto it = first; it != last; ++it) {
     if (it->second.get() != &progress) continue;
     owner.fills.erase(it);

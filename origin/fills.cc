@@ -1,5 +1,7 @@
 #include "origin/fills.h"
 
+#include <utility>
+
 #include "origin/loop_fills.h"
 
 namespace perigee::origin {
@@ -8,6 +10,7 @@ FillWaiter::~FillWaiter() { leave_fill(); }
 
 void FillWaiter::leave_fill() {
   if (fills_ != nullptr) fills_->leave(*this);
+  if (relieves_ != nullptr) std::exchange(relieves_, nullptr)->end_further();
 }
 
 Fills::Fills(FillTable& table, base::Env& env) : loop_(std::make_unique<LoopFills>(table, env)) {}

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -65,21 +66,25 @@ class FillWaiter {
   /// session->response() and read the body with a FillReader.
   virtual void on_fill_head(std::shared_ptr<FillSession> session, bool own) = 0;
   /// The response is not for this request (uncacheable, private to another request, another
-  /// variant): go alone at once.
+  /// variant), or none has come for kWaiterPatienceMs and one further fetch is tried: go alone at
+  /// once.
   virtual void on_fill_released() = 0;
   /// A record for the key was published meanwhile: look up again.
   virtual void on_fill_stored() = 0;
   virtual void on_fill_failed(const FetchError& error) = 0;
-  /// Still a member of a fill whose head is not there.
-  bool waiting() const { return session_ != nullptr; }
+  /// It joined and was not told yet.
+  bool waiting() const { return fills_ != nullptr; }
   /// The same as destroying it.
   void leave_fill();
 
  private:
   friend class LoopFills;
   class LoopFills* fills_ = nullptr;
-  std::shared_ptr<class FillProgress> session_;
+  std::shared_ptr<class FillProgress> session_;  ///< null while it waits to look again
+  std::list<FillWaiter*>::iterator place_;       ///< in its loop's line
   bool own_ = false;
+  /// Sent away to try one further fetch: those who still wait here may be relieved by it.
+  std::shared_ptr<class FillProgress> relieves_;
 };
 
 enum class JoinMode : uint8_t {

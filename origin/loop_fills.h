@@ -4,10 +4,9 @@
 
 #include <list>
 #include <memory>
-#include <set>
 #include <unordered_map>
-#include <vector>
 
+#include "http/arena.h"
 #include "origin/fill_reader.h"
 #include "origin/fill_table.h"
 
@@ -23,7 +22,15 @@ struct InterimHead {
 
 class LoopFills {
  public:
+  using ProgressPtr = std::shared_ptr<FillProgress>;
+  /// What those who wait for a head are told when another fetch for the key has ended.
+  enum class Relief : uint8_t {
+    kStored,    ///< look again
+    kReleased,  ///< each goes alone
+  };
+
   LoopFills(FillTable& table, base::Env& env);
+  /// Waiters and readers must be gone.
   ~LoopFills();
 
   bool join(FillRequest&& request, FillWaiter& waiter, JoinMode mode);
@@ -31,17 +38,27 @@ class LoopFills {
   void freshen(FillRequest&& request, const cache_store::Ticket& ticket,
                const http::ReceivedResponse& head, const http::ResponseTimes& times);
   void cancel();
-  bool busy() const { return !productions_.empty() || !waiters_.empty(); }
+  bool busy() const { return !productions_.empty() || !members_.empty(); }
 
-  // Called on this loop, mostly by posts of the owner's.
-  void deliver(const std::shared_ptr<FillProgress>& progress);
-  void deliver_interim(FillProgress* progress, const InterimHead& interim);
-  void wake_readers(FillProgress* progress);
-  void deliver_look_again();
+  // Called on this loop, by the owner of a fill or by its posts.
+  /// Its head is there, or will not come.
+  void deliver(const ProgressPtr& progress);
+  void deliver_interim(const ProgressPtr& progress, const InterimHead& interim);
+  void relieve(const ProgressPtr& progress, Relief relief);
+  void wake_readers(const ProgressPtr& progress);
   /// Tells the owner's loop to reconsider().
-  void notify_owner(const std::shared_ptr<FillProgress>& progress);
+  void notify_owner(const ProgressPtr& progress);
   /// A reader moved or left: the origin may be asked for more, or the fill given up.
   void reconsider(const FillProgress* progress);
+  /// Runs `task(fills)` on that loop, if it has not ended: in its next turn here, by a post
+  /// elsewhere.
+  template <typename F>
+  void run_on(unsigned loop, F task) {
+    if (loop != env_.loop()) return table_.post(loop, std::move(task));
+    env_.later([&table = table_, loop, task = std::move(task)]() mutable {
+      if (LoopFills* fills = table.loop(loop); fills != nullptr) task(*fills);
+    });
+  }
 
   void wait_for_bytes(FillReader& reader);
   void forget(FillReader& reader);
@@ -52,19 +69,31 @@ class LoopFills {
   base::Env& env() { return env_; }
 
  private:
-  enum class Joined : uint8_t { kWaits, kLookAgain, kNone };
+  /// Who of this loop waits for one fill. In the order of their coming.
+  struct Members {
+    explicit Members(base::Task on_patience) : patience(std::move(on_patience)) {}
+    std::list<FillWaiter*> waiters;
+    std::list<FillReader*> readers;
+    base::Timer patience;  ///< runs while somebody waits for another's fetch
+  };
+  enum class Joined : uint8_t { kWaits, kLookAgain, kFull, kNone };
+
   Joined join_existing(FillTable::Shard& shard, const FillRequest& request, FillWaiter& waiter);
-  std::shared_ptr<FillProgress> make_progress(const FillRequest& request);
-  void add_waiter(const std::shared_ptr<FillProgress>& progress, FillWaiter& waiter, bool own);
-  void tell_later(const std::shared_ptr<FillProgress>& progress);
-  std::shared_ptr<FillProduction> produce(FillRequest&& request,
-                                          std::shared_ptr<FillProgress> progress, bool keep);
-  void tell(FillWaiter& waiter, const std::shared_ptr<FillProgress>& progress);
+  ProgressPtr make_progress(FillRequest& request);
+  Members& members(const ProgressPtr& progress);
+  void drop_if_empty(const FillProgress* progress);
+  void add_waiter(const ProgressPtr& progress, FillWaiter& waiter, bool own);
+  FillWaiter* take_waiter(const FillProgress* progress);
+  void leave_line(FillWaiter& waiter);
+  void look_again_later(FillWaiter& waiter);
+  void deliver_look_again();
+  void lose_patience(const ProgressPtr& progress);
+  std::shared_ptr<FillProduction> produce(FillRequest&& request, ProgressPtr progress, bool keep);
+  void tell(FillWaiter& waiter, const ProgressPtr& progress);
 
   FillTable& table_;
   base::Env& env_;
-  std::unordered_multimap<const FillProgress*, FillWaiter*> waiters_;
-  std::unordered_multimap<const FillProgress*, FillReader*> readers_;
+  std::unordered_map<const FillProgress*, Members> members_;
   std::list<std::shared_ptr<FillProduction>> productions_;
   std::list<FillWaiter*> look_again_;
 };

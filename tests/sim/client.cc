@@ -178,7 +178,9 @@ void Client::take_response() {
 }
 
 void Client::on_end() {
-  const bool in_order = link_->pipes[kFromNode].fin && !link_->reset;
+  // What only its end delimits cannot be told from what a killed process had sent by then.
+  const bool died_in_it = link_->killed && reader_.until_close;
+  const bool in_order = link_->pipes[kFromNode].fin && !link_->reset && !died_in_it;
   if (!asked_.empty() && reader_.started()) {
     if (in_order && reader_.end()) {
       take_response();

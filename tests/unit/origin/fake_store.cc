@@ -1,0 +1,116 @@
+// Records by key; a record that was replaced or purged lives on for those who pinned it.
+#include "tests/unit/origin/fake_store.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+namespace perigee::origin {
+
+using cache_store::Digest;
+using cache_store::Found;
+
+FakeStore::~FakeStore() {
+  for (const auto& [key, record] : records_) {
+    EXPECT_EQ(record->word.life_pins.load(), 0u) << key << " is still pinned";
+  }
+  for (const auto& record : gone_) EXPECT_EQ(record->word.life_pins.load(), 0u) << record->key;
+}
+
+Digest FakeStore::digest(std::string_view key) const {
+  const uint64_t hash = std::hash<std::string_view>()(key);
+  return {hash | 1, hash * 31};
+}
+
+const FakeStore::Record* FakeStore::find(const std::string& key) const {
+  const auto it = records_.find(key);
+  return it == records_.end() ? nullptr : it->second.get();
+}
+
+const std::string* FakeStore::body(const std::string& key) const {
+  const Record* record = find(key);
+  return record == nullptr ? nullptr : &record->body;
+}
+
+uint64_t FakeStore::pins(const std::string& key) const {
+  const Record* record = find(key);
+  return record == nullptr ? 0 : record->word.life_pins.load();
+}
+
+uint64_t FakeStore::rid(const std::string& key) const {
+  const Record* record = find(key);
+  return record == nullptr ? 0 : record->rid;
+}
+
+void FakeStore::poison(const std::string& key) { records_.at(key)->word.poisoned = true; }
+
+Found FakeStore::view(Record& record) const {
+  Found found;
+  found.state = record.kind == cache_store::RecordKind::kVarySpec ? Found::kVary : Found::kHit;
+  record.word.life_pins.fetch_add(1);
+  found.pin = cache_store::Pin(&record.word, 0, 0);
+  found.record.kind = record.kind;
+  found.record.rid = record.rid;
+  found.record.policy = record.policy;
+  found.record.key = record.key;
+  found.record.head = record.head;
+  found.record.body = std::as_bytes(std::span(record.body));
+  found.digest = digest(record.key);
+  return found;
+}
+
+Found FakeStore::lookup(const Digest&, std::string_view key, cache_store::SlotMask) {
+  const auto it = records_.find(std::string(key));
+  return it == records_.end() ? Found() : view(*it->second);
+}
+
+base::Result<Found> FakeStore::put(const cache_store::Draft& draft) {
+  ++puts;
+  if (refuse_puts) return base::Error{base::ErrorCode::kNoSpace, 0, "no room"};
+  if (purged_since(draft.base, draft.ticket)) {
+    return base::Error{base::ErrorCode::kCancelled, 0, "purged"};
+  }
+  auto record = std::make_shared<Record>();
+  record->kind = draft.kind;
+  record->rid = draft.rid != 0 ? draft.rid : next_rid_++;
+  record->base = draft.base;
+  record->policy = draft.policy;
+  record->key = draft.key;
+  record->head.assign(draft.head.begin(), draft.head.end());
+  for (const auto& piece : draft.body) {
+    record->body.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+  }
+  std::shared_ptr<Record>& place = records_[record->key];
+  if (place != nullptr) gone_.push_back(std::move(place));
+  place = std::move(record);
+  return view(*place);
+}
+
+int FakeStore::erase(const Digest& digest) {
+  purged_[digest.lo] = ++sequence_;
+  int matched = 0;
+  for (auto it = records_.begin(); it != records_.end();) {
+    const auto next = std::next(it);
+    if (it->second->base == digest) {
+      matched = 1;
+      gone_.push_back(std::move(it->second));
+      records_.erase(it);
+    }
+    it = next;
+  }
+  return matched;
+}
+
+cache_store::PurgeResult FakeStore::purge(const cache_store::Predicate& predicate) {
+  const int matched = erase(predicate.digest);
+  return {sequence_, matched};
+}
+
+bool FakeStore::purged_since(const Digest& digest, cache_store::Ticket ticket) const {
+  const auto it = purged_.find(digest.lo);
+  return it != purged_.end() && it->second > ticket.purge_seq;
+}
+
+bool FakeStore::poisoned(const cache_store::Pin& pin) const { return pin.word()->is_poisoned(); }
+
+}  // namespace perigee::origin

@@ -1,0 +1,68 @@
+// A store in memory, for tests of those who use one: puts that fail, purges, records that are cold.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cache_store/store.h"
+
+namespace perigee::origin {
+
+class FakeStore final : public cache_store::Store {
+ public:
+  ~FakeStore() override;
+
+  // --- for tests ---
+  bool refuse_puts = false;
+  uint64_t object_most = 1 << 20;
+  size_t puts = 0;
+  /// The body stored under a key; nullptr: nothing is.
+  const std::string* body(const std::string& key) const;
+  /// Readers that hold a record of this key.
+  uint64_t pins(const std::string& key) const;
+  uint64_t rid(const std::string& key) const;
+  void poison(const std::string& key);
+
+  // --- cache_store::Store ---
+  cache_store::Digest digest(std::string_view key) const override;
+  cache_store::Found lookup(const cache_store::Digest&, std::string_view key,
+                            cache_store::SlotMask) override;
+  void warm(const cache_store::Digest&, std::string_view, cache_store::SlotMask) override {}
+  base::Result<cache_store::Found> put(const cache_store::Draft& draft) override;
+  int erase(const cache_store::Digest& digest) override;
+  cache_store::PurgeResult purge(const cache_store::Predicate& predicate) override;
+  base::Status commit(uint64_t) override { return base::Done{}; }
+  cache_store::Ticket ticket() const override { return {sequence_}; }
+  bool purged_since(const cache_store::Digest& digest, cache_store::Ticket ticket) const override;
+  bool maintain(const cache_store::StepBudget&) override { return false; }
+  bool poisoned(const cache_store::Pin& pin) const override;
+  int fd() const override { return -1; }
+  bool can_lend_pages() const override { return false; }
+  uint64_t max_object_bytes() const override { return object_most; }
+  cache_store::StoreStats stats() const override { return {}; }
+
+ private:
+  struct Record {
+    cache_store::RecordKind kind;
+    uint64_t rid;
+    cache_store::Digest base;
+    cache_store::RecordPolicy policy;
+    std::string key;
+    std::vector<std::byte> head;
+    std::string body;
+    cache_store::SlabWord word;
+  };
+  cache_store::Found view(Record& record) const;
+  const Record* find(const std::string& key) const;
+
+  std::map<std::string, std::shared_ptr<Record>> records_;
+  std::vector<std::shared_ptr<Record>> gone_;  ///< perhaps still pinned
+  std::map<uint64_t, uint64_t> purged_;        ///< digest.lo -> sequence
+  uint64_t sequence_ = 1;
+  uint64_t next_rid_ = 1;
+};
+
+}  // namespace perigee::origin
