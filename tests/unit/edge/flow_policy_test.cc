@@ -1,0 +1,168 @@
+// Caching rules that show only over several requests: what stays, what is shared, what origins see.
+#include <gtest/gtest.h>
+
+#include "tests/support/edge/stand.h"
+#include "tests/support/rule.h"
+
+namespace perigee::test {
+namespace {
+
+constexpr int64_t kSecond = 1000;
+
+RULE(FlowPolicy, ALaterNoStoreLeavesWhatIsStored, "RFC 9111 §5.2.2.5; http-rules 2.15",
+     "No-store speaks of the response that carries it",
+     "a stored copy that is still fresh goes by its own lifetime", "honour_client_directives") {
+  Stand stand("honour_client_directives = true");
+  stand.origin.on("/a", Reply(200).cache("max-age=60").body("first"));
+  stand.get("/a");
+  stand.origin.on("/a", Reply(200).cache("no-store").body("second"));
+  EXPECT_EQ(stand.get("/a", "Cache-Control: no-cache\r\n").body, "second");
+  const Answer hit = stand.get("/a");
+  EXPECT_EQ(hit.body, "first");
+  EXPECT_EQ(hit.cache(), "perigee; hit; ttl=60");
+}
+
+RULE(FlowPolicy, AClientsNoStoreIsHonoured, "RFC 9111 §5.2.1.5",
+     "No-store of a request forbids to store the response to it",
+     "fetched alone and not stored; ignored where the site does not honour directives",
+     "honour_client_directives") {
+  for (const bool honour : {false, true}) {
+    Stand stand(honour ? "honour_client_directives = true" : "");
+    stand.origin.on("/a", Reply(200).cache("max-age=60").body("x"));
+    stand.get("/a", "Cache-Control: no-store\r\n");
+    EXPECT_EQ(stand.stored("/a").state == cache_store::Found::kHit, !honour);
+  }
+}
+
+RULE(FlowPolicy, VaryOnFieldsThatAreNotForwarded, "RFC 9111 §4.1; http-rules 2.7",
+     "The selecting fields are those of the request as the origin saw it",
+     "one variant, whatever clients send in a field that does not reach the origin",
+     "forward_headers") {
+  Stand stand("forward_headers = [\"Accept\"]");
+  stand.origin.on("/a", Reply(200)
+                            .cache("max-age=60")
+                            .line("Vary", "User-Agent, X-Forwarded-Proto, Range")
+                            .body("x"));
+  stand.get("/a", "User-Agent: one\r\nX-Forwarded-Proto: gopher\r\n");
+  EXPECT_EQ(stand.get("/a", "User-Agent: two\r\n").cache(), "perigee; hit; ttl=60");
+  EXPECT_EQ(stand.origin.asked[0]["User-Agent"], "");
+}
+
+RULE(FlowPolicy, AHeadAsksLikeAFill, "RFC 9111 §4.3.5; http-rules 2.10, 3.3",
+     "What answers a HEAD may update what is stored for GET",
+     "relayed without what is one client's; its own conditions are judged here", "") {
+  Stand stand;
+  stand.origin.on("/a", Reply(200).cache("max-age=10").etag("\"v1\"").body("x"));
+  const Answer answer = stand.ask("HEAD", "/a",
+                                  "Accept-Encoding: br\r\nIf-None-Match: \"v1\"\r\n"
+                                  "Range: bytes=0-1\r\nX-Original-URL: /b\r\n");
+  EXPECT_EQ(answer.status, 304);
+  const Asked& asked = stand.origin.asked[0];
+  EXPECT_EQ(asked.method, "HEAD");
+  EXPECT_EQ(asked["Accept-Encoding"], "identity");
+  for (const std::string_view name : {"If-None-Match", "Range", "X-Original-URL"}) {
+    EXPECT_EQ(asked[name], "") << name;
+  }
+}
+
+TEST(FlowPolicy, AHeadWithIfMatchGoesAloneWithIt) {
+  Stand stand;
+  stand.origin.on("/a", Reply(412).body("x"));
+  EXPECT_EQ(stand.ask("HEAD", "/a", "If-Match: \"v1\"\r\n").status, 412);
+  EXPECT_EQ(stand.origin.asked[0]["If-Match"], "\"v1\"");
+}
+
+RULE(FlowPolicy, NamedFieldsReachOnlyTheirClient, "RFC 9111 §5.2.2.4, §5.2.2.7; http-rules 2.3",
+     "Fields that a qualified directive names are not for reuse",
+     "the client that asked gets them, the stored response lacks them, after a 304 too", "") {
+  Stand stand;
+  stand.origin.on("/a", Reply(200)
+                            .cache("private=\"X-User\", max-age=10")
+                            .etag("\"v1\"")
+                            .line("X-User", "one")
+                            .body("x"));
+  EXPECT_EQ(stand.get("/a")["X-User"], "one");
+  EXPECT_EQ(stand.get("/a")["X-User"], "");
+  stand.env.step_wall(20 * kSecond);
+  stand.origin.on("/a", Reply(304).etag("\"v1\"").line("X-User", "two"));
+  EXPECT_EQ(stand.get("/a")["X-User"], "two");
+  const Answer hit = stand.get("/a");
+  EXPECT_EQ(hit["X-User"], "");
+  EXPECT_EQ(hit.cache(), "perigee; hit; ttl=10");
+}
+
+RULE(FlowPolicy, A304OfAnotherResponseFetchesAgain, "RFC 9111 §4.3.4; http-rules 2.9",
+     "A 304 with another strong validator does not freshen what is stored",
+     "the response is fetched again without conditions", "") {
+  Stand stand;
+  stand.origin.on("/a", Reply(200).cache("max-age=10").etag("\"v1\"").body("old"));
+  stand.get("/a");
+  stand.env.step_wall(20 * kSecond);
+  stand.origin.on("/a", [](const Asked& asked) {
+    if (!asked["If-None-Match"].empty()) return Reply(304).etag("\"v2\"");
+    return Reply(200).cache("max-age=10").etag("\"v2\"").body("new");
+  });
+  const Answer answer = stand.get("/a");
+  EXPECT_EQ(answer.body, "new");
+  EXPECT_EQ(answer.cache(), "perigee; fwd=stale; fwd-status=200; stored");
+  EXPECT_EQ(stand.get("/a").body, "new");
+}
+
+RULE(FlowPolicy, CookiesOfPrivateResponsesAreNotStripped, "http-rules 1.8",
+     "Stripping cookies serves storing", "a response that is not stored keeps its Set-Cookie",
+     "set_cookie") {
+  Stand stand("set_cookie = \"strip\"");
+  stand.origin.on("/page", Reply(200).cache("max-age=60").line("Set-Cookie", "a=b").body("x"));
+  stand.origin.on("/me", Reply(200).cache("private").line("Set-Cookie", "a=b").body("x"));
+  EXPECT_EQ(stand.get("/page")["Set-Cookie"], "");
+  EXPECT_EQ(stand.get("/page").cache(), "perigee; hit; ttl=60");
+  EXPECT_EQ(stand.get("/me")["Set-Cookie"], "a=b");
+}
+
+RULE(FlowPolicy, NoLengthOnAStored204, "RFC 9110 §8.6", "A 204 must not carry Content-Length",
+     "neither as it is fetched nor as a hit", "") {
+  Stand stand;
+  stand.origin.on("/a", Reply(204).cache("max-age=60"));
+  for (const std::string_view cache :
+       {"perigee; fwd=uri-miss; fwd-status=204; stored", "perigee; hit; ttl=60"}) {
+    const Answer answer = stand.get("/a");
+    EXPECT_EQ(answer.cache(), cache);
+    EXPECT_EQ(answer.count("Content-Length"), 0u);
+    EXPECT_EQ(answer.count("Transfer-Encoding"), 0u);
+  }
+}
+
+RULE(FlowPolicy, OurAltSvcNotTheOrigins, "RFC 7838 §2.1; http-rules 4.14",
+     "Alt-Svc tells clients other ways to this authority",
+     "the origin's is dropped, the site's is sent on hits, misses and relayed answers", "alt_svc") {
+  Stand stand("alt_svc = 'h2=\":443\"'");
+  stand.origin.on("/a", Reply(200).cache("max-age=60").line("Alt-Svc", "h3=\":443\"").body("x"));
+  for (const Answer& answer : {stand.get("/a"), stand.get("/a"), stand.ask("POST", "/a")}) {
+    EXPECT_EQ(answer["Alt-Svc"], "h2=\":443\"") << answer.cache();
+    EXPECT_EQ(answer.count("Alt-Svc"), 1u);
+  }
+}
+
+RULE(FlowPolicy, CdnCacheControlGovernsAfterA304Too, "RFC 9213 §2.2; http-rules 2.6",
+     "A targeted field decides for those that it targets",
+     "it governs though it is not shown to clients, and after a 304 that lacks it",
+     "cdn_cache_control") {
+  Stand stand("cdn_cache_control = \"remove\"");
+  stand.origin.on("/a", Reply(200)
+                            .cache("no-store")
+                            .line("CDN-Cache-Control", "max-age=10")
+                            .etag("\"v1\"")
+                            .body("x"));
+  EXPECT_EQ(stand.get("/a")["CDN-Cache-Control"], "");
+  EXPECT_EQ(stand.get("/a").cache(), "perigee; hit; ttl=10");
+  stand.env.step_wall(20 * kSecond);
+  stand.origin.on("/a", Reply(304).etag("\"v1\""));
+  stand.get("/a");
+  const Answer hit = stand.get("/a");
+  EXPECT_EQ(hit.cache(), "perigee; hit; ttl=10");
+  EXPECT_EQ(hit["Cache-Control"], "no-store");
+  EXPECT_EQ(hit["CDN-Cache-Control"], "");
+}
+
+}  // namespace
+}  // namespace perigee::test
