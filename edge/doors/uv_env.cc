@@ -125,11 +125,13 @@ void UvEnv::schedule_timer() {
     return;
   }
   // Only an earlier deadline, or one that has fired, costs a call.
-  if (next->ms >= timer_due_ms_ && timer_due_ms_ > now_.ms) return;
+  if (next->ms >= timer_due_ms_) return;
   timer_due_ms_ = next->ms;
   uv_update_time(&loop_);
   const int64_t delay_ms = std::max<int64_t>(next->ms - now_.ms, 1);
-  uv_timer_start(&timer_, [](uv_timer_t*) {}, static_cast<uint64_t>(delay_ms), 0);
+  // It may fire a part of a millisecond before the deadline, which then needs another.
+  uv_timer_start(&timer_, [](uv_timer_t* handle) { env_of(handle).timer_due_ms_ = INT64_MAX; },
+                 static_cast<uint64_t>(delay_ms), 0);
 }
 
 void UvEnv::run() { uv_run(&loop_, UV_RUN_DEFAULT); }
