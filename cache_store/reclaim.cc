@@ -111,6 +111,22 @@ void StoreCore::drop_slab(uint32_t number) {
   empty_slab(number, true);
 }
 
+/// The last page of a file that was cut short reads as zeros to its end, without a signal; so its slab and
+/// all behind it are bad, and nothing is stored any more.
+void StoreCore::check_length() {
+  const base::Result<uint64_t> size = io_.size();
+  if (size.ok() && *size >= geometry_.file_bytes()) return;
+  if (!failed_.exchange(true, std::memory_order_relaxed)) {
+    observer_.on_store_event(size.ok() ? "the store file was cut short: nothing is stored any more"
+                                       : size.error().message);
+  }
+  if (!size.ok()) return;
+  for (uint32_t number = 0; number < slabs_.size(); ++number) {
+    const bool cut = geometry_.slab_begin(number) + geometry_.slab_bytes > *size;
+    if (cut) words_[number].poisoned.store(true, std::memory_order_seq_cst);
+  }
+}
+
 /// A slab with a bad page is dropped whole.
 void StoreCore::drop_poisoned() {
   const std::lock_guard lock(append_mutex_);
@@ -214,6 +230,7 @@ void StoreCore::tell_journal_state(const Status& last_write) {
 bool StoreCore::maintain(const StepBudget& budget) {
   Status written = commit(purges_->newest());
   sync_if_due(budget.wall_ms);
+  check_length();
   drop_poisoned();
   const std::lock_guard lock(append_mutex_);
   if (journal_->needs_compaction()) written = compact_journal();

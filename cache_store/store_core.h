@@ -132,6 +132,7 @@ class StoreCore final : public Store {
   void free_slab(uint32_t number);
   size_t pinned_draining() const;
   void drop_slab(uint32_t number);
+  void check_length();
   void drop_poisoned();
   void sync_if_due(int64_t wall_ms);
   void drop_unsynced(int64_t wall_ms);

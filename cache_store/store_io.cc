@@ -82,6 +82,11 @@ class FileIo final : public StoreIo {
     map_size_ = size;
     return static_cast<const std::byte*>(map_);
   }
+  base::Result<uint64_t> size() override {
+    struct stat facts {};
+    if (::fstat(fd_, &facts) != 0) return os_failure("the store file cannot be examined");
+    return static_cast<uint64_t>(facts.st_size);
+  }
   Status pread(uint64_t offset, std::span<std::byte> into) override {
     while (!into.empty()) {
       const ssize_t n = ::pread(fd_, into.data(), into.size(), static_cast<off_t>(offset));
@@ -104,6 +109,8 @@ class FileIo final : public StoreIo {
     return Done{};
   }
   Status detach(uint64_t offset, uint64_t length) override {
+    const Status whole = check_length();
+    if (!whole.ok()) return whole;
     const auto at = static_cast<off_t>(offset);
     const auto size = static_cast<off_t>(length);
     if (::fallocate(fd_, FALLOC_FL_ZERO_RANGE, at, size) == 0) return Done{};
@@ -127,7 +134,15 @@ class FileIo final : public StoreIo {
   int fd() const override { return fd_; }
 
  private:
+  Status check_length() {
+    const base::Result<uint64_t> length = size();
+    if (!length.ok()) return length.error();
+    if (*length >= map_size_) return Done{};
+    return Error{ErrorCode::kIo, 0, "the store file was cut short"};
+  }
   Status write(uint64_t offset, std::span<const std::byte> bytes, int flags) {
+    const Status whole = check_length();
+    if (!whole.ok()) return whole;
     while (!bytes.empty()) {
       iovec piece{const_cast<std::byte*>(bytes.data()), bytes.size()};
       const ssize_t n = ::pwritev2(fd_, &piece, 1, static_cast<off_t>(offset), flags);

@@ -137,6 +137,11 @@ base::Result<const std::byte*> MemoryIo::map(uint64_t) {
   return disk_.bytes();
 }
 
+base::Result<uint64_t> MemoryIo::size() {
+  if (killed_) return *refused(Op::kRead);
+  return disk_.size();
+}
+
 Status MemoryIo::pread(uint64_t offset, std::span<std::byte> into) {
   if (const auto error = refused(Op::kRead, offset)) return *error;
   if (offset + into.size() > disk_.size()) return Error{ErrorCode::kIo, 0, "the end of the file"};

@@ -110,6 +110,7 @@ class MemoryIo final : public cache_store::StoreIo {
   base::Result<cache_store::FileFacts> open(const std::string& path) override;
   base::Status allocate(uint64_t size) override;
   base::Result<const std::byte*> map(uint64_t size) override;
+  base::Result<uint64_t> size() override;
   base::Status pread(uint64_t offset, std::span<std::byte> into) override;
   base::Status pwrite(uint64_t offset, std::span<const std::byte> bytes) override;
   base::Status pwrite_durable(uint64_t offset, std::span<const std::byte> bytes) override;
