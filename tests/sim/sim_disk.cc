@@ -32,6 +32,7 @@ class SimDiskIo final : public cache_store::StoreIo {
   base::Result<const std::byte*> map(uint64_t) override {
     return static_cast<const std::byte*>(disk_.bytes_);
   }
+  base::Result<uint64_t> size() override { return disk_.size_; }
   Status pread(uint64_t offset, std::span<std::byte> into) override {
     if (offset + into.size() > disk_.size_) {
       return base::Error{base::ErrorCode::kIo, 0, "the disk is shorter"};

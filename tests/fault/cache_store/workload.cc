@@ -8,17 +8,18 @@ namespace perigee::cache_store {
 
 using test::MemoryIo;
 
-StoreOptions small_store() {
+StoreOptions small_store(int identity) {
   StoreOptions options;
   options.path = "disk";
   options.slab_bytes = 16 << 10;
   options.journal_bytes = 2 << 10;
   options.size_bytes = kSmallStoreBytes;
-  options.entropy.fill(std::byte{7});
+  options.entropy.fill(static_cast<std::byte>(identity));
   return options;
 }
 
-Workload::Workload(uint64_t seed) : chance_(seed), putting_(seed % 2 == 0 ? 72 : 45) {
+Workload::Workload(uint64_t seed, const StoreOptions& options)
+    : chance_(seed), options_(options), putting_(seed % 2 == 0 ? 72 : 45) {
   for (int url = 0; url < 16; ++url) {
     const std::string key =
         "https://site/" + std::to_string(url) + std::string(url == 3 ? 3000 : url, 'k');
@@ -35,8 +36,7 @@ bool Workload::open() {
   store_.reset();
   io_ = std::make_unique<MemoryIo>(disk_);
   on_io(*io_);
-  base::Result<std::unique_ptr<Store>> opened =
-      Store::open(small_store(), *io_, listener_, wall_ms_);
+  base::Result<std::unique_ptr<Store>> opened = Store::open(options_, *io_, listener_, wall_ms_);
   if (!opened.ok()) return false;
   store_ = std::move(*opened);
   tickets_.clear();

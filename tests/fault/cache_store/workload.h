@@ -16,7 +16,8 @@
 namespace perigee::cache_store {
 
 /// Twelve slabs of 16 KiB and a journal of 32 units: everything wraps within some hundred steps.
-StoreOptions small_store();
+/// `identity` stands for the chance that makes each file another one.
+StoreOptions small_store(int identity = 7);
 inline constexpr uint64_t kSmallStoreBytes = (2 << 20) + 12 * 16384;
 
 /// Every key, in the order of Workload::keys(): each URL and behind it its variant.
@@ -32,7 +33,7 @@ struct KeyFacts {
 
 class Workload {
  public:
-  explicit Workload(uint64_t seed);
+  explicit Workload(uint64_t seed, const StoreOptions& options = small_store());
   ~Workload();
 
   /// One random operation. False: the store could not be opened again.
@@ -79,6 +80,7 @@ class Workload {
   void maintain();
 
   std::mt19937_64 chance_;
+  const StoreOptions options_;
   const uint64_t putting_;  ///< steps in a hundred that put; odd seeds purge the more
   test::MemoryDisk disk_{kSmallStoreBytes};
   Listener listener_;

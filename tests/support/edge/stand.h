@@ -71,6 +71,7 @@ class FaultyIo final : public cache_store::StoreIo {
   }
   base::Status allocate(uint64_t size) override { return file_->allocate(size); }
   base::Result<const std::byte*> map(uint64_t size) override { return file_->map(size); }
+  base::Result<uint64_t> size() override { return file_->size(); }
   base::Status pread(uint64_t offset, std::span<std::byte> into) override {
     return file_->pread(offset, into);
   }
