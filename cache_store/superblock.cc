@@ -51,7 +51,8 @@ Superblocks read_superblocks(StoreIo& io, uint64_t file_size) {
   for (const uint64_t offset : {format::kSuperblockA, format::kSuperblockB}) {
     format::Superblock block{};
     // What lies behind the end of a short file is blank; what lies before it may be somebody's.
-    const uint64_t there = file_size > offset ? file_size - offset : 0;
+    if (file_size <= offset) continue;
+    const uint64_t there = file_size - offset;
     const Status read = io.pread(
         offset, writable_bytes_of(block).first(std::min<uint64_t>(there, sizeof block)));
     if (!read.ok()) {
