@@ -90,8 +90,8 @@ void FillProduction::on_fetch_head(const ReceivedResponse& head, const ResponseT
     conditional_ = false;
     return start();
   }
-  if (head.status == 304 || head.status == 206) {
-    return fail({FetchError::kMalformed, "the origin answered a condition or range not sent"});
+  if (head.status == 304) {
+    return fail({FetchError::kMalformed, "the origin answered a condition that was not sent"});
   }
   take_response(head, times);
 }

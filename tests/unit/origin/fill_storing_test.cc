@@ -434,25 +434,23 @@ TEST_F(Freshening, OneRefreshAtATime) {
   EXPECT_EQ(client.said, "head");
 }
 
-struct UnaskedCase {
-  const char* name;
-  uint16_t status;
-  const char* lines;
-};
-class Unasked : public FillsTest, public ::testing::WithParamInterface<UnaskedCase> {};
-TEST_P(Unasked, IsNoAnswerToAWholeUnconditionalFetch) {
+TEST_F(Storing, A304ThatWasNotAskedForIsNoAnswer) {
   TestWaiter& client = join();
-  fetch().answer(GetParam().status, GetParam().lines, "");
+  fetch().answer(304, "ETag: \"1\"", "");
   run();
   EXPECT_EQ(client.said, "failed:502");
   EXPECT_EQ(stored(), nullptr);
 }
-INSTANTIATE_TEST_SUITE_P(
-    , Unasked,
-    ::testing::Values(UnaskedCase{"NotModified", 304, "ETag: \"1\""},
-                      UnaskedCase{"Partial", 206,
-                                  "Cache-Control: max-age=60\nContent-Range: bytes 0-0/9"}),
-    [](const auto& row) { return std::string(row.param.name); });
+
+TEST_F(Storing, A206ThatWasNotAskedForIsPassedOnToItsOwnClientAlone) {
+  TestWaiter& own = join();
+  TestWaiter& other = join();
+  fetch().answer(206, "Cache-Control: max-age=60\nContent-Range: bytes 0-0/9", "x");
+  run();
+  EXPECT_EQ(own.said, "own");
+  EXPECT_EQ(other.said, "released");
+  EXPECT_EQ(stored(), nullptr);
+}
 
 // --- the stop ---
 
