@@ -1,6 +1,8 @@
 #include "http/headers.h"
 
+#include <algorithm>
 #include <array>
+#include <cstring>
 
 namespace perigee::http {
 namespace {
@@ -119,10 +121,21 @@ constexpr std::array<bool, 256> make_token_bytes() {
 }
 constexpr std::array<bool, 256> kTokenBytes = make_token_bytes();
 
+/// One of the eight bytes is below 0x20 or is 0x7f.
+constexpr bool has_control(uint64_t word) {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  constexpr uint64_t kHigh = 0x8080808080808080;
+  const uint64_t is_del = word ^ (kOnes * 0x7f);
+  return (((word - kOnes * 0x20) & ~word & kHigh) | ((is_del - kOnes) & ~is_del & kHigh)) != 0;
+}
+static_assert(!has_control(0x20607e80ff414243) && has_control(0x20607e80ff41421f) &&
+              has_control(0x7f607e80ff414243) && has_control(0));
+
 }  // namespace
 
 bool iequals(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
+  if (a == b) return true;
   for (size_t i = 0; i < a.size(); ++i) {
     if (to_lower(a[i]) != to_lower(b[i])) return false;
   }
@@ -179,24 +192,34 @@ size_t HeaderList::count(FieldName token) const {
 }
 
 std::string_view trim_ows(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return text.substr(0, 0);
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
+  const auto is_ows = [](char c) { return c == ' ' || c == '\t'; };
+  while (!text.empty() && is_ows(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_ows(text.back())) text.remove_suffix(1);
+  return text;
 }
 
-bool is_token(std::string_view text) {
-  for (const char c : text) {
-    if (!kTokenBytes[static_cast<unsigned char>(c)]) return false;
-  }
-  return !text.empty();
+size_t token_length(std::string_view text) {
+  size_t n = 0;
+  while (n < text.size() && kTokenBytes[static_cast<unsigned char>(text[n])]) ++n;
+  return n;
 }
+
+bool is_token(std::string_view text) { return !text.empty() && token_length(text) == text.size(); }
 
 bool is_field_value(std::string_view text) {
-  for (const char c : text) {
+  // Eight bytes at a time; a word that holds a control byte is looked at more closely, for HTAB is one.
+  const auto is_field_byte = [](char c) {
     const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && byte != '\t') || byte == 0x7f) return false;
+    return (byte >= 0x20 && byte != 0x7f) || byte == '\t';
+  };
+  while (text.size() >= sizeof(uint64_t)) {
+    uint64_t word;
+    std::memcpy(&word, text.data(), sizeof word);
+    const std::string_view bytes = text.substr(0, sizeof word);
+    if (has_control(word) && !std::all_of(bytes.begin(), bytes.end(), is_field_byte)) return false;
+    text.remove_prefix(sizeof word);
   }
-  return true;
+  return std::all_of(text.begin(), text.end(), is_field_byte);
 }
 
 size_t ListCursor::end_of_quoted(size_t begin) const {

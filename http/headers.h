@@ -69,6 +69,8 @@ constexpr char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char
 bool iequals(std::string_view a, std::string_view b);
 /// Without leading and trailing SP and HTAB.
 std::string_view trim_ows(std::string_view text);
+/// How many bytes at the start of `text` may stand in a token (RFC 9110 §5.6.2).
+size_t token_length(std::string_view text);
 /// RFC 9110 §5.6.2 token, at least one character.
 bool is_token(std::string_view text);
 /// RFC 9110 §5.5 field-value bytes: HTAB, SP, VCHAR, obs-text.

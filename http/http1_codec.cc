@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
+#include <cstdio>
 #include <optional>
 #include <utility>
 
@@ -359,8 +359,7 @@ void Http1Codec::write_head(const ResponseHead& head, bool final_response) {
   const std::span<char> room = context_.out.reserve(size + 64);
   char* at = room.data();
   const auto put = [&](std::string_view text) {
-    std::memcpy(at, text.data(), text.size());
-    at += text.size();
+    at += text.copy(at, text.size());
   };
   put("HTTP/1.1 ");
   at = std::to_chars(at, room.data() + room.size(), head.status).ptr;

@@ -7,12 +7,12 @@
 namespace perigee::http {
 
 bool parse_field_line(std::string_view line, Field& field) {
-  const size_t colon = line.find(':');
-  if (colon == std::string_view::npos) return false;
+  const size_t colon = token_length(line);
+  if (colon == 0 || colon == line.size() || line[colon] != ':') return false;
   field.name = line.substr(0, colon);
   field.value = trim_ows(line.substr(colon + 1));
   field.token = field_name(field.name);
-  return is_token(field.name) && is_field_value(field.value);
+  return is_field_value(field.value);
 }
 
 std::optional<uint64_t> parse_content_length(std::string_view value) {
