@@ -23,11 +23,10 @@ const bool g_library_ready = ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCES
 class AresResolver::Query final : public base::InFlight {
  public:
   Query(UvEnv& env, std::string_view host, uint16_t port, base::OnResolve on_resolve)
-      : env_(env),
-        host_(host),
-        port_(port),
-        on_resolve_(std::move(on_resolve)),
-        timer_([this] { answer(base::Error{base::ErrorCode::kTimeout, 0, "resolving " + host_ + " took too long"}); }) {}
+      : env_(env), host_(host), port_(port), on_resolve_(std::move(on_resolve)), timer_([this] {
+          answer(
+              base::Error{base::ErrorCode::kTimeout, 0, "resolving " + host_ + " took too long"});
+        }) {}
 
   void start(ares_channel channel) {
     env_.arm(timer_, env_.now() + base::limits::kResolveMs);
@@ -50,7 +49,8 @@ class AresResolver::Query final : public base::InFlight {
       for (const ares_addrinfo_node* node = info->nodes; node != nullptr; node = node->ai_next) {
         base::Address address = from_sockaddr(node->ai_addr);
         address.port = query.port_;
-        const bool known = std::find(addresses.begin(), addresses.end(), address) != addresses.end();
+        const bool known =
+            std::find(addresses.begin(), addresses.end(), address) != addresses.end();
         if (!known && address.family != base::Address::Family::kNone) addresses.push_back(address);
       }
       if (addresses.empty()) {

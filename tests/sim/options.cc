@@ -2,27 +2,28 @@
 
 namespace perigee::sim {
 
-Options Options::draw(uint64_t seed) {
-  Random random(seed ^ 0x5157a3u);
-  Options o;
-  o.seed = seed;
-  // Off half of the time, so that faults are also seen alone.
-  const auto swarm = [&](unsigned rare, unsigned rife) -> unsigned {
+namespace {
+
+/// What the options of one run are drawn from.
+class Dice {
+ public:
+  explicit Dice(uint64_t seed) : random(seed) {}
+  /// Off half of the time, so that faults are also seen alone.
+  unsigned swarm(unsigned rare, unsigned rife) {
     const uint64_t dice = random.below(6);
     return dice < 3 ? 0 : dice < 5 ? rare : rife;
-  };
-  const auto one_of = [&](std::initializer_list<int64_t> values) {
+  }
+  int64_t one_of(std::initializer_list<int64_t> values) {
     return *(values.begin() + random.below(values.size()));
-  };
-  o.loops = static_cast<unsigned>(random.between(1, 3));
-  o.targets = static_cast<unsigned>(random.between(1, 6));
-  o.clients = static_cast<unsigned>(random.between(1, 8));
-  o.requests = static_cast<unsigned>(random.between(60, 240));
-  o.slabs = static_cast<unsigned>(one_of({6, 12, 24, 24}));
+  }
+  Random random;
+};
 
+void draw_requests(Dice& dice, Options& o) {
+  const auto swarm = [&](unsigned rare, unsigned rife) { return dice.swarm(rare, rife); };
   o.unsafe = swarm(30, 150);
   o.purge = swarm(30, 120);
-  o.soft_purge = static_cast<unsigned>(one_of({0, 300, 1000}));
+  o.soft_purge = static_cast<unsigned>(dice.one_of({0, 300, 1000}));
   o.head = swarm(50, 250);
   o.conditional = swarm(100, 500);
   o.required = swarm(20, 100);
@@ -35,8 +36,11 @@ Options Options::draw(uint64_t seed) {
   o.half_close = swarm(30, 200);
   o.pipelined = swarm(200, 800);
   o.slow_reader = swarm(30, 200);
-  o.think_ms = one_of({0, 50, 1'000, 10'000, 60'000});
+  o.think_ms = dice.one_of({0, 50, 1'000, 10'000, 60'000});
+}
 
+void draw_responses(Dice& dice, Options& o) {
+  const auto swarm = [&](unsigned rare, unsigned rife) { return dice.swarm(rare, rife); };
   o.churn = swarm(50, 500);
   o.odd_directives = swarm(150, 700);
   o.targeted = swarm(50, 300);
@@ -44,14 +48,17 @@ Options Options::draw(uint64_t seed) {
   o.odd_vary = swarm(30, 200);
   o.set_cookie = swarm(30, 200);
   o.odd_status = swarm(50, 300);
-  o.validators = static_cast<unsigned>(one_of({0, 500, 900, 1000}));
+  o.validators = static_cast<unsigned>(dice.one_of({0, 500, 900, 1000}));
   o.lies_304 = swarm(30, 200);
   o.age = swarm(100, 400);
   o.date_skew = swarm(100, 400);
   o.interim = swarm(50, 200);
   o.large = swarm(50, 200);
-  o.lifetime_s = one_of({1, 10, 60, 3600});
+  o.lifetime_s = dice.one_of({1, 10, 60, 3600});
+}
 
+void draw_faults(Dice& dice, Options& o) {
+  const auto swarm = [&](unsigned rare, unsigned rife) { return dice.swarm(rare, rife); };
   o.short_body = swarm(20, 150);
   o.reset = swarm(20, 100);
   o.malformed = swarm(10, 80);
@@ -67,16 +74,31 @@ Options Options::draw(uint64_t seed) {
   o.one_byte = swarm(50, 500);
   o.refused_send = swarm(50, 400);
   o.reset_loses = swarm(300, 1000);
-  o.pool_delay_ms = one_of({0, 0, 2, 40, 700});
-  o.full_lanes = random.below(12) == 0 ? 1 : 0;
+  o.pool_delay_ms = dice.one_of({0, 0, 2, 40, 700});
+  o.full_lanes = dice.random.below(12) == 0 ? 1 : 0;
   o.sleeps = swarm(20, 150);
   o.wall_steps = swarm(20, 150);
   o.crashes = swarm(40, 250);
-  o.power_cuts = static_cast<unsigned>(one_of({0, 0, 500}));
+  o.power_cuts = static_cast<unsigned>(dice.one_of({0, 0, 500}));
   o.drains = swarm(40, 250);
+}
 
-  o.unreachable_stale_s = one_of({86'400, 86'400, 20, 0});
-  o.honour_client_directives = random.below(5) == 0;
+}  // namespace
+
+Options Options::draw(uint64_t seed) {
+  Dice dice(seed ^ 0x5157a3u);
+  Options o;
+  o.seed = seed;
+  o.loops = static_cast<unsigned>(dice.random.between(1, 3));
+  o.targets = static_cast<unsigned>(dice.random.between(1, 6));
+  o.clients = static_cast<unsigned>(dice.random.between(1, 8));
+  o.requests = static_cast<unsigned>(dice.random.between(60, 240));
+  o.slabs = static_cast<unsigned>(dice.one_of({6, 12, 24, 24}));
+  draw_requests(dice, o);
+  draw_responses(dice, o);
+  draw_faults(dice, o);
+  o.unreachable_stale_s = dice.one_of({86'400, 86'400, 20, 0});
+  o.honour_client_directives = dice.random.below(5) == 0;
   return o;
 }
 

@@ -1,0 +1,135 @@
+// A fetch that takes a request's content to its origin: framing, pace, early answers, cuts.
+#include <string>
+
+#include "tests/unit/origin/origin_fixture.h"
+
+namespace perigee::origin {
+namespace {
+
+namespace limits = base::limits;
+using http::Method;
+
+class UploadTest : public OriginTest {};
+
+TEST_F(UploadTest, StreamsContentOfKnownLengthUp) {
+  test::FedBody body(6);
+  auto log = post(&body);
+  EXPECT_EQ(peer().read(), "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\n");
+  body.feed("abc");
+  env_.run();
+  EXPECT_EQ(peer().read(), "abc");
+  body.feed("def");
+  body.end();
+  env_.run();
+  EXPECT_EQ(peer().read(), "def");
+  answer(kOk);
+  EXPECT_TRUE(log->whole());
+  get();
+  EXPECT_EQ(connections(), 1u);
+}
+
+TEST_F(UploadTest, StreamsContentOfUnknownLengthUpInChunks) {
+  test::FedBody body;
+  auto log = post(&body);
+  body.feed("abc");
+  env_.run();
+  body.end();
+  env_.run();
+  EXPECT_EQ(
+      peer().read(),
+      "POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+}
+
+TEST_F(UploadTest, AnOriginThatDoesNotReadPausesTheUpload) {
+  rules_.capacity = 4096;
+  test::FedBody body(1'000'000);
+  body.feed(std::string(1'000'000, 'x'));
+  body.end();
+  auto log = post(&body);
+  EXPECT_LE(body.taken(), 2 * limits::kOutLowBytes);
+  size_t received = 0;
+  for (int round = 0; round < 10'000 && received < 1'000'000; ++round) {
+    const std::string text = peer().read();
+    received += text.size() - (round == 0 ? text.find("\r\n\r\n") + 4 : 0);
+    EXPECT_LE(body.taken(), received + 4096 + 2 * limits::kOutLowBytes);
+    env_.run();
+  }
+  EXPECT_EQ(received, 1'000'000u);
+}
+
+TEST_F(UploadTest, AnUploadLongerThanTheHeadTimeIsNotTimedOutWhileItMoves) {
+  test::FedBody body(100);
+  auto log = post(&body);
+  for (int i = 0; i < 10; ++i) {
+    env_.advance(10 * kSecond);
+    body.feed("0123456789");
+    env_.run();
+  }
+  body.end();
+  env_.run();
+  EXPECT_EQ(log->said, "");
+  answer(kOk);
+  EXPECT_EQ(log->said, "200");
+}
+
+TEST_F(UploadTest, AClientThatIsSlowToSendIsNoSlowOrigin) {
+  test::FedBody body(100);
+  auto log = post(&body);
+  env_.advance(300 * kSecond);
+  EXPECT_EQ(log->said, "");
+  body.fail();
+  env_.run();
+  EXPECT_EQ(log->said, "failed:closed");
+  EXPECT_TRUE(peer().other_gone());
+}
+
+TEST_F(UploadTest, AnOriginThatTakesNothingTimesOut) {
+  rules_.capacity = 100;
+  test::FedBody body(1'000'000);
+  body.feed(std::string(1'000'000, 'x'));
+  auto log = post(&body);
+  env_.advance(limits::kBetweenBytesMs + 10);
+  EXPECT_EQ(log->said, "failed:timeout");
+}
+
+TEST_F(UploadTest, AnEarlyAnswerStopsTheUploadAndIsRelayed) {
+  rules_.capacity = 1000;
+  test::FedBody body(1'000'000);
+  body.feed(std::string(1'000'000, 'x'));
+  auto log = post(&body);
+  answer("HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno");
+  EXPECT_EQ(log->said, "413");
+  EXPECT_EQ(log->body(), "no");
+  EXPECT_TRUE(log->whole());
+  const size_t taken = body.taken();
+  peer().read();
+  env_.run();
+  EXPECT_EQ(body.taken(), taken);
+  EXPECT_TRUE(peer().other_gone()) << "never used again";
+  EXPECT_EQ(gate_.used(), 0u);
+}
+
+TEST_F(UploadTest, AnAnswerThatStandsBeforeAResetIsRelayed) {
+  test::FedBody body(1'000'000);
+  auto log = post(&body);
+  peer().write("HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno");
+  peer().abort();
+  body.feed(std::string(500'000, 'x'));
+  env_.run();
+  EXPECT_EQ(log->said, "413");
+  EXPECT_EQ(log->body(), "no");
+}
+
+TEST_F(UploadTest, AnUploadThatIsCutAfterTheAnswerHarmsNothing) {
+  test::FedBody body(100);
+  auto log = post(&body);
+  answer("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab");
+  body.fail();
+  env_.run();
+  answer("cd");
+  EXPECT_EQ(log->body(), "abcd");
+  EXPECT_TRUE(log->whole());
+}
+
+}  // namespace
+}  // namespace perigee::origin
