@@ -1,0 +1,177 @@
+// The index alone: what is inserted is found at its place, whatever grows, goes or stands beside
+// it.
+#include "cache_store/index.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+
+namespace perigee::cache_store {
+namespace {
+
+constexpr auto kAdmitted = []() -> std::optional<uint32_t> { return 0; };
+constexpr auto kNoFence = [] {};
+
+class IndexTest : public testing::Test {
+ protected:
+  bool insert(const Digest& digest, Slot slot, const Location& location, bool verified = true) {
+    return index_.insert(digest, slot, location, verified, kAdmitted);
+  }
+  std::optional<IndexEntry> find(const Digest& digest, Slot& slot) {
+    return index_.find(digest, slot, [](const Location&) {});
+  }
+  std::optional<IndexEntry> find(const Digest& digest) {
+    Slot slot = 0;
+    return find(digest, slot);
+  }
+
+  Index index_;
+};
+
+const Location kHere{1, 2, 3};
+const Location kThere{4, 5, 6};
+
+TEST_F(IndexTest, FindsTheLargestLocationThatThereCanBe) {
+  const Location largest{(1u << 22) - 1, (1u << 18) - 1, (1u << 18) - 1};
+  insert({8, 1}, kHeadSlot, largest);
+  EXPECT_EQ(find({8, 1})->location, largest);
+  EXPECT_TRUE(find({8, 1})->verified);
+}
+
+TEST_F(IndexTest, CountsUsesWithoutTouchingTheRestOfTheEntry) {
+  insert({8, 1}, kHeadSlot, kHere, false);
+  for (int use = 0; use < 20; ++use) {
+    const std::optional<IndexEntry> entry = find({8, 1});
+    ASSERT_TRUE(entry);
+    EXPECT_EQ(entry->location, kHere);
+    EXPECT_FALSE(entry->verified);
+  }
+}
+
+TEST_F(IndexTest, PinsWhatItFindsAndOnlyThat) {
+  insert({8, 1}, kHeadSlot, kHere);
+  int pinned = 0;
+  Slot slot = 0;
+  index_.find({8, 1}, slot, [&](const Location& location) {
+    EXPECT_EQ(location, kHere);
+    ++pinned;
+  });
+  index_.find({16, 1}, slot, [&](const Location&) { ++pinned; });
+  EXPECT_EQ(pinned, 1);
+}
+
+TEST_F(IndexTest, AVarySpecTakesOutEverySlotAndAnObjectTakesOutTheSpec) {
+  const Digest digest{8, 1};
+  Slot slot = 0;
+  insert(digest, kHeadSlot, kHere);
+  insert(digest, 2, kHere);
+  insert(digest, kVarySlot, kThere);
+  EXPECT_EQ(index_.size(), 1u);
+  EXPECT_EQ(find(digest, slot)->location, kThere);
+  EXPECT_EQ(slot, kVarySlot);
+  insert(digest, kHeadSlot, kHere);
+  EXPECT_EQ(index_.size(), 1u);
+  EXPECT_EQ(find(digest, slot)->location, kHere);
+  EXPECT_EQ(slot, kHeadSlot);
+}
+
+TEST_F(IndexTest, ACodingAloneIsNotFoundAsAHead) {
+  insert({8, 1}, 2, kHere);
+  EXPECT_FALSE(find({8, 1}));
+}
+
+TEST_F(IndexTest, WhatIsRefusedLeavesWhatWasThere) {
+  insert({8, 1}, kHeadSlot, kHere);
+  EXPECT_FALSE(index_.insert({8, 1}, kVarySlot, kThere, true,
+                             []() -> std::optional<uint32_t> { return std::nullopt; }));
+  EXPECT_EQ(find({8, 1})->location, kHere);
+}
+
+// Reclaim reads a key, the key is put anew, reclaim erases: the new one must stay.
+TEST_F(IndexTest, ErasesOnlyWhatIsStillAtItsPlace) {
+  insert({8, 1}, kHeadSlot, kHere);
+  insert({8, 1}, kHeadSlot, kThere);
+  EXPECT_FALSE(index_.erase_if({8, 1}, kHeadSlot, kHere, [] { FAIL() << "nothing goes"; }));
+  EXPECT_EQ(find({8, 1})->location, kThere);
+  bool fenced = false;
+  EXPECT_TRUE(index_.erase_if({8, 1}, kHeadSlot, kThere, [&] { fenced = true; }));
+  EXPECT_TRUE(fenced);
+  EXPECT_FALSE(find({8, 1}));
+}
+
+TEST_F(IndexTest, VerifiesOnlyWhatIsStillAtItsPlace) {
+  insert({8, 1}, kHeadSlot, kThere, false);
+  index_.set_verified({8, 1}, kHeadSlot, kHere);
+  EXPECT_FALSE(find({8, 1})->verified);
+  index_.set_verified({8, 1}, kHeadSlot, kThere);
+  EXPECT_TRUE(find({8, 1})->verified);
+  index_.distrust_all();
+  EXPECT_FALSE(find({8, 1})->verified);
+}
+
+TEST_F(IndexTest, StaleSinceTheFirstMarkUntilItIsPutAnew) {
+  insert({8, 1}, kHeadSlot, kHere);
+  EXPECT_TRUE(index_.make_stale({8, 1}, 5, kNoFence));
+  EXPECT_TRUE(index_.make_stale({8, 1}, 9, kNoFence));
+  EXPECT_EQ(find({8, 1})->stale_since_s, 5u);
+  insert({8, 1}, kHeadSlot, kHere);
+  EXPECT_EQ(find({8, 1})->stale_since_s, 0u);
+  EXPECT_FALSE(index_.make_stale({16, 1}, 5, kNoFence));
+}
+
+TEST_F(IndexTest, ErasesASlabWithoutItsTable) {
+  for (uint64_t i = 1; i <= 1000; ++i) {
+    insert({i * 0x9e3779b97f4a7c15ull, i}, kHeadSlot, {static_cast<uint32_t>(i % 10), 1, 1});
+  }
+  EXPECT_EQ(index_.erase_slab(3), 100u);
+  EXPECT_EQ(index_.size(), 900u);
+  for (uint64_t i = 1; i <= 1000; ++i) {
+    EXPECT_EQ(find({i * 0x9e3779b97f4a7c15ull, i}).has_value(), i % 10 != 3) << i;
+  }
+}
+
+// Against a map, with digests that crowd together in a few shards and at the ends of the tables, so
+// that probes are long and wrap around.
+TEST_F(IndexTest, AgreesWithAMapThroughGrowthAndDeletion) {
+  std::mt19937_64 chance(3);
+  std::map<std::pair<uint64_t, uint64_t>, Location> expected;
+  const auto draw_digest = [&] {
+    const uint64_t place[] = {~uint64_t{0} << 20 | (chance() % 40) << 3,  // the last home of all
+                              (chance() % 40 + 1) << 3,                   // the first
+                              chance() % 5000 << 40 | 8};
+    return Digest{place[chance() % 3], chance() % 2};
+  };
+  for (int step = 0; step < 30'000; ++step) {
+    const Digest digest = draw_digest();
+    const auto key = std::pair(digest.lo & ~uint64_t{7}, digest.hi);
+    if (chance() % 100 < 52) {
+      const Location location{static_cast<uint32_t>(chance() % 100),
+                              static_cast<uint32_t>(step % 9999), 7};
+      insert(digest, kHeadSlot, location);
+      expected[key] = location;
+    } else {
+      EXPECT_EQ(index_.erase(digest, kNoFence), expected.erase(key) == 1);
+    }
+    if (step % 3'000 != 0) continue;
+    ASSERT_EQ(index_.size(), expected.size());
+    for (const auto& [known, location] : expected) {
+      const std::optional<IndexEntry> entry = find({known.first, known.second});
+      ASSERT_TRUE(entry);
+      ASSERT_EQ(entry->location, location);
+    }
+  }
+}
+
+TEST_F(IndexTest, AnEntryTakesAtMostFortyBytes) {
+  std::mt19937_64 chance(4);
+  constexpr size_t kEntries = 300'000;
+  for (size_t i = 0; i < kEntries; ++i) insert({chance() | 8, chance()}, kHeadSlot, kHere);
+  EXPECT_LE(index_.memory_bytes(), kEntries * 40);
+  Index reserved;
+  reserved.reserve(kEntries);
+  EXPECT_LE(reserved.memory_bytes(), kEntries * 36);
+}
+
+}  // namespace
+}  // namespace perigee::cache_store

@@ -1,0 +1,64 @@
+// The fence: what a ticket is told about the purges since.
+#include "cache_store/purge_table.h"
+
+#include <gtest/gtest.h>
+
+namespace perigee::cache_store {
+namespace {
+
+constexpr uint64_t kFirst = uint64_t{5} << 40;
+const Digest kUrl{8, 1};
+const Digest kOther{16, 1};
+
+class PurgeTableTest : public testing::Test {
+ protected:
+  Ticket ticket() const { return {table_.newest()}; }
+  PurgeTable table_{kFirst};
+};
+
+TEST_F(PurgeTableTest, KnowsNothingAtFirst) {
+  EXPECT_EQ(table_.newest(), kFirst);
+  EXPECT_EQ(table_.count(), 0u);
+  EXPECT_FALSE(table_.since(kUrl, ticket()).removed);
+}
+
+TEST_F(PurgeTableTest, TellsThoseWhoBeganBefore) {
+  const Ticket before = ticket();
+  EXPECT_EQ(table_.add(kUrl, false, 100), kFirst + 1);
+  const Ticket after = ticket();
+  EXPECT_TRUE(table_.since(kUrl, before).removed);
+  EXPECT_FALSE(table_.since(kOther, before).removed);
+  EXPECT_FALSE(table_.since(kUrl, after).removed);
+}
+
+TEST_F(PurgeTableTest, ASoftPurgeMakesStaleSinceTheFirst) {
+  const Ticket before = ticket();
+  table_.add(kUrl, true, 100);
+  table_.add(kUrl, true, 200);
+  const PurgeTable::Verdict verdict = table_.since(kUrl, before);
+  EXPECT_FALSE(verdict.removed);
+  EXPECT_TRUE(verdict.stale);
+  EXPECT_EQ(verdict.stale_since_ms, 100);
+}
+
+TEST_F(PurgeTableTest, AHardPurgeCountsWhereverItStandsAmongSoftOnes) {
+  const Ticket before = ticket();
+  table_.add(kUrl, true, 100);
+  table_.add(kUrl, false, 200);
+  table_.add(kUrl, true, 300);
+  EXPECT_TRUE(table_.since(kUrl, before).removed);
+}
+
+TEST_F(PurgeTableTest, RefusesATicketThatIsOlderThanItsMemory) {
+  const Ticket before = ticket();
+  for (size_t i = 0; i < PurgeTable::kRemembered; ++i) table_.add(kOther, false, 0);
+  EXPECT_FALSE(table_.since(kUrl, before).removed) << "all since are remembered";
+  table_.add(kOther, false, 0);
+  EXPECT_TRUE(table_.since(kUrl, before).removed)
+      << "one is forgotten: it may have been this URL's";
+  EXPECT_EQ(table_.oldest_known(), before.purge_seq + 1);
+  EXPECT_FALSE(table_.since(kUrl, {before.purge_seq + 1}).removed);
+}
+
+}  // namespace
+}  // namespace perigee::cache_store
