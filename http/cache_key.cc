@@ -140,7 +140,8 @@ bool canonical_authority(std::string_view authority, std::string_view scheme, st
     for (const char c : host) {
       if (!kHostBytes[static_cast<unsigned char>(c)]) return false;
     }
-    if (host.size() > 1 && host.back() == '.') host.remove_suffix(1);
+    if (host.ends_with('.')) host.remove_suffix(1);
+    if (host.ends_with('.')) return false;
   }
   const std::optional<std::string_view> listed = significant_port(port, scheme);
   if (host.empty() || host.size() > 253 || !listed) return false;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 
 namespace perigee::http {
@@ -111,6 +112,51 @@ constexpr bool tokens_in_order() {
 }
 static_assert(tokens_in_order(), "kKnown lists the names in the order of the enum");
 
+/// A known name to compare with: eight bytes at a time, and which of them are letters, whose case does
+/// not matter. The last eight may overlap those before. Only for names of eight bytes or more.
+struct Pattern {
+  static constexpr size_t kWord = sizeof(uint64_t);
+  std::array<uint64_t, 4> bytes{};
+  std::array<uint64_t, 4> letters{};
+};
+
+constexpr size_t word_at(size_t word, size_t size) {
+  return std::min(word * Pattern::kWord, size - Pattern::kWord);
+}
+
+constexpr std::array<Pattern, kKnownCount> make_patterns() {
+  std::array<Pattern, kKnownCount> patterns{};
+  for (size_t i = 0; i < kKnownCount; ++i) {
+    const std::string_view text = kKnown[i].text;
+    if (text.size() < Pattern::kWord) continue;
+    for (size_t word = 0; word * Pattern::kWord < text.size(); ++word) {
+      std::array<char, Pattern::kWord> bytes{};
+      std::array<char, Pattern::kWord> letters{};
+      for (size_t b = 0; b < Pattern::kWord; ++b) {
+        bytes[b] = to_lower(text[word_at(word, text.size()) + b]);
+        if (bytes[b] >= 'a' && bytes[b] <= 'z') letters[b] = 0x20;
+      }
+      patterns[i].bytes[word] = std::bit_cast<uint64_t>(bytes);
+      patterns[i].letters[word] = std::bit_cast<uint64_t>(letters);
+    }
+  }
+  return patterns;
+}
+constexpr std::array<Pattern, kKnownCount> kPatterns = make_patterns();
+
+bool is_known(std::string_view name, size_t index) {
+  const size_t size = name.size();
+  if (size != kKnown[index].text.size()) return false;
+  if (size < Pattern::kWord) return iequals(name, kKnown[index].text);
+  const Pattern& pattern = kPatterns[index];
+  for (size_t word = 0; word * Pattern::kWord < size; ++word) {
+    uint64_t bytes;
+    std::memcpy(&bytes, name.data() + word_at(word, size), sizeof bytes);
+    if ((bytes | pattern.letters[word]) != pattern.bytes[word]) return false;
+  }
+  return true;
+}
+
 constexpr std::array<bool, 256> make_token_bytes() {
   std::array<bool, 256> table{};
   for (int c = '0'; c <= '9'; ++c) table[static_cast<size_t>(c)] = true;
@@ -145,8 +191,8 @@ bool iequals(std::string_view a, std::string_view b) {
 FieldName field_name(std::string_view name) {
   if (name.empty()) return FieldName::kOther;
   for (size_t at = bucket_of(name); kBucketTable[at] != 0; at = (at + 1) % kBuckets) {
-    const KnownName& known = kKnown[kBucketTable[at] - 1];
-    if (iequals(known.text, name)) return known.token;
+    const size_t index = kBucketTable[at] - 1u;
+    if (is_known(name, index)) return kKnown[index].token;
   }
   return FieldName::kOther;
 }
@@ -222,25 +268,24 @@ bool is_field_value(std::string_view text) {
   return std::all_of(text.begin(), text.end(), is_field_byte);
 }
 
-size_t ListCursor::end_of_quoted(size_t begin) const {
-  for (size_t i = begin + 1; i < rest_.size(); ++i) {
+size_t ListCursor::end_of_quoted(size_t begin) {
+  for (size_t i = begin + 1; quotes_ && i < rest_.size(); ++i) {
     if (rest_[i] == '"') return i;
     if (rest_[i] == '\\') ++i;
   }
-  return std::string_view::npos;
+  // No later one can be closed either: looked for once.
+  quotes_ = false;
+  return begin;
 }
 
 std::optional<std::string_view> ListCursor::next() {
   while (!rest_.empty()) {
-    size_t end = rest_.find_first_of(",\"");
-    while (end != std::string_view::npos && rest_[end] == '"') {
-      const size_t closing = quotes_ ? end_of_quoted(end) : std::string_view::npos;
-      // No later one can be closed either: looked for once.
-      quotes_ = closing != std::string_view::npos;
-      end = rest_.find_first_of(quotes_ ? ",\"" : ",", (quotes_ ? closing : end) + 1);
+    size_t end = 0;
+    for (; end < rest_.size() && rest_[end] != ','; ++end) {
+      if (rest_[end] == '"') end = end_of_quoted(end);
     }
     const std::string_view member = trim_ows(rest_.substr(0, end));
-    rest_.remove_prefix(end == std::string_view::npos ? rest_.size() : end + 1);
+    rest_.remove_prefix(std::min(end + 1, rest_.size()));
     if (!member.empty()) return member;
   }
   return std::nullopt;

@@ -85,7 +85,8 @@ class ListCursor {
   std::optional<std::string_view> next();
 
  private:
-  size_t end_of_quoted(size_t begin) const;
+  /// Where the string that begins there is closed; `begin` when it never is.
+  size_t end_of_quoted(size_t begin);
 
   std::string_view rest_;
   bool quotes_ = true;  ///< quotes can still be closed

@@ -62,6 +62,7 @@ std::string_view scheme_of(std::string_view reference) {
 
 std::optional<std::string> same_origin_target(std::string_view reference, std::string_view scheme,
                                               std::string_view authority, std::string_view target) {
+  std::string resolved;
   reference = trim_ows(reference);
   reference = reference.substr(0, reference.find('#'));
   if (const std::string_view named = scheme_of(reference); !named.empty()) {
@@ -76,9 +77,9 @@ std::optional<std::string> same_origin_target(std::string_view reference, std::s
     if (!canonical_authority(reference.substr(0, end), scheme, canonical)) return std::nullopt;
     if (canonical != authority) return std::nullopt;
     reference.remove_prefix(end);
-    if (reference.empty() || reference.front() == '?') return "/" + std::string(reference);
+    if (reference.empty() || reference.front() == '?') resolved.append("/").append(reference);
   }
-  std::string resolved = resolve_path(reference, target);
+  if (resolved.empty()) resolved = resolve_path(reference, target);
   if (!valid_target(resolved)) return std::nullopt;
   return resolved;
 }

@@ -1,5 +1,7 @@
 #include "http/preconditions.h"
 
+#include <algorithm>
+
 #include "http/date.h"
 
 namespace perigee::http {
@@ -48,6 +50,12 @@ bool any_tag(const HeaderList& fields, FieldName name, std::string_view stored, 
   return false;
 }
 
+bool is_condition(const Field& field) {
+  static_assert(FieldName::kIfMatch < FieldName::kIfNoneMatch &&
+                FieldName::kIfNoneMatch < FieldName::kIfUnmodifiedSince);
+  return field.token >= FieldName::kIfMatch && field.token <= FieldName::kIfUnmodifiedSince;
+}
+
 /// Of a field with one line; anything else is no date (RFC 9110 §13.1.3).
 std::optional<int64_t> date_of(const HeaderList& fields, FieldName name, int64_t now_ms) {
   const Field* field = fields.find(name);
@@ -69,6 +77,7 @@ Precondition evaluate(const StoredResponse& stored, const RequestHead& request) 
   const uint16_t status = stored.policy.status;
   if (status < 200 || status >= 300) return Precondition::kNone;
   const HeaderList& fields = request.fields;
+  if (std::none_of(fields.begin(), fields.end(), is_condition)) return Precondition::kNone;
   const int64_t now_ms = stored.date_ms;
   const int64_t modified_ms = stored.last_modified_ms;
   if (fields.find(FieldName::kIfMatch) != nullptr) {

@@ -151,11 +151,12 @@ std::string Client::arrived() {
 }
 
 Answer Client::answer() {
-  stand_.run();
-  bytes_ += pipe_->read();
-  // What it took makes room for more.
-  stand_.run();
-  bytes_ += pipe_->read();
+  // What it takes makes room for more.
+  for (size_t before = SIZE_MAX; bytes_.size() != before;) {
+    before = bytes_.size();
+    stand_.run();
+    bytes_ += pipe_->read();
+  }
   const bool head = !heads_.empty() && heads_.front();
   const auto kind = head ? MessageKind::kAnswerToHead : MessageKind::kAnswer;
   std::optional<WireMessage> message = take_message(bytes_, kind, saw_end());

@@ -40,6 +40,8 @@ const AuthorityRow kAuthorityRows[] = {
     {"TrailingDot", "one trailing dot means the same host", "h.example.", "h.example"},
     {"TrailingDotBeforePort", "one trailing dot means the same host", "H.EXAMPLE.:8080",
      "h.example:8080"},
+    {"TwoTrailingDots", "no empty label", "h.example..", "invalid"},
+    {"OnlyADot", "no empty label", ".", "invalid"},
     {"EmptyPort", "an empty port is the default one", "h:", "h"},
     {"DefaultPort", "the default port is left out", "h:80", "h"},
     {"OtherPort", "another port is kept", "h:443", "h:443"},
@@ -158,6 +160,11 @@ TEST(Authority, TheDefaultPortFollowsTheScheme) {
 TEST(Authority, IsBounded) {
   EXPECT_EQ(authority(std::string(253, 'a')), std::string(253, 'a'));
   EXPECT_EQ(authority(std::string(254, 'a')), "invalid");
+}
+
+TEST(Authority, NulInAnAddressIsRefused) {
+  EXPECT_EQ(authority(std::string_view("[::1\0]", 6)), "invalid");
+  EXPECT_EQ(authority(std::string_view("h\0", 2)), "invalid");
 }
 
 TEST(Authority, CanonicalFormsStayAsTheyAre) {

@@ -73,6 +73,8 @@ const Row kRows[] = {
     {"EmptyAuthority", "RFC 9110 §4.2.1", "the host is not empty", "http:///x", "none"},
     {"Mail", "RFC 9111 §4.4", "another scheme", "mailto:a@h.example", "none"},
     {"Script", "RFC 9111 §4.4", "another scheme", "javascript:/x", "none"},
+    {"HighBytesInAQueryAlone", "http-rules 1.11", "no such target was ever keyed",
+     "http://h.example?\xc3\xbc", "none"},
     {"HighBytes", "http-rules 1.11", "no such target was ever keyed", "/\xc3\xbc", "none"},
     {"SpaceInside", "http-rules 1.11", "no such target was ever keyed", "/x y", "none"},
     {"Backslash", "http-rules 1.11", "no such target was ever keyed", "/x\\y", "none"},

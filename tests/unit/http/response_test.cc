@@ -186,6 +186,24 @@ RULE(Range, Fields, "RFC 9110 §15.3.7; http-rules 2.11, 4.6",
   EXPECT_EQ(hit.selection.end, 5u);
 }
 
+RULE(Range, FieldsOfSeveralParts, "RFC 9110 §15.3.7.2; http-rules 2.11",
+     "A multipart answer has no Content-Range, and says that it is one",
+     "all stored fields, but Content-Type stands in each part", "") {
+  const Answer answer({"Content-Type: text/html", "X: 1", "Content-Range: odd", "ETag: \"a\"",
+                       "Content-Digest: x", "Content-Length: 10", date(0)});
+  const Hit hit(answer, {"Range: bytes=8-, 0-1"});
+  EXPECT_EQ(hit.status, 206);
+  ASSERT_EQ(hit.selection.parts.size(), 2u);
+  EXPECT_EQ(hit.selection.parts[0], (http::ByteSpan{8, 10}));
+  const uint64_t bytes = multipart_plan(answer.stored(), hit.selection, 10).bytes();
+  EXPECT_EQ(
+      hit.lines,
+      (Strings{"X: 1", date(0), "ETag: \"a\"",
+               "Content-Type: multipart/byteranges; boundary=perigee-byteranges-0000000000000000",
+               "Content-Length: " + std::to_string(bytes), "Age: 7", kHit}));
+  EXPECT_EQ(hit.content_length, bytes);
+}
+
 RULE(Range, Unsatisfiable, "RFC 9110 §15.5.17",
      "A 416 to a byte range says how long the content is", "Content-Range: bytes */length, no body",
      "") {
