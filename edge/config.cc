@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
@@ -17,6 +18,7 @@ using base::Error;
 using base::ErrorCode;
 
 constexpr uint64_t kDefaultStoreBytes = 1ull << 30;
+constexpr size_t kFileNameMost = 255;  ///< NAME_MAX of all file systems that matter
 
 Error mistake(std::string message) { return {ErrorCode::kInvalid, 0, std::move(message)}; }
 
@@ -33,13 +35,34 @@ uint64_t memory_bytes() {
   return bytes;
 }
 
-std::string default_store_path() {
+/// A file of the user's cache folder.
+std::string default_store_path(const std::string& name) {
   if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0') {
-    return std::string(cache) + "/perigee/store";
+    return std::string(cache) + "/perigee/" + name;
   }
   const char* home = std::getenv("HOME");
-  return std::string(home != nullptr && *home != '\0' ? home : "/var/cache") +
-         (home != nullptr ? "/.cache/perigee/store" : "/perigee/store");
+  return home != nullptr && *home != '\0' ? std::string(home) + "/.cache/perigee/" + name
+                                          : "/var/cache/perigee/" + name;
+}
+
+/// Of a node without a configuration: one an origin, since what another origin said under the same
+/// name of a host is no answer of this one, and since each of several nodes needs its own.
+std::string store_name(const OriginConfig& origin) {
+  std::string text;
+  if (const auto* directory = std::get_if<origin::DirectoryOriginOptions>(&origin)) {
+    text = "dir:" + directory->path;
+  } else {
+    const auto& options = std::get<origin::HttpOriginOptions>(origin);
+    text = (options.secure ? "https:" : "http:") + options.authority;
+  }
+  std::string name = "store-";
+  for (const char c : text) {
+    const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '-';
+    constexpr std::string_view kHex = "0123456789abcdef";
+    const auto byte = static_cast<unsigned char>(c);
+    name += plain ? std::string(1, c) : std::string{'%', kHex[byte / 16], kHex[byte % 16]};
+  }
+  return name.substr(0, kFileNameMost);
 }
 
 std::vector<Network> loopback_networks() {
@@ -50,6 +73,7 @@ base::Result<Config> config_of_origin(const std::string& origin) {
   base::Result<OriginConfig> parsed = parse_origin(origin, std::filesystem::current_path().string());
   if (!parsed.ok()) return mistake("--origin: " + parsed.error().message);
   Config config;
+  config.store.path = default_store_path(store_name(*parsed));
   SiteConfig site;
   site.is_default = true;
   site.origin = std::move(*parsed);
@@ -67,7 +91,7 @@ base::Status lay_over(const Arguments& arguments, Config& config) {
   }
   if (config.listen.empty()) config.listen = {*base::Address::parse("127.0.0.1:8080")};
   if (!arguments.store_path.empty()) config.store.path = arguments.store_path;
-  if (config.store.path.empty()) config.store.path = default_store_path();
+  if (config.store.path.empty()) config.store.path = default_store_path("store");
   if (!arguments.store_size.empty()) {
     const std::optional<uint64_t> size = parse_size(arguments.store_size);
     if (!size) return mistake("--store-size: '" + arguments.store_size + "' is not a size, such as 1GiB");

@@ -127,8 +127,9 @@ void UvEnv::schedule_timer() {
   // Only an earlier deadline, or one that has fired, costs a call.
   if (next->ms >= timer_due_ms_) return;
   timer_due_ms_ = next->ms;
+  // From the clock as it is now: this turn may have taken long.
   uv_update_time(&loop_);
-  const int64_t delay_ms = std::max<int64_t>(next->ms - now_.ms, 1);
+  const int64_t delay_ms = std::max<int64_t>(next->ms - clock_ms(CLOCK_BOOTTIME), 1);
   // It may fire a part of a millisecond before the deadline, which then needs another.
   uv_timer_start(&timer_, [](uv_timer_t* handle) { env_of(handle).timer_due_ms_ = INT64_MAX; },
                  static_cast<uint64_t>(delay_ms), 0);
@@ -136,17 +137,23 @@ void UvEnv::schedule_timer() {
 
 void UvEnv::run() { uv_run(&loop_, UV_RUN_DEFAULT); }
 
+/// True: nothing is left to run, and from now on nothing may be posted.
+bool UvEnv::try_close() {
+  const std::lock_guard lock(posts_mutex_);
+  closed_ = posts_.empty() && later_.empty();
+  return closed_;
+}
+
 void UvEnv::close() {
   {
     const std::lock_guard lock(posts_mutex_);
     if (closed_) return;
   }
   resolver_.reset();
-  drain_posts();
-  while (!later_.empty()) run_later();
-  {
-    const std::lock_guard lock(posts_mutex_);
-    closed_ = true;
+  // What these tasks post or put off is run, too.
+  while (!try_close()) {
+    drain_posts();
+    run_later();
   }
   uv_walk(
       &loop_,

@@ -52,6 +52,7 @@ class UvEnv final : public base::Env {
   void run_later();
   void after_poll();
   void schedule_timer();
+  bool try_close();
 
   uv_loop_t loop_;
   uv_async_t async_;

@@ -102,6 +102,7 @@ UvListener::UvListener(UvEnv& env, int fd, OnAccept on_accept)
       on_accept_(std::move(on_accept)),
       local_(local_address(fd)),
       may_sendfile_(sendfile_pays(fd)),
+      descriptor_bound_(descriptor_bound()),
       handle_(new Handle),
       resume_timer_([this] { uv_poll_start(&handle_->poll, UV_READABLE, Handle::on_poll); }) {
   handle_->listener = this;
@@ -119,7 +120,6 @@ UvListener::~UvListener() {
 }
 
 void UvListener::accept_some() {
-  static const int kBound = descriptor_bound();
   for (size_t i = 0; i < limits::kAcceptTurn; ++i) {
     sockaddr_storage storage;
     socklen_t size = sizeof storage;
@@ -134,7 +134,7 @@ void UvListener::accept_some() {
     peer.remote = from_sockaddr(reinterpret_cast<sockaddr*>(&storage));
     peer.local = local_;
     on_accept_(make_socket_channel(env_, fd, peer, may_sendfile_));
-    if (fd >= kBound) return pause();
+    if (fd >= descriptor_bound_) return pause();
   }
 }
 

@@ -43,6 +43,7 @@ class UvListener {
   OnAccept on_accept_;
   base::Address local_;
   bool may_sendfile_;
+  const int descriptor_bound_;
   Handle* handle_;
   base::Timer resume_timer_;
 };

@@ -97,11 +97,12 @@ class SocketChannel final : public base::Channel {
  private:
   static void on_poll(uv_poll_t* poll, int status, int events) {
     auto* handle = static_cast<PollHandle*>(poll->data);
+    // After an error libuv has stopped: the next want() starts it again.
+    if (status < 0) handle->events = 0;
     if (handle->user == nullptr) return;
     // An error is readable: recv says what it is.
     const bool readable = status < 0 || (events & UV_READABLE) != 0;
     handle->user->on_ready(readable, (events & UV_WRITABLE) != 0);
-    if (status < 0) handle->events = 0;
   }
   Io send_memory(std::span<const Piece> pieces, bool more);
 

@@ -107,6 +107,27 @@ TEST_F(Lifecycle, ASecondOneOnTheStoreIsRefusedByName) {
   get("/a").expect(200);
 }
 
+TEST_F(Lifecycle, WithoutAStoreBeingNamedEachOriginHasItsOwn) {
+  // The same port, one origin after the other: the second one's pages are not the first one's.
+  tools::FakeOrigin other;
+  origin.reply("/", {.fields = {max_age(600)}, .body = "one"});
+  other.reply("/", {.fields = {max_age(600)}, .body = "other"});
+  TempFolder cache;
+  uint16_t port = 0;
+  for (const auto& [url, body] : {std::pair(origin.url(), "one"), std::pair(other.url(), "other"),
+                                  std::pair(origin.url(), "one")}) {
+    Process brief({.arguments = {binary(), "--origin", url, "--store-size", "32MiB", "--listen",
+                                 "127.0.0.1:" + std::to_string(port)},
+                   .environment = {{"XDG_CACHE_HOME", cache.path()}}});
+    ASSERT_TRUE(eventually([&] { return (port = port_in(brief.out())) != 0; })) << brief.err();
+    EXPECT_TRUE(eventually([&] { return Client(port).get("/").is_hit(); }));
+    Client(port).get("/").expect(200).expect_body(body);
+    brief.signal(SIGTERM);
+    EXPECT_EQ(brief.wait(), 0) << brief.err();
+  }
+  EXPECT_EQ(origin.count("/") + other.count("/"), 2u);
+}
+
 TEST_F(Lifecycle, ADamagedStoreStartsAllTheSame) {
   origin.reply("/a", {.fields = {max_age(600)}, .body = "one"});
   const uintmax_t size = std::filesystem::file_size(node.store());

@@ -1,17 +1,146 @@
-// The production loop by itself: what it promises of time, posts and jobs.
+// The loop: posts in order, timers never early, and an end in which nothing that was posted is
+// lost.
 #include "edge/doors/uv_env.h"
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
-#include <future>
-#include <thread>
+#include <functional>
+#include <vector>
 
-#include "edge/doors/thread_pool.h"
+#include "tests/unit/doors/running_loop.h"
 
 namespace perigee::edge {
 namespace {
+
+using base::Tick;
+
+TEST(UvEnv, PostsOfEachThreadRunInTheirOrder) {
+  constexpr int kThreads = 4;
+  constexpr int kPosts = 2'000;
+  RunningLoop loop;
+  std::vector<std::pair<int, int>> ran;
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (int i = 0; i < kPosts; ++i)
+        loop.env.post([&ran, thread, i] { ran.emplace_back(thread, i); });
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  loop.call([] {});
+  ASSERT_EQ(ran.size(), static_cast<size_t>(kThreads * kPosts));
+  std::array<int, kThreads> next{};
+  for (const auto& [thread, i] : ran) EXPECT_EQ(i, next[static_cast<size_t>(thread)]++);
+}
+
+TEST(UvEnv, APostIsNeverRunInline) {
+  RunningLoop loop;
+  std::vector<int> order;
+  loop.call([&] {
+    loop.env.post([&] { order.push_back(2); });
+    order.push_back(1);
+  });
+  loop.call([] {});
+  EXPECT_EQ(order, (std::vector<int>{1, 2}));
+}
+
+TEST(UvEnv, LaterRunsInANextTurnAndInOrder) {
+  RunningLoop loop;
+  std::vector<int> order;
+  std::promise<void> ended;
+  loop.call([&] {
+    loop.env.later([&] {
+      order.push_back(2);
+      loop.env.later([&] {
+        order.push_back(4);
+        ended.set_value();
+      });
+      order.push_back(3);
+    });
+    order.push_back(1);
+  });
+  ended.get_future().wait();
+  EXPECT_EQ(order, (std::vector<int>{1, 2, 3, 4}));
+}
+
+TEST(UvEnv, TimersFireInTheirOrderAndNeverEarly) {
+  RunningLoop loop;
+  struct Alarm {
+    std::unique_ptr<base::Timer> timer;
+    Tick due;
+    Tick fired;
+  };
+  std::vector<Alarm> alarms(20);
+  std::vector<size_t> order;
+  std::promise<void> all;
+  loop.call([&] {
+    const Tick begin = loop.env.now();
+    for (size_t i = 0; i < alarms.size(); ++i) {
+      // Armed in an order of no meaning, each to a time of its own.
+      const size_t place = i * 7 % alarms.size();
+      Alarm& alarm = alarms[place];
+      alarm.due = begin + static_cast<int64_t>(15 * place);
+      alarm.timer = std::make_unique<base::Timer>([&, place] {
+        alarms[place].fired = loop.env.now();
+        order.push_back(place);
+        if (order.size() == alarms.size()) all.set_value();
+      });
+      loop.env.arm(*alarm.timer, alarm.due);
+    }
+  });
+  all.get_future().wait();
+  for (size_t i = 0; i < alarms.size(); ++i) {
+    EXPECT_EQ(order[i], i);
+    EXPECT_GE(alarms[i].fired, alarms[i].due);
+  }
+  loop.call([&] { alarms.clear(); });
+}
+
+TEST(UvEnv, ATimerThatIsGoneOrDisarmedNeverFires) {
+  RunningLoop loop;
+  bool fired = false;
+  std::promise<void> past;
+  auto gone = std::make_unique<base::Timer>([&] { fired = true; });
+  auto disarmed = std::make_unique<base::Timer>([&] { fired = true; });
+  auto after = std::make_unique<base::Timer>([&] { past.set_value(); });
+  loop.call([&] {
+    loop.env.arm(*gone, loop.env.now() + 10);
+    loop.env.arm(*disarmed, loop.env.now() + 10);
+    loop.env.arm(*after, loop.env.now() + 50);
+    gone.reset();
+    disarmed->disarm();
+  });
+  past.get_future().wait();
+  EXPECT_FALSE(fired);
+  loop.call([&] {
+    disarmed.reset();
+    after.reset();
+  });
+}
+
+TEST(UvEnv, ATimerArmedAgainFiresOnceAtItsNewTime) {
+  RunningLoop loop;
+  Tick due;
+  Tick fired;
+  int times = 0;
+  std::promise<void> done;
+  auto timer = std::make_unique<base::Timer>([&] {
+    fired = loop.env.now();
+    if (++times == 1) done.set_value();
+  });
+  loop.call([&] {
+    loop.env.arm(*timer, loop.env.now() + 10);
+    due = loop.env.now() + 60;
+    loop.env.arm(*timer, due);
+  });
+  done.get_future().wait();
+  EXPECT_GE(fired, due);
+  loop.call([&] { timer.reset(); });
+  EXPECT_EQ(times, 1);
+}
 
 TEST(UvEnv, ADeadlineThatPassesDuringALongTurnStillWakesTheLoop) {
   ThreadPool pool(1);
@@ -39,20 +168,67 @@ TEST(UvEnv, ADeadlineThatPassesDuringALongTurnStillWakesTheLoop) {
   env.close();
 }
 
-TEST(UvEnv, ATimerIsNeverEarly) {
+TEST(UvEnv, ATurnThatHasMoreToDoIsFollowedByAnother) {
   ThreadPool pool(1);
   UvEnv env(0, pool);
-  const base::Tick due = env.now() + 25;
-  base::Tick fired{0};
-  base::Timer timer([&] {
-    fired = env.now();
-    env.quit();
+  int turns = 0;
+  env.set_turn([&] {
+    if (++turns == 5) env.quit();
+    return turns < 5;
   });
-  env.arm(timer, due);
+  env.post([] {});
   env.run();
-  EXPECT_GE(fired, due);
+  EXPECT_EQ(turns, 5);
   pool.stop();
+}
+
+// --- the end ---
+
+TEST(UvEnv, WhatIsPostedToADrainingLoopStillRuns) {
+  ThreadPool pool(1);
+  UvEnv env(0, pool);
+  std::vector<std::string> ran;
+  env.post([&] { env.quit(); });
+  env.run();
+  // The loop has ended; its posts go on until close().
+  env.post([&] {
+    ran.push_back("posted");
+    env.later([&] {
+      ran.push_back("later");
+      env.post([&] { ran.push_back("posted by later"); });
+    });
+  });
   env.close();
+  EXPECT_EQ(ran, (std::vector<std::string>{"posted", "later", "posted by later"}));
+}
+
+TEST(UvEnvDeathTest, APostAfterTheEndIsABug) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  ThreadPool pool(1);
+  UvEnv env(0, pool);
+  env.close();
+  EXPECT_DEATH(env.post([] {}), "closed_");
+}
+
+TEST(UvEnv, ALoopThatNeverRanEndsInOrder) {
+  ThreadPool pool(1);
+  bool ran = false;
+  {
+    UvEnv env(0, pool);
+    env.post([&] { ran = true; });
+  }
+  EXPECT_TRUE(ran);
+}
+
+TEST(UvEnv, WallTimeMovesWithTheTick) {
+  RunningLoop loop;
+  loop.call([&] {
+    const int64_t offset = loop.env.wall().ms - loop.env.now().ms;
+    EXPECT_GT(offset, 0);
+  });
+  int64_t first = 0;
+  loop.call([&] { first = loop.env.wall().ms - loop.env.now().ms; });
+  loop.call([&] { EXPECT_EQ(loop.env.wall().ms - loop.env.now().ms, first); });
 }
 
 }  // namespace

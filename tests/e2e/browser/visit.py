@@ -1,0 +1,78 @@
+"""Visits a page several times with the browser's cache off, and prints what happened, one line an event:
+
+    visit N                                  the N-th visit begins
+    response STATUS CACHE-STATUS URL         separated by tabs, like the rest
+    failed REASON URL
+    console TEXT                             an error or a warning
+    value TEXT                               of EXPRESSION, evaluated once the page is loaded
+
+    python3 visit.py URL VISITS EXPRESSION
+"""
+
+import sys
+import time
+
+import devtools
+
+QUIET_S = 0.5
+
+
+def say(*columns):
+    print("\t".join(str(column).replace("\t", " ").replace("\n", " ") for column in columns), flush=True)
+
+
+class Visit:
+    """Follows one navigation until the page is loaded and nothing is asked for any more."""
+
+    def __init__(self):
+        self.loaded = False
+        self.pending = {}
+
+    def take(self, method, parameters):
+        request = parameters.get("requestId")
+        if method == "Page.loadEventFired":
+            self.loaded = True
+        elif method == "Network.requestWillBeSent":
+            self.pending[request] = parameters["request"]["url"]
+        elif method == "Network.responseReceived":
+            response = parameters["response"]
+            fields = {name.lower(): value for name, value in response["headers"].items()}
+            say("response", response["status"], fields.get("cache-status", ""), response["url"])
+        elif method == "Network.loadingFinished":
+            self.pending.pop(request, None)
+        elif method == "Network.loadingFailed":
+            say("failed", parameters.get("errorText", ""), self.pending.pop(request, "?"))
+        elif method == "Runtime.exceptionThrown":
+            say("console", parameters["exceptionDetails"].get("text", ""))
+        elif method == "Runtime.consoleAPICalled" and parameters["type"] in ("error", "warning", "assert"):
+            say("console", [argument.get("value") for argument in parameters["args"]])
+        elif method == "Log.entryAdded" and parameters["entry"]["level"] in ("error", "warning"):
+            say("console", parameters["entry"]["text"])
+
+    def follow(self, browser, over):
+        """Takes events until over(method) says so; method is None when nothing came for a while."""
+        end = time.monotonic() + devtools.PATIENCE_S
+        method = ""
+        while not over(method) and time.monotonic() < end:
+            method, parameters = browser.event(QUIET_S)
+            if method is not None:
+                self.take(method, parameters)
+
+
+def main():
+    url, visits, expression = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    with devtools.Browser() as browser:
+        for domain in ("Network", "Page", "Runtime", "Log"):
+            browser.call(f"{domain}.enable")
+        browser.call("Network.setCacheDisabled", cacheDisabled=True)
+        for number in range(visits):
+            say("visit", number)
+            visit = Visit()
+            browser.call("Page.navigate", url=url)
+            visit.follow(browser, lambda _: visit.loaded)
+            say("value", browser.evaluate(expression))
+            visit.follow(browser, lambda method: method is None and not visit.pending)
+
+
+if __name__ == "__main__":
+    main()

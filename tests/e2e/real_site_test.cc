@@ -1,0 +1,180 @@
+// Origins that nobody wrote for a test: nginx with a documentation package, and Python's own
+// server.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "tests/e2e/harness/site.h"
+
+namespace perigee::e2e {
+namespace {
+
+const std::string kDocumentation = "/usr/share/doc/libxml2/html";
+
+constexpr uintmax_t kRecordBytes = 1 << 20;  ///< of a store of 300 MiB
+
+/// A port that was free a moment ago.
+uint16_t free_port() {
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ::bind(fd, reinterpret_cast<sockaddr*>(&address), size);
+  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+  ::close(fd);
+  return ntohs(address.sin_port);
+}
+
+bool answers(uint16_t port) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const bool connected = ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+  ::close(fd);
+  return connected;
+}
+
+/// nginx in one process, serving a folder on a port of 127.0.0.1, with nothing outside its own
+/// folder.
+class Nginx {
+ public:
+  explicit Nginx(const std::string& root) {
+    // Somebody else may take the port between its choice and its use.
+    for (int round = 0; round < 5 && !running(); ++round) start(root);
+  }
+  uint16_t port() const { return port_; }
+  bool running() { return process_ != nullptr && process_->running() && answers(port_); }
+  void stop() {
+    process_->signal(SIGTERM);
+    EXPECT_EQ(process_->wait(), 0) << process_->err();
+  }
+  std::string access_log() const { return read_file(folder_.file("access.log")); }
+  std::string trouble() const { return process_->err(); }
+
+ private:
+  void start(const std::string& root) {
+    port_ = free_port();
+    const std::string config = folder_.write("nginx.conf", R"(
+      daemon off; master_process off; worker_processes 1;
+      pid )" + folder_.file("pid") + R"(; error_log stderr;
+      events { worker_connections 512; }
+      http {
+        include /etc/nginx/mime.types;
+        access_log )" + folder_.file("access.log") + R"( combined;
+        client_body_temp_path )" + folder_.file("body") + R"(;
+        proxy_temp_path )" + folder_.file("proxy") + R"(;
+        fastcgi_temp_path )" + folder_.file("fastcgi") + R"(;
+        uwsgi_temp_path )" + folder_.file("uwsgi") + R"(;
+        scgi_temp_path )" + folder_.file("scgi") + R"(;
+        server { listen 127.0.0.1:)" + std::to_string(port_) + R"(; root )" +
+                                                               root + R"(; }
+      })");
+    process_ = std::make_unique<Process>(ProcessOptions{
+        .arguments = {"/usr/sbin/nginx", "-p", folder_.path(), "-e", "stderr", "-c", config}});
+    eventually([this] { return !process_->running() || answers(port_); });
+  }
+
+  TempFolder folder_;
+  std::unique_ptr<Process> process_;
+  uint16_t port_ = 0;
+};
+
+/// The paths of all files below a folder, with a slash in front.
+std::vector<std::string> files_below(const std::string& root) {
+  std::vector<std::string> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
+    if (entry.is_regular_file()) files.push_back(entry.path().string().substr(root.size()));
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+/// Fetches all of them over one connection and compares every byte. The number of hits.
+size_t mirror(Node& node, const std::string& root, const std::vector<std::string>& files) {
+  Client client(node.port());
+  size_t hits = 0;
+  for (const std::string& file : files) {
+    const Response answer = client.get(file);
+    EXPECT_EQ(answer.status, 200) << file;
+    EXPECT_TRUE(answer.body == read_file(root + file)) << file;
+    hits += answer.is_hit() ? 1 : 0;
+  }
+  return hits;
+}
+
+TEST(RealSite, ADocumentationPackageIsMirroredFromNginxAndThenFromTheCache) {
+  const std::vector<std::string> files = files_below(kDocumentation);
+  ASSERT_GT(files.size(), 150u) << "is libxml2-doc installed? tools/bootstrap --tests does it";
+  // What is larger than a record may be is streamed and never stored.
+  std::vector<std::string> stored;
+  std::copy_if(files.begin(), files.end(), std::back_inserter(stored), [](const std::string& file) {
+    return std::filesystem::file_size(kDocumentation + file) <= kRecordBytes;
+  });
+  const size_t streamed = files.size() - stored.size();
+  Nginx nginx(kDocumentation);
+  ASSERT_TRUE(nginx.running()) << nginx.trouble();
+  Node node({.origin = "http://127.0.0.1:" + std::to_string(nginx.port()), .store_size = "300MiB"});
+  EXPECT_EQ(mirror(node, kDocumentation, files), 0u);
+  // The last records may still be on their way into the store.
+  EXPECT_TRUE(eventually([&] { return Client(node.port()).get(stored.back()).is_hit(); }));
+  EXPECT_EQ(mirror(node, kDocumentation, files), stored.size());
+  const std::string log = nginx.access_log();
+  EXPECT_EQ(static_cast<size_t>(std::count(log.begin(), log.end(), '\n')),
+            stored.size() + 2 * streamed);
+
+  // Without its origin, and started again, it serves all that it stored.
+  nginx.stop();
+  node.kill();
+  node.start();
+  EXPECT_EQ(mirror(node, kDocumentation, stored), stored.size());
+}
+
+TEST(RealSite, WgetMirrorsASiteThroughTheCache) {
+  Nginx nginx(kDocumentation);
+  ASSERT_TRUE(nginx.running()) << nginx.trouble();
+  Node node({.origin = "http://127.0.0.1:" + std::to_string(nginx.port())});
+  for (int round = 0; round < 2; ++round) {
+    TempFolder copy;
+    const Finished done =
+        run({.arguments = {"wget", "--no-proxy", "-q", "-r", "-l", "inf", "-nH", "-np", "-P",
+                           copy.path(), "-e", "robots=off", node.url("/index.html")}});
+    // 8: some links of the package lead to files that are not in it.
+    EXPECT_TRUE(done.exit == 0 || done.exit == 8) << done.err;
+    const std::vector<std::string> files = files_below(copy.path());
+    EXPECT_GT(files.size(), 100u);
+    for (const std::string& file : files) {
+      EXPECT_TRUE(read_file(copy.path() + file) == read_file(kDocumentation + file)) << file;
+    }
+    if (round == 0) nginx.stop();
+  }
+}
+
+TEST(RealSite, PythonsServerIsAnOrigin) {
+  Process python({.arguments = {"/usr/bin/python3", "-u", "-m", "http.server", "0", "--bind",
+                                "127.0.0.1", "--directory", kDocumentation}});
+  uint16_t port = 0;
+  ASSERT_TRUE(eventually([&] {
+    const std::string out = python.out();
+    const size_t at = out.find(" port ");
+    if (at != std::string::npos) port = static_cast<uint16_t>(std::stoul(out.substr(at + 6)));
+    return port != 0;
+  })) << python.err();
+  Node node({.origin = "http://127.0.0.1:" + std::to_string(port)});
+  std::vector<std::string> files = files_below(kDocumentation);
+  files.resize(40);
+  EXPECT_EQ(mirror(node, kDocumentation, files), 0u);
+  EXPECT_TRUE(eventually([&] { return Client(node.port()).get(files.back()).is_hit(); }));
+  EXPECT_EQ(mirror(node, kDocumentation, files), files.size());
+  Client(node.port()).get("/no-such-file").expect(404);
+}
+
+}  // namespace
+}  // namespace perigee::e2e

@@ -1,0 +1,201 @@
+// The pool: jobs work there and end at home, lanes are bounded, and nothing is lost when it stops.
+#include "edge/doors/thread_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <latch>
+#include <mutex>
+
+#include "base/limits.h"
+#include "tests/unit/doors/running_loop.h"
+
+namespace perigee::edge {
+namespace {
+
+using base::Lane;
+
+/// What became of a job, seen from outside.
+struct Fate {
+  std::promise<void> gone;
+  std::thread::id worked_on;
+  std::thread::id done_on;
+  std::thread::id destroyed_on;
+  bool worked = false;
+  bool done = false;
+};
+
+class Probe final : public base::Job {
+ public:
+  explicit Probe(Fate& fate, std::function<void(const std::atomic<bool>&)> work = nullptr)
+      : fate_(fate), work_(std::move(work)) {}
+  ~Probe() override {
+    fate_.destroyed_on = std::this_thread::get_id();
+    fate_.gone.set_value();
+  }
+  void work(const std::atomic<bool>& stop) noexcept override {
+    fate_.worked = true;
+    fate_.worked_on = std::this_thread::get_id();
+    if (work_) work_(stop);
+  }
+  void done() noexcept override {
+    fate_.done = true;
+    fate_.done_on = std::this_thread::get_id();
+  }
+
+ private:
+  Fate& fate_;
+  std::function<void(const std::atomic<bool>&)> work_;
+};
+
+bool offload(RunningLoop& loop, Lane lane, std::unique_ptr<base::Job> job, base::Pending& pending) {
+  bool taken = false;
+  loop.call([&] { taken = loop.env.offload(lane, job, pending); });
+  return taken;
+}
+
+TEST(ThreadPool, AJobWorksOnThePoolAndEndsOnItsLoop) {
+  RunningLoop loop;
+  Fate fate;
+  base::Pending pending;
+  ASSERT_TRUE(offload(loop, Lane::kLatency, std::make_unique<Probe>(fate), pending));
+  fate.gone.get_future().wait();
+  EXPECT_NE(fate.worked_on, loop.id());
+  EXPECT_TRUE(fate.done);
+  EXPECT_EQ(fate.done_on, loop.id());
+  EXPECT_EQ(fate.destroyed_on, loop.id());
+  loop.call([&] { EXPECT_FALSE(pending.waiting()); });
+}
+
+TEST(ThreadPool, AJobWhosePendingIsGoneComesHomeWithoutDone) {
+  RunningLoop loop;
+  Fate fate;
+  std::latch abandoned(1);
+  base::Pending pending;
+  ASSERT_TRUE(offload(loop, Lane::kStore,
+                      std::make_unique<Probe>(fate, [&](const auto&) { abandoned.wait(); }),
+                      pending));
+  loop.call([&] { pending.abandon(); });
+  abandoned.count_down();
+  fate.gone.get_future().wait();
+  EXPECT_TRUE(fate.worked);
+  EXPECT_FALSE(fate.done);
+  EXPECT_EQ(fate.destroyed_on, loop.id());
+}
+
+TEST(ThreadPool, AFullLaneLeavesTheJobWithItsCaller) {
+  RunningLoop loop(1);
+  std::latch open(1);
+  std::latch working(1);
+  Fate busy;
+  std::vector<base::Pending> pendings(base::limits::kLatencyJobs + 2);
+  ASSERT_TRUE(offload(loop, Lane::kLatency,
+                      std::make_unique<Probe>(busy,
+                                              [&](const auto&) {
+                                                working.count_down();
+                                                open.wait();
+                                              }),
+                      pendings[0]));
+  working.wait();
+  std::vector<Fate> fates(base::limits::kLatencyJobs + 1);
+  std::unique_ptr<base::Job> refused;
+  loop.call([&] {
+    for (size_t i = 0; i < base::limits::kLatencyJobs; ++i) {
+      std::unique_ptr<base::Job> job = std::make_unique<Probe>(fates[i]);
+      EXPECT_TRUE(loop.env.offload(Lane::kLatency, job, pendings[i + 1]));
+      EXPECT_EQ(job, nullptr);
+    }
+    refused = std::make_unique<Probe>(fates.back());
+    EXPECT_FALSE(loop.env.offload(Lane::kLatency, refused, pendings.back()));
+    EXPECT_NE(refused, nullptr);
+    EXPECT_FALSE(pendings.back().waiting());
+    // The other lanes are not full.
+    Fate other;
+  });
+  open.count_down();
+  for (size_t i = 0; i < base::limits::kLatencyJobs; ++i) fates[i].gone.get_future().wait();
+  refused.reset();
+  EXPECT_FALSE(fates.back().worked);
+  loop.call([&] { pendings.clear(); });
+}
+
+TEST(ThreadPool, SlowBackgroundJobsNeverStandBeforeAColdRead) {
+  RunningLoop loop(2);
+  std::latch open(1);
+  std::vector<Fate> slow(4);
+  std::vector<base::Pending> pendings(slow.size() + 1);
+  for (size_t i = 0; i < slow.size(); ++i) {
+    ASSERT_TRUE(offload(loop, Lane::kBackground,
+                        std::make_unique<Probe>(slow[i], [&](const auto&) { open.wait(); }),
+                        pendings[i]));
+  }
+  Fate quick;
+  ASSERT_TRUE(offload(loop, Lane::kLatency, std::make_unique<Probe>(quick), pendings.back()));
+  // It ends while every background job is still held.
+  quick.gone.get_future().wait();
+  EXPECT_TRUE(quick.done);
+  open.count_down();
+  for (Fate& fate : slow) fate.gone.get_future().wait();
+  loop.call([&] { pendings.clear(); });
+}
+
+TEST(ThreadPool, LatencyGoesBeforeStoreAndStoreBeforeBackground) {
+  RunningLoop loop(1);
+  std::latch open(1);
+  std::latch working(1);
+  Fate first;
+  std::vector<base::Pending> pendings(3);
+  ASSERT_TRUE(offload(loop, Lane::kLatency,
+                      std::make_unique<Probe>(first,
+                                              [&](const auto&) {
+                                                working.count_down();
+                                                open.wait();
+                                              }),
+                      pendings[0]));
+  working.wait();
+  std::vector<Lane> order;
+  std::vector<Fate> fates(2);
+  const std::array<Lane, 2> lanes = {Lane::kStore, Lane::kLatency};
+  for (size_t i = 0; i < lanes.size(); ++i) {
+    const Lane lane = lanes[i];
+    ASSERT_TRUE(offload(
+        loop, lane,
+        std::make_unique<Probe>(fates[i], [&, lane](const auto&) { order.push_back(lane); }),
+        pendings[i + 1]));
+  }
+  open.count_down();
+  for (Fate& fate : fates) fate.gone.get_future().wait();
+  EXPECT_EQ(order, (std::vector<Lane>{Lane::kLatency, Lane::kStore}));
+  loop.call([&] { pendings.clear(); });
+}
+
+TEST(ThreadPool, StopTellsRunningJobsAndBringsQueuedOnesHomeUndone) {
+  RunningLoop loop(1);
+  std::latch working(1);
+  Fate running;
+  Fate queued;
+  base::Pending running_pending;
+  base::Pending queued_pending;
+  ASSERT_TRUE(offload(loop, Lane::kStore,
+                      std::make_unique<Probe>(running,
+                                              [&](const auto& stop) {
+                                                working.count_down();
+                                                while (!stop.load()) std::this_thread::yield();
+                                              }),
+                      running_pending));
+  working.wait();
+  ASSERT_TRUE(offload(loop, Lane::kStore, std::make_unique<Probe>(queued), queued_pending));
+  loop.pool.stop();
+  running.gone.get_future().wait();
+  queued.gone.get_future().wait();
+  EXPECT_TRUE(running.done);
+  EXPECT_FALSE(queued.worked);
+  EXPECT_FALSE(queued.done);
+  EXPECT_EQ(queued.destroyed_on, loop.id());
+  // Afterwards nothing is taken any more.
+  Fate late;
+  base::Pending late_pending;
+  EXPECT_FALSE(offload(loop, Lane::kLatency, std::make_unique<Probe>(late), late_pending));
+}
+
+}  // namespace
+}  // namespace perigee::edge

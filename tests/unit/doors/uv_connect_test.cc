@@ -1,0 +1,96 @@
+// Outgoing connections in clear text: made, refused, given up.
+#include "edge/doors/uv_connect.h"
+
+#include "edge/doors/uv_listener.h"
+#include "tests/unit/doors/loopback.h"
+
+namespace perigee::edge {
+namespace {
+
+class Connect : public testing::Test {
+ protected:
+  Connect() {
+    base::Result<ListeningSockets> sockets =
+        open_listeners(*base::Address::parse("127.0.0.1:0"), 1);
+    address = sockets->bound;
+    listener = sockets->fds[0];
+  }
+  ~Connect() override {
+    if (listener >= 0) ::close(listener);
+  }
+  base::Endpoint endpoint() { return {.address = address, .deadline = loop.env.now() + 5'000}; }
+
+  TurnedLoop loop;
+  base::Address address;
+  int listener = -1;
+};
+
+TEST_F(Connect, GivesAChannelToWhoeverListens) {
+  std::unique_ptr<base::Channel> channel;
+  base::Pending pending = loop.env.connect(endpoint(), [&](auto result) {
+    ASSERT_TRUE(result.ok());
+    channel = std::move(*result);
+  });
+  EXPECT_TRUE(pending.waiting());
+  EXPECT_EQ(channel, nullptr) << "never inside the call";
+  ASSERT_TRUE(loop.run_until([&] { return channel != nullptr; }));
+  EXPECT_FALSE(pending.waiting());
+  const std::string text = "x";
+  const std::array<base::Piece, 1> pieces = {
+      base::Piece{reinterpret_cast<const std::byte*>(text.data()), text.size()}};
+  EXPECT_EQ(channel->send(pieces).n, 1u);
+}
+
+TEST_F(Connect, SaysWhoRefused) {
+  ::close(std::exchange(listener, -1));
+  base::Status status = base::Done{};
+  base::Pending pending = loop.env.connect(endpoint(), [&](auto result) {
+    ASSERT_FALSE(result.ok());
+    status = result.error();
+  });
+  ASSERT_TRUE(loop.run_until([&] { return !status.ok(); }));
+  EXPECT_EQ(status.error().code, base::ErrorCode::kConnect);
+  EXPECT_EQ(status.error().os_error, ECONNREFUSED);
+  EXPECT_NE(status.error().message.find(address.text()), std::string::npos);
+}
+
+TEST_F(Connect, IsSilentOnceNobodyWantsIt) {
+  bool called = false;
+  base::Pending pending = loop.env.connect(endpoint(), [&](auto) { called = true; });
+  pending.abandon();
+  base::Pending other = loop.env.connect(endpoint(), [](auto) {});
+  ASSERT_TRUE(loop.run_until([&] { return !other.waiting(); }));
+  EXPECT_FALSE(called);
+}
+
+TEST_F(Connect, AnAnswerThatComesAfterItsDeadlineIsATimeout) {
+  // Nothing answers there: the accept queue of a listener with a backlog of 0 is filled first.
+  const int full = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in any{};
+  any.sin_family = AF_INET;
+  any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof any;
+  ASSERT_EQ(::bind(full, reinterpret_cast<sockaddr*>(&any), size), 0);
+  ASSERT_EQ(::listen(full, 0), 0);
+  ::getsockname(full, reinterpret_cast<sockaddr*>(&any), &size);
+  const FarEnd first = connect_to(ntohs(any.sin_port));
+  base::Endpoint target{
+      .address = *base::Address::parse("127.0.0.1:" + std::to_string(ntohs(any.sin_port))),
+      .deadline = loop.env.now() + 50};
+  std::vector<base::Pending> pendings;
+  size_t late = 0;
+  for (int i = 0; i < 4; ++i) {
+    pendings.push_back(loop.env.connect(target, [&](auto result) {
+      late += !result.ok() && result.error().code == base::ErrorCode::kTimeout ? 1 : 0;
+    }));
+  }
+  ASSERT_TRUE(loop.run_until([&] {
+    return std::none_of(pendings.begin(), pendings.end(),
+                        [](const auto& p) { return p.waiting(); });
+  }));
+  EXPECT_GT(late, 0u);
+  ::close(full);
+}
+
+}  // namespace
+}  // namespace perigee::edge
