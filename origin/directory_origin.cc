@@ -1,8 +1,11 @@
+// Two kinds of jobs on the pool: one finds the file and reads its first piece, the others read on.
 #include "origin/directory_origin.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <charconv>
+#include <utility>
 #include <vector>
 
 #include "base/limits.h"
@@ -17,7 +20,8 @@ namespace limits = base::limits;
 using http::Chunk;
 using http::Method;
 
-constexpr size_t kReadBytes = 256 * limits::kKiB;
+constexpr size_t kReadBytes = 128 * limits::kKiB;
+constexpr int64_t kLaneRetryMs = 10;
 
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -26,9 +30,12 @@ int hex_value(char c) {
   return -1;
 }
 
-/// The path of a target, percent-decoded once. False: malformed, or a byte that no file name has.
+/// The path of a target, percent-decoded once, without its first slash. False: malformed, or a byte
+/// that no file name has.
 bool decode_path(std::string_view target, std::string& out) {
-  const std::string_view path = target.substr(0, target.find('?'));
+  std::string_view path = target.substr(0, target.find('?'));
+  if (!path.starts_with('/')) return false;
+  path.remove_prefix(1);
   for (size_t i = 0; i < path.size(); ++i) {
     if (path[i] != '%') {
       out += path[i];
@@ -46,22 +53,32 @@ bool decode_path(std::string_view target, std::string& out) {
   return true;
 }
 
-/// A segment that begins with a dot is not for the public, but for /.well-known/.
 bool is_hidden(std::string_view path) {
-  if (path.starts_with("/.well-known/")) path.remove_prefix(12);
-  return path.find("/.") != std::string_view::npos;
+  constexpr std::string_view kPublic = ".well-known/";
+  if (path.starts_with(kPublic)) path.remove_prefix(kPublic.size());
+  return path.starts_with('.') || path.find("/.") != std::string_view::npos;
 }
 
-/// What a request turned into: everything of the answer but the content of a file.
+/// What the job needs of a request, owned.
+struct FolderRequest {
+  Method method = Method::kGet;
+  std::string target;
+  std::string if_match;
+  std::string if_none_match;
+  std::string if_modified_since;
+  std::string if_unmodified_since;
+};
+
+/// What a request turned into: everything of the answer, and the first piece of its content.
 struct FolderAnswer {
   uint16_t status = 200;
   std::string location;
   std::string content_type;
   std::string etag;
   std::string modified;
-  std::string text;  ///< content of an answer without a file
-  bool font = false;
-  std::unique_ptr<FolderFile> file;
+  uint64_t size = 0;             ///< of the content, whether it is sent or not
+  std::vector<std::byte> piece;  ///< its first bytes
+  std::shared_ptr<FolderFile> file;
 };
 
 std::string etag_of(const FileInfo& info) {
@@ -81,41 +98,93 @@ FolderAnswer plain(uint16_t status) {
   FolderAnswer answer;
   answer.status = status;
   answer.content_type = "text/plain; charset=utf-8";
-  answer.text = std::to_string(status) + " " + std::string(http::reason_phrase(status)) + "\n";
+  const std::string text =
+      std::to_string(status) + " " + std::string(http::reason_phrase(status)) + "\n";
+  const auto bytes = std::as_bytes(std::span(text));
+  answer.piece.assign(bytes.begin(), bytes.end());
+  answer.size = text.size();
   return answer;
 }
 
-/// Finds the file that a target means. Blocking.
-FolderAnswer look(FolderIo& folder, const MediaTypes& types, std::string_view target) {
+/// RFC 9110 §13.2.2 against the file: 200, 304 or 412.
+uint16_t judge(const FolderRequest& request, const FolderAnswer& answer, int64_t modified_ms,
+               int64_t now_ms) {
+  http::StoredResponse file;
+  file.policy.status = 200;
+  file.etag = answer.etag;
+  file.last_modified = answer.modified;
+  file.last_modified_ms = modified_ms / 1000 * 1000;
+  file.date_ms = now_ms;
+  std::array<http::Field, 4> storage;
+  http::RequestHead head;
+  head.method = request.method;
+  head.fields = http::HeaderList(storage);
+  const auto add = [&](std::string_view name, const std::string& value) {
+    if (!value.empty()) head.fields.add(name, value);
+  };
+  add("If-Match", request.if_match);
+  add("If-None-Match", request.if_none_match);
+  add("If-Modified-Since", request.if_modified_since);
+  add("If-Unmodified-Since", request.if_unmodified_since);
+  switch (http::evaluate(file, head)) {
+    case http::Precondition::kNone:
+      return 200;
+    case http::Precondition::kNotModified:
+      return 304;
+    case http::Precondition::kFailed:
+      return 412;
+  }
+  return 200;
+}
+
+FolderAnswer redirect_to_folder(std::string_view target) {
+  FolderAnswer answer = plain(301);
+  const size_t query = std::min(target.find('?'), target.size());
+  answer.location = std::string(target.substr(0, query)) + "/" + std::string(target.substr(query));
+  return answer;
+}
+
+/// Finds the file that a request means and reads its first piece. Blocking.
+FolderAnswer look(FolderIo& folder, const MediaTypes& types, const FolderRequest& request,
+                  int64_t now_ms) {
   std::string path;
-  if (!decode_path(target, path)) return plain(404);
-  if (is_hidden(path)) return plain(404);
-  const bool wants_folder = path.ends_with('/');
-  std::string relative = path.substr(1) + (wants_folder ? "index.html" : "");
-  base::Result<std::unique_ptr<FolderFile>> opened = folder.open(relative);
+  if (!decode_path(request.target, path) || is_hidden(path)) return plain(404);
+  const bool wants_folder = path.empty() || path.ends_with('/');
+  if (wants_folder) path += "index.html";
+  base::Result<std::unique_ptr<FolderFile>> opened = folder.open(path);
   if (!opened.ok()) {
-    return plain(opened.error().code == base::ErrorCode::kIo ? 500 : 404);
+    const base::ErrorCode code = opened.error().code;
+    return plain(code == base::ErrorCode::kIo          ? 500
+                 : code == base::ErrorCode::kForbidden ? 403
+                                                       : 404);
   }
   const FileInfo& info = (*opened)->info();
-  if (info.directory) {
-    if (wants_folder) return plain(404);
-    FolderAnswer answer = plain(301);
-    const size_t query = target.find('?');
-    answer.location = std::string(target.substr(0, query)) + "/" +
-                      (query == std::string_view::npos ? "" : std::string(target.substr(query)));
-    return answer;
-  }
+  if (info.directory) return wants_folder ? plain(404) : redirect_to_folder(request.target);
   FolderAnswer answer;
-  answer.content_type = types.type_of(relative);
-  answer.font = answer.content_type.starts_with("font/");
+  answer.content_type = types.type_of(path);
   answer.etag = etag_of(info);
+  // Never later than Date (RFC 9110 §8.8.2.1).
+  const int64_t modified_ms = std::min(info.modified_ms, now_ms);
   char date[http::kDateSize];
-  answer.modified = http::format_date(info.modified_ms, date);
+  answer.modified = http::format_date(modified_ms, date);
+  answer.status = judge(request, answer, modified_ms, now_ms);
+  if (answer.status == 412) return plain(412);
+  answer.size = info.size;
+  if (answer.status != 200 || request.method != Method::kGet) return answer;
   answer.file = std::move(*opened);
+  answer.piece.resize(static_cast<size_t>(std::min<uint64_t>(info.size, limits::kFillChunkBytes)));
+  const base::Result<size_t> read = answer.file->read(0, answer.piece);
+  const bool whole = read.ok() && *read == answer.piece.size();
+  if (!whole || (answer.piece.size() == info.size && !answer.file->unchanged())) return plain(503);
   return answer;
 }
 
-/// One request to the folder: a job to find the file, then a job for each piece that is pulled.
+std::string field_of(const FetchRequest& request, http::FieldName name) {
+  return std::string(request.fields.value(name));
+}
+
+/// One request to the folder: a job to find the file, then a job for each further piece that is
+/// pulled.
 class FolderFetch final : public Fetch {
  public:
   FolderFetch(const DirectoryOriginOptions& options, FolderIo& folder, const MediaTypes& types,
@@ -125,27 +194,29 @@ class FolderFetch final : public Fetch {
         types_(types),
         env_(env),
         user_(user),
-        method_(request.method),
-        target_(request.target),
+        request_{request.method,
+                 std::string(request.target),
+                 field_of(request, http::FieldName::kIfMatch),
+                 field_of(request, http::FieldName::kIfNoneMatch),
+                 field_of(request, http::FieldName::kIfModifiedSince),
+                 field_of(request, http::FieldName::kIfUnmodifiedSince)},
         begun_ms_(env.wall().ms),
-        start_timer_([this] { start(); }) {
-    if (const http::Field* none_match = request.fields.find(http::FieldName::kIfNoneMatch)) {
-      if_none_match_ = none_match->value;
-    }
+        start_timer_([this] { start(); }),
+        retry_timer_([this] { wake(); }) {
     // Nothing is called back inside fetch().
     if (!begin()) env_.arm(start_timer_, env_.now());
   }
 
   Chunk peek(size_t max) override {
-    if (failed_) return {{}, Chunk::kFail};
-    const size_t ready = piece_size_ - piece_at_;
+    const size_t ready = piece_.size() - piece_at_;
     const bool last = sent_ + ready == size_;
     if (ready > 0) {
       const size_t n = std::min(max, ready);
       return {{piece_.data() + piece_at_, n}, last && n == ready ? Chunk::kEnd : Chunk::kMore};
     }
+    if (failed_) return {{}, Chunk::kFail};
     if (sent_ == size_) return {{}, Chunk::kEnd};
-    if (!pending_.waiting() && !read_next()) return {{}, Chunk::kFail};
+    if (!pending_.waiting() && !retry_timer_.armed()) read_next();
     return {{}, Chunk::kLater};
   }
   void advance(size_t n) override {
@@ -158,27 +229,28 @@ class FolderFetch final : public Fetch {
   class LookJob;
   class ReadJob;
 
+  bool is_answered_here() const {
+    return request_.method != Method::kGet && request_.method != Method::kHead;
+  }
   bool begin();
   void start();
-  bool read_next();
+  void read_next();
   void found(FolderAnswer answer);
-  void on_piece(std::vector<std::byte> bytes, size_t got, bool whole);
+  void on_piece(std::vector<std::byte> bytes, bool whole);
 
   const DirectoryOriginOptions& options_;
   FolderIo& folder_;
   const MediaTypes& types_;
   base::Env& env_;
   FetchUser& user_;
-  const Method method_;
-  const std::string target_;
-  std::string if_none_match_;
+  const FolderRequest request_;
   const int64_t begun_ms_;
   base::Timer start_timer_;
+  base::Timer retry_timer_;  ///< the pool was full
   base::Pending pending_;
   std::shared_ptr<FolderFile> file_;
   std::vector<std::byte> piece_;
   size_t piece_at_ = 0;
-  size_t piece_size_ = 0;
   uint64_t size_ = 0;
   uint64_t sent_ = 0;
   bool failed_ = false;
@@ -187,9 +259,13 @@ class FolderFetch final : public Fetch {
 class FolderFetch::LookJob final : public base::Job {
  public:
   explicit LookJob(FolderFetch& fetch)
-      : fetch_(fetch), folder_(fetch.folder_), types_(fetch.types_), target_(fetch.target_) {}
+      : fetch_(fetch),
+        folder_(fetch.folder_),
+        types_(fetch.types_),
+        request_(fetch.request_),
+        now_ms_(fetch.begun_ms_) {}
   void work(const std::atomic<bool>&) noexcept override {
-    answer_ = look(folder_, types_, target_);
+    answer_ = look(folder_, types_, request_, now_ms_);
   }
   void done() noexcept override { fetch_.found(std::move(answer_)); }
 
@@ -197,107 +273,106 @@ class FolderFetch::LookJob final : public base::Job {
   FolderFetch& fetch_;
   FolderIo& folder_;
   const MediaTypes& types_;
-  const std::string target_;
+  const FolderRequest request_;
+  const int64_t now_ms_;
   FolderAnswer answer_;
 };
 
 class FolderFetch::ReadJob final : public base::Job {
  public:
   ReadJob(FolderFetch& fetch, std::vector<std::byte> bytes)
-      : fetch_(fetch), file_(fetch.file_), offset_(fetch.sent_), bytes_(std::move(bytes)) {}
+      : fetch_(fetch),
+        file_(fetch.file_),
+        offset_(fetch.sent_),
+        size_(fetch.size_),
+        bytes_(std::move(bytes)) {}
   void work(const std::atomic<bool>&) noexcept override {
     const base::Result<size_t> read = file_->read(offset_, bytes_);
-    whole_ = read.ok() && *read == bytes_.size();
-    got_ = read.ok() ? *read : 0;
+    const bool last = offset_ + bytes_.size() == size_;
+    whole_ = read.ok() && *read == bytes_.size() && (!last || file_->unchanged());
   }
-  void done() noexcept override { fetch_.on_piece(std::move(bytes_), got_, whole_); }
+  void done() noexcept override { fetch_.on_piece(std::move(bytes_), whole_); }
 
  private:
   FolderFetch& fetch_;
-  std::shared_ptr<FolderFile> file_;
+  const std::shared_ptr<FolderFile> file_;
   const uint64_t offset_;
+  const uint64_t size_;
   std::vector<std::byte> bytes_;
-  size_t got_ = 0;
   bool whole_ = false;
 };
 
 /// False: answered without the folder, or the pool is full.
 bool FolderFetch::begin() {
-  if (method_ != Method::kGet && method_ != Method::kHead) return false;
+  if (is_answered_here()) return false;
   std::unique_ptr<base::Job> job = std::make_unique<LookJob>(*this);
   return env_.offload(base::Lane::kLatency, job, pending_);
 }
 
 void FolderFetch::start() {
-  if (method_ == Method::kGet || method_ == Method::kHead) {
-    return user_.on_fetch_failed({FetchError::kBusy, "too many files are being read"});
-  }
-  found(plain(method_ == Method::kOptions ? 204 : 405));
+  if (is_answered_here()) return found(plain(request_.method == Method::kOptions ? 204 : 405));
+  user_.on_fetch_failed({FetchError::kBusy, "too many files are being read"});
 }
 
 void FolderFetch::found(FolderAnswer answer) {
   std::array<http::Field, 12> storage;
   http::ReceivedResponse head;
   head.fields = http::HeaderList(storage);
-  char date[http::kDateSize];
   head.status = answer.status;
-  const bool matches = !answer.etag.empty() && http::weakly_equal(if_none_match_, answer.etag);
-  if (matches) head.status = 304;
+  char date[http::kDateSize];
   head.fields.add("Date", http::format_date(env_.wall().ms, date));
   if (head.status == 405 || head.status == 204) head.fields.add("Allow", "GET, HEAD, OPTIONS");
-  if (!answer.content_type.empty() && !matches) {
+  const bool content = !http::never_has_body(Method::kGet, head.status);
+  if (content) {
     head.fields.add("Content-Type", answer.content_type);
+    head.content_length = answer.size;
   }
   if (!answer.etag.empty()) {
     head.fields.add("ETag", answer.etag);
     head.fields.add("Last-Modified", answer.modified);
   }
   if (!answer.location.empty()) head.fields.add("Location", answer.location);
-  if (answer.font) head.fields.add("Access-Control-Allow-Origin", "*");
-  const bool lasting = head.status == 200 || head.status == 301 || head.status == 304;
-  head.fields.add("Cache-Control", lasting ? std::string_view(options_.cache_control) : "no-store");
-  const bool bodiless = http::never_has_body(method_, head.status);
-  const uint64_t size = answer.file != nullptr ? answer.file->info().size : answer.text.size();
-  if (!http::never_has_body(Method::kGet, head.status)) head.content_length = size;
-  head.has_body = !bodiless;
-  head.keep_alive = true;
-  size_ = bodiless ? 0 : size;
-  if (!bodiless && answer.file == nullptr) {
-    const auto text = std::as_bytes(std::span(answer.text));
-    piece_.assign(text.begin(), text.end());
-    piece_size_ = piece_.size();
+  // Pages that load a font with `crossorigin` meet the copy that others loaded without
+  // (http-rules 4.5).
+  if (answer.content_type.starts_with("font/")) {
+    head.fields.add("Access-Control-Allow-Origin", "*");
   }
-  file_ = std::move(answer.file);
+  const bool lasting = head.status == 200 || head.status == 301 || head.status == 304;
+  if (lasting) head.fields.add("Cache-Control", options_.cache_control);
+  head.has_body = !http::never_has_body(request_.method, head.status);
+  head.keep_alive = true;
+  if (head.has_body) {
+    size_ = answer.size;
+    piece_ = std::move(answer.piece);
+    file_ = std::move(answer.file);
+  }
   user_.on_fetch_head(head, {begun_ms_, env_.wall().ms});
 }
 
-bool FolderFetch::read_next() {
-  const size_t n = static_cast<size_t>(std::min<uint64_t>(kReadBytes, size_ - sent_));
+void FolderFetch::read_next() {
   std::vector<std::byte> bytes = std::move(piece_);
-  bytes.resize(n);
-  piece_at_ = piece_size_ = 0;
+  bytes.resize(static_cast<size_t>(std::min<uint64_t>(kReadBytes, size_ - sent_)));
+  piece_.clear();
+  piece_at_ = 0;
   std::unique_ptr<base::Job> job = std::make_unique<ReadJob>(*this, std::move(bytes));
-  if (env_.offload(base::Lane::kLatency, job, pending_)) return true;
-  failed_ = true;
-  return false;
+  if (env_.offload(base::Lane::kLatency, job, pending_)) return;
+  env_.arm(retry_timer_, env_.now() + kLaneRetryMs);
 }
 
-void FolderFetch::on_piece(std::vector<std::byte> bytes, size_t got, bool whole) {
-  piece_ = std::move(bytes);
-  piece_at_ = 0;
-  piece_size_ = got;
-  // Shorter than it was when the head was made: what was sent cannot be completed.
+void FolderFetch::on_piece(std::vector<std::byte> bytes, bool whole) {
+  // Not what the head promised any more: what was sent cannot be completed.
   failed_ = !whole;
+  if (whole) piece_ = std::move(bytes);
   wake();
 }
 
 class DirectoryOrigin final : public Origin {
  public:
-  DirectoryOrigin(const DirectoryOriginOptions& options, FolderIo& folder, base::Env& env)
-      : options_(options), folder_(folder), env_(env) {}
+  DirectoryOrigin(const DirectoryOriginOptions& options, FolderIo& folder, const MediaTypes& types,
+                  base::Env& env)
+      : options_(options), folder_(folder), types_(types), env_(env) {}
   std::unique_ptr<Fetch> fetch(const FetchRequest& request, FetchUser& user) override {
-    static const MediaTypes kTypes = load_media_types();
-    return std::make_unique<FolderFetch>(options_, folder_, kTypes, env_, request, user);
+    return std::make_unique<FolderFetch>(options_, folder_, types_, env_, request, user);
   }
   std::string_view authority() const override { return "localhost"; }
   void drain() override {}
@@ -305,6 +380,7 @@ class DirectoryOrigin final : public Origin {
  private:
   const DirectoryOriginOptions& options_;
   FolderIo& folder_;
+  const MediaTypes& types_;
   base::Env& env_;
 };
 
@@ -312,7 +388,9 @@ class DirectoryOrigin final : public Origin {
 
 std::unique_ptr<Origin> make_directory_origin(const DirectoryOriginOptions& options,
                                               FolderIo& folder, base::Env& env) {
-  return std::make_unique<DirectoryOrigin>(options, folder, env);
+  // Read once, at start.
+  static const MediaTypes kTypes = load_media_types();
+  return std::make_unique<DirectoryOrigin>(options, folder, kTypes, env);
 }
 
 }  // namespace perigee::origin

@@ -1,9 +1,12 @@
 // A local folder served as an origin: what makes `perigee --origin dir:public` need no second
 // server.
 //
-// It answers GET and HEAD as a careful static server would (Content-Type, Last-Modified, strong
-// ETag, index.html, ranges left to the cache) and never leaves the folder. Reads happen on the
-// pool.
+// It answers GET, HEAD and OPTIONS as a careful static server would: Content-Type by name,
+// Last-Modified, a strong ETag, conditions judged, index.html, a folder without its slash
+// redirected; ranges are left to the cache. It never leaves the folder, serves regular files only,
+// and nothing of which a segment begins with a dot (.git, .env, editors' leftovers) but
+// /.well-known/: 404. A file that is written to while it is read is cut, not mixed. Reads happen on
+// the pool.
 #pragma once
 
 #include <memory>

@@ -24,15 +24,19 @@ Error failure(int error) {
   return {code, error, std::strerror(error)};
 }
 
+FileInfo info_of(const struct stat& status) {
+  FileInfo info;
+  info.size = static_cast<uint64_t>(status.st_size);
+  info.modified_ms = int64_t{status.st_mtim.tv_sec} * 1000 + status.st_mtim.tv_nsec / 1'000'000;
+  info.modified_ns = status.st_mtim.tv_nsec % 1'000'000;
+  info.inode = status.st_ino;
+  info.directory = S_ISDIR(status.st_mode);
+  return info;
+}
+
 class File final : public FolderFile {
  public:
-  File(int fd, const struct stat& status) : fd_(fd) {
-    info_.size = static_cast<uint64_t>(status.st_size);
-    info_.modified_ms = int64_t{status.st_mtim.tv_sec} * 1000 + status.st_mtim.tv_nsec / 1'000'000;
-    info_.modified_ns = status.st_mtim.tv_nsec % 1'000'000;
-    info_.inode = status.st_ino;
-    info_.directory = S_ISDIR(status.st_mode);
-  }
+  File(int fd, const struct stat& status) : fd_(fd), info_(info_of(status)) {}
   ~File() override { ::close(fd_); }
   const FileInfo& info() const override { return info_; }
   base::Result<size_t> read(uint64_t offset, std::span<std::byte> into) override {
@@ -47,10 +51,18 @@ class File final : public FolderFile {
     }
     return done;
   }
+  bool unchanged() override {
+    struct stat status {};
+    if (::fstat(fd_, &status) != 0) return false;
+    const FileInfo now = info_of(status);
+    const bool same_time =
+        now.modified_ms == info_.modified_ms && now.modified_ns == info_.modified_ns;
+    return now.size > info_.size || (same_time && now.size == info_.size);
+  }
 
  private:
   const int fd_;
-  FileInfo info_;
+  const FileInfo info_;
 };
 
 class Folder final : public FolderIo {

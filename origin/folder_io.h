@@ -26,6 +26,9 @@ class FolderFile {
   virtual const FileInfo& info() const = 0;
   /// Bytes read, fewer only at the end of the file.
   virtual base::Result<size_t> read(uint64_t offset, std::span<std::byte> into) = 0;
+  /// False: what info() described is no more; the file was written to, or cut, since it was opened.
+  /// A file that only grew counts as unchanged: its first bytes are what they were, as a log's are.
+  virtual bool unchanged() = 0;
 };
 
 class FolderIo {

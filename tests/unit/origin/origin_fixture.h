@@ -14,6 +14,7 @@
 #include "origin/resolver_cache.h"
 #include "tests/support/bodies.h"
 #include "tests/support/fake_env.h"
+#include "tests/support/field_lines.h"
 #include "tests/support/memory_channel.h"
 
 namespace perigee::origin {

@@ -1,0 +1,474 @@
+// A folder as an origin: what it serves, what it refuses, and what happens when files change under
+// it.
+#include "origin/directory_origin.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "http/date.h"
+#include "origin/media_type.h"
+#include "tests/support/rule.h"
+#include "tests/unit/origin/origin_fixture.h"
+
+namespace perigee::origin {
+namespace {
+
+/// Keeps the fields of the head, which are views.
+class HeadLog final : public FetchUser {
+ public:
+  explicit HeadLog(test::FakeEnv& env) : env_(env) {}
+  void on_fetch_interim(const http::ReceivedResponse&) override {}
+  void on_fetch_head(const http::ReceivedResponse& head, const http::ResponseTimes&) override {
+    status = head.status;
+    for (const http::Field& field : head.fields) {
+      fields[std::string(field.name)] = std::string(field.value);
+    }
+    length = head.content_length;
+    if (!head.has_body) return;
+    reader = std::make_unique<test::BodyReader>(env_, *fetch);
+    reader->budget = budget;
+    reader->pull();
+  }
+  void on_fetch_failed(const FetchError& error) override { status = error.status(); }
+  std::string body() const { return reader == nullptr ? "" : reader->text; }
+
+  std::unique_ptr<Fetch> fetch;
+  uint16_t status = 0;
+  std::map<std::string, std::string> fields;
+  std::optional<uint64_t> length;
+  std::unique_ptr<test::BodyReader> reader;
+  size_t budget = SIZE_MAX;
+
+ private:
+  test::FakeEnv& env_;
+};
+
+class DirectoryTest : public ::testing::Test {
+ protected:
+  DirectoryTest() {
+    root_ = ::testing::TempDir() + "folder-XXXXXX";
+    EXPECT_NE(::mkdtemp(root_.data()), nullptr);
+    outside_ = root_ + "-outside";
+    std::filesystem::create_directory(outside_);
+    use(std::move(*open_folder(root_)));
+  }
+  ~DirectoryTest() override {
+    origin_.reset();
+    std::filesystem::remove_all(root_);
+    std::filesystem::remove_all(outside_);
+    EXPECT_EQ(env_.timers(), 0u);
+  }
+  void use(std::unique_ptr<FolderIo> folder) {
+    folder_ = std::move(folder);
+    origin_ = make_directory_origin(options_, *folder_, env_);
+  }
+  void write(const std::string& name, std::string_view content) {
+    const std::filesystem::path path = std::filesystem::path(root_) / name;
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream(path, std::ios::binary) << content;
+  }
+  void set_modified(const std::string& name, int64_t wall_ms) {
+    const timeval time{wall_ms / 1000, 0};
+    const timeval times[2] = {time, time};
+    ASSERT_EQ(::utimes((root_ + "/" + name).c_str(), times), 0);
+  }
+  std::unique_ptr<HeadLog> begin(const std::string& target, const std::string& lines = "",
+                                 http::Method method = http::Method::kGet) {
+    auto log = std::make_unique<HeadLog>(env_);
+    fields_.emplace_back(lines);
+    FetchRequest request;
+    request.method = method;
+    request.target = target;
+    request.fields = fields_.back().list();
+    log->fetch = origin_->fetch(request, *log);
+    return log;
+  }
+  std::unique_ptr<HeadLog> get(const std::string& target, const std::string& lines = "") {
+    auto log = begin(target, lines);
+    env_.run();
+    return log;
+  }
+  uint16_t status(const std::string& target) { return get(target)->status; }
+
+  test::FakeEnv env_;
+  std::string root_;
+  std::string outside_;
+  DirectoryOriginOptions options_;
+  std::unique_ptr<FolderIo> folder_;
+  std::unique_ptr<Origin> origin_;
+  std::list<test::FieldLines> fields_;
+};
+
+TEST_F(DirectoryTest, ServesAFileWithAllThatDescribesIt) {
+  write("style.css", "body{}");
+  set_modified("style.css", 1'577'934'245'000);
+  const auto log = get("/style.css?v=3");
+  EXPECT_EQ(log->status, 200);
+  EXPECT_EQ(log->body(), "body{}");
+  EXPECT_EQ(log->length, 6u);
+  EXPECT_EQ(log->fields["Content-Type"], "text/css; charset=utf-8");
+  EXPECT_EQ(log->fields["Last-Modified"], "Thu, 02 Jan 2020 03:04:05 GMT");
+  EXPECT_EQ(log->fields["Cache-Control"], "max-age=10");
+  EXPECT_TRUE(log->fields["ETag"].starts_with('"')) << "a strong tag";
+  EXPECT_EQ(log->fields.count("Access-Control-Allow-Origin"), 0u);
+}
+
+TEST_F(DirectoryTest, ServesIndexesAndRedirectsFoldersWithTheirQuery) {
+  write("index.html", "root");
+  write("a b/index.html", "sub");
+  EXPECT_EQ(get("/")->body(), "root");
+  EXPECT_EQ(get("/a%20b/")->body(), "sub");
+  const auto redirect = get("/a%20b?x=1");
+  EXPECT_EQ(redirect->status, 301);
+  EXPECT_EQ(redirect->fields["Location"], "/a%20b/?x=1");
+}
+
+struct PathCase {
+  const char* name;
+  const char* target;
+  uint16_t status;
+};
+class FolderPath : public DirectoryTest, public ::testing::WithParamInterface<PathCase> {};
+
+TEST_P(FolderPath, LeadsToAFileOrNowhere) {
+  write("a.txt", "a");
+  write("with space.txt", "b");
+  write("\xc3\xa9t\xc3\xa9.txt", "c");
+  write("empty/x.txt", "d");
+  write(".git/config", "secret");
+  write("sub/.env", "secret");
+  write(".well-known/security.txt", "e");
+  write("..a/x.txt", "secret");
+  std::ofstream(outside_ + "/secret.txt") << "secret";
+  std::filesystem::create_symlink(outside_, root_ + "/out");
+  std::filesystem::create_symlink("/etc", root_ + "/etc");
+  std::filesystem::create_symlink("a.txt", root_ + "/link.txt");
+  std::filesystem::create_symlink(
+      "../" + std::filesystem::path(outside_).filename().string() + "/secret.txt",
+      root_ + "/up.txt");
+  std::filesystem::create_symlink("loop", root_ + "/loop");
+  ASSERT_EQ(::mkfifo((root_ + "/pipe").c_str(), 0600), 0);
+  write("closed.txt", "x");
+  const auto log = get(GetParam().target);
+  EXPECT_EQ(log->status, GetParam().status);
+  EXPECT_EQ(log->body().find("secret"), std::string::npos);
+}
+INSTANTIATE_TEST_SUITE_P(
+    , FolderPath,
+    ::testing::Values(
+        PathCase{"Plain", "/a.txt", 200}, PathCase{"Encoded", "/with%20space.txt", 200},
+        PathCase{"Utf8", "/%C3%A9t%C3%A9.txt", 200}, PathCase{"LowerCaseHex", "/%61.txt", 200},
+        PathCase{"Missing", "/b.txt", 404}, PathCase{"FileAsFolder", "/a.txt/", 404},
+        PathCase{"BelowAFile", "/a.txt/b", 404}, PathCase{"FolderWithoutIndex", "/empty/", 404},
+        PathCase{"RootWithoutIndex", "/", 404}, PathCase{"Up", "/../outside", 404},
+        PathCase{"UpInside", "/sub/../../etc/passwd", 404},
+        PathCase{"EncodedUp", "/%2e%2e/%2e%2e/etc/passwd", 404},
+        PathCase{"EncodedSlash", "/..%2f..%2fetc/passwd", 404},
+        PathCase{"Nul", "/a.txt%00.html", 404}, PathCase{"BadHex", "/%zz", 404},
+        PathCase{"CutHex", "/a%2", 404}, PathCase{"LinkInside", "/link.txt", 200},
+        PathCase{"LinkOut", "/out/secret.txt", 403}, PathCase{"LinkToRoot", "/etc/passwd", 403},
+        PathCase{"LinkUp", "/up.txt", 403}, PathCase{"LinkLoop", "/loop", 403},
+        PathCase{"Fifo", "/pipe", 403}, PathCase{"Git", "/.git/config", 404},
+        PathCase{"Env", "/sub/.env", 404}, PathCase{"EncodedDot", "/%2egit/config", 404},
+        PathCase{"DoubleDotName", "/..a/x.txt", 404},
+        PathCase{"WellKnown", "/.well-known/security.txt", 200},
+        PathCase{"DoubleSlash", "//etc/passwd", 403}, PathCase{"NoPath", "*", 404}),
+    [](const auto& row) { return std::string(row.param.name); });
+
+TEST_F(DirectoryTest, ANameTooLongIsNotThere) {
+  EXPECT_EQ(status("/" + std::string(5000, 'a')), 404);
+  EXPECT_EQ(status("/" + std::string(300, 'a')), 404);
+}
+
+TEST_F(DirectoryTest, AnswersHeadWithoutContent) {
+  write("a.txt", "hello");
+  const auto log = begin("/a.txt", "", http::Method::kHead);
+  env_.run();
+  EXPECT_EQ(log->status, 200);
+  EXPECT_EQ(log->length, 5u);
+  EXPECT_EQ(log->reader, nullptr);
+}
+
+TEST_F(DirectoryTest, RefusesOtherMethodsAndSaysWhichItKnows) {
+  const auto post = begin("/a.txt", "", http::Method::kPost);
+  EXPECT_EQ(post->status, 0) << "never inside fetch()";
+  env_.advance(10);
+  EXPECT_EQ(post->status, 405);
+  EXPECT_EQ(post->fields["Allow"], "GET, HEAD, OPTIONS");
+  const auto options = begin("/a.txt", "", http::Method::kOptions);
+  env_.advance(10);
+  EXPECT_EQ(options->status, 204);
+  EXPECT_EQ(options->fields["Allow"], "GET, HEAD, OPTIONS");
+}
+
+RULE_F(DirectoryTest, FontsMayBeUsedByOtherOrigins, "http-rules 4.5",
+       "a font loaded with crossorigin needs Access-Control-Allow-Origin",
+       "fonts of a folder carry Access-Control-Allow-Origin: *", "") {
+  for (const std::string name : {"a.woff2", "a.woff", "a.ttf", "a.otf"}) {
+    write(name, "f");
+    EXPECT_EQ(get("/" + name)->fields["Access-Control-Allow-Origin"], "*") << name;
+  }
+}
+
+RULE_F(DirectoryTest, LivesTenSecondsAndIsNeverEstimated, "http-rules 3.10",
+       "a file edited last year must not be stale for hours",
+       "a folder says Cache-Control: max-age=10; its errors say nothing", "") {
+  write("a.txt", "a");
+  EXPECT_EQ(get("/a.txt")->fields["Cache-Control"], "max-age=10");
+  EXPECT_EQ(get("/b.txt")->fields.count("Cache-Control"), 0u);
+}
+
+TEST_F(DirectoryTest, JudgesConditions) {
+  write("a.txt", "a");
+  set_modified("a.txt", 1'577'934'245'000);
+  const std::string tag = get("/a.txt")->fields["ETag"];
+  const std::string then = "Thu, 02 Jan 2020 03:04:05 GMT";
+  const std::string before = "Thu, 02 Jan 2020 03:04:04 GMT";
+  const std::vector<std::pair<std::string, uint16_t>> rows = {
+      {"If-None-Match: " + tag, 304},
+      {"If-None-Match: W/" + tag, 304},
+      {"If-None-Match: \"x\", " + tag, 304},
+      {"If-None-Match: \"x\"", 200},
+      {"If-Modified-Since: " + then, 304},
+      {"If-Modified-Since: " + before, 200},
+      {"If-None-Match: \"x\"\nIf-Modified-Since: " + then, 200},
+      {"If-Match: " + tag, 200},
+      {"If-Match: \"x\"", 412},
+      {"If-Unmodified-Since: " + before, 412}};
+  for (const auto& [lines, expected] : rows)
+    EXPECT_EQ(get("/a.txt", lines)->status, expected) << lines;
+  const auto unchanged = get("/a.txt", "If-None-Match: " + tag);
+  EXPECT_EQ(unchanged->fields["ETag"], tag);
+  EXPECT_EQ(unchanged->fields["Cache-Control"], "max-age=10");
+}
+
+TEST_F(DirectoryTest, TheTagChangesWithTheFile) {
+  write("a.txt", "a");
+  const std::string first = get("/a.txt")->fields["ETag"];
+  EXPECT_EQ(get("/a.txt")->fields["ETag"], first);
+  write("b.txt", "b");
+  std::filesystem::rename(root_ + "/b.txt", root_ + "/a.txt");
+  EXPECT_NE(get("/a.txt")->fields["ETag"], first);
+}
+
+TEST_F(DirectoryTest, AFileFromTheFutureIsAsOldAsTheAnswer) {
+  write("a.txt", "a");
+  set_modified("a.txt", env_.wall().ms + 3'600'000);
+  const auto log = get("/a.txt");
+  EXPECT_EQ(log->fields["Last-Modified"], log->fields["Date"]);
+}
+
+TEST_F(DirectoryTest, LargeFilesAreReadPieceByPieceOffTheLoop) {
+  const std::string content(1'000'000, 'x');
+  write("large.bin", content);
+  env_.hold_jobs = true;
+  auto log = begin("/large.bin");
+  log->budget = 100'000;
+  for (int round = 0; round < 4; ++round) {
+    env_.run();
+    env_.run_jobs();
+  }
+  env_.run();
+  EXPECT_EQ(log->body().size(), 100'000u);
+  EXPECT_EQ(env_.run_jobs(), 0u) << "nothing is read that nobody pulls";
+  env_.hold_jobs = false;
+  log->reader->budget = SIZE_MAX;
+  log->reader->pull();
+  env_.run();
+  EXPECT_TRUE(log->reader->ended());
+  EXPECT_EQ(log->body(), content);
+}
+
+TEST_F(DirectoryTest, AFetchThatIsDroppedWhileItReadsLeavesNothing) {
+  write("large.bin", std::string(1'000'000, 'x'));
+  for (int turns = 0; turns < 6; ++turns) {
+    env_.hold_jobs = true;
+    auto log = begin("/large.bin");
+    for (int i = 0; i < turns; ++i) {
+      env_.turn();
+      env_.run_jobs();
+    }
+    log->reader.reset();
+    log.reset();
+    env_.hold_jobs = false;
+    env_.run();
+  }
+}
+
+TEST_F(DirectoryTest, AFullPoolIsA503AtTheStartAndAPauseLater) {
+  write("large.bin", std::string(300'000, 'x'));
+  auto log = begin("/large.bin");
+  env_.turn();
+  env_.lane_capacity[0] = 0;
+  env_.run();
+  EXPECT_EQ(log->status, 200);
+  EXPECT_FALSE(log->reader->done());
+  auto refused = begin("/large.bin");
+  env_.advance(20);
+  EXPECT_EQ(refused->status, 503);
+  env_.lane_capacity[0] = 10;
+  env_.advance(50);
+  EXPECT_TRUE(log->reader->ended());
+}
+
+TEST(OpenFolder, SaysWhichFolderIsNotThere) {
+  const auto opened = open_folder("/no/such/folder");
+  ASSERT_FALSE(opened.ok());
+  EXPECT_NE(opened.error().message.find("/no/such/folder"), std::string::npos);
+}
+
+// --- files that change, in a folder that is played ---
+
+/// One file, whose content and time the test changes while it is read.
+class PlayedFolder final : public FolderIo {
+ public:
+  class File final : public FolderFile {
+   public:
+    explicit File(PlayedFolder& folder) : folder_(folder) {
+      info_.size = folder.content.size();
+      info_.modified_ms = folder.modified_ms;
+    }
+    const FileInfo& info() const override { return info_; }
+    base::Result<size_t> read(uint64_t offset, std::span<std::byte> into) override {
+      if (folder_.breaks) return base::Error{base::ErrorCode::kIo, 5, "bad disk"};
+      const size_t left = folder_.content.size() - std::min(folder_.content.size(), offset);
+      const size_t n = std::min(left, into.size());
+      std::memcpy(into.data(), folder_.content.data() + std::min(folder_.content.size(), offset),
+                  n);
+      return n;
+    }
+    bool unchanged() override {
+      return folder_.content.size() > info_.size ||
+             (folder_.content.size() == info_.size && folder_.modified_ms == info_.modified_ms);
+    }
+
+   private:
+    PlayedFolder& folder_;
+    FileInfo info_;
+  };
+  base::Result<std::unique_ptr<FolderFile>> open(std::string_view) override {
+    if (error) return *error;
+    return std::unique_ptr<FolderFile>(std::make_unique<File>(*this));
+  }
+  std::string content;
+  int64_t modified_ms = 1'577'934'245'000;
+  bool breaks = false;
+  std::optional<base::Error> error;
+};
+
+class PlayedFolderTest : public DirectoryTest {
+ protected:
+  PlayedFolderTest() {
+    auto folder = std::make_unique<PlayedFolder>();
+    played_ = folder.get();
+    played_->content = std::string(300'000, 'a');
+    use(std::move(folder));
+  }
+  /// The first piece is there, the rest is not read yet.
+  std::unique_ptr<HeadLog> half() {
+    auto log = begin("/a.txt");
+    log->budget = 1000;
+    env_.run();
+    return log;
+  }
+  void rest(HeadLog& log) {
+    log.reader->budget = SIZE_MAX;
+    log.reader->pull();
+    env_.run();
+  }
+  PlayedFolder* played_;
+};
+
+TEST_F(PlayedFolderTest, AFileThatShrinksIsCut) {
+  auto log = half();
+  played_->content.resize(200'000);
+  rest(*log);
+  EXPECT_TRUE(log->reader->failed());
+}
+
+TEST_F(PlayedFolderTest, AFileThatIsRewrittenInPlaceIsCutNotMixed) {
+  auto log = half();
+  played_->content = std::string(300'000, 'b');
+  played_->modified_ms += 1000;
+  rest(*log);
+  EXPECT_TRUE(log->reader->failed());
+}
+
+TEST_F(PlayedFolderTest, AFileThatGrowsIsServedAsItWas) {
+  auto log = half();
+  played_->content += "more";
+  played_->modified_ms += 1000;
+  rest(*log);
+  EXPECT_TRUE(log->reader->ended());
+  EXPECT_EQ(log->body(), std::string(300'000, 'a'));
+}
+
+TEST_F(PlayedFolderTest, AReadErrorIsACutAfterTheHeadAndA503BeforeIt) {
+  auto log = half();
+  played_->breaks = true;
+  rest(*log);
+  EXPECT_TRUE(log->reader->failed());
+  EXPECT_EQ(status("/a.txt"), 503);
+}
+
+TEST_F(PlayedFolderTest, AnErrorIsItsStatus) {
+  const std::vector<std::pair<base::ErrorCode, uint16_t>> rows = {
+      {base::ErrorCode::kNotFound, 404},
+      {base::ErrorCode::kForbidden, 403},
+      {base::ErrorCode::kIo, 500}};
+  for (const auto& [code, expected] : rows) {
+    played_->error = base::Error{code, 0, "no"};
+    const auto log = get("/a.txt");
+    EXPECT_EQ(log->status, expected);
+    EXPECT_EQ(log->body().substr(0, 4), std::to_string(expected) + " ");
+  }
+}
+
+TEST_F(PlayedFolderTest, AnEmptyFileIsWhole) {
+  played_->content.clear();
+  const auto log = get("/a.txt");
+  EXPECT_EQ(log->length, 0u);
+  EXPECT_TRUE(log->reader->ended());
+}
+
+// --- types ---
+
+TEST(MediaTypes, KnowsTheWebAndAsksTheDesktopForTheRest) {
+  MediaTypes types;
+  types.add_globs(
+      "# comment\n50:application/x-compressed-tar:*.tar.gz\n50:application/gzip:*.gz\n"
+      "60:text/x-first:*.xyz\n50:text/x-second:*.xyz\n50:x/y:README*\n50:application/x-js:*.js\n");
+  const std::vector<std::pair<const char*, const char*>> rows = {
+      {"a.html", "text/html; charset=utf-8"},
+      {"A.HTML", "text/html; charset=utf-8"},
+      {"a.min.js", "text/javascript; charset=utf-8"},
+      {"a.mjs", "text/javascript; charset=utf-8"},
+      {"dir.d/a.svg", "image/svg+xml"},
+      {"a.woff2", "font/woff2"},
+      {"a.wasm", "application/wasm"},
+      {"a.webmanifest", "application/manifest+json; charset=utf-8"},
+      {"a.tar.gz", "application/x-compressed-tar"},
+      {"a.gz", "application/gzip"},
+      {"v1.2.gz", "application/gzip"},
+      {"a.xyz", "text/x-first; charset=utf-8"},
+      {"README", "application/octet-stream"},
+      {"a.", "application/octet-stream"},
+      {".html", "application/octet-stream"},
+      {"dir.html/file", "application/octet-stream"}};
+  for (const auto& [name, type] : rows) EXPECT_EQ(types.type_of(name), type) << name;
+}
+
+TEST(MediaTypes, ReadsTheDesktopsTable) {
+  const MediaTypes types = load_media_types();
+  EXPECT_EQ(types.type_of("a.epub"), "application/epub+zip");
+  EXPECT_EQ(types.type_of("a.flac"), "audio/flac");
+}
+
+}  // namespace
+}  // namespace perigee::origin
