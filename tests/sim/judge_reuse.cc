@@ -168,7 +168,7 @@ std::string Judge::why_not_alive(const ClientExchange& exchange, const StoredMod
       return "purged by @" + std::to_string(other.id);
     }
     const OriginExchange* answer = nullptr;
-    if (!invalidates(other, exchange.target, &answer) || begun > answer->begun().seq) continue;
+    if (!invalidates(other, exchange.target, &answer) || begun >= answer->begun().seq) continue;
     // An invalidation is not synced: a power cut may undo it.
     const bool undone =
         std::any_of(ledger_.losses.begin(), ledger_.losses.end(), [&](const Ledger::Loss& loss) {
