@@ -318,8 +318,13 @@ bool RequestFlow::serve_stale(Exchange& exchange, Flow& flow, http::OriginFailur
     return false;
   }
   const http::Freshness age = http::freshness(*lookup.stored, now_ms);
+  if (age.fresh()) {
+    // Another request's fill has stored it meanwhile: a hit.
+    cache = {.hit = true};
+  } else {
+    cache.detail = failure == http::OriginFailure::kSlow ? "stale-if-slow" : "stale-if-error";
+  }
   cache.ttl_s = http::remaining_seconds(age);
-  cache.detail = failure == http::OriginFailure::kSlow ? "stale-if-slow" : "stale-if-error";
   flow.leave_fill();
   serve(exchange, &flow, route, lookup, http::age_seconds(age), cache);
   return true;
