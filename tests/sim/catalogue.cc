@@ -72,6 +72,12 @@ constexpr const char* kTargeted[] = {
 constexpr int kOddStatuses[] = {203, 204, 206, 299, 300, 301, 302, 307, 404, 404,
                                 410, 416, 429, 451, 500, 501, 503, 503, 599};
 
+/// A response says which one it is, in a 304 to a client too.
+void sign(int id, Fields& fields) {
+  fields.emplace_back("X-Sim", std::to_string(id));
+  fields.emplace_back("Cache-Status", "sim; key=\"" + std::to_string(id) + "\"");
+}
+
 /// What freshens a stored response leaves its name there, beside the name of what it freshened.
 void sign_freshening(int id, Fields& fields) {
   fields.emplace_back("X-Sim-304-" + std::to_string(id), "1");
@@ -261,7 +267,7 @@ Answer Catalogue::unsafe(const std::string& target, Temper& temper, int id) {
     answer.fields.emplace_back(random.chance(500) ? "Location" : "Content-Location",
                                world_.any_target());
   }
-  answer.fields.emplace_back("X-Sim", std::to_string(id));
+  sign(id, answer.fields);
   return answer;
 }
 
@@ -292,8 +298,7 @@ Answer Catalogue::answer(const std::string& method, const std::string& target,
     sign_freshening(id, answer.fields);
     return answer;
   }
-  answer.fields.emplace_back("X-Sim", std::to_string(id));
-  answer.fields.emplace_back("Cache-Status", "sim; key=\"" + std::to_string(id) + "\"");
+  sign(id, answer.fields);
   return answer;
 }
 

@@ -53,6 +53,12 @@ void Judge::run(std::vector<std::string>& violations) {
   for (const ClientExchange& exchange : ledger_.clients) {
     if (!exchange.protocol_error.empty()) fail(exchange, exchange.protocol_error);
     if (exchange.starved) fail(exchange, "was never answered, though nothing was wrong");
+    for (const int interim : exchange.interim) {
+      const bool asked = has(exchange.fields, "Expect");
+      if (exchange.version == "HTTP/1.0" || (interim == 100 && !asked)) {
+        fail(exchange, "an interim response that it cannot want");
+      }
+    }
     if (exchange.status == 0) continue;
     judge_body(exchange);
     judge_answer(exchange);

@@ -7,6 +7,7 @@
 // sure of and many enough to matter.
 #include <algorithm>
 
+#include "base/limits.h"
 #include "tests/sim/judge.h"
 
 namespace perigee::sim {
@@ -18,12 +19,8 @@ constexpr int64_t kHitForMissMs = 31'000;
 const std::vector<std::string> kSelecting = {"accept", "accept-language", "cookie", "x-new",
                                              "x-tag"};
 
-bool overlap(const OriginExchange& a, const OriginExchange& b) {
-  const auto ends_before = [](const OriginExchange& first, const OriginExchange& second) {
-    return first.over() && first.over().seq < second.begun().seq;
-  };
-  return !ends_before(a, b) && !ends_before(b, a);
-}
+/// Only for this one client, with its own conditions: nothing of it is stored.
+bool is_relayed(const OriginExchange& fetch) { return has(fetch.request, "X-Forwarded-For"); }
 
 }  // namespace
 
@@ -32,7 +29,17 @@ bool Judge::between(const std::vector<uint64_t>& seqs, uint64_t after, uint64_t 
   return it != seqs.end() && *it < before;
 }
 
+/// From then on nothing of a fetch is on its way any more.
+uint64_t Judge::settled(const OriginExchange& fetch) const {
+  const Stamp over = fetch.over();
+  if (!over) return UINT64_MAX;
+  const auto quiet = std::upper_bound(ledger_.quiet.begin(), ledger_.quiet.end(), over.seq);
+  return quiet != ledger_.quiet.end() ? *quiet : UINT64_MAX;
+}
+
 void Judge::judge_needs(const std::string& target) {
+  // A node keeps its own time over a small step of the wall clock, which the stamps follow.
+  if (options_.wall_steps > 0) return;
   struct Event {
     Stamp stamp;
     enum Kind : uint8_t { kBegun, kPublished, kDoubt, kLoss } kind;
@@ -98,10 +105,12 @@ void Judge::publish(const OriginExchange& fetch, uint64_t seq, const Stamp& doub
   // A soft purge is known to the second, and holds for what a variant's URL got before.
   const int64_t doubt_ends_ms = (doubt.wall_ms + 999) / 1000 * 1000;
   if (fetch.head_taken().wall_ms <= doubt_ends_ms) return claims.clear();
+  if (is_relayed(fetch)) return;
+  // Puts of fetches that overlap may come in any order, and name the variants of their URL anew.
   const bool in_company =
       std::any_of(ledger_.origin.begin(), ledger_.origin.end(), [&](const OriginExchange& other) {
         return &other != &fetch && other.target == fetch.target && other.method == "GET" &&
-               overlap(fetch, other);
+               other.begun().seq < seq && settled(other) > fetch.begun().seq;
       });
   if (in_company || fetch.begun().seq < doubt.seq) return claims.clear();
   std::optional<StoredModel> state;
@@ -164,6 +173,9 @@ void Judge::judge_company(const OriginExchange& fetch) {
     if (begun == 0 || begun > exchange.written().seq) continue;
     const Stamp known = other.head_taken() ? other.head_taken() : other.over();
     if (known && known.seq < fetch.begun().seq) continue;
+    // A waiter's patience: then one further fetch is tried (http-rules 1.19).
+    if (fetch.begun().wall_ms - exchange.written().wall_ms >= base::limits::kWaiterPatienceMs)
+      continue;
     if (!may_be_alone(fetch, other)) {
       fail(exchange, "asked the origin (#" + std::to_string(fetch.id) + ") while #" +
                          std::to_string(other.id) + " was being answered");

@@ -97,6 +97,7 @@ Options Options::draw(uint64_t seed) {
   draw_requests(dice, o);
   draw_responses(dice, o);
   draw_faults(dice, o);
+  o.permits = static_cast<unsigned>(dice.one_of({64, 64, 3, 1}));
   o.unreachable_stale_s = dice.one_of({86'400, 86'400, 20, 0});
   o.honour_client_directives = dice.random.below(5) == 0;
   return o;

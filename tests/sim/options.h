@@ -78,6 +78,7 @@ struct Options {
   unsigned drains = 0;
 
   // The site.
+  unsigned permits = 64;  ///< connections to the origin
   int64_t unreachable_stale_s = 86'400;
   bool honour_client_directives = false;
 

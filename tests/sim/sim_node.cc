@@ -19,6 +19,7 @@ edge::Config make_config(const Options& options) {
   site.is_default = true;
   origin::HttpOriginOptions origin;
   origin.host = origin.authority = "origin.test";
+  origin.connections = options.permits;
   site.origin = origin;
   site.purge_from = {*edge::parse_network("127.0.0.0/8")};
   http::PolicyOptions policy;

@@ -103,7 +103,7 @@ class Simulation {
     if (const std::string left = node_.stop(); !left.empty()) violations_.push_back(left);
     for (const std::string& left : weather_.leftovers) violations_.push_back(left);
     if (origin_.open_connections() > 0) violations_.push_back("origin connections are left");
-    if (origin_.most_connections() > base::limits::kOriginConnections) {
+    if (origin_.most_connections() > world_.options.permits) {
       violations_.push_back("more connections to the origin than there are permits");
     }
   }
