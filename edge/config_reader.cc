@@ -42,6 +42,9 @@ constexpr std::string_view kSiteKeys[] = {"hosts",
                                           "accept_encoding",
                                           "cdn_id",
                                           "forward_headers",
+                                          "vary_ignore",
+                                          "vary_cookies",
+                                          "vary_accept",
                                           "purge_from",
                                           "alt_svc",
                                           "cdn_cache_control",
@@ -120,6 +123,7 @@ class Reader {
   void site_hosts(const toml::table& table, const Config& config, SiteConfig& site);
   void site_origin(const toml::table& table, SiteConfig& site);
   void site_requests(const toml::table& table, SiteConfig& site);
+  void site_fields(const toml::table& table, http::PolicyOptions& options);
   void site_rules(const toml::table& table, const http::PolicyOptions& options, SiteConfig& site);
   void policy(const toml::table& table, http::PolicyOptions& policy);
   void statuses(const toml::table& table, std::vector<uint16_t>& out);
@@ -416,6 +420,27 @@ void Reader::site_requests(const toml::table& table, SiteConfig& site) {
   });
 }
 
+/// What of a request the origin sees and looks at.
+void Reader::site_fields(const toml::table& table, http::PolicyOptions& options) {
+  const auto names = [&](std::string_view key, std::string_view what,
+                         std::vector<std::string>& out) {
+    list(table, key, [&](const std::string& value) -> std::string {
+      out.push_back(value);
+      return http::is_token(value) ? "" : "'" + value + "' is not " + std::string(what);
+    });
+  };
+  names("forward_headers", "a field name", options.forward_headers);
+  names("vary_ignore", "a field name", options.vary_ignore);
+  names("vary_cookies", "a cookie's name", options.vary_cookies);
+  list(table, "vary_accept", [&](const std::string& value) -> std::string {
+    options.vary_accept.push_back(value);
+    const size_t slash = value.find('/');
+    const bool type = slash != std::string::npos && http::is_token(value.substr(0, slash)) &&
+                      http::is_token(value.substr(slash + 1));
+    return type ? "" : "'" + value + "' is not a media type";
+  });
+}
+
 void Reader::site_rules(const toml::table& table, const http::PolicyOptions& options,
                         SiteConfig& site) {
   const toml::node* rules = table.get("rule");
@@ -448,10 +473,7 @@ void Reader::site(const toml::table& table, Config& config) {
   site_origin(table, site);
   site_requests(table, site);
   http::PolicyOptions options;
-  list(table, "forward_headers", [&](const std::string& value) -> std::string {
-    options.forward_headers.push_back(value);
-    return http::is_token(value) ? "" : "'" + value + "' is not a field name";
-  });
+  site_fields(table, options);
   policy(table, options);
   site.policy = std::make_shared<const http::PolicyOptions>(options);
   site_rules(table, options, site);

@@ -131,8 +131,7 @@ RequestFlow::Lookup RequestFlow::look_up(const RequestHead& request, const Route
       return result;
     }
     scratch_.selected.clear();
-    const http::HeaderList selecting =
-        http::selecting_fields(request.fields, **route.policy, scratch_.selecting);
+    const http::HeaderList selecting = scratch_.selecting.of(request.fields, **route.policy);
     http::append_selected(vary_scratch_, selecting, scratch_.selected);
     result.key = http::make_variant_key(route.key, vary_scratch_.id, scratch_.selected,
                                         scratch_.variant_key);

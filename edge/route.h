@@ -2,7 +2,6 @@
 // digest.
 #pragma once
 
-#include <array>
 #include <string>
 #include <string_view>
 
@@ -10,6 +9,7 @@
 #include "edge/config.h"
 #include "http/message.h"
 #include "http/response.h"
+#include "http/selecting.h"
 
 namespace perigee::edge {
 
@@ -32,7 +32,7 @@ struct RouteScratch {
   std::string key;
   std::string variant_key;
   std::string selected;
-  std::array<http::Field, base::limits::kRequestFields> selecting;
+  http::SelectingFields selecting;
 };
 
 Route route(const http::RequestHead& request, const Config& config, const cache_store::Store& store,

@@ -139,8 +139,7 @@ bool is_stripped(const Field& field, const ConnectionLines& connection) {
 }
 
 /// What a shared request leaves out besides.
-bool is_selecting(const Field& field, const ConnectionLines& connection,
-                  const PolicyOptions& policy) {
+bool is_shared(const Field& field, const ConnectionLines& connection, const PolicyOptions& policy) {
   if (is_stripped(field, connection) || is_among(kPoison, field.name)) return false;
   if (is_for_one_client(field.token, policy.honour_client_directives)) return false;
   return is_appended_to(field.token) || is_listed(field, policy.forward_headers);
@@ -262,12 +261,12 @@ bool connection_names_critical(const HeaderList& fields, bool response) {
   return false;
 }
 
-HeaderList selecting_fields(const HeaderList& request, const PolicyOptions& policy,
-                            std::span<Field> storage) {
+HeaderList shared_fields(const HeaderList& request, const PolicyOptions& policy,
+                         std::span<Field> storage) {
   const ConnectionLines connection(request);
   HeaderList out(storage);
   for (const Field& field : request) {
-    if (is_selecting(field, connection, policy)) out.add(field);
+    if (is_shared(field, connection, policy)) out.add(field);
   }
   return out;
 }
@@ -278,7 +277,7 @@ bool forwarded_fields(const RequestHead& request, const ForwardOptions& options,
   for (const Field& field : request.fields) {
     if (is_appended_to(field.token)) continue;
     const bool sent =
-        options.shared ? is_selecting(field, connection, policy) : !is_stripped(field, connection);
+        options.shared ? is_shared(field, connection, policy) : !is_stripped(field, connection);
     if (sent && !out.add(counted_down(field, request, arena))) return false;
   }
   return add_own_fields(request, options, arena, out);

@@ -23,13 +23,12 @@ struct ForwardOptions {
   bool shared = true;  ///< the answer may be stored, served to others, or freshen what is stored
 };
 
-/// The fields of `request` that reach the origin on a shared request, and that its answer can
-/// therefore depend on (for Vary, RFC 9111 §4.1): not the hop-by-hop ones, what we write ourselves,
-/// conditions, Range, Accept-Encoding, client directives (unless the site honours them), what is
-/// known to poison caches, and what the site does not list where it lists any. `storage` holds at
-/// least as many.
-HeaderList selecting_fields(const HeaderList& request, const PolicyOptions& policy,
-                            std::span<Field> storage);
+/// The fields of `request` that reach the origin on a shared request: not the hop-by-hop ones, what
+/// we write ourselves, conditions, Range, Accept-Encoding, client directives (unless the site
+/// honours them), what is known to poison caches, and what the site does not list where it lists
+/// any. `storage` holds at least as many.
+HeaderList shared_fields(const HeaderList& request, const PolicyOptions& policy,
+                         std::span<Field> storage);
 
 /// Appends the fields to forward: the client's, Max-Forwards of an OPTIONS one less, then Via,
 /// CDN-Loop, X-Forwarded-* and, when not shared, Forwarded. Views into the request and the arena.

@@ -224,13 +224,25 @@ void set_stale_windows(const CacheControl& governing, const PolicyOptions& optio
 bool answers_get_too(const RequestHead& request, const ReceivedResponse& received,
                      const Lifetime& lifetime) {
   if (request.method != Method::kPost || received.status != 200 ||
-      lifetime.source != Lifetime::kOrigin)
+      lifetime.source != Lifetime::kOrigin) {
     return false;
+  }
   const Field* location = received.fields.find(FieldName::kContentLocation);
   std::string authority;
   return location != nullptr && canonical_authority(request.authority, request.scheme, authority) &&
          same_origin_target(location->value, request.scheme, authority, request.target) ==
              request.target;
+}
+
+/// Of what varies by Cookie one variant is kept, that of requests without; or one for each value of
+/// the cookies that the site names (http-rules 1.8).
+bool is_for_one_visitor(const RequestHead& request, const HeaderList& fields,
+                        const PolicyOptions& options) {
+  const auto& ignored = options.vary_ignore;
+  const bool counts = std::none_of(ignored.begin(), ignored.end(),
+                                   [](const std::string& name) { return iequals(name, "cookie"); });
+  return counts && options.vary_cookies.empty() &&
+         request.fields.find(FieldName::kCookie) != nullptr && varies_by(fields, "cookie");
 }
 
 /// RFC 9111 §3, in the order in which a reason is most useful to whoever reads it.
@@ -254,10 +266,7 @@ Storable judge(const RequestHead& request, const ReceivedResponse& received,
     return Storable::kAuthorization;
   }
   if ((policy.flags & Flag::kVaryStar) != 0) return Storable::kVaryStar;
-  // One variant is kept, that of requests without cookies; the others are for one visitor each.
-  if (request.fields.find(FieldName::kCookie) != nullptr && varies_by(received.fields, "cookie")) {
-    return Storable::kVaryCookie;
-  }
+  if (is_for_one_visitor(request, received.fields, options)) return Storable::kVaryCookie;
   if ((policy.flags & Flag::kSetCookie) != 0 && options.set_cookie == SetCookieMode::kPass) {
     return Storable::kSetCookie;
   }

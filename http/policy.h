@@ -36,6 +36,12 @@ struct PolicyOptions {
   std::vector<uint16_t> forbidden_statuses;  ///< never stored
   /// Request fields that reach the origin on fills; empty: all end-to-end ones but the poisonous.
   std::vector<std::string> forward_headers;
+  /// What the origin looks at, though its Vary says more: nothing of these fields …
+  std::vector<std::string> vary_ignore;
+  /// … of Cookie only these (empty: all, and only requests without cookies share a variant) …
+  std::vector<std::string> vary_cookies;
+  /// … and of Accept only whether these types are named (empty: all of it).
+  std::vector<std::string> vary_accept;
 };
 
 enum class Action : uint8_t {

@@ -1,13 +1,13 @@
 #include "origin/fill_progress.h"
 
-#include "http/forward.h"
+#include "http/selecting.h"
 
 namespace perigee::origin {
 
 std::string selected_values(const std::vector<std::string>& names, const http::HeaderList& request,
                             const http::PolicyOptions& policy) {
-  std::vector<http::Field> storage(request.size());
-  const http::HeaderList fields = http::selecting_fields(request, policy, storage);
+  http::SelectingFields selecting;
+  const http::HeaderList fields = selecting.of(request, policy);
   http::VarySpec spec;
   spec.names.assign(names.begin(), names.end());
   std::string selected;

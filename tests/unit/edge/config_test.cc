@@ -99,6 +99,9 @@ cdn_id = "outer"
 alt_svc = 'h2=":443"'
 cdn_cache_control = "remove"
 forward_headers = ["accept", "x-a"]
+vary_ignore = ["user-agent"]
+vary_cookies = ["lang"]
+vary_accept = ["image/avif"]
 purge_from = ["10.0.0.0/8"]
 query_ignore = true
 query_sort = true
@@ -119,6 +122,9 @@ query_strip = ["utm_*", "fbclid"]
   EXPECT_EQ(site.alt_svc, "h2=\":443\"");
   EXPECT_TRUE(site.remove_cdn_cache_control);
   EXPECT_EQ(site.policy->forward_headers, (std::vector<std::string>{"accept", "x-a"}));
+  EXPECT_EQ(site.policy->vary_ignore, std::vector<std::string>{"user-agent"});
+  EXPECT_EQ(site.policy->vary_cookies, std::vector<std::string>{"lang"});
+  EXPECT_EQ(site.policy->vary_accept, std::vector<std::string>{"image/avif"});
   ASSERT_EQ(site.purge_from.size(), 1u) << "the default list is replaced";
   EXPECT_TRUE(site.query.ignore);
   EXPECT_TRUE(site.query.sort);
@@ -286,6 +292,8 @@ TEST_F(ConfigTest, ABadValueNamesItsPlace) {
   EXPECT_EQ(mistake_in_site("purge_from = [\"10.0.0.0/64\"]\n"),
             "4:15: '10.0.0.0/64' is not an address or a network");
   EXPECT_EQ(mistake_in_site("forward_headers = [\"a b\"]\n"), "4:20: 'a b' is not a field name");
+  EXPECT_EQ(mistake_in_site("vary_cookies = [\"a b\"]\n"), "4:17: 'a b' is not a cookie's name");
+  EXPECT_EQ(mistake_in_site("vary_accept = [\"image\"]\n"), "4:16: 'image' is not a media type");
   EXPECT_EQ(mistake_in_site("host_header = \"a\\r\\nX: b\"\n"), "4:15: 'host_header' is a host");
   EXPECT_EQ(mistake_in_site("cdn_id = \"a b\"\n"), "4:10: 'cdn_id' is a name without spaces");
   EXPECT_EQ(mistake_in_site("accept_encoding = \"a\\n\"\n"),

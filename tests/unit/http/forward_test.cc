@@ -155,23 +155,6 @@ RULE(Fill, OnlyListedFields, "protocol notes §1.5", "A site may say which field
   EXPECT_EQ(forwarded(request, alone(), listing).size(), 4u + 6u);
 }
 
-RULE(Fill, SelectsByWhatIsForwarded, "RFC 9111 §4.1; http-rules 2.7",
-     "Vary compares requests by the fields that the origin could see",
-     "a field that is not forwarded selects nothing: conditions, poison, client directives, "
-     "Accept-Encoding, what the site does not list",
-     "forward_headers") {
-  const Request request({"Accept: a", "X-Forwarded-Proto: http", "Range: bytes=0-1",
-                         "Cache-Control: no-cache", "Accept-Encoding: br", "Connection: X-Hop",
-                         "X-Hop: 1", "Cookie: a=b", "Via: 1.1 a"});
-  std::vector<http::Field> storage(9);
-  PolicyOptions policy;
-  EXPECT_EQ(lines_of(http::selecting_fields(request.head().fields, policy, storage)),
-            (Strings{"Accept: a", "Cookie: a=b", "Via: 1.1 a"}));
-  policy.forward_headers = {"Accept"};
-  EXPECT_EQ(lines_of(http::selecting_fields(request.head().fields, policy, storage)),
-            (Strings{"Accept: a", "Via: 1.1 a"}));
-}
-
 // --- a request that nobody shares
 // -----------------------------------------------------------------
 
