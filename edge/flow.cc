@@ -1,6 +1,7 @@
 #include "edge/flow.h"
 
 #include "edge/purge.h"
+#include "http/cache_key.h"
 #include "http/forward.h"
 #include "http/freshness.h"
 #include "http/location.h"
@@ -211,9 +212,12 @@ bool Flow::invalidate(const Route& route) {
     const std::optional<std::string> target =
         http::same_origin_target(*value, request.scheme, parent_.scratch_.authority, route.target);
     if (!target) continue;
+    // Keyed as a request for it would be.
+    http::QueryScratch query;
     std::string key;
-    erased += context.store.erase(
-        context.store.digest(http::make_cache_key(request.scheme, route.site_name, *target, key)));
+    erased += context.store.erase(context.store.digest(http::make_cache_key(
+        request.scheme, route.site_name,
+        http::normalize_query(*target, route.site->query, query), key)));
   }
   // What this answer itself leaves behind comes after what it made invalid.
   if (relayed_.kept) relayed_.kept->ticket = context.store.ticket();

@@ -90,6 +90,15 @@ RULE(FlowRelay, LocationAndContentLocationOfTheSameOriginAreInvalidated,
   EXPECT_EQ(stand.get("/c").cache(), "perigee; hit; ttl=60");
 }
 
+TEST(FlowRelay, WhatLocationNamesIsKeyedAsTheSiteKeysQueries) {
+  Stand stand("query_sort = true\nquery_strip = [\"utm_*\"]");
+  stand.origin.on("/a?a=1&b=2", fresh("x"));
+  stand.get("/a?b=2&a=1");
+  stand.origin.on("/form", Reply(303).line("Location", "/a?b=2&utm_source=form&a=1"));
+  stand.ask("POST", "/form");
+  EXPECT_EQ(stand.stored("/a?a=1&b=2").state, cache_store::Found::kMiss);
+}
+
 TEST(FlowRelay, InvalidationIsInForceBeforeTheFirstByteOfTheAnswer) {
   Stand stand;
   stand.origin.on("/a", [](const Asked& asked) {

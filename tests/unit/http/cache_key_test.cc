@@ -235,7 +235,7 @@ RULE(QueryRules, SentAsItIs, "http-rules 1.11", "what is keyed is what is forwar
 }
 
 RULE(QueryRules, Sorted, "protocol 1.5", "a site may sort its parameters",
-     "by name; those of one name keep their order", "query.sort") {
+     "by name; those of one name keep their order", "query_sort") {
   const QueryOptions sort{.sort = true};
   EXPECT_EQ(query("/x?b=1&a=2", sort), "/x?a=2&b=1");
   EXPECT_EQ(query("/x?a=2&b=1&a=1&b=0&a=3", sort), "/x?a=2&a=1&a=3&b=1&b=0");
@@ -246,7 +246,7 @@ RULE(QueryRules, Sorted, "protocol 1.5", "a site may sort its parameters",
 }
 
 RULE(QueryRules, Stripped, "protocol 1.5", "a site may strip parameters",
-     "by exact name, or by the beginning before a *", "query.strip") {
+     "by exact name, or by the beginning before a *", "query_strip") {
   const QueryOptions strip{.strip = {"utm_*", "fbclid"}};
   EXPECT_EQ(query("/x?utm_source=a&id=1&fbclid=b", strip), "/x?id=1");
   EXPECT_EQ(query("/x?id=1&utm_", strip), "/x?id=1");
@@ -259,7 +259,7 @@ RULE(QueryRules, Stripped, "protocol 1.5", "a site may strip parameters",
 }
 
 RULE(QueryRules, Ignored, "protocol 1.5", "a site may ignore the query",
-     "neither keyed nor forwarded", "query.ignore") {
+     "neither keyed nor forwarded", "query_ignore") {
   EXPECT_EQ(query("/x?a=1?b", {.ignore = true}), "/x");
   EXPECT_EQ(query("/x?", {.ignore = true, .sort = true}), "/x");
 }
