@@ -10,7 +10,7 @@ PREFIX   ?= /usr/local
 CONFIGURE = cmake -S . -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo
 QUIET     = > $(1)/configure.log 2>&1 || { cat $(1)/configure.log; exit 1; }
 
-.PHONY: all run test bench asan tsan sim fuzz fmt install clean bootstrap fresh
+.PHONY: all run test bench asan tsan sim fuzz tidy fmt install clean bootstrap fresh
 
 all: bootstrap
 	@mkdir -p $(BUILD)
@@ -73,6 +73,13 @@ docs:
 # Proves on a minimal Debian root that nothing installed by hand is needed.
 fresh:
 	@tools/fresh
+
+# What clang-tidy finds beyond the compiler's warnings.
+tidy:
+	@tools/bootstrap --fuzz
+	@mkdir -p $(BUILD)-test
+	@$(CONFIGURE) -B $(BUILD)-test $(call QUIET,$(BUILD)-test)
+	@tools/tidy $(BUILD)-test
 
 fmt:
 	git ls-files '*.h' '*.cc' | xargs clang-format -i

@@ -52,6 +52,7 @@ class ChannelUser {
   virtual void on_ready(bool readable, bool writable) noexcept = 0;
 };
 
+/// One byte pipe, in readiness style.
 class Channel {
  public:
   /// Closes. The user is not called again, not even this turn.

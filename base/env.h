@@ -163,6 +163,7 @@ struct Addresses : std::vector<Address> {
 using OnResolve = Fn<void(Result<Addresses>)>;
 using OnConnect = Fn<void(Result<std::unique_ptr<Channel>>)>;
 
+/// The doors of one loop. Its thread only, but post().
 class Env {
  public:
   virtual ~Env() = default;

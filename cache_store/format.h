@@ -59,6 +59,7 @@ static_assert(offsetof(Superblock, inode) == 112 && offsetof(Superblock, stale_f
 static_assert(offsetof(Superblock, journal_half) == 152 && offsetof(Superblock, spare) == 160);
 static_assert(offsetof(Superblock, checksum) == 248);
 
+/// The first bytes of a slab. FORMAT.md describes each field.
 struct SlabHeader {
   uint32_t magic;
   uint32_t number;
@@ -74,6 +75,7 @@ static_assert(offsetof(SlabHeader, generation) == 8 && offsetof(SlabHeader, uuid
 static_assert(offsetof(SlabHeader, journal_seq) == 32 && offsetof(SlabHeader, ring) == 40);
 static_assert(offsetof(SlabHeader, checksum) == 56);
 
+/// One record in the table at the end of a sealed slab.
 struct TableEntry {
   uint64_t digest_lo;
   uint64_t digest_hi;
@@ -90,6 +92,7 @@ static_assert(sizeof(TableEntry) == 48);
 static_assert(offsetof(TableEntry, seq) == 16 && offsetof(TableEntry, purge_seq) == 24);
 static_assert(offsetof(TableEntry, expiry_s) == 32 && offsetof(TableEntry, kind) == 44);
 
+/// The last bytes of a sealed slab: where its table begins.
 struct SlabTrailer {
   uint32_t magic;
   uint32_t count;
@@ -105,6 +108,7 @@ static_assert(sizeof(SlabTrailer) == 64);
 static_assert(offsetof(SlabTrailer, generation) == 8 && offsetof(SlabTrailer, table_offset) == 16);
 static_assert(offsetof(SlabTrailer, table_checksum) == 40 && offsetof(SlabTrailer, checksum) == 56);
 
+/// The first bytes of a record; its key, head and body follow.
 struct RecordHeader {
   uint32_t magic;
   uint8_t kind;
@@ -146,6 +150,7 @@ static_assert(offsetof(RecordHeader, purge_seq) == 136 &&
               offsetof(RecordHeader, body_checksum) == 144);
 static_assert(offsetof(RecordHeader, spare) == 152 && offsetof(RecordHeader, head_checksum) == 184);
 
+/// One write of the purge journal.
 struct JournalUnit {
   uint64_t seq;
   uint64_t digest_lo;

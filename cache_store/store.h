@@ -126,6 +126,7 @@ struct PurgeResult {
   int matched = 0;  ///< URLs: 1 or 0
 };
 
+/// What a store is opened with.
 struct StoreOptions {
   std::string path;
   uint64_t size_bytes = 0;
@@ -171,6 +172,7 @@ struct StepBudget {
   int64_t wall_ms = 0;  ///< now
 };
 
+/// The verbs. Which thread may call what is said at each.
 class Store {
  public:
   /// Opens or creates the file, takes its lock and recovers the index. Blocking; at start only.

@@ -26,6 +26,7 @@ struct StoreConfig {
   uint64_t size_bytes = 0;
 };
 
+/// What is logged, and where.
 struct LogConfig {
   std::string access = "off";  ///< "off", "stdout" or a path
   std::string level = "info";
@@ -33,11 +34,13 @@ struct LogConfig {
 
 using PolicyPtr = std::shared_ptr<const http::PolicyOptions>;
 
+/// A policy of its own for a part of a site.
 struct RuleConfig {
   std::string prefix;  ///< of the path
   PolicyPtr policy;
 };
 
+/// One site: its names, its origin, and how it is cached.
 struct SiteConfig {
   std::vector<std::string> hosts;  ///< canonical; a port only where it was listed; empty: every name
   bool is_default = false;
@@ -53,6 +56,7 @@ struct SiteConfig {
   std::vector<RuleConfig> rules;   ///< longest prefix first
 };
 
+/// All of it.
 struct Config {
   std::vector<base::Address> listen;
   unsigned workers = 0;  ///< 0: one a core

@@ -44,6 +44,7 @@ struct PolicyOptions {
   std::vector<std::string> vary_accept;
 };
 
+/// What is done with a request.
 enum class Action : uint8_t {
   kServe,           ///< a hit
   kServeStale,      ///< the same, and refresh behind
@@ -67,6 +68,7 @@ enum class Forward : uint8_t {
 };
 std::string_view forward_text(Forward forward);
 
+/// What decide() says: the action, and what the answer tells of it.
 struct Decision {
   Action action = Action::kFetch;
   Forward forward = Forward::kUriMiss;
@@ -97,6 +99,7 @@ enum class Storable : uint8_t {
   kConfigured,
 };
 
+/// What admit() says of a response.
 struct Admission {
   Storable storable = Storable::kStorable;
   /// True when the reason lies in the response, not in this one request: the key is worth

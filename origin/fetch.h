@@ -63,6 +63,7 @@ class FetchUser {
 /// never made inside fetch(); a user may destroy the Fetch inside one.
 class Fetch : public http::BodySource {};
 
+/// Where responses come from; of one loop.
 class Origin {
  public:
   virtual ~Origin() = default;

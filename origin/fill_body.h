@@ -31,6 +31,7 @@ struct FillChunk {
 };
 using ChunkRef = std::shared_ptr<FillChunk>;
 
+/// The bytes of one fill, any number of readers.
 class FillBody {
  public:
   enum class Got : uint8_t {

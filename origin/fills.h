@@ -106,6 +106,7 @@ struct FillShared {
   base::Budget& budget;  ///< bytes of all fill bodies
   FillObserver& observer;
 };
+/// Lets owners of a table see no more of it than its name.
 struct FillTableDelete {
   void operator()(FillTable* table) const;
 };

@@ -31,6 +31,7 @@ class FolderFile {
   virtual bool unchanged() = 0;
 };
 
+/// A folder that paths cannot lead out of.
 class FolderIo {
  public:
   virtual ~FolderIo() = default;

@@ -85,6 +85,7 @@ uint64_t FakeEnv::random() {
 bool FakeEnv::offload(base::Lane lane, std::unique_ptr<base::Job>& job, base::Pending& pending) {
   const size_t index = static_cast<size_t>(lane);
   if (lanes_[index].size() >= lane_capacity[index]) return false;
+  ++offloads_[index];
   lanes_[index].push_back(std::make_unique<OffloadedJob>(std::move(job)));
   pending = base::Pending(lanes_[index].back().get());
   return true;

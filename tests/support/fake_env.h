@@ -52,8 +52,8 @@ class FakeEnv : public base::Env {
   // --- driving ---
   /// What stands at the top of each turn, as a worker's run list does. True: something ran.
   std::function<bool()> each_turn;
-  /// One turn: each_turn, then the tasks queued so far, answers that are due, finished jobs, ready channels, then
-  /// queued jobs (unless held). True: something ran.
+  /// One turn: each_turn, then the tasks queued so far, answers that are due, finished jobs, ready
+  /// channels, then queued jobs (unless held). True: something ran.
   bool turn();
   /// Turns until nothing runs. CHECKs against spinning: a level-triggered event nobody takes never
   /// ends.
@@ -81,6 +81,8 @@ class FakeEnv : public base::Env {
   size_t run_jobs();
   /// Jobs that wait in a lane.
   size_t jobs(base::Lane lane) const { return lanes_[static_cast<size_t>(lane)].size(); }
+  /// Jobs that a lane took so far.
+  uint64_t offloads(base::Lane lane) const { return offloads_[static_cast<size_t>(lane)]; }
   /// What a lane holds; beyond it offload() is refused.
   std::array<size_t, base::kLanes> lane_capacity{1024, 4096, 256};
 
@@ -113,6 +115,7 @@ class FakeEnv : public base::Env {
   std::deque<base::Task> tasks_;
   std::list<std::unique_ptr<Answer>> answers_;
   std::array<std::deque<std::unique_ptr<OffloadedJob>>, base::kLanes> lanes_;
+  std::array<uint64_t, base::kLanes> offloads_{};
   std::deque<std::unique_ptr<OffloadedJob>> finished_;
   std::vector<Pollable*> channels_;
 };

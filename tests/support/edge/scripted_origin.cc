@@ -135,6 +135,8 @@ void ScriptedOrigin::finish_all() {
   }
 }
 
+size_t ScriptedOrigin::unread() const { return last_->channel().unacked(); }
+
 size_t ScriptedOrigin::open_connections() const {
   return static_cast<size_t>(std::count_if(callers_.begin(), callers_.end(),
                                            [](const auto& caller) { return caller->open; }));

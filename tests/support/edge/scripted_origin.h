@@ -81,6 +81,8 @@ class ScriptedOrigin {
   /// Ends every connection that is open.
   void finish_all();
   size_t open_connections() const;
+  /// Bytes sent and not yet read by the node, on the connection of the last request.
+  size_t unread() const;
 
   std::vector<Asked> asked;
   size_t asked_for(std::string_view target) const;

@@ -130,6 +130,7 @@ class Stand : private cache_store::StoreObserver {
   ScriptedOrigin origin{env};
   FaultyIo* io = nullptr;
   std::unique_ptr<edge::Worker> worker;
+  cache_store::Store& store() { return *store_; }
   const edge::Config& config() const { return config_; }
   edge::Metrics metrics{1};
 

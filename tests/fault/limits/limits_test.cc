@@ -1,0 +1,337 @@
+// One case a bound of base/limits.h: what is below it passes, and what is beyond it gets the stated
+// answer.
+#include "base/limits.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "http/arena.h"
+#include "http/message.h"
+#include "tests/fault/limits/table.h"
+#include "tests/support/edge/stand.h"
+
+namespace perigee::test {
+namespace {
+
+namespace limits = base::limits;
+
+Reply fresh(std::string body) { return Reply(200).cache("max-age=3600").body(body); }
+
+/// The status that a request with these bytes gets, and whether the connection ends behind it.
+struct Outcome {
+  int status;
+  bool closed;
+  bool operator==(const Outcome&) const = default;
+};
+std::ostream& operator<<(std::ostream& out, const Outcome& outcome) {
+  return out << outcome.status << (outcome.closed ? " and closed" : "");
+}
+constexpr Outcome kPasses{200, false};
+
+Outcome outcome_of(const std::string& bytes) {
+  Stand stand;
+  stand.origin.on("/a", fresh("x"));
+  Client client(stand);
+  client.write(bytes);
+  const Answer answer = client.answer();
+  return {answer.status, client.saw_end()};
+}
+
+std::string get(const std::string& target, const std::string& lines = "") {
+  return "GET " + target + " HTTP/1.1\r\nHost: site.test\r\n" + lines + "\r\n";
+}
+
+std::string many_fields(size_t count) {
+  std::string lines;
+  for (size_t i = 0; i < count; ++i) lines += "X-" + std::to_string(i) + ": y\r\n";
+  return lines;
+}
+
+std::string post(const std::string& chunks) {
+  return "POST /a HTTP/1.1\r\nHost: site.test\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks;
+}
+
+// --- client to us
+// ----------------------------------------------------------------------------------
+
+TEST(Limits, kRequestHeadBytes) {
+  // Three fields, each within its own bound.
+  const auto head = [](size_t bytes) {
+    const size_t each = (bytes - 200) / 3;
+    std::string lines;
+    for (int i = 0; i < 3; ++i)
+      lines += "X-" + std::to_string(i) + ": " + std::string(each, 'a') + "\r\n";
+    return get("/a", lines);
+  };
+  EXPECT_EQ(outcome_of(head(limits::kRequestHeadBytes)), kPasses);
+  EXPECT_EQ(outcome_of(head(limits::kRequestHeadBytes + 400)), (Outcome{431, true}));
+}
+
+TEST(Limits, kRequestLineBytes) {
+  EXPECT_EQ(outcome_of(get("/" + std::string(limits::kRequestLineBytes - 20, 'a'))).status, 404);
+  EXPECT_EQ(outcome_of(get("/" + std::string(limits::kRequestLineBytes, 'a'))),
+            (Outcome{414, true}));
+}
+
+TEST(Limits, kFieldBytes) {
+  const auto field = [](size_t bytes) {
+    return get("/a", "X: " + std::string(bytes, 'a') + "\r\n");
+  };
+  EXPECT_EQ(outcome_of(field(limits::kFieldBytes - limits::kFieldCharge - 10)), kPasses);
+  EXPECT_EQ(outcome_of(field(limits::kFieldBytes + 1)), (Outcome{431, true}));
+}
+
+TEST(Limits, kFieldCharge) {
+  const auto field = [](size_t bytes) {
+    return get("/a", "X: " + std::string(bytes - 1, 'a') + "\r\n");
+  };
+  EXPECT_EQ(outcome_of(field(limits::kFieldBytes - limits::kFieldCharge)), kPasses);
+  EXPECT_EQ(outcome_of(field(limits::kFieldBytes - limits::kFieldCharge + 1)),
+            (Outcome{431, true}));
+}
+
+TEST(Limits, kRequestFields) {
+  EXPECT_EQ(outcome_of(get("/a", many_fields(limits::kRequestFields))), (Outcome{431, true}))
+      << "Host is one too";
+}
+
+TEST(Limits, kChunkExtensionBytes) {
+  const auto extended = [](size_t bytes) {
+    return post("1;" + std::string(bytes, 'e') + "\r\nx\r\n0\r\n\r\n");
+  };
+  EXPECT_EQ(outcome_of(extended(limits::kChunkExtensionBytes - 10)), kPasses);
+  EXPECT_EQ(outcome_of(extended(limits::kChunkExtensionBytes + 10)).status, 400);
+}
+
+TEST(Limits, kChunkExtensionsBytes) {
+  const auto chunks = [](size_t count) {
+    std::string bytes;
+    for (size_t i = 0; i < count; ++i) bytes += "1;" + std::string(200, 'e') + "\r\nx\r\n";
+    return post(bytes + "0\r\n\r\n");
+  };
+  EXPECT_EQ(outcome_of(chunks(limits::kChunkExtensionsBytes / 200 - 1)), kPasses);
+  EXPECT_EQ(outcome_of(chunks(limits::kChunkExtensionsBytes / 200 + 1)).status, 400);
+}
+
+TEST(Limits, kTrailerBytes) {
+  const auto trailer = [](size_t bytes) {
+    std::string lines;
+    while (lines.size() < bytes) lines += "X: " + std::string(1000, 't') + "\r\n";
+    return post("1\r\nx\r\n0\r\n" + lines + "\r\n");
+  };
+  EXPECT_EQ(outcome_of(trailer(limits::kTrailerBytes / 2)), kPasses);
+  EXPECT_EQ(outcome_of(trailer(limits::kTrailerBytes + 2000)).status, 431);
+}
+
+TEST(Limits, kVaryNames) {
+  const auto cache_of = [](size_t names) {
+    std::string vary;
+    for (size_t i = 0; i < names; ++i) vary += (i == 0 ? "X-" : ", X-") + std::to_string(i);
+    Stand stand;
+    stand.origin.on("/a", fresh("x").line("Vary", vary));
+    return stand.get("/a").cache();
+  };
+  EXPECT_NE(cache_of(limits::kVaryNames).find("stored"), std::string::npos);
+  EXPECT_EQ(cache_of(limits::kVaryNames + 1).find("stored"), std::string::npos);
+}
+
+// --- us to client
+// ----------------------------------------------------------------------------------
+
+TEST(Limits, kCopyBodyBytes) {
+  // A copied body lets go of its pin at once, though nothing was taken yet; a lent one holds it.
+  for (const bool copied : {true, false}) {
+    Stand stand;
+    stand.origin.on("/a", fresh(std::string(limits::kCopyBodyBytes + (copied ? 0 : 1), 'x')));
+    stand.get("/a");
+    Client client(stand);
+    client.reading().capacity = 0;
+    client.ask("GET", "/a");
+    stand.run();
+    EXPECT_EQ(stand.pins("/a"), copied ? 0u : 1u);
+  }
+}
+
+TEST(LimitsDeathTest, kFreshFields) {
+  http::ResponseHead head;
+  for (size_t i = 0; i < limits::kFreshFields; ++i) head.add_fresh(http::FieldName::kAge, "1");
+  EXPECT_DEATH(head.add_fresh(http::FieldName::kAge, "1"), "CHECK failed");
+}
+
+TEST(Limits, kArenaBlockBytes) {
+  http::Arena arena;
+  ASSERT_NE(arena.alloc(1), nullptr);
+  EXPECT_EQ(arena.heap_bytes(), limits::kArenaBlockBytes);
+  ASSERT_NE(arena.alloc(limits::kArenaBlockBytes / 8), nullptr);
+  EXPECT_EQ(arena.heap_bytes(), limits::kArenaBlockBytes) << "the same block";
+}
+
+TEST(Limits, kExchangeArenaBytes) {
+  http::Arena arena;
+  size_t taken = 0;
+  while (arena.alloc(1000) != nullptr) taken += 1000;
+  EXPECT_LE(taken, limits::kExchangeArenaBytes);
+  EXPECT_GT(taken, limits::kExchangeArenaBytes / 2);
+  EXPECT_EQ(arena.copy(std::string(2000, 'x')).data(), nullptr);
+  arena.reset();
+  EXPECT_NE(arena.alloc(1000), nullptr);
+}
+
+// --- origin to us
+// ----------------------------------------------------------------------------------
+
+TEST(Limits, kOriginHeadBytes) {
+  const auto status = [](size_t bytes) {
+    Stand stand;
+    Reply reply = fresh("x");
+    for (size_t i = 0; i < bytes / 1000; ++i)
+      reply.line("X-" + std::to_string(i), std::string(990, 'a'));
+    stand.origin.on("/a", reply);
+    return stand.get("/a").status;
+  };
+  EXPECT_EQ(status(limits::kOriginHeadBytes / 2), 200);
+  EXPECT_EQ(status(limits::kOriginHeadBytes + 2000), 502);
+}
+
+TEST(Limits, kOriginFields) {
+  const auto status = [](size_t fields) {
+    Stand stand;
+    Reply reply = fresh("x");
+    for (size_t i = 0; i < fields; ++i) reply.line("X-" + std::to_string(i), "y");
+    stand.origin.on("/a", reply);
+    return stand.get("/a").status;
+  };
+  EXPECT_EQ(status(limits::kOriginFields - 10), 200);
+  EXPECT_EQ(status(limits::kOriginFields + 1), 502);
+}
+
+/// Clients of one stand, each with a request of its own for a URL of its own.
+std::vector<std::unique_ptr<Client>> ask_many(Stand& stand, size_t count) {
+  std::vector<std::unique_ptr<Client>> clients;
+  for (size_t i = 0; i < count; ++i) {
+    clients.push_back(std::make_unique<Client>(stand));
+    const std::string target = "/" + std::to_string(i);
+    stand.origin.on(target, fresh(target));
+    clients.back()->ask("GET", target);
+  }
+  stand.run();
+  return clients;
+}
+
+TEST(Limits, kOriginConnections) {
+  Stand stand;
+  stand.origin.hold();
+  const auto clients = ask_many(stand, limits::kOriginConnections + 6);
+  EXPECT_EQ(stand.origin.open_connections(), limits::kOriginConnections);
+  stand.origin.release();
+  for (size_t i = 0; i < clients.size(); ++i) {
+    EXPECT_EQ(clients[i]->answer().body, "/" + std::to_string(i));
+  }
+  EXPECT_LE(stand.origin.open_connections(), limits::kOriginConnections);
+}
+
+TEST(Limits, kFills) {
+  Stand stand;
+  stand.origin.hold();
+  const auto clients = ask_many(stand, limits::kFills + 1);
+  EXPECT_EQ(clients.back()->answer().status, 503) << "one more than may be in flight";
+  EXPECT_EQ(clients.front()->answer().status, 0) << "waits";
+  stand.origin.release();
+  for (size_t i = 0; i + 1 < clients.size(); ++i) EXPECT_EQ(clients[i]->answer().status, 200) << i;
+}
+
+TEST(Limits, kUnstoredWindowBytes) {
+  // A body that is not stored is paced by its reader: the origin is not read further than the
+  // window.
+  Stand stand;
+  constexpr size_t kSize = 5'000'000;
+  stand.origin.on("/a", Reply(200).cache("no-store").body(std::string(kSize, 'x')));
+  Client client(stand);
+  client.reading().capacity = 1000;
+  client.ask("GET", "/a");
+  stand.run();
+  const size_t taken = kSize - stand.origin.unread();
+  EXPECT_LE(taken, limits::kUnstoredWindowBytes + 4 * limits::kFillChunkBytes);
+  EXPECT_GE(taken, limits::kFillChunkBytes);
+}
+
+// --- loop to pool
+// ----------------------------------------------------------------------------------
+
+TEST(Limits, kLatencyJobs) {
+  // At the bound a cold record is fetched instead, and a purge is 503.
+  Stand stand;
+  stand.origin.on("/a", fresh("x"));
+  stand.get("/a");
+  stand.restart();
+  stand.env.lane_capacity[static_cast<size_t>(base::Lane::kLatency)] = 0;
+  EXPECT_EQ(stand.get("/a").status, 200);
+  EXPECT_EQ(stand.origin.asked.size(), 2u);
+  Client admin(stand, "127.0.0.1:1");
+  EXPECT_EQ(admin.ask("PURGE", "/a").answer().status, 503);
+}
+
+TEST(Limits, kStoreJobs) {
+  // At the bound the response is answered and not stored.
+  Stand stand;
+  stand.origin.on("/a", fresh("x"));
+  stand.env.lane_capacity[static_cast<size_t>(base::Lane::kStore)] = 0;
+  EXPECT_EQ(stand.get("/a").status, 200);
+  EXPECT_EQ(stand.get("/a").status, 200);
+  EXPECT_EQ(stand.origin.asked.size(), 2u);
+}
+
+// --- times
+// -----------------------------------------------------------------------------------------
+
+TEST(Limits, kOriginIdleMs) {
+  Stand stand;
+  stand.origin.on("/a", fresh("x"));
+  stand.get("/a");
+  stand.pass_ms(limits::kOriginIdleMs - 500);
+  EXPECT_EQ(stand.origin.open_connections(), 1u);
+  stand.pass_ms(1000);
+  EXPECT_EQ(stand.origin.open_connections(), 0u);
+}
+
+TEST(Limits, kHitForMissMs) {
+  Stand stand;
+  stand.origin.on("/a", Reply(200).cache("no-store").body("x"));
+  stand.get("/a");
+  stand.origin.hold();
+  // While the mark stands, requests do not wait for one another.
+  const auto asks = [&] {
+    Client one(stand);
+    Client two(stand);
+    one.ask("GET", "/a");
+    two.ask("GET", "/a");
+    stand.run();
+    const size_t asked = stand.origin.asked.size();
+    stand.origin.release();
+    stand.run();
+    stand.origin.hold();
+    return asked;
+  };
+  EXPECT_EQ(asks(), 3u);
+  stand.pass_ms(limits::kHitForMissMs + 1000);
+  EXPECT_EQ(asks(), 4u) << "forgotten: one asks, the other waits";
+}
+
+TEST(Limits, kMaintainMs) {
+  Stand stand;
+  const uint64_t before = stand.env.offloads(base::Lane::kStore);
+  stand.pass_ms(20 * limits::kMaintainMs);
+  const uint64_t steps = stand.env.offloads(base::Lane::kStore) - before;
+  EXPECT_GE(steps, 10u);
+  EXPECT_LE(steps, 21u);
+}
+
+TEST(Limits, EachBoundThatIsShownElsewhereIsNamedOnce) {
+  std::set<std::string_view> seen;
+  for (const Shown& shown : kShownElsewhere)
+    EXPECT_TRUE(seen.insert(shown.bound).second) << shown.bound;
+}
+
+}  // namespace
+}  // namespace perigee::test

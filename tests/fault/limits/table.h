@@ -1,0 +1,79 @@
+// Bounds whose overload is shown by tests of other folders; all others are shown in limits_test.cc.
+//
+// The tidy test holds base/limits.h to this: every bound is named in this folder, and every test
+// here is there.
+#pragma once
+
+#include <string_view>
+
+namespace perigee::test {
+
+struct Shown {
+  std::string_view bound;
+  std::string_view test;
+};
+
+inline constexpr Shown kShownElsewhere[] = {
+    // client to us
+    {"kRequestLineBytesMost", "ConfigTest.ABadValueNamesItsPlace"},
+    {"kChunkSizeDigits", "Http1Chunked.BadSizesAre400"},
+    {"kRangeParts", "RangeRules.ABoundedNumberOfParts"},
+    {"kSpillBytes", "ConnectionBounds.PipelinedBytesBehindABlockedRequestAreBounded"},
+    {"kReadBufferBytes", "ConnectionBounds.PipelinedBytesBehindABlockedRequestAreBounded"},
+    {"kLingerBytes", "ConnectionClosing.LingeringDrainsAtMostItsBound"},
+    // us to client
+    {"kOutHighBytes", "ConnectionBounds.AClientThatDoesNotReadStopsBeingRead"},
+    {"kOutLowBytes", "ConnectionBounds.AClientThatDoesNotReadStopsBeingRead"},
+    {"kSendBytes", "ConnectionBounds.OneConnectionDoesNotTakeTheWholeTurn"},
+    {"kSendfileBytes", "SocketChannel.WritesPiecesOfAFileThatAreSmallOrMustNotBeLent"},
+    // origin to us
+    {"kOriginWaiters", "TwoPermits.OnlySoManyMayWait"},
+    {"kNamesCached", "ResolverCacheTest.KeepsOnlySoManyNamesTheLastUsed"},
+    {"kAddressesTried", "ConnectorTest.TriesOnlySoManyAddresses"},
+    {"kInterimResponses", "OriginStreamTest.TooManyInterimResponsesAreRefused"},
+    {"kFillBytes", "LittleMemory.WaitingForMemoryEndsIn503"},
+    {"kWaiters", "OneLoop.BeyondTheBoundOfWaitersEachGoesAlone"},
+    {"kKeptAnswerBytes", "FlowRelay.AnAnswerToPostThatIsTooLongOrCutIsNotStored"},
+    // loop to pool
+    {"kBackgroundJobs", "ThreadPool.AFullLaneLeavesTheJobWithItsCaller"},
+    {"kAcceptTurn", "Listener.AcceptsABoundedNumberATurn"},
+    {"kDescriptorsReserved", "Listener.PausesWhenDescriptorsRunShortAndGoesOnByItself"},
+    {"kRunListTurn", "ConnectionBounds.ATurnEntersAtMostItsShareOfConnections"},
+    // the store
+    {"kPurgesRemembered", "StoreTest.ATicketOlderThanTheRingIsRefused"},
+    {"kPurgesPending", "StoreTest.ManyPurgesFoldIntoAFloorAndNothingComesBack"},
+    {"kSlabsReady", "StoreTest.RecyclesTheOldestSlabsAndKeepsTheNewest"},
+    {"kDrainingShare", "FailingWritesTest.AReaderKeepsItsBytesAndAStoreFullOfReadersRefuses"},
+    {"kSyncMs", "PurgeDurabilityTest.TwoFailedSyncsWithinAMinuteEndStoring"},
+    {"kSyncFailuresMs", "PurgeDurabilityTest.TwoFailedSyncsWithinAMinuteEndStoring"},
+    {"kWriteFailures", "FailingWritesTest.ADiskThatTakesNoWritesKeepsServingWhatItHas"},
+    // times
+    {"kRequestHeadMs", "ConnectionTimers.AHeadThatComesTooSlowlyIs408"},
+    {"kIdleMs", "ConnectionTimers.AnIdleConnectionIsClosedSilently"},
+    {"kBodyGraceMs", "ConnectionTimers.ContentThatComesTooSlowlyIs408"},
+    {"kBodyBytesPerSecond", "ConnectionTimers.ContentThatComesTooSlowlyIs408"},
+    {"kStallCheckMs", "ConnectionTimers.AClientThatTakesNothingIsCutAfterTheStallTime"},
+    {"kStallMs", "ConnectionTimers.AClientThatTakesNothingIsCutAfterTheStallTime"},
+    {"kRateWindowMs", "ConnectionTimers.AClientBelowTheMinimumRateIsCut"},
+    {"kLingerMs", "ConnectionClosing.AnErrorLingersSoThatItIsRead"},
+    {"kDrainMs", "ConnectionDrain.WhatIsLeftAtTheDeadlineIsCut"},
+    {"kResolveMs", "ResolverCacheTest.AHangingNameServerCostsItsTimeOnce"},
+    {"kConnectMs", "ConnectorTest.EachAddressHasItsOwnTime"},
+    {"kOriginTlsMs", "ConnectorTest.ASecureOriginIsConnectedWithItsTlsOptions"},
+    {"kPermitMs", "TwoPermits.WaitingEndsIn503AfterItsTime"},
+    {"kPermitYieldMs", "TwoLoops.ALoopThatWaitedLongGoesBeforeTheOwnersOwn"},
+    {"kFirstByteMs", "OriginStreamTest.NoFirstByteInTimeIsATimeout"},
+    {"kBetweenBytesMs", "OriginStreamTest.ContentThatStopsIsCut"},
+    {"kOriginHeadMs", "OriginStreamTest.AHeadThatCreepsEndsAtItsTotal"},
+    {"kFreshConnectionMs",
+     "OriginStreamTest.AnUnsafeMethodNeverTakesAConnectionThatHasEndedUnseen"},
+    {"kNameFloorMs", "NameLifetime.IsTheServersWithinBounds"},
+    {"kNameCapMs", "NameLifetime.IsTheServersWithinBounds"},
+    {"kReserveMs", "LittleMemory.WaitingForMemoryEndsIn503"},
+    {"kLaggardMs", "Storing.ALaggardThatHoldsOthersUpIsCutLoose"},
+    {"kWaiterPatienceMs", "Patience.WhatTheFurtherFetchStoresRelievesTheOthers"},
+    {"kFillOutlivesBytes", "Storing.MuchThatIsMissingIsDroppedWithTheLastWaiter"},
+    {"kUnreachableStaleSeconds", "FlowOrigin.AnUnreachableOriginIsCoveredByAStaleCopy"},
+};
+
+}  // namespace perigee::test
