@@ -31,7 +31,8 @@ TEST(Result, HoldsAnErrorWithItsCause) {
 }
 
 TEST(Result, AStatusIsSuccessWithoutAValue) {
-  EXPECT_TRUE(Status(Done{}).ok());
+  const Status done = Done{};
+  EXPECT_TRUE(done.ok());
   EXPECT_FALSE(Status(Error{}).ok());
 }
 
