@@ -67,6 +67,25 @@ TEST_F(Ranges, ConnectionsGoOnAfterAPart) {
   EXPECT_EQ(first + second, film);
 }
 
+TEST_F(Ranges, SeveralPartsComeInOneAnswerHotAndCold) {
+  const std::vector<std::string> asked = {"Range: bytes=0-9,200000-200099,-5"};
+  for (const std::string_view cache : {"fwd=uri-miss", "hit"}) {
+    const Response answer = get("/film", asked).expect(206).expect_no_field("Content-Range");
+    const std::string type = answer.field("Content-Type");
+    const std::string boundary = "--" + type.substr(type.find('=') + 1);
+    const auto part = [&](size_t begin, size_t size) {
+      return boundary + "\r\nContent-Range: bytes " + std::to_string(begin) + "-" +
+             std::to_string(begin + size - 1) + "/300000\r\n\r\n" + film.substr(begin, size) +
+             "\r\n";
+    };
+    EXPECT_TRUE(type.starts_with("multipart/byteranges; boundary=")) << type;
+    EXPECT_EQ(answer.body,
+              part(0, 10) + part(200'000, 100) + part(kSize - 5, 5) + boundary + "--\r\n");
+    EXPECT_NE(answer.field("Cache-Status").find(cache), std::string::npos);
+  }
+  EXPECT_EQ(origin.count("/film"), 1u);
+}
+
 /// A download that a tool began, cut short, and goes on with when the node has been killed and
 /// started again: from the store alone.
 class ResumedDownload : public Ranges, public testing::WithParamInterface<std::string> {};
