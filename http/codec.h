@@ -30,7 +30,8 @@ class ServerCodec {
   /// Parses what it can: bytes consumed; the caller keeps the rest (its spill) and feeds it again, with
   /// what follows, when wants_read() says so. Calls the sink for each whole head.
   virtual size_t feed(std::span<const std::byte> bytes, base::Tick now) = 0;
-  /// The peer ended its side: a cancel in the middle of a request, else no further request.
+  /// The peer ended its side. What was fed and not consumed is still read, and what waits for its
+  /// answer gets it; a request that is not whole by then is cancelled.
   virtual void feed_end(base::Tick now) = 0;
   /// Pulls bodies into the queue while it is below its low watermark and nothing is lent, and ends
   /// exchanges whose bytes were all taken. Called before and after each flush; true: flush again.

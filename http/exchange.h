@@ -84,7 +84,8 @@ class RequestSink {
   virtual void on_request(Exchange& exchange) = 0;
   /// The client is gone, or the codec cut the exchange; it must not be touched afterwards.
   virtual void on_cancel(Exchange& exchange) = 0;
-  /// The response was taken by the channel: `whole`, or cut after `body_bytes`. The end of the exchange.
+  /// The body source is needed no more: its bytes were taken by the channel or, small ones, copied
+  /// behind the head. `whole`, or cut after `body_bytes`. The end of the exchange.
   virtual void on_sent(Exchange& exchange, uint64_t body_bytes, bool whole) = 0;
   /// The codec refused a request by itself (framing, limits, timeouts): for logs and counters.
   virtual void on_refused(const base::Peer& peer, uint16_t status, std::string_view why) = 0;

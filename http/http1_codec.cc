@@ -358,9 +358,7 @@ void Http1Codec::write_head(const ResponseHead& head, bool final_response) {
   }
   const std::span<char> room = context_.out.reserve(size + 64);
   char* at = room.data();
-  const auto put = [&](std::string_view text) {
-    at += text.copy(at, text.size());
-  };
+  const auto put = [&](std::string_view text) { at += text.copy(at, text.size()); };
   put("HTTP/1.1 ");
   at = std::to_chars(at, room.data() + room.size(), head.status).ptr;
   put(" ");
@@ -473,7 +471,8 @@ void Http1Codec::end_body() {
 void Http1Codec::end_exchange(bool whole) {
   // Who asked for the end knows that nothing follows; who did not may have sent more, and a close
   // with bytes unread would reset the connection before the answer is read.
-  const bool linger = reader_.keep_alive() || head_.upgrade_dropped || !reader_.body_done();
+  const bool linger =
+      reader_.keep_alive() || held_back_ || head_.upgrade_dropped || !reader_.body_done();
   body_ = nullptr;
   active_ = false;
   context_.sink.on_sent(*this, sent_, whole);

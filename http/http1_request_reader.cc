@@ -5,7 +5,15 @@
 #include "base/check.h"
 #include "http/cache_key.h"
 
+// GCC says so by a macro, clang by a feature.
 #if defined(__SANITIZE_ADDRESS__)
+#define PERIGEE_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define PERIGEE_ASAN 1
+#endif
+#endif
+#if PERIGEE_ASAN
 #include <sanitizer/asan_interface.h>
 #endif
 
@@ -37,14 +45,14 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 }  // namespace
 
 void Http1Scratch::poison() {
-#if defined(__SANITIZE_ADDRESS__)
+#if PERIGEE_ASAN
   ASAN_POISON_MEMORY_REGION(storage_.data(), sizeof storage_);
   ASAN_POISON_MEMORY_REGION(memory_.data(), memory_.size());
 #endif
 }
 
 void Http1Scratch::unpoison() {
-#if defined(__SANITIZE_ADDRESS__)
+#if PERIGEE_ASAN
   ASAN_UNPOISON_MEMORY_REGION(storage_.data(), sizeof storage_);
   ASAN_UNPOISON_MEMORY_REGION(memory_.data(), memory_.size());
 #endif

@@ -51,7 +51,10 @@ class AresResolver::Query final : public base::InFlight {
         address.port = query.port_;
         const bool known =
             std::find(addresses.begin(), addresses.end(), address) != addresses.end();
-        if (!known && address.family != base::Address::Family::kNone) addresses.push_back(address);
+        if (known || address.family == base::Address::Family::kNone) continue;
+        const int64_t ttl_ms = int64_t{node->ai_ttl} * 1000;
+        addresses.ttl_ms = addresses.empty() ? ttl_ms : std::min(addresses.ttl_ms, ttl_ms);
+        addresses.push_back(address);
       }
       if (addresses.empty()) {
         query.fail("it has no address");

@@ -34,9 +34,7 @@ class TlsClientChannel final : public TlsChannel, private base::ChannelUser {
         below_(std::move(below)),
         ssl_(ssl),
         peer_(below_->peer()),
-        pending_timer_([this] {
-          if (user_ != nullptr) user_->on_ready(true, false);
-        }) {
+        handle_(std::make_shared<TlsClientChannel*>(this)) {
     BIO* bio = BIO_new(bio_method());
     CHECK(bio != nullptr);
     BIO_set_data(bio, this);
@@ -47,6 +45,7 @@ class TlsClientChannel final : public TlsChannel, private base::ChannelUser {
     peer_.secure = true;
     peer_.record_bytes = 16 * 1024;
   }
+  ~TlsClientChannel() override { *handle_ = nullptr; }
 
   base::Result<bool> handshake() override {
     ERR_clear_error();
@@ -58,8 +57,10 @@ class TlsClientChannel final : public TlsChannel, private base::ChannelUser {
       below_->want(true, !leftover_.empty());
       return false;
     }
-    const long verdict = SSL_get_verify_result(ssl_.get());
-    std::string reason = verdict != X509_V_OK ? X509_verify_cert_error_string(verdict) : tls_errors();
+    const bool verifies = SSL_get_verify_mode(ssl_.get()) != SSL_VERIFY_NONE;
+    const long verdict = verifies ? SSL_get_verify_result(ssl_.get()) : X509_V_OK;
+    std::string reason =
+        verdict != X509_V_OK ? X509_verify_cert_error_string(verdict) : tls_errors();
     if (reason.empty()) reason = "the connection ended";
     return Error{ErrorCode::kTls, 0, "TLS handshake failed: " + reason};
   }
@@ -69,35 +70,42 @@ class TlsClientChannel final : public TlsChannel, private base::ChannelUser {
     want_read_ = readable;
     want_write_ = writable;
     below_->want(readable, writable || !leftover_.empty());
-    // Bytes that were decrypted already make no socket readable.
-    if (readable && SSL_pending(ssl_.get()) > 0) env_.arm(pending_timer_, env_.now());
+    tell_of_held_bytes();
   }
+  /// As many records as there are and fit.
   Io recv(std::span<std::byte> into) override {
-    ERR_clear_error();
-    const int n = SSL_read(ssl_.get(), into.data(), static_cast<int>(into.size()));
-    if (n > 0) return {Io::kOk, static_cast<size_t>(n), 0};
-    switch (SSL_get_error(ssl_.get(), n)) {
-      case SSL_ERROR_WANT_READ:
-      case SSL_ERROR_WANT_WRITE:
-        return {Io::kAgain, 0, 0};
-      case SSL_ERROR_ZERO_RETURN:
-        return {Io::kEof, 0, 0};
-      default:
-        // Also an end without close_notify: what came may have been cut by anybody.
-        return {Io::kFail, 0, EIO};
+    size_t received = 0;
+    while (received < into.size() && over_.state == Io::kAgain) {
+      ERR_clear_error();
+      const int n =
+          SSL_read(ssl_.get(), into.data() + received, static_cast<int>(into.size() - received));
+      drained_ = n <= 0;
+      if (n > 0) {
+        received += static_cast<size_t>(n);
+        continue;
+      }
+      const int why = SSL_get_error(ssl_.get(), n);
+      if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) break;
+      // Also an end without close_notify: what came may have been cut by anybody.
+      over_ = why == SSL_ERROR_ZERO_RETURN ? Io{Io::kEof, 0, 0} : Io{Io::kFail, 0, EIO};
     }
+    tell_of_held_bytes();
+    if (received > 0) return {Io::kOk, received, 0};
+    return into.empty() ? Io{Io::kOk, 0, 0} : over_;
   }
   Io send(std::span<const Piece> pieces) override {
     if (!flush()) return failed_ ? Io{Io::kFail, 0, EIO} : Io{Io::kAgain, 0, 0};
     size_t taken = 0;
     for (const Piece& piece : pieces) {
-      const size_t n = std::min(piece.size, kPlainMost - taken);
-      if (n == 0) break;
-      ERR_clear_error();
-      const int written = SSL_write(ssl_.get(), piece.data, static_cast<int>(n));
-      if (written <= 0) return {Io::kFail, 0, EIO};
-      taken += static_cast<size_t>(written);
-      if (static_cast<size_t>(written) < piece.size) break;
+      size_t sent = 0;
+      while (sent < piece.size && taken < kPlainMost) {
+        ERR_clear_error();
+        const size_t n = std::min(piece.size - sent, kPlainMost - taken);
+        const int written = SSL_write(ssl_.get(), piece.data + sent, static_cast<int>(n));
+        if (written <= 0) return {Io::kFail, 0, EIO};
+        sent += static_cast<size_t>(written);
+        taken += static_cast<size_t>(written);
+      }
     }
     flush();
     if (failed_) return {Io::kFail, 0, EIO};
@@ -118,8 +126,8 @@ class TlsClientChannel final : public TlsChannel, private base::ChannelUser {
   }
   static int bio_read(BIO* bio, char* into, int size) {
     BIO_clear_retry_flags(bio);
-    const Io io = self(bio).below_->recv(
-        std::as_writable_bytes(std::span(into, static_cast<size_t>(size))));
+    const Io io =
+        self(bio).below_->recv(std::as_writable_bytes(std::span(into, static_cast<size_t>(size))));
     if (io.state == Io::kOk) return static_cast<int>(io.n);
     if (io.state == Io::kAgain) BIO_set_retry_read(bio);
     return io.state == Io::kEof ? 0 : -1;
@@ -165,9 +173,29 @@ class TlsClientChannel final : public TlsChannel, private base::ChannelUser {
       flush();
       below_->want(want_read_, want_write_ || !leftover_.empty());
     }
-    if (user_ == nullptr) return;
-    // Records go both ways underneath: a readable socket may let a write go on.
-    user_->on_ready(readable || failed_, writable && leftover_.empty());
+    // While it shakes hands, either readiness moves it on.
+    const bool shaking = SSL_is_init_finished(ssl_.get()) == 0;
+    const bool tell_write = writable && leftover_.empty() && (want_write_ || shaking);
+    if (user_ != nullptr && (readable || failed_ || tell_write)) {
+      user_->on_ready(readable || failed_, tell_write);
+    }
+  }
+  /// Bytes, or an end, that lie in the TLS layer make no socket readable.
+  bool holds_bytes() const {
+    return over_.state != Io::kAgain || SSL_pending(ssl_.get()) > 0 ||
+           (!drained_ && SSL_has_pending(ssl_.get()) != 0);
+  }
+  void tell_of_held_bytes() {
+    if (telling_ || !want_read_ || !holds_bytes()) return;
+    telling_ = true;
+    env_.later([handle = handle_] {
+      TlsClientChannel* channel = *handle;
+      if (channel == nullptr) return;
+      channel->telling_ = false;
+      if (!channel->want_read_ || !channel->holds_bytes() || channel->user_ == nullptr) return;
+      channel->user_->on_ready(true, false);
+      if (*handle != nullptr) channel->tell_of_held_bytes();
+    });
   }
 
   base::Env& env_;
@@ -175,18 +203,20 @@ class TlsClientChannel final : public TlsChannel, private base::ChannelUser {
   std::unique_ptr<SSL, SslDelete> ssl_;
   base::ChannelUser* user_ = nullptr;
   base::Peer peer_;
-  base::Timer pending_timer_;
+  std::shared_ptr<TlsClientChannel*> handle_;  ///< for tasks; null once the channel is gone
+  Io over_;                                    ///< kEof or kFail once nothing more will come
   std::string leftover_;  ///< ciphertext the socket has not taken; at most kPlainMost and overhead
   bool want_read_ = false;
   bool want_write_ = false;
   bool failed_ = false;
   bool closed_ = false;
+  bool drained_ = true;   ///< the last SSL_read found no whole record
+  bool telling_ = false;  ///< a task will tell of held bytes
 };
 
 }  // namespace
 
-base::Result<std::unique_ptr<TlsChannel>> make_tls_client(base::Env& env,
-                                                          TlsContexts& contexts,
+base::Result<std::unique_ptr<TlsChannel>> make_tls_client(base::Env& env, TlsContexts& contexts,
                                                           const base::TlsClient& options,
                                                           std::unique_ptr<base::Channel> below) {
   const base::Result<SSL_CTX*> context = contexts.client(options);
@@ -199,6 +229,7 @@ base::Result<std::unique_ptr<TlsChannel>> make_tls_client(base::Env& env,
     X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), options.server_name.c_str());
   } else {
     SSL_set_tlsext_host_name(ssl, options.server_name.c_str());
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     SSL_set1_host(ssl, options.server_name.c_str());
   }
   static constexpr unsigned char kAlpn[] = "\x08http/1.1";

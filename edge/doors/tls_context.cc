@@ -4,6 +4,10 @@
 
 namespace perigee::edge {
 
+namespace {
+constexpr size_t kReadAheadBytes = 48 * 1024;  ///< of ciphertext
+}  // namespace
+
 std::string tls_errors() {
   std::string text;
   while (const unsigned long error = ERR_get_error()) {
@@ -23,6 +27,9 @@ base::Result<SSL_CTX*> TlsContexts::client(const base::TlsClient& options) {
   SSL_CTX_set_options(made.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
   SSL_CTX_set_mode(made.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                    SSL_MODE_RELEASE_BUFFERS);
+  // One recv for several records, not two for each.
+  SSL_CTX_set_read_ahead(made.get(), 1);
+  SSL_CTX_set_default_read_buffer_len(made.get(), kReadAheadBytes);
   if (options.verify) {
     SSL_CTX_set_verify(made.get(), SSL_VERIFY_PEER, nullptr);
     const int loaded = options.ca_file.empty()

@@ -1,4 +1,5 @@
-// TLS towards origins: one SSL_CTX a loop and trust setting, so that no lock is shared between loops.
+// TLS towards origins: one SSL_CTX a loop and trust setting, so that no lock is shared between
+// loops.
 #pragma once
 
 #include <openssl/ssl.h>

@@ -14,7 +14,7 @@ namespace limits = base::limits;
 
 RULE(Http1Timeouts, AHeadIsWaitedForFromItsFirstByte, "RFC 9110 §15.5.9; http-rules 1.14",
      "a server answers 408 when no whole request came in time", "10 s, then 408 and close",
-     "timeouts.head") {
+     "head_timeout") {
   CodecRig rig;
   rig.advance(30'000);
   rig.send("GET / HT");
@@ -29,7 +29,7 @@ RULE(Http1Timeouts, AHeadIsWaitedForFromItsFirstByte, "RFC 9110 §15.5.9; http-r
 
 RULE(Http1Timeouts, AnIdleConnectionIsClosedSilently, "RFC 9112 §9.5; http-rules 4.9",
      "a server may close an idle connection at any time", "60 s, then a close without a 408",
-     "timeouts.idle") {
+     "idle_timeout") {
   for (const std::string_view before : {"", "\r\n"}) {
     CodecRig rig;
     rig.settle();
@@ -65,7 +65,7 @@ TEST(Http1Timeouts, ASlowAnswerIsNotThePeersFault) {
 
 RULE(Http1Timeouts, ContentHasAMinimumRate, "RFC 9110 §15.5.9; http-rules 1.19",
      "a server may give up on a request that does not complete in time",
-     "below 500 bytes a second after 5 s: 408 and close", "timeouts.body") {
+     "below 500 bytes a second after 5 s: 408 and close", "") {
   CodecRig rig;
   rig.send(post("Content-Length: 100000\r\n"));
   for (int i = 0; i < 20; ++i) {

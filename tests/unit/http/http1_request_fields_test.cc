@@ -127,11 +127,16 @@ RULE(Http1KeepAlive, NothingBehindCloseIsRead, "RFC 9112 §9.6",
      "the bytes are drained, so that the answer is not lost to a reset", "") {
   wire(get("Connection: close\r\n") + get({}, "/2")).request("GET", "/").lingers();
   wire("GET / HTTP/1.0\r\n\r\n" + get({}, "/2")).request("GET", "/").lingers();
+  // Bytes behind content, held back until its answer.
+  wire(post("Connection: close\r\nContent-Length: 2\r\n", "hi") + get({}, "/2"))
+      .request("POST", "/")
+      .body("hi")
+      .lingers();
 }
 
 RULE(Http1Limits, RequestLine, "RFC 9112 §3; RFC 9110 §15.5.15; http-rules 4.20",
      "a longer target than a server wishes to parse is answered with 414",
-     "414 beyond 8 KiB of request line", "request_line_bytes") {
+     "414 beyond 8 KiB of request line", "request_line_limit") {
   const size_t around = std::string("GET  HTTP/1.1").size();
   const auto of_size = [&](size_t size) { return "/" + std::string(size - around - 1, 'x'); };
   const std::string longest = of_size(limits::kRequestLineBytes);
