@@ -1,7 +1,7 @@
 // One byte pipe in readiness style: a socket, TLS around a socket, or memory in a test.
 //
-// Nothing is queued behind the caller's back and nothing is kept after a call returns. Everything here
-// belongs to the thread of the loop that made it.
+// Nothing is queued behind the caller's back and nothing is kept after a call returns. Everything
+// here belongs to the thread of the loop that made it.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +13,8 @@
 
 namespace perigee::base {
 
-/// Bytes to send. `data` is always readable memory; `fd >= 0` says that the same bytes stand in that
-/// file at `offset`, and the channel may use sendfile(2).
+/// Bytes to send. `data` is always readable memory; `fd >= 0` says that the same bytes stand in
+/// that file at `offset`, and the channel may use sendfile(2).
 struct Piece {
   const std::byte* data = nullptr;
   size_t size = 0;
@@ -58,15 +58,16 @@ class Channel {
   /// Closes. The user is not called again, not even this turn.
   virtual ~Channel() = default;
   virtual void bind(ChannelUser* user) = 0;
-  /// Level-triggered interest; bytes held inside a TLS layer count as readable, and so does a reset.
+  /// Level-triggered interest; bytes held inside a TLS layer count as readable, and so does a
+  /// reset.
   virtual void want(bool readable, bool writable) = 0;
   virtual Io recv(std::span<std::byte> into) = 0;
   /// `n` = bytes of a prefix that were taken. A partial take is normal.
   virtual Io send(std::span<const Piece> pieces) = 0;
   /// Bytes taken and not yet acknowledged by the peer.
   virtual size_t unacked() const = 0;
-  /// Ends our side in order after what was taken; recv goes on. False: not everything could be handed
-  /// over yet, call again when writable.
+  /// Ends our side in order after what was taken; recv goes on. False: not everything could be
+  /// handed over yet, call again when writable.
   virtual bool finish() = 0;
   /// Cuts: the peer must see that what it got was not whole (RST). Destroy the channel afterwards.
   virtual void abort() = 0;

@@ -1,7 +1,7 @@
 // Invariants of our own code, checked in release builds too.
 //
-// CHECK is for what only a bug in Perigee can break. Bytes from a peer, from a configuration or from
-// the disk are never checked this way: they are refused with a value (see result.h).
+// CHECK is for what only a bug in Perigee can break. Bytes from a peer, from a configuration or
+// from the disk are never checked this way: they are refused with a value (see result.h).
 #pragma once
 
 #include <cstdio>
@@ -18,8 +18,8 @@ namespace perigee::base {
 
 }  // namespace perigee::base
 
-#define CHECK(condition)                                                          \
-  do {                                                                            \
-    if (!(condition)) [[unlikely]]                                                \
-      ::perigee::base::check_failed(__FILE__, __LINE__, #condition);              \
+#define CHECK(condition)                                             \
+  do {                                                               \
+    if (!(condition)) [[unlikely]]                                   \
+      ::perigee::base::check_failed(__FILE__, __LINE__, #condition); \
   } while (false)

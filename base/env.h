@@ -1,7 +1,8 @@
 // The doors of one loop: time, timers, posts, jobs for the pool, names, connections and chance.
 //
-// Production implements it over libuv (edge/doors/uv_env), the simulator over a seeded scheduler. All of
-// it belongs to that loop's thread, but post(). Nothing throws and nothing calls back inside the call.
+// Production implements it over libuv (edge/doors/uv_env), the simulator over a seeded scheduler.
+// All of it belongs to that loop's thread, but post(). Nothing throws and nothing calls back inside
+// the call.
 #pragma once
 
 #include <atomic>
@@ -126,8 +127,8 @@ class Waker {
   virtual void wake() = 0;
 };
 
-/// Work for the pool. It owns all that work() touches (pins, chunk references, copies); a pointer to the
-/// owner of its Pending is for done() alone.
+/// Work for the pool. It owns all that work() touches (pins, chunk references, copies); a pointer
+/// to the owner of its Pending is for done() alone.
 class Job {
  public:
   virtual ~Job() = default;

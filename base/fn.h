@@ -1,7 +1,7 @@
 // A move-only callable without a heap: what a loop posts, arms and calls back.
 //
-// std::function allocates for three words; a Fn holds 48 bytes in place and a capture that is larger
-// does not compile.
+// std::function allocates for three words; a Fn holds 48 bytes in place and a capture that is
+// larger does not compile.
 #pragma once
 
 #include <cstddef>
@@ -23,8 +23,8 @@ class Fn<R(Args...)> {
 
   Fn() = default;
   template <typename F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, Fn> && std::is_invocable_r_v<R, F&, Args...>)
-  Fn(F&& callable) {
+  requires(!std::is_same_v<std::remove_cvref_t<F>, Fn> && std::is_invocable_r_v<R, F&, Args...>)
+      Fn(F&& callable) {
     using Held = std::remove_cvref_t<F>;
     static_assert(sizeof(Held) <= kCapacityBytes, "the capture is too big for a Fn");
     static_assert(alignof(Held) <= alignof(std::max_align_t));

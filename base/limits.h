@@ -1,4 +1,5 @@
-// Every bound of Perigee and what happens at it. A queue, buffer, loop or wait without a line here is a bug.
+// Every bound of Perigee and what happens at it. A queue, buffer, loop or wait without a line here
+// is a bug.
 #pragma once
 
 #include <cstddef>
@@ -13,26 +14,28 @@ inline constexpr size_t kMiB = 1024 * kKiB;
 inline constexpr size_t kRequestHeadBytes = 16 * kKiB;      ///< beyond: 431 and close
 inline constexpr size_t kRequestLineBytes = 8 * kKiB;       ///< beyond: 414 and close
 inline constexpr size_t kRequestLineBytesMost = 12 * kKiB;  ///< what the option may raise it to
-inline constexpr size_t kFieldBytes = 8 * kKiB;             ///< name and value of one field; beyond: 431
-inline constexpr size_t kFieldCharge = 32;                  ///< added to each field's size (RFC 9113 §6.5.2)
-inline constexpr size_t kRequestFields = 100;               ///< beyond: 431 and close
-inline constexpr size_t kChunkSizeDigits = 16;              ///< of one chunk, zeros too; beyond: 400
-inline constexpr size_t kChunkExtensionBytes = 256;         ///< of one chunk line; beyond: 400 and close
-inline constexpr size_t kChunkExtensionsBytes = 4 * kKiB;   ///< of one body; beyond: 400 and close
-inline constexpr size_t kTrailerBytes = 16 * kKiB;          ///< of one body; beyond: 431 and close
-inline constexpr size_t kSpillBytes = 64 * kKiB;            ///< pipelined bytes kept; at it: stop reading
-inline constexpr size_t kLingerBytes = 64 * kKiB;           ///< drained before a close after an error
-inline constexpr size_t kReadBufferBytes = 64 * kKiB;       ///< one a loop, shared by its connections
-inline constexpr size_t kRangeParts = 16;                   ///< of one answer, once joined; more: the whole
-inline constexpr size_t kVaryNames = 32;                     ///< names in one Vary; more: not stored
+inline constexpr size_t kFieldBytes = 8 * kKiB;  ///< name and value of one field; beyond: 431
+inline constexpr size_t kFieldCharge = 32;       ///< added to each field's size (RFC 9113 §6.5.2)
+inline constexpr size_t kRequestFields = 100;    ///< beyond: 431 and close
+inline constexpr size_t kChunkSizeDigits = 16;   ///< of one chunk, zeros too; beyond: 400
+inline constexpr size_t kChunkExtensionBytes = 256;  ///< of one chunk line; beyond: 400 and close
+inline constexpr size_t kChunkExtensionsBytes = 4 * kKiB;  ///< of one body; beyond: 400 and close
+inline constexpr size_t kTrailerBytes = 16 * kKiB;         ///< of one body; beyond: 431 and close
+inline constexpr size_t kSpillBytes = 64 * kKiB;   ///< pipelined bytes kept; at it: stop reading
+inline constexpr size_t kLingerBytes = 64 * kKiB;  ///< drained before a close after an error
+inline constexpr size_t kReadBufferBytes = 64 * kKiB;  ///< one a loop, shared by its connections
+inline constexpr size_t kRangeParts = 16;  ///< of one answer, once joined; more: the whole
+inline constexpr size_t kVaryNames = 32;   ///< names in one Vary; more: not stored
 
 // --- us to client -------------------------------------------------------------------------------
-inline constexpr size_t kOutHighBytes = 256 * kKiB;   ///< copied memory queued; at it: stop pulling
-inline constexpr size_t kOutLowBytes = 64 * kKiB;     ///< below it pulling goes on
-inline constexpr size_t kCopyBodyBytes = 4 * kKiB;    ///< bodies up to this are copied behind their head
-inline constexpr size_t kSendfileBytes = 64 * kKiB;   ///< file pieces from this size leave by sendfile
-inline constexpr size_t kSendBytes = 1 * kMiB;        ///< a connection and turn; then the next one's turn
-inline constexpr size_t kFreshFields = 8;             ///< fields of our own on one response
+inline constexpr size_t kOutHighBytes = 256 * kKiB;  ///< copied memory queued; at it: stop pulling
+inline constexpr size_t kOutLowBytes = 64 * kKiB;    ///< below it pulling goes on
+inline constexpr size_t kCopyBodyBytes =
+    4 * kKiB;  ///< bodies up to this are copied behind their head
+inline constexpr size_t kSendfileBytes =
+    64 * kKiB;                                  ///< file pieces from this size leave by sendfile
+inline constexpr size_t kSendBytes = 1 * kMiB;  ///< a connection and turn; then the next one's turn
+inline constexpr size_t kFreshFields = 8;       ///< fields of our own on one response
 inline constexpr size_t kArenaBlockBytes = 4 * kKiB;
 inline constexpr size_t kExchangeArenaBytes = 64 * kKiB;  ///< of one blocked exchange; beyond: 503
 
@@ -40,70 +43,86 @@ inline constexpr size_t kExchangeArenaBytes = 64 * kKiB;  ///< of one blocked ex
 inline constexpr size_t kOriginHeadBytes = 64 * kKiB;  ///< beyond: 502
 inline constexpr size_t kOriginFields = 200;           ///< beyond: 502
 inline constexpr size_t kInterimResponses = 10;        ///< 1xx heads of one exchange; beyond: 502
-inline constexpr size_t kOriginConnections = 64;       ///< an origin and process; at it: wait in turn
-inline constexpr size_t kOriginWaiters = 1'024;        ///< fetches a loop that wait for one; beyond: 503
-inline constexpr size_t kFills = 256;                  ///< that ask an origin, process; at it: 503 or stale
-inline constexpr size_t kKeptAnswerBytes = 64 * kKiB;  ///< of an answer to POST kept for GET; beyond: relayed only
+inline constexpr size_t kOriginConnections = 64;  ///< an origin and process; at it: wait in turn
+inline constexpr size_t kOriginWaiters = 1'024;   ///< fetches a loop that wait for one; beyond: 503
+inline constexpr size_t kFills = 256;  ///< that ask an origin, process; at it: 503 or stale
+inline constexpr size_t kKeptAnswerBytes =
+    64 * kKiB;  ///< of an answer to POST kept for GET; beyond: relayed only
 inline constexpr size_t kFillChunkBytes = 64 * kKiB;
-inline constexpr size_t kFillBytes = 256 * kMiB;       ///< of all fills (or store/4); at it: wait, then 503
+inline constexpr size_t kFillBytes =
+    256 * kMiB;  ///< of all fills (or store/4); at it: wait, then 503
 inline constexpr size_t kUnstoredWindowBytes = 128 * kKiB;  ///< of a fill that will not be stored
-inline constexpr size_t kWaiters = 20'000;             ///< of one key; beyond: each goes alone
-inline constexpr size_t kHitForMissMarks = 16'384;     ///< remembered; beyond: the oldest goes
-inline constexpr size_t kNamesCached = 1'024;          ///< resolved names; beyond: the oldest goes
-inline constexpr size_t kAddressesTried = 8;           ///< of one name, in turn; the rest are not tried
+inline constexpr size_t kWaiters = 20'000;                  ///< of one key; beyond: each goes alone
+inline constexpr size_t kHitForMissMarks = 16'384;          ///< remembered; beyond: the oldest goes
+inline constexpr size_t kNamesCached = 1'024;  ///< resolved names; beyond: the oldest goes
+inline constexpr size_t kAddressesTried = 8;   ///< of one name, in turn; the rest are not tried
 
 inline constexpr size_t kFillFirstChunkBytes = 4 * kKiB;  ///< of a body of unknown length
 
 // --- loop to pool -------------------------------------------------------------------------------
-inline constexpr size_t kLatencyJobs = 1'024;  ///< at it: 503, or the uncached path
-inline constexpr size_t kStoreJobs = 4'096;    ///< at it: the response is not stored
-inline constexpr size_t kBackgroundJobs = 256; ///< at it: not coded, not scrubbed now
-inline constexpr size_t kRunListTurn = 64;     ///< connections entered a turn before I/O goes on
-inline constexpr size_t kLoops = 256;          ///< workers; more are a configuration error
-inline constexpr size_t kWaitersTurn = 256;    ///< waiters of a fill told in a turn before I/O goes on
-inline constexpr size_t kAcceptTurn = 64;      ///< connections accepted a turn and listener
-inline constexpr size_t kDescriptorsReserved = 64;  ///< accepting pauses this far below RLIMIT_NOFILE
+inline constexpr size_t kLatencyJobs = 1'024;   ///< at it: 503, or the uncached path
+inline constexpr size_t kStoreJobs = 4'096;     ///< at it: the response is not stored
+inline constexpr size_t kBackgroundJobs = 256;  ///< at it: not coded, not scrubbed now
+inline constexpr size_t kRunListTurn = 64;      ///< connections entered a turn before I/O goes on
+inline constexpr size_t kLoops = 256;           ///< workers; more are a configuration error
+inline constexpr size_t kWaitersTurn =
+    256;                                   ///< waiters of a fill told in a turn before I/O goes on
+inline constexpr size_t kAcceptTurn = 64;  ///< connections accepted a turn and listener
+inline constexpr size_t kDescriptorsReserved =
+    64;  ///< accepting pauses this far below RLIMIT_NOFILE
 
 // --- the store ----------------------------------------------------------------------------------
-inline constexpr size_t kKeyBytes = 16 * kKiB;      ///< of one record; beyond: not stored
+inline constexpr size_t kKeyBytes = 16 * kKiB;        ///< of one record; beyond: not stored
 inline constexpr size_t kHeadImageBytes = 64 * kKiB;  ///< of one record; beyond: not stored
-inline constexpr size_t kTags = 64;                 ///< of one record; beyond: not stored
-inline constexpr size_t kPurgesRemembered = 4'096;  ///< by the fence; a fill that is older is not stored
-inline constexpr size_t kPurgesPending = 65'536;    ///< not written yet; beyond: the oldest are folded
-inline constexpr size_t kSlabsReady = 2;            ///< detached ahead, so that a put does not wait
-inline constexpr size_t kDrainingShare = 8;         ///< 1/8 of the slabs emptied and still read: no room
-inline constexpr int64_t kSyncMs = 2'000;           ///< what a power cut may take
-inline constexpr int64_t kSyncFailuresMs = 60'000;  ///< two failed syncs within: nothing is stored any more
-inline constexpr int kWriteFailures = 2;            ///< in a row: nothing is stored any more
+inline constexpr size_t kTags = 64;                   ///< of one record; beyond: not stored
+inline constexpr size_t kPurgesRemembered =
+    4'096;  ///< by the fence; a fill that is older is not stored
+inline constexpr size_t kPurgesPending =
+    65'536;                                  ///< not written yet; beyond: the oldest are folded
+inline constexpr size_t kSlabsReady = 2;     ///< detached ahead, so that a put does not wait
+inline constexpr size_t kDrainingShare = 8;  ///< 1/8 of the slabs emptied and still read: no room
+inline constexpr int64_t kSyncMs = 2'000;    ///< what a power cut may take
+inline constexpr int64_t kSyncFailuresMs =
+    60'000;                               ///< two failed syncs within: nothing is stored any more
+inline constexpr int kWriteFailures = 2;  ///< in a row: nothing is stored any more
 
-// --- times, milliseconds; every one an option -----------------------------------------------------
-inline constexpr int64_t kRequestHeadMs = 10'000;    ///< first byte to end of head; then 408 and close
-inline constexpr int64_t kIdleMs = 60'000;           ///< between requests; then a silent close
-inline constexpr int64_t kBodyGraceMs = 5'000;       ///< before the minimum rate is asked for
+// --- times, milliseconds; every one an option
+// -----------------------------------------------------
+inline constexpr int64_t kRequestHeadMs =
+    10'000;                                     ///< first byte to end of head; then 408 and close
+inline constexpr int64_t kIdleMs = 60'000;      ///< between requests; then a silent close
+inline constexpr int64_t kBodyGraceMs = 5'000;  ///< before the minimum rate is asked for
 inline constexpr int64_t kBodyBytesPerSecond = 500;  ///< minimum, both directions; below: cut
-inline constexpr int64_t kStallCheckMs = 15'000;     ///< unacknowledged bytes are looked at this often
-inline constexpr int64_t kStallMs = 30'000;          ///< without progress; then cut
-inline constexpr int64_t kLingerMs = 2'000;          ///< half-closed, draining; then closed
+inline constexpr int64_t kStallCheckMs = 15'000;  ///< unacknowledged bytes are looked at this often
+inline constexpr int64_t kStallMs = 30'000;       ///< without progress; then cut
+inline constexpr int64_t kLingerMs = 2'000;       ///< half-closed, draining; then closed
 inline constexpr int64_t kResolveMs = 2'000;
-inline constexpr int64_t kConnectMs = 3'000;         ///< an address; then the next one
+inline constexpr int64_t kConnectMs = 3'000;  ///< an address; then the next one
 inline constexpr int64_t kOriginTlsMs = 5'000;
-inline constexpr int64_t kPermitMs = 15'000;         ///< a fetch waits for a connection to be free; then 503
-inline constexpr int64_t kPermitYieldMs = 200;       ///< a loop that waited longer goes before another's own
-inline constexpr int64_t kFirstByteMs = 15'000;      ///< request sent to first byte; then 504
-inline constexpr int64_t kBetweenBytesMs = 15'000;   ///< then the body is cut
-inline constexpr int64_t kOriginHeadMs = 60'000;     ///< the final head in all, 1xx included; then 504
-inline constexpr int64_t kRateWindowMs = 60'000;     ///< over which the minimum rate of a body is taken
-inline constexpr int64_t kOriginIdleMs = 4'000;      ///< an idle origin connection, without Keep-Alive
-inline constexpr int64_t kFreshConnectionMs = 1'000; ///< idle at most this: fit for what is never retried
+inline constexpr int64_t kPermitMs =
+    15'000;  ///< a fetch waits for a connection to be free; then 503
+inline constexpr int64_t kPermitYieldMs =
+    200;  ///< a loop that waited longer goes before another's own
+inline constexpr int64_t kFirstByteMs = 15'000;     ///< request sent to first byte; then 504
+inline constexpr int64_t kBetweenBytesMs = 15'000;  ///< then the body is cut
+inline constexpr int64_t kOriginHeadMs = 60'000;  ///< the final head in all, 1xx included; then 504
+inline constexpr int64_t kRateWindowMs =
+    60'000;                                      ///< over which the minimum rate of a body is taken
+inline constexpr int64_t kOriginIdleMs = 4'000;  ///< an idle origin connection, without Keep-Alive
+inline constexpr int64_t kFreshConnectionMs =
+    1'000;  ///< idle at most this: fit for what is never retried
 inline constexpr int64_t kWaiterPatienceMs = 5'000;  ///< then one further fetch is tried at a time
 inline constexpr int64_t kReserveMs = 15'000;        ///< a fill waits for memory; then 503 or stale
-inline constexpr int64_t kLaggardMs = 2'000;         ///< a reader that holds a full window this long is cut loose
+inline constexpr int64_t kLaggardMs =
+    2'000;  ///< a reader that holds a full window this long is cut loose
 inline constexpr int64_t kHitForMissMs = 30'000;
-inline constexpr int64_t kDrainMs = 30'000;          ///< after SIGTERM; then connections are cut
-inline constexpr int64_t kMaintainMs = 50;           ///< between maintenance steps of the store
-inline constexpr int64_t kNameFloorMs = 5'000;       ///< a resolved name is kept at least
-inline constexpr int64_t kNameCapMs = 300'000;       ///< and at most
-inline constexpr int64_t kUnreachableStaleSeconds = 86'400;  ///< an unreachable origin is covered this long
-inline constexpr int64_t kFillOutlivesBytes = 8 * 1'048'576; ///< missing at most this, a fill without waiters ends
+inline constexpr int64_t kDrainMs = 30'000;     ///< after SIGTERM; then connections are cut
+inline constexpr int64_t kMaintainMs = 50;      ///< between maintenance steps of the store
+inline constexpr int64_t kNameFloorMs = 5'000;  ///< a resolved name is kept at least
+inline constexpr int64_t kNameCapMs = 300'000;  ///< and at most
+inline constexpr int64_t kUnreachableStaleSeconds =
+    86'400;  ///< an unreachable origin is covered this long
+inline constexpr int64_t kFillOutlivesBytes =
+    8 * 1'048'576;  ///< missing at most this, a fill without waiters ends
 
 }  // namespace perigee::base::limits

@@ -1,7 +1,8 @@
 // The timers of one loop: a wheel of 1024 slots of 10 ms, intrusive lists, nothing allocated.
 //
-// A timer further away than one turn of the wheel waits in its slot and is looked at once a turn. Moving
-// a deadline to later is one store: the timer is moved when its old slot comes up. One thread.
+// A timer further away than one turn of the wheel waits in its slot and is looked at once a turn.
+// Moving a deadline to later is one store: the timer is moved when its old slot comes up. One
+// thread.
 #pragma once
 
 #include <array>
@@ -37,8 +38,8 @@ class TimerWheel {
   void run_slot(int64_t position, Tick now);
 
   std::array<Timer*, kSlots> slots_{};
-  int64_t cursor_;            ///< the first position (ms / kSlotMs) that has not been run
-  Timer* resume_ = nullptr;   ///< the next timer of the slot being run, kept valid by unlink()
+  int64_t cursor_;           ///< the first position (ms / kSlotMs) that has not been run
+  Timer* resume_ = nullptr;  ///< the next timer of the slot being run, kept valid by unlink()
   size_t size_ = 0;
 };
 

@@ -87,9 +87,9 @@ class Index {
     for (Slot slot = 0; slot <= kVarySlot; ++slot) any = shard.remove(tag_of(digest, slot)) || any;
     return any;
   }
-  /// Marks all slots stale since `stale_since_s`, unless they were before; a Vary spec always, since
-  /// for it this says which of its variants are stale: those received until then. True: something
-  /// was there.
+  /// Marks all slots stale since `stale_since_s`, unless they were before; a Vary spec always,
+  /// since for it this says which of its variants are stale: those received until then. True:
+  /// something was there.
   template <typename Fence>
   bool make_stale(const Digest& digest, uint32_t stale_since_s, Fence fence) {
     Shard& shard = shard_of(digest);

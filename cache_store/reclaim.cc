@@ -111,8 +111,8 @@ void StoreCore::drop_slab(uint32_t number) {
   empty_slab(number, true);
 }
 
-/// The last page of a file that was cut short reads as zeros to its end, without a signal; so its slab and
-/// all behind it are bad, and nothing is stored any more.
+/// The last page of a file that was cut short reads as zeros to its end, without a signal; so its
+/// slab and all behind it are bad, and nothing is stored any more.
 void StoreCore::check_length() {
   const base::Result<uint64_t> size = io_.size();
   if (size.ok() && *size >= geometry_.file_bytes()) return;

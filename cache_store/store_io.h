@@ -33,8 +33,8 @@ class StoreIo {
   virtual base::Result<uint64_t> size() = 0;
   /// All of `into`, or an error.
   virtual base::Status pread(uint64_t offset, std::span<std::byte> into) = 0;
-  /// All of `bytes`, or an error. A file that was cut short is not made longer again: what was cut off
-  /// would read as zeros.
+  /// All of `bytes`, or an error. A file that was cut short is not made longer again: what was cut
+  /// off would read as zeros.
   virtual base::Status pwrite(uint64_t offset, std::span<const std::byte> bytes) = 0;
   /// The same, on stable storage when it returns.
   virtual base::Status pwrite_durable(uint64_t offset, std::span<const std::byte> bytes) = 0;

@@ -53,8 +53,8 @@ Superblocks read_superblocks(StoreIo& io, uint64_t file_size) {
     // What lies behind the end of a short file is blank; what lies before it may be somebody's.
     if (file_size <= offset) continue;
     const uint64_t there = file_size - offset;
-    const Status read = io.pread(
-        offset, writable_bytes_of(block).first(std::min<uint64_t>(there, sizeof block)));
+    const Status read =
+        io.pread(offset, writable_bytes_of(block).first(std::min<uint64_t>(there, sizeof block)));
     if (!read.ok()) {
       result.unreadable = read;
       continue;

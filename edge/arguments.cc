@@ -25,7 +25,8 @@ Arguments parse_arguments(int argc, const char* const* argv) {
   app.add_option("--store-size", arguments.store_size, "its size, such as 1GiB");
   app.add_option("--workers", arguments.workers, "threads that serve (default: one a core)")
       ->check(CLI::Range(1u, 256u));
-  app.add_flag("--check", arguments.check, "read the configuration, say whether it is good, and stop");
+  app.add_flag("--check", arguments.check,
+               "read the configuration, say whether it is good, and stop");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -14,7 +14,8 @@ struct Arguments {
   std::string store_size;
   unsigned workers = 0;
   bool check = false;
-  /// Set when there is nothing to serve: --help and --version (0), a mistake (64). `message` is the text.
+  /// Set when there is nothing to serve: --help and --version (0), a mistake (64). `message` is the
+  /// text.
   std::optional<int> exit_code;
   std::string message;
 };

@@ -24,8 +24,8 @@ Error mistake(std::string message) { return {ErrorCode::kInvalid, 0, std::move(m
 
 /// The memory that this process may use: the machine's, or its control group's if that is less.
 uint64_t memory_bytes() {
-  uint64_t bytes = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
-                   static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  uint64_t bytes =
+      static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   for (const char* path :
        {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
     std::ifstream file(path);
@@ -70,7 +70,8 @@ std::vector<Network> loopback_networks() {
 }
 
 base::Result<Config> config_of_origin(const std::string& origin) {
-  base::Result<OriginConfig> parsed = parse_origin(origin, std::filesystem::current_path().string());
+  base::Result<OriginConfig> parsed =
+      parse_origin(origin, std::filesystem::current_path().string());
   if (!parsed.ok()) return mistake("--origin: " + parsed.error().message);
   Config config;
   config.store.path = default_store_path(store_name(*parsed));
@@ -94,7 +95,8 @@ base::Status lay_over(const Arguments& arguments, Config& config) {
   if (config.store.path.empty()) config.store.path = default_store_path("store");
   if (!arguments.store_size.empty()) {
     const std::optional<uint64_t> size = parse_size(arguments.store_size);
-    if (!size) return mistake("--store-size: '" + arguments.store_size + "' is not a size, such as 1GiB");
+    if (!size)
+      return mistake("--store-size: '" + arguments.store_size + "' is not a size, such as 1GiB");
     config.store.size_bytes = *size;
   }
   if (config.store.size_bytes == 0) {

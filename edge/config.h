@@ -42,18 +42,19 @@ struct RuleConfig {
 
 /// One site: its names, its origin, and how it is cached.
 struct SiteConfig {
-  std::vector<std::string> hosts;  ///< canonical; a port only where it was listed; empty: every name
+  std::vector<std::string>
+      hosts;  ///< canonical; a port only where it was listed; empty: every name
   bool is_default = false;
   std::variant<origin::HttpOriginOptions, origin::DirectoryOriginOptions> origin;
-  std::string host_header;         ///< empty: the site's name
+  std::string host_header;  ///< empty: the site's name
   std::string accept_encoding = "identity";
   std::string cdn_id = "perigee";
-  std::string alt_svc;             ///< sent on every response; empty: none
+  std::string alt_svc;  ///< sent on every response; empty: none
   bool remove_cdn_cache_control = false;
   std::vector<Network> purge_from;
   http::QueryOptions query;
   PolicyPtr policy;
-  std::vector<RuleConfig> rules;   ///< longest prefix first
+  std::vector<RuleConfig> rules;  ///< longest prefix first
 };
 
 /// All of it.
@@ -69,8 +70,8 @@ struct Config {
   std::vector<SiteConfig> sites;
 };
 
-/// The file that the arguments name, or a site made of --origin, with the other arguments laid over it.
-/// Errors are one line: FILE:LINE:COLUMN: what, and the nearest valid key.
+/// The file that the arguments name, or a site made of --origin, with the other arguments laid over
+/// it. Errors are one line: FILE:LINE:COLUMN: what, and the nearest valid key.
 base::Result<Config> read_config(const Arguments& arguments);
 
 /// The site of a canonical authority: with its port, without it, else the default. Null: none.
@@ -78,8 +79,8 @@ const SiteConfig* find_site(const Config& config, std::string_view authority);
 /// The policy of the longest rule that fits, else the site's.
 const PolicyPtr& policy_for(const SiteConfig& site, std::string_view target);
 
-/// "dir:/path" (relative paths against `folder`), "http://host[:port]", "https://host[:port]". The error
-/// is a sentence without a place.
+/// "dir:/path" (relative paths against `folder`), "http://host[:port]", "https://host[:port]". The
+/// error is a sentence without a place.
 using OriginConfig = std::variant<origin::HttpOriginOptions, origin::DirectoryOriginOptions>;
 base::Result<OriginConfig> parse_origin(std::string_view text, const std::string& folder);
 

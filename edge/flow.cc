@@ -152,9 +152,8 @@ void Flow::on_fetch_head(const http::ReceivedResponse& received, const http::Res
 
 void Flow::answer_relayed() {
   const uint16_t status = relayed_.policy.status;
-  const CacheStatus cache{.forward = decision.forward,
-                          .forward_status = status,
-                          .stored = relayed_.kept.has_value()};
+  const CacheStatus cache{
+      .forward = decision.forward, .forward_status = status, .stored = relayed_.kept.has_value()};
   const std::optional<http::StoredResponse> response =
       http::view_head_image(image, relayed_.policy);
   if (!response) {
@@ -191,9 +190,9 @@ KeptAnswer Flow::kept_answer(const http::ReceivedResponse& received,
                              const http::ResponseTimes& times, const http::Admission& admission,
                              const Route& route) const {
   return {std::string(route.key), route.digest, parent_.context_.store.ticket(), admission.policy,
-          http::make_head_image(received, times,
-                                {.drop_names = admission.drop_names,
-                                 .drop_set_cookie = admission.drop_set_cookie})};
+          http::make_head_image(
+              received, times,
+              {.drop_names = admission.drop_names, .drop_set_cookie = admission.drop_set_cookie})};
 }
 
 void Flow::on_fetch_failed(const origin::FetchError& error) { on_fill_failed(error); }
@@ -215,9 +214,9 @@ bool Flow::invalidate(const Route& route) {
     // Keyed as a request for it would be.
     http::QueryScratch query;
     std::string key;
-    erased += context.store.erase(context.store.digest(http::make_cache_key(
-        request.scheme, route.site_name,
-        http::normalize_query(*target, route.site->query, query), key)));
+    erased += context.store.erase(context.store.digest(
+        http::make_cache_key(request.scheme, route.site_name,
+                             http::normalize_query(*target, route.site->query, query), key)));
   }
   // What this answer itself leaves behind comes after what it made invalid.
   if (relayed_.kept) relayed_.kept->ticket = context.store.ticket();

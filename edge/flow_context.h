@@ -19,7 +19,8 @@ struct FlowContext {
   cache_store::Store& store;
   origin::Fills& fills;
   const Config& config;
-  const std::vector<std::unique_ptr<origin::Origin>>& origins;  ///< one a site, in the order of the sites
+  const std::vector<std::unique_ptr<origin::Origin>>&
+      origins;  ///< one a site, in the order of the sites
   LoopMetrics& metrics;
   AccessLog& access_log;
 };

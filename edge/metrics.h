@@ -14,8 +14,8 @@ namespace perigee::edge {
 /// Of one loop. Relaxed load and store: only its loop writes.
 struct alignas(64) LoopMetrics {
   std::atomic<uint64_t> hits{0};
-  std::array<std::atomic<uint64_t>, 8> forwards{};  ///< by http::Forward
-  std::array<std::atomic<uint64_t>, 10> statuses{}; ///< by hundreds
+  std::array<std::atomic<uint64_t>, 8> forwards{};   ///< by http::Forward
+  std::array<std::atomic<uint64_t>, 10> statuses{};  ///< by hundreds
   std::atomic<uint64_t> body_bytes{0};
   std::atomic<uint64_t> cut{0};
   std::atomic<uint64_t> refused{0};
@@ -39,7 +39,8 @@ struct alignas(64) LoopMetrics {
 
 class Metrics {
  public:
-  explicit Metrics(unsigned loops) : loops_(std::make_unique<LoopMetrics[]>(loops)), count_(loops) {}
+  explicit Metrics(unsigned loops)
+      : loops_(std::make_unique<LoopMetrics[]>(loops)), count_(loops) {}
 
   LoopMetrics& loop(unsigned index) { return loops_[index]; }
   void on_fill_begun() { fills_.fetch_add(1, std::memory_order_relaxed); }

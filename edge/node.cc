@@ -9,8 +9,7 @@ namespace perigee::edge {
 
 namespace limits = base::limits;
 
-Node::Node(const Config& config, cache_store::Store& store, Metrics& metrics,
-           AccessLog& access_log)
+Node::Node(const Config& config, cache_store::Store& store, Metrics& metrics, AccessLog& access_log)
     : config_(config),
       store_(store),
       metrics_(metrics),

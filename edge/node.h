@@ -1,4 +1,5 @@
-// What all loops of the node share: the configuration, the store, fills in flight, permits and folders.
+// What all loops of the node share: the configuration, the store, fills in flight, permits and
+// folders.
 //
 // Made once at start, before any worker, and outlives them all. Nothing in it is bound to a loop.
 #pragma once
@@ -48,8 +49,8 @@ class Node final : private origin::FillObserver {
   http::Http1Options http1_;
   base::Budget fill_budget_;
   origin::FillTablePtr fills_;
-  std::vector<std::unique_ptr<origin::OriginGate>> gates_;     ///< one a site; null for folders
-  std::vector<std::unique_ptr<origin::FolderIo>> folders_;     ///< one a site; null for HTTP origins
+  std::vector<std::unique_ptr<origin::OriginGate>> gates_;  ///< one a site; null for folders
+  std::vector<std::unique_ptr<origin::FolderIo>> folders_;  ///< one a site; null for HTTP origins
 };
 
 }  // namespace perigee::edge

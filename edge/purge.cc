@@ -44,8 +44,7 @@ bool is_soft_purge(const http::RequestHead& request) {
   return false;
 }
 
-std::unique_ptr<base::Job> make_commit_job(cache_store::Store& store, uint64_t seq,
-                                           OnCommit done) {
+std::unique_ptr<base::Job> make_commit_job(cache_store::Store& store, uint64_t seq, OnCommit done) {
   return std::make_unique<CommitJob>(store, seq, std::move(done));
 }
 

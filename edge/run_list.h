@@ -30,7 +30,8 @@ class Runnable : public base::Waker {
 class RunList {
  public:
   bool empty() const { return first_ == nullptr; }
-  /// Runs at most `most` members that were linked before the call; those woken meanwhile come next turn.
+  /// Runs at most `most` members that were linked before the call; those woken meanwhile come next
+  /// turn.
   void run(size_t most) {
     Runnable* last = last_;
     for (size_t i = 0; i < most && first_ != nullptr; ++i) {

@@ -1,7 +1,7 @@
 // One loop's share of the node: its connections, its run list, its flows, fills and origins.
 //
-// Sockets reach it through adopt(); it makes none. The simulator drives it exactly as the server does.
-// One thread.
+// Sockets reach it through adopt(); it makes none. The simulator drives it exactly as the server
+// does. One thread.
 #pragma once
 
 #include <memory>

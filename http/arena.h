@@ -1,6 +1,7 @@
 // Memory of one exchange: a bump allocator whose blocks are freed at once when the exchange ends.
 //
-// Bounded: alloc() returns null beyond the limit, and the caller answers 503 or goes the uncached way.
+// Bounded: alloc() returns null beyond the limit, and the caller answers 503 or goes the uncached
+// way.
 #pragma once
 
 #include <cstddef>
@@ -59,8 +60,8 @@ class Arena {
 
  private:
   void* alloc_block(size_t bytes) {
-    const size_t block = bytes > base::limits::kArenaBlockBytes / 4 ? bytes + 16
-                                                                   : base::limits::kArenaBlockBytes;
+    const size_t block =
+        bytes > base::limits::kArenaBlockBytes / 4 ? bytes + 16 : base::limits::kArenaBlockBytes;
     if (taken_ + block > limit_) return nullptr;
     blocks_.push_back(std::make_unique<std::byte[]>(block));
     taken_ += block;

@@ -96,8 +96,8 @@ bool add_named_fields(const Directive& directive, std::vector<std::string_view>&
   return names.size() > before;
 }
 
-/// `again`: the directive stood there before. The most restrictive of two flags holds, the first of two
-/// numbers.
+/// `again`: the directive stood there before. The most restrictive of two flags holds, the first of
+/// two numbers.
 void apply(const Known& known, const Directive& directive, bool again, CacheControl& out) {
   if (known.kind == Known::kFlag) out.*known.flag = true;
   if (known.kind == Known::kFlagOrNames && !add_named_fields(directive, out.named_fields)) {

@@ -42,8 +42,8 @@ constexpr std::array<bool, 256> make_host_bytes() {
 }
 constexpr std::array<bool, 256> kHostBytes = make_host_bytes();
 
-/// The port's number without leading zeros; empty when it is the default one or not there. nullopt: no
-/// port.
+/// The port's number without leading zeros; empty when it is the default one or not there. nullopt:
+/// no port.
 std::optional<std::string_view> significant_port(std::string_view port, std::string_view scheme) {
   if (port.size() > 5 || !std::all_of(port.begin(), port.end(), is_digit)) return std::nullopt;
   unsigned number = 0;

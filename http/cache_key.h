@@ -1,7 +1,7 @@
 // What a response is filed under: scheme, site, target as sent, each with its length before it.
 //
-// What is keyed is what is forwarded; a normalisation changes both. Length prefixes leave no delimiter
-// that a request could inject.
+// What is keyed is what is forwarded; a normalisation changes both. Length prefixes leave no
+// delimiter that a request could inject.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +23,8 @@ std::string_view host_of(std::string_view canonical_authority);
 /// Path and query rules (http-rules 1.11): bytes, `\`, %00, dot segments. False: 400.
 bool valid_target(std::string_view target);
 
-/// Writes the key of a URL into `out` (at most the target's length and 300 bytes); returns its text.
+/// Writes the key of a URL into `out` (at most the target's length and 300 bytes); returns its
+/// text.
 std::string_view make_cache_key(std::string_view scheme, std::string_view site,
                                 std::string_view target, std::string& out);
 /// The key of one variant: the URL's key, the Vary spec's id, and the selected values.
@@ -32,9 +33,9 @@ std::string_view make_variant_key(std::string_view url_key, uint64_t spec_id,
 
 /// What a site does to the query before it is keyed and forwarded.
 struct QueryOptions {
-  bool ignore = false;                 ///< the query is neither keyed nor forwarded
-  bool sort = false;                   ///< parameters by name, stable
-  std::vector<std::string> strip;      ///< names to remove; a trailing `*` matches a prefix
+  bool ignore = false;             ///< the query is neither keyed nor forwarded
+  bool sort = false;               ///< parameters by name, stable
+  std::vector<std::string> strip;  ///< names to remove; a trailing `*` matches a prefix
 };
 /// Memory that is reused from request to request, so that a hit allocates nothing.
 struct QueryScratch {

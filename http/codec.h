@@ -12,9 +12,9 @@ namespace perigee::http {
 
 /// What a connection lends its codec. All of it outlives the codec and belongs to the same loop.
 struct CodecContext {
-  OutQueue& out;          ///< heads and bodies leave through it; the connection flushes
-  RequestSink& sink;      ///< told of each request
-  base::Waker& waker;     ///< woken when something can be pumped outside of feed(): links the run list
+  OutQueue& out;       ///< heads and bodies leave through it; the connection flushes
+  RequestSink& sink;   ///< told of each request
+  base::Waker& waker;  ///< woken when something can be pumped outside of feed(): links the run list
   const base::Peer& peer;
 };
 
@@ -22,13 +22,14 @@ class ServerCodec {
  public:
   enum class State : uint8_t {
     kOpen,    ///< goes on
-    kLinger,  ///< everything was said: flush, finish(), drain at most kLingerBytes or kLingerMs, close
+    kLinger,  ///< everything was said: flush, finish(), drain at most kLingerBytes or kLingerMs,
+              ///< close
     kClose,   ///< flush and close
     kAbort,   ///< cut now: abort()
   };
   virtual ~ServerCodec() = default;
-  /// Parses what it can: bytes consumed; the caller keeps the rest (its spill) and feeds it again, with
-  /// what follows, when wants_read() says so. Calls the sink for each whole head.
+  /// Parses what it can: bytes consumed; the caller keeps the rest (its spill) and feeds it again,
+  /// with what follows, when wants_read() says so. Calls the sink for each whole head.
   virtual size_t feed(std::span<const std::byte> bytes, base::Tick now) = 0;
   /// The peer ended its side. What was fed and not consumed is still read, and what waits for its
   /// answer gets it; a request that is not whole by then is cancelled.

@@ -51,7 +51,8 @@ class Reader {
   explicit Reader(std::string_view text) : rest_(text) {}
 
   void expect(std::string_view literal) {
-    ok_ = ok_ && rest_.size() >= literal.size() && iequals(rest_.substr(0, literal.size()), literal);
+    ok_ =
+        ok_ && rest_.size() >= literal.size() && iequals(rest_.substr(0, literal.size()), literal);
     if (ok_) rest_.remove_prefix(literal.size());
   }
   unsigned digits(size_t count) {

@@ -7,8 +7,9 @@
 
 namespace perigee::http {
 
-/// Milliseconds since 1970; nullopt when the text is none of the three forms. Names and GMT match in any
-/// case, the day name is not checked against the date. `now_ms` places two-digit years (RFC 850).
+/// Milliseconds since 1970; nullopt when the text is none of the three forms. Names and GMT match
+/// in any case, the day name is not checked against the date. `now_ms` places two-digit years (RFC
+/// 850).
 std::optional<int64_t> parse_date(std::string_view text, int64_t now_ms);
 
 /// "Sun, 06 Nov 1994 08:49:37 GMT": 29 characters into `out`, which is returned as a view.

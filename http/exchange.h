@@ -62,13 +62,13 @@ class Exchange {
   virtual BodySource* request_body() = 0;
   /// Sends a 1xx head (never to HTTP/1.0). Only before respond().
   virtual void inform(const ResponseHead& interim) = 0;
-  /// Once. The head is copied or sent before it returns; `body` (null: none) lives until on_sent() or
-  /// on_cancel(); it is usually in slot() or in the arena.
+  /// Once. The head is copied or sent before it returns; `body` (null: none) lives until on_sent()
+  /// or on_cancel(); it is usually in slot() or in the arena.
   virtual void respond(const ResponseHead& head, BodySource* body) = 0;
   /// After respond(): the message cannot be completed; the peer must see the cut.
   virtual void cut() = 0;
-  /// Memory for the body source of a hit. It and the arena die with the exchange; a source placed there
-  /// is destroyed by the flow in on_sent() or on_cancel().
+  /// Memory for the body source of a hit. It and the arena die with the exchange; a source placed
+  /// there is destroyed by the flow in on_sent() or on_cancel().
   virtual std::span<std::byte, 192> slot() = 0;
   virtual Arena& arena() = 0;
   virtual const base::Peer& peer() const = 0;

@@ -112,8 +112,8 @@ constexpr bool tokens_in_order() {
 }
 static_assert(tokens_in_order(), "kKnown lists the names in the order of the enum");
 
-/// A known name to compare with: eight bytes at a time, and which of them are letters, whose case does
-/// not matter. The last eight may overlap those before. Only for names of eight bytes or more.
+/// A known name to compare with: eight bytes at a time, and which of them are letters, whose case
+/// does not matter. The last eight may overlap those before. Only for names of eight bytes or more.
 struct Pattern {
   static constexpr size_t kWord = sizeof(uint64_t);
   std::array<uint64_t, 4> bytes{};
@@ -253,7 +253,8 @@ size_t token_length(std::string_view text) {
 bool is_token(std::string_view text) { return !text.empty() && token_length(text) == text.size(); }
 
 bool is_field_value(std::string_view text) {
-  // Eight bytes at a time; a word that holds a control byte is looked at more closely, for HTAB is one.
+  // Eight bytes at a time; a word that holds a control byte is looked at more closely, for HTAB is
+  // one.
   const auto is_field_byte = [](char c) {
     const auto byte = static_cast<unsigned char>(c);
     return (byte >= 0x20 && byte != 0x7f) || byte == '\t';

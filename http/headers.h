@@ -12,15 +12,72 @@ namespace perigee::http {
 /// The field names that Perigee acts on; every other one is kOther and compared as text.
 enum class FieldName : uint8_t {
   kOther,
-  kAccept, kAcceptCharset, kAcceptEncoding, kAcceptLanguage, kAcceptRanges, kAccessControlAllowOrigin,
-  kAge, kAllow, kAltSvc, kAuthorization, kCacheControl, kCacheGroups, kCacheStatus, kCacheTag,
-  kCdnCacheControl, kCdnLoop, kConnection, kContentDigest, kContentEncoding, kContentLength,
-  kContentLocation, kContentMd5, kContentRange, kContentType, kCookie, kDate, kDigest, kEtag, kExpect,
-  kExpires, kForwarded, kFrom, kHost, kHttp2Settings, kIfMatch, kIfModifiedSince, kIfNoneMatch,
-  kIfRange, kIfUnmodifiedSince, kKeepAlive, kLastModified, kLocation, kMaxForwards, kOrigin, kPragma,
-  kProxyAuthenticate, kProxyAuthenticationInfo, kProxyAuthorization, kProxyConnection, kRange,
-  kReferer, kReprDigest, kServer, kSetCookie, kSurrogateKey, kTe, kTrailer, kTransferEncoding,
-  kUpgrade, kUserAgent, kVary, kVia, kXForwardedFor, kXForwardedHost, kXForwardedProto, kXRealIp,
+  kAccept,
+  kAcceptCharset,
+  kAcceptEncoding,
+  kAcceptLanguage,
+  kAcceptRanges,
+  kAccessControlAllowOrigin,
+  kAge,
+  kAllow,
+  kAltSvc,
+  kAuthorization,
+  kCacheControl,
+  kCacheGroups,
+  kCacheStatus,
+  kCacheTag,
+  kCdnCacheControl,
+  kCdnLoop,
+  kConnection,
+  kContentDigest,
+  kContentEncoding,
+  kContentLength,
+  kContentLocation,
+  kContentMd5,
+  kContentRange,
+  kContentType,
+  kCookie,
+  kDate,
+  kDigest,
+  kEtag,
+  kExpect,
+  kExpires,
+  kForwarded,
+  kFrom,
+  kHost,
+  kHttp2Settings,
+  kIfMatch,
+  kIfModifiedSince,
+  kIfNoneMatch,
+  kIfRange,
+  kIfUnmodifiedSince,
+  kKeepAlive,
+  kLastModified,
+  kLocation,
+  kMaxForwards,
+  kOrigin,
+  kPragma,
+  kProxyAuthenticate,
+  kProxyAuthenticationInfo,
+  kProxyAuthorization,
+  kProxyConnection,
+  kRange,
+  kReferer,
+  kReprDigest,
+  kServer,
+  kSetCookie,
+  kSurrogateKey,
+  kTe,
+  kTrailer,
+  kTransferEncoding,
+  kUpgrade,
+  kUserAgent,
+  kVary,
+  kVia,
+  kXForwardedFor,
+  kXForwardedHost,
+  kXForwardedProto,
+  kXRealIp,
 };
 
 /// The token of a name in any case; kOther when it is none of the above.
@@ -35,7 +92,8 @@ struct Field {
   std::string_view value;  ///< without surrounding whitespace
 };
 
-/// Field lines in the order in which they came, over storage of a fixed size that somebody else owns.
+/// Field lines in the order in which they came, over storage of a fixed size that somebody else
+/// owns.
 class HeaderList {
  public:
   HeaderList() = default;
@@ -78,7 +136,8 @@ bool is_field_value(std::string_view text);
 
 /// Walks the members of a comma-separated list (RFC 9110 §5.6.1): quoted strings respected, empty
 /// members skipped, surrounding whitespace removed. A quote that is never closed opens nothing, so
-/// that it hides no member behind it. Usage: `ListCursor cursor(value); while (auto m = cursor.next())`.
+/// that it hides no member behind it. Usage: `ListCursor cursor(value); while (auto m =
+/// cursor.next())`.
 class ListCursor {
  public:
   explicit ListCursor(std::string_view value) : rest_(value) {}

@@ -7,9 +7,9 @@
 
 namespace perigee::http {
 
-/// The request target that `reference` resolves to against a request for `target` at `scheme` and the
-/// canonical `authority`; nullopt when it names another scheme, host or port, or nothing valid. The
-/// fragment is dropped.
+/// The request target that `reference` resolves to against a request for `target` at `scheme` and
+/// the canonical `authority`; nullopt when it names another scheme, host or port, or nothing valid.
+/// The fragment is dropped.
 std::optional<std::string> same_origin_target(std::string_view reference, std::string_view scheme,
                                               std::string_view authority, std::string_view target);
 

@@ -16,34 +16,48 @@ namespace perigee::http {
 
 /// The methods that the cache itself acts on; all others are relayed by their text.
 enum class Method : uint8_t {
-  kGet, kHead, kPost, kPut, kDelete, kOptions, kTrace, kPatch, kPurge, kPropfind, kSearch, kReport,
+  kGet,
+  kHead,
+  kPost,
+  kPut,
+  kDelete,
+  kOptions,
+  kTrace,
+  kPatch,
+  kPurge,
+  kPropfind,
+  kSearch,
+  kReport,
   kOther,
 };
 /// RFC 9110 §9.2.1, and the safe WebDAV ones: an unsafe method's success invalidates.
 bool is_safe(Method method);
 Method method_of(std::string_view text);
 
-/// A request's head. Views into the loop's scratch until on_request() returns, into the exchange's own
-/// arena after promote(). Validated: tokens are tokens, the target holds no byte that http-rules refuse.
+/// A request's head. Views into the loop's scratch until on_request() returns, into the exchange's
+/// own arena after promote(). Validated: tokens are tokens, the target holds no byte that
+/// http-rules refuse.
 struct RequestHead {
   Method method = Method::kGet;
   std::string_view method_text;
-  std::string_view scheme;     ///< "http" or "https"; of the listener, checked against an absolute-form
-  std::string_view authority;  ///< host[:port] as sent (Host, absolute-form or :authority); may be empty in 1.0
-  std::string_view target;     ///< path and query as sent, beginning with "/"; "*" for OPTIONS alone
+  std::string_view
+      scheme;  ///< "http" or "https"; of the listener, checked against an absolute-form
+  std::string_view
+      authority;  ///< host[:port] as sent (Host, absolute-form or :authority); may be empty in 1.0
+  std::string_view target;  ///< path and query as sent, beginning with "/"; "*" for OPTIONS alone
   uint8_t version_major = 1;
   uint8_t version_minor = 1;
   bool expect_continue = false;
   bool upgrade_dropped = false;  ///< an Upgrade was there: answered as plain HTTP/1.1 and closed
-  HeaderList fields;             ///< all lines but the framing ones' effect; hop-by-hop lines included
+  HeaderList fields;  ///< all lines but the framing ones' effect; hop-by-hop lines included
   std::optional<uint64_t> content_length;  ///< of the request body, when declared
 };
 
 /// Copies a head with all it points to. False when the arena is full.
 bool copy_head(const RequestHead& from, RequestHead& to, Arena& arena);
 
-/// One entry of a head's table; the value lies at `value_offset` in the text, the name ends two bytes
-/// before it.
+/// One entry of a head's table; the value lies at `value_offset` in the text, the name ends two
+/// bytes before it.
 struct FieldEntry {
   uint16_t token = 0;
   uint16_t name_length = 0;
@@ -87,15 +101,16 @@ class FieldBlockBuilder {
   bool ok_ = true;
 };
 
-/// A response's head on its way out: stored lines as one run of text, and a few fresh ones of our own.
+/// A response's head on its way out: stored lines as one run of text, and a few fresh ones of our
+/// own.
 struct ResponseHead {
   uint16_t status = 200;
   std::string_view reason;  ///< as the origin sent it; empty: the standard phrase
-  FieldBlock block;         ///< sent as it is; never holds connection or framing fields but Content-Length
+  FieldBlock block;  ///< sent as it is; never holds connection or framing fields but Content-Length
   std::array<Field, base::limits::kFreshFields> fresh{};
   uint8_t fresh_count = 0;
-  /// The Content-Length that stands in `block` or `fresh`; nullopt: none stands there, and a body, if any,
-  /// has no known length.
+  /// The Content-Length that stands in `block` or `fresh`; nullopt: none stands there, and a body,
+  /// if any, has no known length.
   std::optional<uint64_t> content_length;
   bool close = false;  ///< an error of our own after which the connection must not go on
 

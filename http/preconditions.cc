@@ -69,9 +69,7 @@ bool weakly_equal(std::string_view a, std::string_view b) {
   return !a.empty() && opaque(a) == opaque(b);
 }
 
-bool strongly_equal(std::string_view a, std::string_view b) {
-  return a == b && is_quoted(a);
-}
+bool strongly_equal(std::string_view a, std::string_view b) { return a == b && is_quoted(a); }
 
 Precondition evaluate(const StoredResponse& stored, const RequestHead& request) {
   const uint16_t status = stored.policy.status;

@@ -1,4 +1,5 @@
-// What Perigee sends to an origin: its own serialisation of validated tokens, never the client's bytes.
+// What Perigee sends to an origin: its own serialisation of validated tokens, never the client's
+// bytes.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +13,9 @@ namespace perigee::http {
 
 enum class RequestFraming : uint8_t { kNone, kContentLength, kChunked };
 
-/// Appends a request head in HTTP/1.1 with Host, the fields and our own framing, and its empty line.
-/// Hop-by-hop and framing fields in `fields` are the caller's to have left out (forwarded_fields()).
+/// Appends a request head in HTTP/1.1 with Host, the fields and our own framing, and its empty
+/// line. Hop-by-hop and framing fields in `fields` are the caller's to have left out
+/// (forwarded_fields()).
 void append_request_head(std::string& out, std::string_view method, std::string_view target,
                          std::string_view host, const HeaderList& fields, RequestFraming framing,
                          uint64_t content_length);

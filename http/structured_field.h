@@ -1,7 +1,7 @@
 // Structured fields (RFC 9651): dictionaries, as far as a cache reads them.
 //
-// Everything that a dictionary may hold is parsed, so that what is invalid is seen; of inner lists and
-// parameters only the validity is kept.
+// Everything that a dictionary may hold is parsed, so that what is invalid is seen; of inner lists
+// and parameters only the validity is kept.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,8 @@ struct SfMember {
 /// Members in the order in which their keys first came; the last value of a repeated key counts.
 using SfDictionary = std::vector<SfMember>;
 
-/// Parses one line and merges it into `out`. False: invalid, and so is the whole field. Views into `line`.
+/// Parses one line and merges it into `out`. False: invalid, and so is the whole field. Views into
+/// `line`.
 bool parse_dictionary(std::string_view line, SfDictionary& out);
 
 }  // namespace perigee::http

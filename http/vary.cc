@@ -117,8 +117,7 @@ void append_negotiated(const HeaderList& fields, std::string_view name, bool fol
 }
 
 void append_members(const HeaderList& fields, std::string_view name, std::string& out) {
-  for_each_member(fields, name,
-                  [&](std::string_view member) { out.append(member) += kSeparator; });
+  for_each_member(fields, name, [&](std::string_view member) { out.append(member) += kSeparator; });
 }
 
 void append_lines(const HeaderList& fields, std::string_view name, std::string& out) {

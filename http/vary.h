@@ -1,4 +1,5 @@
-// Vary: which request fields select a response, and the values that a request selects with (RFC 9111 §4.1).
+// Vary: which request fields select a response, and the values that a request selects with (RFC
+// 9111 §4.1).
 #pragma once
 
 #include <cstdint>
@@ -27,9 +28,9 @@ std::string encode_vary_spec(uint64_t id, const std::vector<std::string>& names)
 /// False: not a spec. At most 32 names; `out` is reused to save allocations.
 bool decode_vary_spec(std::string_view bytes, VarySpec& out);
 
-/// The values that a request selects with, normalised (http-rules 2.7), absent apart from empty, each
-/// with its length before it: equal texts are equal selections. Appends to `out`, allocates nothing
-/// else.
+/// The values that a request selects with, normalised (http-rules 2.7), absent apart from empty,
+/// each with its length before it: equal texts are equal selections. Appends to `out`, allocates
+/// nothing else.
 void append_selected(const VarySpec& spec, const HeaderList& request_fields, std::string& out);
 
 }  // namespace perigee::http

@@ -7,7 +7,8 @@
 namespace perigee::edge {
 
 void fill_random(std::span<std::byte> bytes) {
-  CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(bytes.size())) == 1);
+  CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()),
+                   static_cast<int>(bytes.size())) == 1);
 }
 
 RandomSource::RandomSource() : state_(0) {

@@ -8,8 +8,8 @@
 
 namespace perigee::edge {
 
-/// Serves until SIGTERM or SIGINT (drain), or a second one (at once). Prints one line on stdout when ready.
-/// Errors are those that keep it from starting.
+/// Serves until SIGTERM or SIGINT (drain), or a second one (at once). Prints one line on stdout
+/// when ready. Errors are those that keep it from starting.
 base::Status run_server(const Config& config);
 
 }  // namespace perigee::edge

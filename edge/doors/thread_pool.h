@@ -1,7 +1,7 @@
 // The threads on which jobs may block: three lanes with bounded queues.
 //
-// Any loop offloads; work() runs here, done() on that loop. One thread never takes the background lane, so
-// that slow coding cannot stand before a cold read.
+// Any loop offloads; work() runs here, done() on that loop. One thread never takes the background
+// lane, so that slow coding cannot stand before a cold read.
 #pragma once
 
 #include <array>
@@ -25,8 +25,8 @@ class ThreadPool {
   /// `home` gets the job back by post(). False: the lane is full, the caller keeps the job.
   bool offload(base::Lane lane, std::unique_ptr<base::Job>& job, base::Pending& pending,
                base::Env& home);
-  /// Running jobs finish; queued ones go home and are destroyed there without done(). Then no thread is
-  /// left. The loops must still run.
+  /// Running jobs finish; queued ones go home and are destroyed there without done(). Then no
+  /// thread is left. The loops must still run.
   void stop();
 
  private:

@@ -21,16 +21,14 @@ using base::Error;
 using base::ErrorCode;
 using base::Tick;
 
-/// One attempt: waits for the socket to become writable, then for the handshake. Deletes itself in a later
-/// turn, once it has answered or was abandoned.
+/// One attempt: waits for the socket to become writable, then for the handshake. Deletes itself in
+/// a later turn, once it has answered or was abandoned.
 class Connecting final : public base::InFlight, private base::ChannelUser {
  public:
   Connecting(UvEnv& env, const base::Endpoint& endpoint, base::OnConnect on_connect)
-      : env_(env),
-        endpoint_(endpoint),
-        on_connect_(std::move(on_connect)),
-        deadline_timer_([this] {
-          fail({ErrorCode::kTimeout, 0, "no connection to " + endpoint_.address.text() + " in time"});
+      : env_(env), endpoint_(endpoint), on_connect_(std::move(on_connect)), deadline_timer_([this] {
+          fail({ErrorCode::kTimeout, 0,
+                "no connection to " + endpoint_.address.text() + " in time"});
         }) {}
 
   void start() {

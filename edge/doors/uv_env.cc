@@ -131,8 +131,9 @@ void UvEnv::schedule_timer() {
   uv_update_time(&loop_);
   const int64_t delay_ms = std::max<int64_t>(next->ms - clock_ms(CLOCK_BOOTTIME), 1);
   // It may fire a part of a millisecond before the deadline, which then needs another.
-  uv_timer_start(&timer_, [](uv_timer_t* handle) { env_of(handle).timer_due_ms_ = INT64_MAX; },
-                 static_cast<uint64_t>(delay_ms), 0);
+  uv_timer_start(
+      &timer_, [](uv_timer_t* handle) { env_of(handle).timer_due_ms_ = INT64_MAX; },
+      static_cast<uint64_t>(delay_ms), 0);
 }
 
 void UvEnv::run() { uv_run(&loop_, UV_RUN_DEFAULT); }

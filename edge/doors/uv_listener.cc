@@ -25,8 +25,8 @@ constexpr int64_t kResumeMs = 100;
 
 base::Error failure(const base::Address& address, const char* what) {
   const int error = errno;
-  std::string message = "cannot " + std::string(what) + " " + address.text() + ": " +
-                        std::strerror(error);
+  std::string message =
+      "cannot " + std::string(what) + " " + address.text() + ": " + std::strerror(error);
   if (error == EADDRINUSE) message += " (is another server, or another perigee, running?)";
   return {base::ErrorCode::kIo, error, message};
 }
@@ -123,8 +123,8 @@ void UvListener::accept_some() {
   for (size_t i = 0; i < limits::kAcceptTurn; ++i) {
     sockaddr_storage storage;
     socklen_t size = sizeof storage;
-    const int fd = ::accept4(fd_, reinterpret_cast<sockaddr*>(&storage), &size,
-                             SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int fd =
+        ::accept4(fd_, reinterpret_cast<sockaddr*>(&storage), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) pause();
       if (errno != ECONNABORTED && errno != EINTR) return;

@@ -1,4 +1,5 @@
-// Listening sockets: made once for the process, one a worker and address, polled by the workers' loops.
+// Listening sockets: made once for the process, one a worker and address, polled by the workers'
+// loops.
 #pragma once
 
 #include <uv.h>
@@ -13,19 +14,20 @@
 
 namespace perigee::edge {
 
-/// The listening descriptors of one address, one a worker, and where they ended up (port 0 is chosen).
+/// The listening descriptors of one address, one a worker, and where they ended up (port 0 is
+/// chosen).
 struct ListeningSockets {
   std::vector<int> fds;
   base::Address bound;
 };
-/// Binds once without SO_REUSEPORT first, so that a second perigee is told and not served half of the
-/// connections. Errors name the address.
+/// Binds once without SO_REUSEPORT first, so that a second perigee is told and not served half of
+/// the connections. Errors name the address.
 base::Result<ListeningSockets> open_listeners(const base::Address& address, unsigned count);
 
 using OnAccept = base::Fn<void(std::unique_ptr<base::Channel>)>;
 
-/// Accepts for one worker, at most kAcceptTurn a turn; pauses when descriptors run short and goes on by
-/// itself. Loop thread only.
+/// Accepts for one worker, at most kAcceptTurn a turn; pauses when descriptors run short and goes
+/// on by itself. Loop thread only.
 class UvListener {
  public:
   /// Takes over the descriptor.

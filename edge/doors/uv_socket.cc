@@ -46,9 +46,8 @@ class SocketChannel final : public base::Channel {
     if (handle_ != nullptr) {
       handle_->user = nullptr;
       uv_poll_stop(&handle_->poll);
-      uv_close(reinterpret_cast<uv_handle_t*>(&handle_->poll), [](uv_handle_t* handle) {
-        delete static_cast<PollHandle*>(handle->data);
-      });
+      uv_close(reinterpret_cast<uv_handle_t*>(&handle_->poll),
+               [](uv_handle_t* handle) { delete static_cast<PollHandle*>(handle->data); });
     }
     ::close(fd_);
   }

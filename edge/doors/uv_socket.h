@@ -1,4 +1,5 @@
-// A TCP socket as a Channel: our own descriptor under a uv_poll_t, our own recv, sendmsg and sendfile.
+// A TCP socket as a Channel: our own descriptor under a uv_poll_t, our own recv, sendmsg and
+// sendfile.
 #pragma once
 
 #include <memory>
@@ -8,8 +9,8 @@
 
 namespace perigee::edge {
 
-/// Takes over a connected, non-blocking descriptor. `may_sendfile`: false under bbr, which paces lent
-/// pages badly.
+/// Takes over a connected, non-blocking descriptor. `may_sendfile`: false under bbr, which paces
+/// lent pages badly.
 std::unique_ptr<base::Channel> make_socket_channel(UvEnv& env, int fd, const base::Peer& peer,
                                                    bool may_sendfile);
 

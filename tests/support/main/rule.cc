@@ -42,8 +42,9 @@ void print_rules() {
 int register_rule(const char* suite, const std::string& name, const Rule& rule, const char* file,
                   int line, std::function<void()> body) {
   rules().push_back({rule, std::string(suite) + "." + name});
-  testing::RegisterTest(suite, name.c_str(), nullptr, nullptr, file, line,
-                        [body = std::move(body)]() -> testing::Test* { return new RuleTest(body); });
+  testing::RegisterTest(
+      suite, name.c_str(), nullptr, nullptr, file, line,
+      [body = std::move(body)]() -> testing::Test* { return new RuleTest(body); });
   return 0;
 }
 

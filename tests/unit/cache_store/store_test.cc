@@ -1,4 +1,5 @@
-// The store through its verbs: what is put is found, what is purged is gone, and both survive a restart.
+// The store through its verbs: what is put is found, what is purged is gone, and both survive a
+// restart.
 #include "cache_store/store.h"
 
 #include <gtest/gtest.h>
@@ -114,7 +115,8 @@ TEST_F(StoreTest, KeepsObjectsAcrossARestart) {
   reopen();
   EXPECT_EQ(store_->stats().recovered, 500u);
   for (int i = 0; i < 500; ++i) {
-    EXPECT_EQ(body_of("key" + std::to_string(i)), std::string(static_cast<size_t>(i) * 7, 'x')) << i;
+    EXPECT_EQ(body_of("key" + std::to_string(i)), std::string(static_cast<size_t>(i) * 7, 'x'))
+        << i;
   }
 }
 
