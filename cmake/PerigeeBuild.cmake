@@ -3,7 +3,8 @@
 add_library(perigee_options INTERFACE)
 target_include_directories(perigee_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(perigee_options INTERFACE
-  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers -Werror -fno-omit-frame-pointer)
+  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers -Werror
+  -fno-omit-frame-pointer)
 find_program(PERIGEE_CCACHE ccache)
 if(PERIGEE_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${PERIGEE_CCACHE})
@@ -22,6 +23,8 @@ if(PERIGEE_FUZZ)
   set(sanitizer_flags -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined)
 endif()
 if(sanitizer_flags)
+  # GCC's analysis of uninitialised memory is wrong about what the sanitizers insert.
+  list(APPEND sanitizer_flags -O1 -Wno-maybe-uninitialized)
   target_compile_options(perigee_options INTERFACE ${sanitizer_flags})
   target_link_options(perigee_options INTERFACE ${sanitizer_flags})
 endif()
