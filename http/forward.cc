@@ -20,7 +20,7 @@ constexpr std::string_view kFromProxies[] = {
 };
 
 /// What makes an origin answer another request than the one that is keyed: kept from everything
-/// whose answer others may get (protocol notes §1.5).
+/// whose answer others may get (http-rules 5.1).
 constexpr std::string_view kPoison[] = {
     "x-original-url", "x-original-host",        "x-rewrite-url",     "x-http-method",
     "x-host",         "x-http-method-override", "x-method-override", "x-http-host-override",

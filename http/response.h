@@ -13,7 +13,7 @@
 
 namespace perigee::http {
 
-/// RFC 9211 members for one answer. `detail` is one of the words of DESIGN §12.
+/// RFC 9211 members for one answer.
 struct CacheStatus {
   bool hit = false;
   Forward forward = Forward::kNone;

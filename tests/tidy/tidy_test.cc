@@ -19,7 +19,7 @@ constexpr size_t kFunctionLines = 70;
 constexpr size_t kFileLines = 600;
 constexpr size_t kColumns = 100;
 
-/// The folders of the product and what each may include (DESIGN §1).
+/// The folders of the product and what each may include.
 const std::map<std::string, std::set<std::string>> kArrows = {
     {"base", {"base"}},
     {"http", {"http", "base"}},

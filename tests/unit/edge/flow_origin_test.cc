@@ -92,6 +92,19 @@ RULE(FlowOrigin, StaleIfErrorCoversServerErrors, "RFC 5861 §4",
   }
 }
 
+RULE(FlowOrigin, ErrorsOfTheOnlyOriginCountTowardsNothing, "RFC 9111 §4.2.4; http-rules 1.10",
+     "The only origin there is is never taken out",
+     "after any number of 5xx answers the next request is forwarded, and the first answer that can "
+     "be stored is",
+     "") {
+  Stand stand;
+  stand.origin.on("/a", Reply(503).body("down"));
+  for (int i = 0; i < 50; ++i) ASSERT_EQ(stand.get("/a").status, 503);
+  stand.origin.on("/a", Reply(200).cache("max-age=60").body("up"));
+  EXPECT_EQ(stand.get("/a").cache(), "perigee; fwd=uri-miss; fwd-status=200; stored");
+  EXPECT_EQ(stand.get("/a").cache(), "perigee; hit; ttl=60");
+}
+
 TEST(FlowOrigin, StaleIfErrorDoesNotCoverOtherStatuses) {
   StaleStand stand("max-age=10, stale-if-error=60");
   stand.origin.on("/a", Reply(501).body("what"));
@@ -135,6 +148,36 @@ RULE(FlowOrigin, StaleWhileRevalidateServesAndRefreshesOnceBehind, "RFC 5861 §3
   const Answer fresh = stand.get("/a");
   EXPECT_EQ(fresh.body, "new");
   EXPECT_EQ(fresh.cache(), "perigee; hit; ttl=10");
+}
+
+RULE(FlowOrigin, ARefreshBehindAsksForTheVariantThatWasServed, "RFC 9111 §4.1; http-rules 1.18",
+     "A revalidation carries the fields that selected the stored response",
+     "the refresh sends the fields of the request that met the stale hit, less its conditions, "
+     "Range and Cache-Control",
+     "stale_while_revalidate") {
+  Stand stand;
+  stand.origin.on("/a", [](const Asked& asked) {
+    return Reply(200)
+        .cache("max-age=10, stale-while-revalidate=60")
+        .line("Vary", "Accept-Language")
+        .body(asked["Accept-Language"]);
+  });
+  stand.get("/a", "Accept-Language: de\r\n");
+  stand.env.step_wall(20 * kSecond);
+  EXPECT_EQ(stand
+                .get("/a",
+                     "Accept-Language: de\r\nRange: bytes=0-0\r\nCache-Control: no-cache\r\n"
+                     "If-None-Match: \"x\"\r\n")
+                .status,
+            206);
+  stand.run();
+  ASSERT_EQ(stand.origin.asked.size(), 2u);
+  const Asked& refresh = stand.origin.asked.back();
+  EXPECT_EQ(refresh["Accept-Language"], "de");
+  for (const std::string_view name : {"If-None-Match", "Range", "Cache-Control"}) {
+    EXPECT_EQ(refresh[name], "") << name;
+  }
+  EXPECT_EQ(stand.get("/a", "Accept-Language: de\r\n").cache(), "perigee; hit; ttl=10");
 }
 
 TEST(FlowOrigin, AHeadMayBeginTheRefreshToo) {

@@ -193,7 +193,7 @@ TEST(Target, EveryByteIsJudged) {
   }
 }
 
-RULE(KeyRules, NoPartReachesIntoAnother, "http-rules 3.5; DESIGN §2",
+RULE(KeyRules, NoPartReachesIntoAnother, "http-rules 3.5",
      "a key has scheme, site and target", "each with its length before it", "") {
   std::set<std::string> keys;
   keys.insert(key("http", "a", "/b"));
@@ -234,7 +234,7 @@ RULE(QueryRules, SentAsItIs, "http-rules 1.11", "what is keyed is what is forwar
   EXPECT_EQ(query("/x", {.ignore = true, .sort = true, .strip = {"*"}}), "/x");
 }
 
-RULE(QueryRules, Sorted, "protocol 1.5", "a site may sort its parameters",
+RULE(QueryRules, Sorted, "http-rules 5.2", "a site may sort its parameters",
      "by name; those of one name keep their order", "query_sort") {
   const QueryOptions sort{.sort = true};
   EXPECT_EQ(query("/x?b=1&a=2", sort), "/x?a=2&b=1");
@@ -245,7 +245,7 @@ RULE(QueryRules, Sorted, "protocol 1.5", "a site may sort its parameters",
   EXPECT_EQ(query("/x?b;a=1", sort), "/x?b;a=1") << "a semicolon separates nothing";
 }
 
-RULE(QueryRules, Stripped, "protocol 1.5", "a site may strip parameters",
+RULE(QueryRules, Stripped, "http-rules 5.2", "a site may strip parameters",
      "by exact name, or by the beginning before a *", "query_strip") {
   const QueryOptions strip{.strip = {"utm_*", "fbclid"}};
   EXPECT_EQ(query("/x?utm_source=a&id=1&fbclid=b", strip), "/x?id=1");
@@ -258,7 +258,7 @@ RULE(QueryRules, Stripped, "protocol 1.5", "a site may strip parameters",
   EXPECT_EQ(query("/x?b=1&utm_a=2&a=3", {.sort = true, .strip = {"utm_*"}}), "/x?a=3&b=1");
 }
 
-RULE(QueryRules, Ignored, "protocol 1.5", "a site may ignore the query",
+RULE(QueryRules, Ignored, "http-rules 5.2", "a site may ignore the query",
      "neither keyed nor forwarded", "query_ignore") {
   EXPECT_EQ(query("/x?a=1?b", {.ignore = true}), "/x");
   EXPECT_EQ(query("/x?", {.ignore = true, .sort = true}), "/x");

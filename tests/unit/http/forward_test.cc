@@ -107,7 +107,7 @@ RULE(Fill, AcceptEncodingIsConstant, "RFC 9110 §12.5.3; http-rules 3.3",
   EXPECT_EQ(forwarded({"Accept-Encoding: br"}, options).back(), "Accept-Encoding: gzip");
 }
 
-RULE(Fill, NoPoison, "protocol notes §1.5; http-rules 3.14",
+RULE(Fill, NoPoison, "http-rules 3.14, 5.1",
      "A field that changes the answer but is not keyed poisons a cache",
      "those known to are not sent on fills, in any case, with _ for - too", "") {
   for (const std::string name : {"X-Forwarded-Host",
@@ -142,7 +142,7 @@ RULE(Fill, NoPoison, "protocol notes §1.5; http-rules 3.14",
   }
 }
 
-RULE(Fill, OnlyListedFields, "protocol notes §1.5", "A site may say which fields its origin reads",
+RULE(Fill, OnlyListedFields, "http-rules 5.1", "A site may say which fields its origin reads",
      "with a list only those reach it on fills, and can select; Via and CDN-Loop always do",
      "forward_headers") {
   PolicyOptions listing;
@@ -279,7 +279,7 @@ TEST(ForwardedMemory, NoRoomIsSaid) {
   EXPECT_FALSE(http::forwarded_fields(request.head(), shared(), {}, none, out));
 }
 
-RULE(Forwarded, CriticalConnectionOptions, "RFC 9110 §7.6.1; protocol notes §1.4",
+RULE(Forwarded, CriticalConnectionOptions, "RFC 9110 §7.6.1",
      "Connection must not name fields that all recipients need",
      "a request whose Connection names Host, Content-Length, Authorization, Cookie, Range, "
      "Cache-Control or a condition is refused with 400",

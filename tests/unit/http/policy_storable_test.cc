@@ -102,7 +102,7 @@ RULE(Storable, WithoutExplicitFreshness, "RFC 9111 §3; RFC 9110 §15.1; http-ru
   }
 }
 
-RULE(Storable, ForbiddenByTheSite, "protocol notes §1.5", "A site may forbid statuses to be stored",
+RULE(Storable, ForbiddenByTheSite, "http-rules 5.3", "A site may forbid statuses to be stored",
      "stores none of those listed", "forbidden_statuses") {
   PolicyOptions options;
   options.forbidden_statuses = {404, 500};

@@ -176,7 +176,7 @@ RULE(VaryNamesRules, ConstantAcceptEncoding, "http-rules 3.3",
   EXPECT_EQ(names_of("Vary: accept-encoding, *", true), "any");
 }
 
-RULE(VaryNamesRules, ABoundedNumberOfNames, "DESIGN §9", "every list has a bound",
+RULE(VaryNamesRules, ABoundedNumberOfNames, "http-rules 5.4", "every list has a bound",
      "more than 32 names: not stored", "") {
   std::string vary = "Vary: ";
   for (int i = 0; i < 32; ++i) vary += "f" + std::to_string(i) + ",";
