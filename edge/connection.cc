@@ -43,6 +43,7 @@ void Connection::on_ready(bool readable, bool writable) noexcept {
 void Connection::drain() {
   if (ended_) return;
   codec_->drain();
+  readable_ = true;
   wake();
 }
 

@@ -43,7 +43,7 @@ class Connection final : public Runnable, private base::ChannelUser {
   ~Connection() override;
 
   void run() override;
-  /// Finishes what is in flight and takes no further request.
+  /// Finishes what is in flight, takes a request that has arrived, and no further one.
   void drain();
   bool ended() const { return ended_; }
 

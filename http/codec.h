@@ -42,7 +42,8 @@ class ServerCodec {
   /// When on_deadline() is due; Tick{INT64_MAX}: never. One timer a connection follows it.
   virtual base::Tick deadline() const = 0;
   virtual void on_deadline(base::Tick now) = 0;
-  /// No new request from now on; those in flight finish, then the state becomes kClose.
+  /// Ends the connection: what is in flight, or has arrived and is fed before the next pump, is
+  /// answered, then the state becomes kClose.
   virtual void drain() = 0;
   /// The connection is gone: cancels what is in flight. True: something was.
   virtual bool cancel() = 0;

@@ -40,7 +40,7 @@ class Http1Codec final : public ServerCodec, public Exchange {
   bool wants_read() const override;
   Tick deadline() const override { return deadline_; }
   void on_deadline(Tick now) override;
-  void drain() override;
+  void drain() override { draining_ = true; }
   bool cancel() override;
   State state() const override { return state_; }
 
@@ -267,11 +267,6 @@ void Http1Codec::on_deadline(Tick now) {
   }
 }
 
-void Http1Codec::drain() {
-  draining_ = true;
-  if (!active_ && state_ == State::kOpen) state_ = State::kClose;
-}
-
 bool Http1Codec::cancel() {
   if (!active_) return false;
   active_ = false;
@@ -400,7 +395,10 @@ void Http1Codec::respond(const ResponseHead& head, BodySource* body) {
 
 bool Http1Codec::pump(Tick now) {
   now_ = now;
-  if (!active_ && deadline_ == kNever && state_ == State::kOpen) deadline_ = now + options_.idle_ms;
+  if (!active_ && state_ == State::kOpen) {
+    if (draining_) state_ = State::kClose;
+    if (deadline_ == kNever) deadline_ = now + options_.idle_ms;
+  }
   if (!active_ || !responded_ || body_ == nullptr || state_ != State::kOpen) return false;
   return pull();
 }

@@ -178,6 +178,7 @@ void Server::serve_until_signal() {
            ": finishing what is in flight; a second signal stops at once");
   for (const auto& seat : seats_) {
     seat->env->post([this, seat = seat.get()] {
+      for (const auto& listener : seat->listeners) listener->accept_waiting();
       seat->listeners.clear();
       seat->worker->on_idle([this] { --busy_workers_; });
       seat->worker->drain(seat->env->now() + config_.drain_ms);

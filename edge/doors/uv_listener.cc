@@ -92,7 +92,7 @@ struct UvListener::Handle {
   UvListener* listener = nullptr;
   static void on_poll(uv_poll_t* poll, int, int) {
     auto* handle = static_cast<Handle*>(poll->data);
-    if (handle->listener != nullptr) handle->listener->accept_some();
+    if (handle->listener != nullptr) handle->listener->accept(limits::kAcceptTurn);
   }
 };
 
@@ -119,8 +119,10 @@ UvListener::~UvListener() {
   ::close(fd_);
 }
 
-void UvListener::accept_some() {
-  for (size_t i = 0; i < limits::kAcceptTurn; ++i) {
+void UvListener::accept_waiting() { accept(kBacklog); }
+
+void UvListener::accept(size_t at_most) {
+  for (size_t i = 0; i < at_most; ++i) {
     sockaddr_storage storage;
     socklen_t size = sizeof storage;
     const int fd =

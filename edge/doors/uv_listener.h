@@ -34,10 +34,12 @@ class UvListener {
   UvListener(UvEnv& env, int fd, OnAccept on_accept);
   /// Stops accepting and closes the descriptor.
   ~UvListener();
+  /// Takes all that wait in the kernel's queue: closing would reset them.
+  void accept_waiting();
 
  private:
   struct Handle;
-  void accept_some();
+  void accept(size_t at_most);
   void pause();
 
   UvEnv& env_;

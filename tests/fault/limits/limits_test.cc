@@ -52,8 +52,7 @@ std::string post(const std::string& chunks) {
   return "POST /a HTTP/1.1\r\nHost: site.test\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks;
 }
 
-// --- client to us
-// ----------------------------------------------------------------------------------
+// --- client to us ---
 
 TEST(Limits, kRequestHeadBytes) {
   // Three fields, each within its own bound.
@@ -136,8 +135,7 @@ TEST(Limits, kVaryNames) {
   EXPECT_EQ(cache_of(limits::kVaryNames + 1).find("stored"), std::string::npos);
 }
 
-// --- us to client
-// ----------------------------------------------------------------------------------
+// --- us to client ---
 
 TEST(Limits, kCopyBodyBytes) {
   // A copied body lets go of its pin at once, though nothing was taken yet; a lent one holds it.
@@ -178,8 +176,7 @@ TEST(Limits, kExchangeArenaBytes) {
   EXPECT_NE(arena.alloc(1000), nullptr);
 }
 
-// --- origin to us
-// ----------------------------------------------------------------------------------
+// --- origin to us ---
 
 TEST(Limits, kOriginHeadBytes) {
   const auto status = [](size_t bytes) {
@@ -256,8 +253,7 @@ TEST(Limits, kUnstoredWindowBytes) {
   EXPECT_GE(taken, limits::kFillChunkBytes);
 }
 
-// --- loop to pool
-// ----------------------------------------------------------------------------------
+// --- loop to pool ---
 
 TEST(Limits, kLatencyJobs) {
   // At the bound a cold record is fetched instead, and a purge is 503.
@@ -282,8 +278,7 @@ TEST(Limits, kStoreJobs) {
   EXPECT_EQ(stand.origin.asked.size(), 2u);
 }
 
-// --- times
-// -----------------------------------------------------------------------------------------
+// --- times ---
 
 TEST(Limits, kOriginIdleMs) {
   Stand stand;

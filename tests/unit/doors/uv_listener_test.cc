@@ -4,6 +4,7 @@
 
 #include <sys/resource.h>
 
+#include <chrono>
 #include <map>
 
 #include "base/limits.h"
@@ -105,6 +106,21 @@ TEST_F(Listener, PausesWhenDescriptorsRunShortAndGoesOnByItself) {
     return served == clients.size();
   }));
   ::setrlimit(RLIMIT_NOFILE, &before);
+}
+
+TEST_F(Listener, TakesAllThatWaitBeforeItGoes) {
+  listen();
+  std::vector<FarEnd> clients;
+  for (size_t i = 0; i < 2 * base::limits::kAcceptTurn; ++i) {
+    clients.push_back(connect_to(port));
+    clients.back().send("x");
+  }
+  // Without a turn of the loop; the kernel may still be busy with the last ones.
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  do {
+    listener->accept_waiting();
+  } while (accepted.size() < clients.size() && std::chrono::steady_clock::now() < deadline);
+  EXPECT_EQ(accepted.size(), clients.size());
 }
 
 TEST_F(Listener, StopsAcceptingWhenItGoes) {

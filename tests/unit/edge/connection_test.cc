@@ -25,7 +25,7 @@ struct StoredStand : Stand {
   }
 };
 
-// --- timers --------------------------------------------------------------------------------------
+// --- timers ---
 
 RULE(ConnectionTimers, AnIdleConnectionIsClosedSilently, "RFC 9112 §9.5; http-rules 4.9",
      "a server may close an idle connection", "without a word, so that no browser shows a 408",
@@ -152,7 +152,7 @@ TEST(ConnectionTimers, WaitingForTheNodeIsNoStall) {
   EXPECT_EQ(client.answer().status, 200);
 }
 
-// --- closing -------------------------------------------------------------------------------------
+// --- closing ---
 
 RULE(ConnectionClosing, AnErrorLingersSoThatItIsRead, "RFC 9112 §9.6; http-rules 1.14",
      "closing at once may reset the connection before the error was read",
@@ -242,8 +242,7 @@ TEST(ConnectionClosing, AHalfCloseInsideContentCancelsTheRequest) {
   EXPECT_EQ(stand.origin.open_connections(), 0u) << "the origin sees the cut too";
 }
 
-// --- what is kept, and shares of a turn
-// ------------------------------------------------------------
+// --- what is kept, and shares of a turn ---
 
 TEST(ConnectionBounds, PipelinedBytesBehindABlockedRequestAreBounded) {
   Stand stand;
@@ -308,8 +307,7 @@ TEST(ConnectionBounds, ATurnEntersAtMostItsShareOfConnections) {
   EXPECT_EQ(answered(), clients.size());
 }
 
-// --- draining
-// --------------------------------------------------------------------------------------
+// --- draining ---
 
 TEST(ConnectionDrain, IdleConnectionsCloseAtOnceAndNewOnesAreRefused) {
   StoredStand stand;
@@ -324,6 +322,24 @@ TEST(ConnectionDrain, IdleConnectionsCloseAtOnceAndNewOnesAreRefused) {
   Client late(stand);
   stand.run();
   EXPECT_TRUE(late.saw_reset());
+}
+
+TEST(ConnectionDrain, ARequestThatHasArrivedIsAnswered) {
+  StoredStand stand;
+  Client kept(stand);
+  kept.ask("GET", "/small").answer();
+  // Neither was read yet when the drain begins.
+  kept.ask("GET", "/small");
+  Client fresh(stand);
+  fresh.ask("GET", "/small");
+  stand.worker->drain(stand.env.now() + 10'000);
+  for (Client* client : {&kept, &fresh}) {
+    const Answer answer = client->answer();
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_EQ(answer["Connection"], "close");
+    EXPECT_TRUE(client->saw_end());
+    EXPECT_FALSE(client->saw_reset());
+  }
 }
 
 TEST(ConnectionDrain, AnAnswerThatBeginsWhileDrainingSaysClose) {

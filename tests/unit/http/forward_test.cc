@@ -43,8 +43,7 @@ Strings passed(const Request& request, const PolicyOptions& policy = {}) {
   return lines;
 }
 
-// --- end-to-end fields
-// ----------------------------------------------------------------------------
+// --- end-to-end fields ---
 
 RULE(Forwarded, EndToEndFields, "RFC 9110 §7.6; http-rules 2.7",
      "A proxy forwards the fields that it does not know",
@@ -75,8 +74,7 @@ RULE(Forwarded, FramingAndRoutingAreOurs, "RFC 9110 §7.6; RFC 9112 §6; http-ru
             Strings{"X: 1"});
 }
 
-// --- a fill
-// ---------------------------------------------------------------------------------------
+// --- a fill ---
 
 RULE(Fill, UnconditionalAndWhole, "RFC 9111 §4.3.1; http-rules 2.9",
      "A stored response must be complete, whatever one client asked for",
@@ -155,8 +153,7 @@ RULE(Fill, OnlyListedFields, "http-rules 5.1", "A site may say which fields its 
   EXPECT_EQ(forwarded(request, alone(), listing).size(), 4u + 6u);
 }
 
-// --- a request that nobody shares
-// -----------------------------------------------------------------
+// --- a request that nobody shares ---
 
 RULE(Alone, ConditionsAndRangeGoAlong, "RFC 9110 §13, §14; http-rules 1.15",
      "A relayed request means what the client wrote",
@@ -197,8 +194,7 @@ RULE(Alone, ForwardedQuotesWhatIsNoToken, "RFC 7239 §6",
             "Forwarded: for=\"[2001:db8::7]\";host=\"site.test:8443\";proto=https");
 }
 
-// --- Via and CDN-Loop
-// -----------------------------------------------------------------------------
+// --- Via and CDN-Loop ---
 
 RULE(Forwarded, Via, "RFC 9110 §7.6.3", "An intermediary appends itself to Via",
      "the version that the request came with and our name, behind what was there", "cdn_id") {
@@ -240,8 +236,7 @@ RULE(Forwarded, LoopsAreSeen, "RFC 8586 §2; http-rules 4.19",
   EXPECT_FALSE(loops({"Via: 1.1 perigee"}));
 }
 
-// --- validation
-// -----------------------------------------------------------------------------------
+// --- validation ---
 
 Strings validators(const Answer& answer) {
   std::vector<http::Field> storage(4);
@@ -262,8 +257,7 @@ RULE(Validation, StoredValidators, "RFC 9111 §4.3.1; http-rules 2.9, 3.12",
   EXPECT_EQ(validators(Answer({"X: 1"})), Strings{});
 }
 
-// --- bounds
-// ---------------------------------------------------------------------------------------
+// --- bounds ---
 
 TEST(ForwardedMemory, NoRoomIsSaid) {
   const Request request({"A: 1", "B: 2"});

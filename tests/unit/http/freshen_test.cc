@@ -24,8 +24,7 @@ bool may_freshen(std::initializer_list<std::string> stored,
   return http::may_freshen(kept.stored(), not_modified(update).received());
 }
 
-// --- may it
-// ---------------------------------------------------------------------------------------
+// --- may it ---
 
 RULE(MayFreshen, StrongTags, "RFC 9111 §4.3.4; http-rules 2.9",
      "A 304 with a strong validator freshens only what has the same strong validator",
@@ -69,8 +68,7 @@ RULE(MayFreshen, NoValidator, "RFC 9111 §4.3.4",
   EXPECT_TRUE(may_freshen({last_modified(-5)}, {date(0)}));
 }
 
-// --- the merge
-// ------------------------------------------------------------------------------------
+// --- the merge ---
 
 RULE(Freshen, EveryFieldReplaces, "RFC 9111 §3.2, §4.3.4; http-rules 2.9",
      "A cache must add each field of the 304 to the stored response, replacing those of its name",
@@ -180,8 +178,7 @@ RULE(Freshen, NamesTheNewDirectivesForbid, "RFC 9111 §5.2.2.4; http-rules 2.3",
             (Strings{"Cache-Control: no-cache=\"X-User\", max-age=60", date(0), "ETag: \"a\""}));
 }
 
-// --- HEAD
-// -----------------------------------------------------------------------------------------
+// --- HEAD ---
 
 bool agrees(std::initializer_list<std::string> stored, std::initializer_list<std::string> head) {
   const Answer kept(stored);

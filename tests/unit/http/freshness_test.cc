@@ -16,8 +16,7 @@ constexpr double kNone = -1;
 
 double lifetime(std::initializer_list<std::string> lines) { return Answer(lines).lifetime_s(); }
 
-// --- lifetime: explicit
-// ---------------------------------------------------------------------------
+// --- lifetime: explicit ---
 
 RULE(Lifetime, Order, "RFC 9111 §4.2.1; http-rules 2.3",
      "A shared cache takes s-maxage, else max-age, else Expires - Date",
@@ -107,8 +106,7 @@ RULE(Lifetime, ZeroIsNeverFresh, "RFC 9111 §4.2; http-rules 2.1",
           .fresh());
 }
 
-// --- lifetime: heuristic
-// --------------------------------------------------------------------------
+// --- lifetime: heuristic ---
 
 RULE(Lifetime, Heuristic, "RFC 9111 §4.2.2; http-rules 2.4",
      "Without explicit freshness a cache may assume a fraction of the time since Last-Modified",
@@ -167,8 +165,7 @@ RULE(Lifetime, HeuristicIsMarked, "RFC 9111 §4.2.2", "An estimate is weaker tha
             0u);
 }
 
-// --- lifetime: what a site says
-// -------------------------------------------------------------------
+// --- lifetime: what a site says ---
 
 RULE(Lifetime, NoLifetimeOfOurOwn, "RFC 9111 §4.2.2; http-rules 2.4",
      "A cache need not make up a lifetime",
@@ -229,8 +226,7 @@ RULE(Lifetime, SiteNegativeTtl, "http-rules 4.16", "A site may keep 404 and 410 
   EXPECT_EQ(negative(404, {"CDN-Cache-Control: &"}), kNone);
 }
 
-// --- age
-// ------------------------------------------------------------------------------------------
+// --- age ---
 
 RULE(Age, Forms, "RFC 9111 §5.1; http-rules 2.1",
      "Age is one non-negative integer; of several the first, and what is no integer is ignored",
@@ -311,8 +307,7 @@ RULE(Age, NeverBelowItsStart, "http-rules 4.22", "A clock that steps back makes 
   EXPECT_EQ(http::freshness(answer.stored(), kReceivedMs - 3'600'000).age_ms, 30'000);
 }
 
-// --- what is left
-// ---------------------------------------------------------------------------------
+// --- what is left ---
 
 RULE(Age, RemainingLifetime, "RFC 9211 §2.5",
      "ttl is the remaining lifetime in seconds, negative when stale",

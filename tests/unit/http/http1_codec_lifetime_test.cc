@@ -185,7 +185,18 @@ TEST(Http1Drain, AnIdleConnectionCloses) {
   CodecRig rig;
   rig.send(get());
   rig.codec().drain();
+  rig.settle();
   EXPECT_EQ(rig.state(), State::kClose);
+}
+
+TEST(Http1Drain, WhatIsFedBeforeTheNextPumpIsTheLastRequest) {
+  CodecRig rig;
+  rig.codec().drain();
+  rig.send(get({}, "/1") + get({}, "/2"));
+  ASSERT_EQ(rig.requests.size(), 1u);
+  EXPECT_TRUE(rig.requests[0].sent_whole);
+  EXPECT_NE(rig.received().find("Connection: close\r\n"), std::string::npos);
+  EXPECT_EQ(rig.state(), State::kLinger);
 }
 
 TEST(Http1Drain, ARequestInFlightFinishesAndNothingBehindItIsRead) {

@@ -42,8 +42,7 @@ Decision nothing_stored(const Request& request, bool vary_miss = false,
   return http::decide(nullptr, vary_miss, request.head(), kReceivedMs, options);
 }
 
-// --- by what is stored
-// ----------------------------------------------------------------------------
+// --- by what is stored ---
 
 RULE(Decide, Fresh, "RFC 9111 §4; RFC 9211 §2.1, §2.5",
      "A fresh stored response may be reused without asking the origin",
@@ -124,8 +123,7 @@ RULE(Decide, RedirectsAndErrorsToo, "RFC 9111 §3; http-rules 1.9",
   }
 }
 
-// --- stale-while-revalidate
-// -----------------------------------------------------------------------
+// --- stale-while-revalidate ---
 
 RULE(StaleWhileRevalidate, Window, "RFC 5861 §3",
      "A cache may serve stale within the window while it revalidates",
@@ -191,8 +189,7 @@ RULE(StaleWhileRevalidate, OfErrors, "RFC 5861 §3", "The window speaks of any c
   }
 }
 
-// --- only-if-cached
-// -------------------------------------------------------------------------------
+// --- only-if-cached ---
 
 RULE(OnlyIfCached, AlwaysHonoured, "RFC 9111 §5.2.1.7; http-rules 3.1",
      "only-if-cached asks for a stored response or 504",
@@ -230,8 +227,7 @@ RULE(OnlyIfCached, WhereNothingIsEverStored, "RFC 9111 §5.2.1.7",
   EXPECT_EQ(nothing_stored({only}, false, options).action, Action::kGatewayTimeout);
 }
 
-// --- directives of clients
-// ------------------------------------------------------------------------
+// --- directives of clients ---
 
 RULE(ClientDirectives, IgnoredByDefault, "RFC 9111 §5.2.1; http-rules 3.1, 4.15",
      "Directives of requests are advisory, and reloads would pierce a shield",
@@ -379,8 +375,7 @@ RULE(ClientDirectives, UnknownOnes, "RFC 9111 §5.2.3", "Unknown directives are 
   EXPECT_EQ(Honoured().answer().decide({"Pragma: x"}, 50).action, Action::kServe);
 }
 
-// --- what a fill may share
-// ------------------------------------------------------------------------
+// --- what a fill may share ---
 
 RULE(Share, FreshToEverybody, "RFC 9111 §4; http-rules 1.2",
      "A response answers another request only as a stored one would",

@@ -19,8 +19,7 @@ bool is_any_of(uint16_t status, std::initializer_list<uint16_t> list) {
   return std::find(list.begin(), list.end(), status) != list.end();
 }
 
-// --- methods
-// --------------------------------------------------------------------------------------
+// --- methods ---
 
 RULE(Storable, OnlyAnswersToGet, "RFC 9111 §3; http-rules 2.14",
      "A cache stores answers only to methods that it understands",
@@ -56,8 +55,7 @@ RULE(
             Storable::kMethod);
 }
 
-// --- statuses
-// -------------------------------------------------------------------------------------
+// --- statuses ---
 
 RULE(Storable, EveryFinalStatusWithExplicitFreshness, "RFC 9111 §3; RFC 6585; http-rules 1.9",
      "Explicit freshness makes any final status storable that does not forbid it",
@@ -111,8 +109,7 @@ RULE(Storable, ForbiddenByTheSite, "http-rules 5.3", "A site may forbid statuses
   EXPECT_EQ(Answer(410, {kFresh}).under(options).storable(), Storable::kStorable);
 }
 
-// --- freshness or validator
-// -----------------------------------------------------------------------
+// --- freshness or validator ---
 
 RULE(Storable, NeitherFreshnessNorValidator, "RFC 9111 §4.2.2; http-rules 2.4",
      "A response that can never be used again need not be stored",
@@ -136,8 +133,7 @@ RULE(Storable, AStaleWindowIsAUse, "RFC 5861 §3, §4",
             Storable::kStorable);
 }
 
-// --- no-store, private, no-cache
-// ------------------------------------------------------------------
+// --- no-store, private, no-cache ---
 
 RULE(Storable, NoStore, "RFC 9111 §5.2.2.5", "no-store forbids to store any part",
      "is not stored, whatever else it says, in any case and on any line", "") {
@@ -222,8 +218,7 @@ RULE(Storable, SurrogateControlIsNotCacheControl, "http-rules 2.6",
             Storable::kNoFreshnessNoValidator);
 }
 
-// --- must-understand
-// ------------------------------------------------------------------------------
+// --- must-understand ---
 
 RULE(Storable, MustUnderstandLiftsNoStore, "RFC 9111 §5.2.2.3; http-rules 2.5",
      "A cache that implements the status ignores no-store beside must-understand",
@@ -253,8 +248,7 @@ RULE(Storable, MustUnderstandWithOtherStatuses, "RFC 9111 §5.2.2.3; http-rules 
   }
 }
 
-// --- Authorization
-// --------------------------------------------------------------------------------
+// --- Authorization ---
 
 RULE(Storable, AuthorizationForbids, "RFC 9111 §3.5; http-rules 1.8",
      "An answer to a request with Authorization is not stored by a shared cache",
@@ -291,8 +285,7 @@ RULE(Storable, AuthorizationMayBeAnsweredFromTheStore, "RFC 9111 §3.5; http-rul
   EXPECT_EQ(Answer({kFresh}).decide({"Authorization: Basic eA=="}).action, http::Action::kServe);
 }
 
-// --- cookies
-// --------------------------------------------------------------------------------------
+// --- cookies ---
 
 RULE(Storable, SetCookie, "RFC 9111 §7.3; http-rules 1.8",
      "A response that sets a cookie may be meant for one client",
@@ -351,8 +344,7 @@ RULE(Storable, VaryCookie, "RFC 9111 §4.1; http-rules 1.8",
   EXPECT_EQ(Answer({kFresh, "Vary: Accept"}).to({"Cookie: a=b"}).storable(), Storable::kStorable);
 }
 
-// --- Vary and Connection
-// --------------------------------------------------------------------------
+// --- Vary and Connection ---
 
 RULE(Storable, VaryStar, "RFC 9111 §4.1; http-rules 2.7",
      "A stored response whose Vary holds * never matches", "is not stored, wherever the * stands",
@@ -376,8 +368,7 @@ RULE(Storable, ConnectionNamesWhatDecides, "RFC 9110 §7.6.1; http-rules 2.12",
   EXPECT_EQ(Answer({kFresh, "Connection: keep-alive, X-Hop"}).storable(), Storable::kStorable);
 }
 
-// --- hit-for-miss
-// ---------------------------------------------------------------------------------
+// --- hit-for-miss ---
 
 RULE(HitForMiss, OnlyWhatTheResponseSays, "RFC 9111 §4; http-rules 3.2",
      "Requests that cannot share an answer must not wait for one another",

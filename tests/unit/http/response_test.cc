@@ -61,8 +61,7 @@ Strings relayed(const Answer& answer, const CacheStatus& cache = {.forward = For
   return lines_of(*head);
 }
 
-// --- a whole response
-// -----------------------------------------------------------------------------
+// --- a whole response ---
 
 RULE(Hit, KeepsTheStoredLines, "RFC 9111 §4; http-rules 1.3, 2.1",
      "A stored response is sent with its stored fields and one Age",
@@ -118,8 +117,7 @@ RULE(Relay, StatusesThatWeDoNotMake, "RFC 9110 §15.3.7, §15.4.5; http-rules 2.
             (Strings{"X: 1", date(0), "Cache-Status: perigee; fwd=uri-miss"}));
 }
 
-// --- 304
-// ------------------------------------------------------------------------------------------
+// --- 304 ---
 
 RULE(NotModified, Fields, "RFC 9110 §15.4.5; http-rules 2.9",
      "A 304 must carry Content-Location, Date, ETag, Vary, Cache-Control and Expires of the 200",
@@ -165,8 +163,7 @@ RULE(NotModified, FailedConditionsGoToTheOrigin, "RFC 9111 §4.3.2; http-rules 1
                   .selection.conditions_failed);
 }
 
-// --- 206 and 416
-// ----------------------------------------------------------------------------------
+// --- 206 and 416 ---
 
 RULE(Range, Fields, "RFC 9110 §15.3.7; http-rules 2.11, 4.6",
      "A 206 carries the fields of the 200, and Content-Range",
@@ -230,8 +227,7 @@ RULE(Range, PreconditionsFirst, "RFC 9110 §13.2.2; http-rules 2.11",
   EXPECT_EQ(Hit(Answer({"ETag: \"a\""}), {"Range: bytes=0-1", "If-None-Match: \"b\""}).status, 206);
 }
 
-// --- Cache-Status
-// ---------------------------------------------------------------------------------
+// --- Cache-Status ---
 
 std::string cache_status(const CacheStatus& status) {
   http::Arena arena;
@@ -290,8 +286,7 @@ RULE(CacheStatusField, OursIsLast, "RFC 9211 §2", "Each cache appends its membe
   EXPECT_EQ(relayed(answer).back(), "Cache-Status: perigee; fwd=uri-miss");
 }
 
-// --- what a site adds and takes
-// -------------------------------------------------------------------
+// --- what a site adds and takes ---
 
 RULE(Presented, CdnCacheControl, "RFC 9213 §3.1; http-rules 1.4, 2.6",
      "A targeted field may be for other CDN caches downstream too",
@@ -323,8 +318,7 @@ RULE(Presented, AltSvcOfTheSite, "RFC 7838 §3; http-rules 4.14",
   EXPECT_EQ(Hit(Answer({"Alt-Svc: h3=\":443\""})).count("Alt-Svc"), 0u);
 }
 
-// --- our own
-// --------------------------------------------------------------------------------------
+// --- our own ---
 
 RULE(OwnError, NeverStored, "RFC 9111 §3; http-rules 3.18",
      "Our own error pages are nobody's content",
@@ -341,8 +335,7 @@ RULE(OwnError, NeverStored, "RFC 9111 §3; http-rules 3.18",
                      "Content-Type: text/plain; charset=utf-8", "Content-Length: 40"}));
 }
 
-// --- memory
-// ---------------------------------------------------------------------------------------
+// --- memory ---
 
 TEST(ResponseMemory, A304FitsWhateverTheHead) {
   const Answer answer({"ETag: \"a\"", "X: " + std::string(60'000, 'x')});

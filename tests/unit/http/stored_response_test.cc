@@ -165,8 +165,7 @@ RULE(StoredFields, WithoutNames, "RFC 9111 §5.2.2.4", "Fields that may not be s
             (Strings{date(0), "Content-Length: 9"}));
 }
 
-// --- images
-// ---------------------------------------------------------------------------------------
+// --- images ---
 
 TEST(HeadImage, KeepsReasonAndPolicy) {
   http::ReceivedResponse received;

@@ -152,7 +152,7 @@ TEST(StructuredField, LinesAreOneDictionary) {
   EXPECT_EQ(dictionary({"a=1", "B"}), "invalid");
 }
 
-// --- the vectors of the HTTP working group -------------------------------------------------------
+// --- the vectors of the HTTP working group ---
 
 /// What a vector's value looks like in `shown`; an item is [bare, parameters].
 std::string expected_value(const Json& member) {

@@ -49,7 +49,7 @@ TEST_F(OriginStreamTest, NothingIsCalledBackInsideFetch) {
   EXPECT_EQ(log.said, "failed:connect");
 }
 
-// --- bodies
+// --- bodies ---
 
 TEST_F(OriginStreamTest, ABodyWithoutLengthEndsWithFin) {
   auto log = get();
@@ -241,7 +241,7 @@ TEST_F(OriginStreamTest, DrainClosesIdleConnectionsOnly) {
   EXPECT_TRUE(running->whole());
 }
 
-// --- the one retry
+// --- the one retry ---
 
 RULE_F(OriginStreamTest, OnceOnAReusedConnectionThatGaveNoByte, "http-rules 3.13; RFC 9110 §9.2.2",
        "an idempotent request may be repeated when a connection was closed before any response",
@@ -303,7 +303,7 @@ TEST_F(OriginStreamTest, AnUnsafeMethodNeverTakesAConnectionThatHasEndedUnseen) 
   EXPECT_EQ(connections(), 2u);
 }
 
-// --- interim responses
+// --- interim responses ---
 
 RULE_F(OriginStreamTest, ContinueIsSwallowedOthersArePassed, "RFC 9110 §15.2; http-rules 2.13",
        "a proxy forwards 1xx responses, except those to its own 100-continue",
@@ -323,7 +323,7 @@ TEST_F(OriginStreamTest, TooManyInterimResponsesAreRefused) {
   EXPECT_TRUE(log->said.ends_with("failed:malformed"));
 }
 
-// --- time
+// --- time ---
 
 TEST_F(OriginStreamTest, NoFirstByteInTimeIsATimeout) {
   auto log = get();
@@ -415,7 +415,7 @@ TEST_F(OriginStreamTest, TimesAreThoseOfSendingAndOfTheHead) {
   EXPECT_EQ(log->received_at.response_ms, sent_ms + 2000);
 }
 
-// --- heads that are refused
+// --- heads that are refused ---
 
 struct RefusedCase {
   const char* name;
@@ -444,7 +444,7 @@ INSTANTIATE_TEST_SUITE_P(
                                   "Transfer-Encoding: chunked\r\n\r\n"}),
     [](const auto& row) { return std::string(row.param.name); });
 
-// --- destroying it
+// --- destroying it ---
 
 TEST_F(OriginStreamTest, MayBeDestroyedAtEveryStage) {
   using Steps = std::vector<std::function<void()>>;
