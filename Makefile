@@ -32,7 +32,9 @@ test:
 	@cmake --build $(BUILD)-test -j $(JOBS)
 	ctest --test-dir $(BUILD)-test --output-on-failure -j $(JOBS)
 
-asan tsan: 
+# The allocator's quarantine is kept small: tests watch how much memory the node takes.
+asan tsan: export ASAN_OPTIONS = quarantine_size_mb=8
+asan tsan:
 	@tools/bootstrap --tests
 	@mkdir -p $(BUILD)-$@
 	@$(CONFIGURE) -B $(BUILD)-$@ -DPERIGEE_SANITIZE=$(if $(filter asan,$@),address,thread) \

@@ -68,6 +68,8 @@ format::TableEntry table_entry(const format::RecordHeader& header, uint64_t offs
 uint64_t StoreCore::head_checksum(const format::RecordHeader& header,
                                   std::span<const std::byte> meta) const {
   XXH3_state_t state;
+  // Else the reset may take what an earlier call left on the stack for the secret of this seed.
+  XXH3_INITSTATE(&state);
   XXH3_64bits_reset_withSeed(&state, checksum_seed_ ^ header.generation);
   XXH3_64bits_update(&state, &header, offsetof(format::RecordHeader, head_checksum));
   XXH3_64bits_update(&state, meta.data(), meta.size());

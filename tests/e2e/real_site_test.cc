@@ -18,40 +18,33 @@ const std::string kDocumentation = "/usr/share/doc/libxml2/html";
 
 constexpr uintmax_t kRecordBytes = 1 << 20;  ///< of a store of 300 MiB
 
-/// A port that was free a moment ago.
-uint16_t free_port() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  ::bind(fd, reinterpret_cast<sockaddr*>(&address), size);
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-  ::close(fd);
-  return ntohs(address.sin_port);
+/// A loopback address that no other test listens on, since it is made of this process's id: there a
+/// port needs no search, and nobody can take it in between.
+std::string own_address() {
+  const auto id = static_cast<unsigned>(::getpid());
+  return "127." + std::to_string(1 + (id >> 16) % 254) + "." + std::to_string((id >> 8) & 255) +
+         "." + std::to_string(id & 255);
 }
+constexpr uint16_t kPort = 8081;
 
-bool answers(uint16_t port) {
+bool answers(const std::string& host) {
   const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(kPort);
+  ::inet_pton(AF_INET, host.c_str(), &address.sin_addr);
   const bool connected = ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
   ::close(fd);
   return connected;
 }
 
-/// nginx in one process, serving a folder on a port of 127.0.0.1, with nothing outside its own
+/// nginx in one process, serving a folder on an address of its own, with nothing outside its own
 /// folder.
 class Nginx {
  public:
-  explicit Nginx(const std::string& root) {
-    // Somebody else may take the port between its choice and its use.
-    for (int round = 0; round < 5 && !running(); ++round) start(root);
-  }
-  uint16_t port() const { return port_; }
-  bool running() { return process_ != nullptr && process_->running() && answers(port_); }
+  explicit Nginx(const std::string& root) { start(root); }
+  std::string url() const { return "http://" + host_ + ":" + std::to_string(kPort); }
+  bool running() { return process_->running() && answers(host_); }
   void stop() {
     process_->signal(SIGTERM);
     EXPECT_EQ(process_->wait(), 0) << process_->err();
@@ -61,7 +54,6 @@ class Nginx {
 
  private:
   void start(const std::string& root) {
-    port_ = free_port();
     const std::string config = folder_.write("nginx.conf", R"(
       daemon off; master_process off; worker_processes 1;
       pid )" + folder_.file("pid") + R"(; error_log stderr;
@@ -74,17 +66,17 @@ class Nginx {
         fastcgi_temp_path )" + folder_.file("fastcgi") + R"(;
         uwsgi_temp_path )" + folder_.file("uwsgi") + R"(;
         scgi_temp_path )" + folder_.file("scgi") + R"(;
-        server { listen 127.0.0.1:)" + std::to_string(port_) + R"(; root )" +
-                                                               root + R"(; }
+        server { listen )" + host_ + ":" + std::to_string(kPort) +
+                                                               R"(; root )" + root + R"(; }
       })");
     process_ = std::make_unique<Process>(ProcessOptions{
         .arguments = {"/usr/sbin/nginx", "-p", folder_.path(), "-e", "stderr", "-c", config}});
-    eventually([this] { return !process_->running() || answers(port_); });
+    eventually([this] { return !process_->running() || answers(host_); });
   }
 
   TempFolder folder_;
   std::unique_ptr<Process> process_;
-  uint16_t port_ = 0;
+  const std::string host_ = own_address();
 };
 
 /// The paths of all files below a folder, with a slash in front.
@@ -121,7 +113,7 @@ TEST(RealSite, ADocumentationPackageIsMirroredFromNginxAndThenFromTheCache) {
   const size_t streamed = files.size() - stored.size();
   Nginx nginx(kDocumentation);
   ASSERT_TRUE(nginx.running()) << nginx.trouble();
-  Node node({.origin = "http://127.0.0.1:" + std::to_string(nginx.port()), .store_size = "300MiB"});
+  Node node({.origin = nginx.url(), .store_size = "300MiB"});
   EXPECT_EQ(mirror(node, kDocumentation, files), 0u);
   // The last records may still be on their way into the store.
   EXPECT_TRUE(eventually([&] { return Client(node.port()).get(stored.back()).is_hit(); }));
@@ -140,7 +132,7 @@ TEST(RealSite, ADocumentationPackageIsMirroredFromNginxAndThenFromTheCache) {
 TEST(RealSite, WgetMirrorsASiteThroughTheCache) {
   Nginx nginx(kDocumentation);
   ASSERT_TRUE(nginx.running()) << nginx.trouble();
-  Node node({.origin = "http://127.0.0.1:" + std::to_string(nginx.port())});
+  Node node({.origin = nginx.url()});
   for (int round = 0; round < 2; ++round) {
     TempFolder copy;
     const Finished done =

@@ -37,7 +37,7 @@ class SimDiskIo final : public cache_store::StoreIo {
     if (offset + into.size() > disk_.size_) {
       return base::Error{base::ErrorCode::kIo, 0, "the disk is shorter"};
     }
-    std::memcpy(into.data(), disk_.bytes_ + offset, into.size());
+    std::copy_n(disk_.bytes_ + offset, into.size(), into.data());
     return Done{};
   }
   Status pwrite(uint64_t offset, std::span<const std::byte> bytes) override {

@@ -230,9 +230,11 @@ TEST_F(StoreTest, AVarySpecAndAnObjectExcludeEachOther) {
   ASSERT_TRUE(put("a", "spec", store_->ticket(), RecordKind::kVarySpec).ok());
   EXPECT_EQ(look("a").state, Found::kVary);
   reopen();
-  const Found found = look("a");
-  EXPECT_EQ(found.state, Found::kVary);
-  EXPECT_EQ(text(found.record.body), "spec");
+  {
+    const Found found = look("a");
+    EXPECT_EQ(found.state, Found::kVary);
+    EXPECT_EQ(text(found.record.body), "spec");
+  }
   ASSERT_TRUE(put("a", "object again").ok());
   EXPECT_EQ(body_of("a"), "object again");
   reopen();

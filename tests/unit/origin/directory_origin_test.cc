@@ -337,11 +337,9 @@ class PlayedFolder final : public FolderIo {
     const FileInfo& info() const override { return info_; }
     base::Result<size_t> read(uint64_t offset, std::span<std::byte> into) override {
       if (folder_.breaks) return base::Error{base::ErrorCode::kIo, 5, "bad disk"};
-      const size_t left = folder_.content.size() - std::min(folder_.content.size(), offset);
-      const size_t n = std::min(left, into.size());
-      std::memcpy(into.data(), folder_.content.data() + std::min(folder_.content.size(), offset),
-                  n);
-      return n;
+      const std::string_view left =
+          std::string_view(folder_.content).substr(std::min(folder_.content.size(), offset));
+      return left.copy(reinterpret_cast<char*>(into.data()), into.size());
     }
     bool unchanged() override {
       return folder_.content.size() > info_.size ||
