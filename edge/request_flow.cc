@@ -386,8 +386,11 @@ void RequestFlow::on_sent(Exchange& exchange, uint64_t body_bytes, bool whole) {
 
 void RequestFlow::on_cancel(Exchange& exchange) { end(exchange, 0, false); }
 
-void RequestFlow::on_refused(const base::Peer&, uint16_t status, std::string_view) {
-  context_.metrics.on_refused(status);
+void RequestFlow::on_refused(const base::Peer&, std::string_view, http::Arena& arena,
+                             http::ResponseHead& answer) {
+  context_.metrics.on_refused(answer.status);
+  http::add_own_fields(context_.env.wall().ms, {.forward = http::Forward::kBypass}, kCacheName,
+                       arena, answer);
 }
 
 void RequestFlow::end(Exchange& exchange, uint64_t body_bytes, bool whole) {

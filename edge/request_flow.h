@@ -27,7 +27,8 @@ class RequestFlow final : public http::RequestSink {
   void on_request(http::Exchange& exchange) override;
   void on_cancel(http::Exchange& exchange) override;
   void on_sent(http::Exchange& exchange, uint64_t body_bytes, bool whole) override;
-  void on_refused(const base::Peer& peer, uint16_t status, std::string_view why) override;
+  void on_refused(const base::Peer& peer, std::string_view why, http::Arena& arena,
+                  http::ResponseHead& answer) override;
 
  private:
   friend class Flow;

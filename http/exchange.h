@@ -87,8 +87,11 @@ class RequestSink {
   /// The body source is needed no more: its bytes were taken by the channel or, small ones, copied
   /// behind the head. `whole`, or cut after `body_bytes`. The end of the exchange.
   virtual void on_sent(Exchange& exchange, uint64_t body_bytes, bool whole) = 0;
-  /// The codec refused a request by itself (framing, limits, timeouts): for logs and counters.
-  virtual void on_refused(const base::Peer& peer, uint16_t status, std::string_view why) = 0;
+  /// The codec refuses a request by itself (framing, limits, timeouts) with `answer`: for logs and
+  /// counters, and to add what every answer of our own carries (Date, Cache-Status); their memory
+  /// comes from `arena`.
+  virtual void on_refused(const base::Peer& peer, std::string_view why, Arena& arena,
+                          ResponseHead& answer) = 0;
 };
 
 }  // namespace perigee::http

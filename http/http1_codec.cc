@@ -210,6 +210,8 @@ void Http1Codec::refuse(const Refusal& refusal) {
   head.add_fresh(FieldName::kContentType, "text/plain; charset=utf-8");
   head.add_fresh(FieldName::kContentLength, {length, static_cast<size_t>(end - length)});
   if (refusal.status == 405) head.add_fresh(FieldName::kAllow, kAllowed);
+  Arena arena;
+  context_.sink.on_refused(context_.peer, refusal.why, arena, head);
   head_.version_minor = 1;
   framing_ = Framing::kLength;
   keep_alive_ = false;
@@ -217,7 +219,6 @@ void Http1Codec::refuse(const Refusal& refusal) {
   if (!reader_.is_head_request()) context_.out.copy({body, static_cast<size_t>(size)});
   state_ = State::kLinger;
   deadline_ = kNever;
-  context_.sink.on_refused(context_.peer, refusal.status, refusal.why);
 }
 
 void Http1Codec::feed_end(Tick now) {

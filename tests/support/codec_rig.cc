@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "base/check.h"
+#include "http/response.h"
 
 namespace perigee::test {
 
@@ -183,9 +184,11 @@ void CodecRig::on_sent(http::Exchange& exchange, uint64_t body_bytes, bool whole
   requests.back().sent_whole = whole;
 }
 
-void CodecRig::on_refused(const base::Peer&, uint16_t status, std::string_view why) {
-  refusals.push_back(status);
+void CodecRig::on_refused(const base::Peer&, std::string_view why, http::Arena& arena,
+                          http::ResponseHead& answer) {
+  refusals.push_back(answer.status);
   reasons.emplace_back(why);
+  http::add_own_fields(env_.wall().ms, {.forward = http::Forward::kBypass}, "rig", arena, answer);
 }
 
 WireOutcome run_wire(const std::vector<std::string_view>& pieces, FlowKind kind,

@@ -1,6 +1,7 @@
 // What a node answers by itself: purges, unknown names, loops, OPTIONS.
 #include <gtest/gtest.h>
 
+#include "http/date.h"
 #include "tests/support/edge/stand.h"
 #include "tests/support/rule.h"
 
@@ -147,6 +148,43 @@ RULE(FlowAnswers, MaxForwardsIsCountedDownAndAnsweredAtZero, "RFC 9110 §7.6.2; 
   EXPECT_EQ(stand.origin.asked.size(), 2u);
   EXPECT_EQ(stand.ask("OPTIONS", "/a", "Max-Forwards: 0\r\n").status, 204);
   EXPECT_EQ(stand.origin.asked.size(), 2u);
+}
+
+RULE(FlowAnswers, RefusalsCarryDateAndCacheStatus, "RFC 9110 §6.6.1; RFC 9211 §2",
+     "an origin server with a clock sends Date; a cache says what it did",
+     "also in what is refused before it is a request: Date, Cache-Status fwd=bypass, no-store",
+     "") {
+  const std::string host = "Host: site.test\r\n";
+  const std::string too_long(9000, 'x');
+  const std::pair<int, std::string> refused[] = {
+      {400, "GET /a HTTP/1.1\r\n" + host + host + "\r\n"},
+      {400, "GET /a HTTP/1.1\r\n" + host + "Bad Name: x\r\n\r\n"},
+      {405, "TRACE /a HTTP/1.1\r\n" + host + "\r\n"},
+      {408, "GET /a HTTP/1.1\r\n"},
+      {408, "POST /a HTTP/1.1\r\n" + host + "Content-Length: 9000\r\n\r\nx"},
+      {414, "GET /" + too_long + " HTTP/1.1\r\n" + host + "\r\n"},
+      {417, "POST /a HTTP/1.1\r\n" + host + "Expect: x\r\nContent-Length: 1\r\n\r\n"},
+      {431, "GET /a HTTP/1.1\r\n" + host + "X: " + too_long + "\r\n\r\n"},
+      {501, "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n"},
+      {505, "GET /a HTTP/2.0\r\n" + host + "\r\n"},
+  };
+  for (const auto& [status, bytes] : refused) {
+    Stand stand;
+    Client client(stand);
+    client.write(bytes);
+    stand.run();
+    const int64_t begun_ms = stand.env.wall().ms;
+    if (status == 408) stand.pass_ms(20'000);
+    const Answer answer = client.answer();
+    EXPECT_EQ(answer.status, status) << bytes.substr(0, 80);
+    EXPECT_EQ(answer.cache(), "perigee; fwd=bypass") << status;
+    EXPECT_EQ(answer["Cache-Control"], "no-store") << status;
+    EXPECT_EQ(answer.count("Date"), 1u) << status;
+    const std::optional<int64_t> date_ms = http::parse_date(answer["Date"], begun_ms);
+    ASSERT_TRUE(date_ms) << answer["Date"];
+    EXPECT_GE(*date_ms, begun_ms / 1000 * 1000) << status;
+    EXPECT_LE(*date_ms, stand.env.wall().ms) << status;
+  }
 }
 
 }  // namespace

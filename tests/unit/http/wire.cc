@@ -117,6 +117,9 @@ WireResult& WireResult::refused(uint16_t status) {
   EXPECT_EQ(outcome_.refusals, std::vector<uint16_t>{status}) << where() << told(outcome_);
   sent("HTTP/1.1 " + std::to_string(status) + " ");
   sent("Connection: close\r\n");
+  // What the flow adds to every answer of our own.
+  sent("Cache-Status: rig; fwd=bypass\r\n");
+  sent("Date: ");
   return lingers();
 }
 
