@@ -17,15 +17,17 @@ bool is_failure(uint16_t status) { return status == 500 || (status >= 502 && sta
 
 }  // namespace
 
+CacheStatus Flow::forwarded() const {
+  return {.forward = decision.forward, .detail = hit_for_miss ? "hit-for-miss" : ""};
+}
+
 void Flow::cover_when_slow(int64_t budget_ms) {
   base::Env& env = parent_.context_.env;
   env.arm(slow_timer_, env.now() + budget_ms);
 }
 
 /// The fill goes on and is stored; this request waits for it no longer.
-void Flow::on_slow() {
-  (void)serve_stale(http::OriginFailure::kSlow, {.forward = decision.forward});
-}
+void Flow::on_slow() { (void)serve_stale(http::OriginFailure::kSlow, forwarded()); }
 
 void Flow::on_warmed() {
   stage = Stage::kNew;
@@ -51,8 +53,10 @@ void Flow::on_fill_head(std::shared_ptr<origin::FillSession> session, bool own) 
   session_ = std::move(session);
   const http::StoredResponse& response = session_->response();
   const uint16_t status = session_->origin_status();
-  const CacheStatus gone{.forward = decision.forward, .forward_status = status, .collapsed = !own};
-  if (is_failure(status) && serve_stale(http::OriginFailure::kServerError, gone)) return;
+  CacheStatus cache = forwarded();
+  cache.forward_status = status;
+  cache.collapsed = !own;
+  if (is_failure(status) && serve_stale(http::OriginFailure::kServerError, cache)) return;
   const std::optional<uint64_t> size = session_->body_size();
   // A body that is not kept whole can be read only as it comes.
   const bool kept = session_->storing() || session_->revalidated();
@@ -66,11 +70,8 @@ void Flow::on_fill_head(std::shared_ptr<origin::FillSession> session, bool own) 
   if (reused) {
     age_s = http::age_seconds(http::freshness(response, parent_.context_.env.wall().ms));
   }
-  const CacheStatus cache{.forward = decision.forward,
-                          .forward_status = status,
-                          .stored = session_->storing(),
-                          .collapsed = !own,
-                          .detail = session_->revalidated() ? "revalidated" : ""};
+  cache.stored = session_->storing();
+  if (session_->revalidated()) cache.detail = "revalidated";
   const std::optional<http::ResponseHead> head =
       http::make_response(response, part, size, age_s, cache, presentation, exchange_.arena());
   if (!head) return parent_.fail(exchange_, this, 503, "no memory for this request", cache);
@@ -96,6 +97,7 @@ http::BodySource* Flow::selected(http::SpanSource& source, const http::StoredRes
 /// unstored.
 void Flow::go_alone() {
   session_.reset();
+  hit_for_miss = false;
   const Route route = edge::route(exchange_.request(), parent_.context_.config,
                                   parent_.context_.store, parent_.scratch_);
   parent_.relay(exchange_, this, route,
@@ -104,7 +106,7 @@ void Flow::go_alone() {
 
 void Flow::on_fill_failed(const origin::FetchError& error) {
   slow_timer_.disarm();
-  const CacheStatus gone{.forward = decision.forward};
+  const CacheStatus gone = forwarded();
   const bool coverable = error.unreachable() || error.kind == origin::FetchError::kBusy;
   if (coverable && serve_stale(http::OriginFailure::kUnreachable, gone)) return;
   const uint16_t status = forbidden_ && error.unreachable() ? 504 : error.status();

@@ -62,6 +62,7 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
   Stage stage = Stage::kNew;
   int attempts = 0;
   origin::JoinMode mode = origin::JoinMode::kShared;
+  bool hit_for_miss = false;  ///< alone, since what this key gave before could not be shared
   http::Decision decision;
   http::Presentation presentation;
   bool shared = false;         ///< a relayed request that any client could have sent
@@ -77,6 +78,8 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
   cache_store::PurgeResult purge;
 
  private:
+  /// Why the fill is there, as Cache-Status tells it.
+  http::CacheStatus forwarded() const;
   void go_alone();
   void on_slow();
   /// Answers from a stale copy instead of what the origin said or did not say. False: it cannot;

@@ -211,7 +211,10 @@ void RequestFlow::fill(Exchange& exchange, Flow* flow, const Route& route, Looku
   flow->stage = Flow::Stage::kFilling;
   flow->decision = decision;
   flow->presentation = presentation(*route.site);
-  if (!context_.fills.join(std::move(request), *flow, flow->mode)) {
+  flow->hit_for_miss =
+      flow->mode == origin::JoinMode::kShared && context_.fills.is_hit_for_miss(request.join);
+  const origin::JoinMode mode = flow->hit_for_miss ? origin::JoinMode::kAlone : flow->mode;
+  if (!context_.fills.join(std::move(request), *flow, mode)) {
     return flow->on_fill_failed({origin::FetchError::kBusy, "too many fills in flight"});
   }
   const std::optional<int64_t> slow_ms = (*route.policy)->stale_if_slow_ms;

@@ -19,6 +19,9 @@ Fills::~Fills() = default;
 bool Fills::join(FillRequest&& request, FillWaiter& waiter, JoinMode mode) {
   return loop_->join(std::move(request), waiter, mode);
 }
+bool Fills::is_hit_for_miss(const cache_store::Digest& join) const {
+  return loop_->is_hit_for_miss(join);
+}
 void Fills::refresh_behind(FillRequest&& request) { loop_->refresh_behind(std::move(request)); }
 void Fills::freshen(FillRequest&& request, const cache_store::Ticket& ticket,
                     const http::ReceivedResponse& head, const http::ResponseTimes& times) {

@@ -121,6 +121,8 @@ class Fills {
   /// Joins or begins. A key that is remembered as hit-for-miss begins alone. False: the bound of
   /// fills is reached, nothing was begun and the waiter is not called (503 or stale).
   bool join(FillRequest&& request, FillWaiter& waiter, JoinMode mode);
+  /// The key's responses could lately not be shared: join() would begin alone.
+  bool is_hit_for_miss(const cache_store::Digest& join) const;
   /// A refresh that nobody waits for; none is begun while one is in flight.
   void refresh_behind(FillRequest&& request);
   /// `head` answered a HEAD that was sent when `ticket` was taken, and agrees with

@@ -41,7 +41,7 @@ LoopFills::~LoopFills() {
 bool LoopFills::join(FillRequest&& request, FillWaiter& waiter, JoinMode mode) {
   CHECK(!waiter.waiting());
   const std::shared_ptr<FillProgress> relieves = std::exchange(waiter.relieves_, nullptr);
-  bool alone = mode == JoinMode::kAlone || table_.marked(request.join, env_.now());
+  bool alone = mode == JoinMode::kAlone || is_hit_for_miss(request.join);
   ProgressPtr progress;
   if (!alone) {
     FillTable::Shard& shard = table_.shard(request.join);

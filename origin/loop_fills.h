@@ -34,6 +34,9 @@ class LoopFills {
   ~LoopFills();
 
   bool join(FillRequest&& request, FillWaiter& waiter, JoinMode mode);
+  bool is_hit_for_miss(const cache_store::Digest& join) const {
+    return table_.marked(join, env_.now());
+  }
   void refresh_behind(FillRequest&& request);
   void freshen(FillRequest&& request, const cache_store::Ticket& ticket,
                const http::ReceivedResponse& head, const http::ResponseTimes& times);
