@@ -17,7 +17,7 @@ namespace perigee::edge {
 
 struct AccessRecord {
   int64_t wall_ms = 0;
-  base::Address client;
+  base::Address client;  ///< behind trusted proxies too
   std::string_view method;
   std::string_view host;
   std::string_view target;

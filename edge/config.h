@@ -60,7 +60,8 @@ struct SiteConfig {
 /// All of it.
 struct Config {
   std::vector<base::Address> listen;
-  unsigned workers = 0;  ///< 0: one a core
+  std::vector<Network> trusted_proxies;  ///< what these say of their clients counts
+  unsigned workers = 0;                  ///< 0: one a core
   size_t request_line_bytes = base::limits::kRequestLineBytes;
   int64_t head_ms = base::limits::kRequestHeadMs;
   int64_t idle_ms = base::limits::kIdleMs;

@@ -18,8 +18,9 @@ using base::ErrorCode;
 using Keys = std::span<const std::string_view>;
 
 constexpr std::string_view kTopKeys[] = {"server", "store", "log", "site"};
-constexpr std::string_view kServerKeys[] = {"listen",       "workers",      "request_line_limit",
-                                            "head_timeout", "idle_timeout", "drain_timeout"};
+constexpr std::string_view kServerKeys[] = {
+    "listen",       "workers",      "trusted_proxies", "request_line_limit",
+    "head_timeout", "idle_timeout", "drain_timeout"};
 constexpr std::string_view kStoreKeys[] = {"path", "size"};
 constexpr std::string_view kLogKeys[] = {"access", "level"};
 constexpr std::string_view kPolicyKeys[] = {"ttl",
@@ -114,6 +115,7 @@ class Reader {
   /// The place of the key's value among `words`; 0 when the key is not there.
   size_t choice(const toml::table& table, std::string_view key,
                 std::initializer_list<std::string_view> words);
+  void networks(const toml::table& table, std::string_view key, std::vector<Network>& out);
   /// Calls `take(text)` for each string of a list; it returns what is wrong, or an empty text.
   void list(const toml::table& table, std::string_view key, auto take);
 
@@ -289,6 +291,16 @@ void Reader::list(const toml::table& table, std::string_view key, auto take) {
   }
 }
 
+void Reader::networks(const toml::table& table, std::string_view key, std::vector<Network>& out) {
+  if (table.get(key) != nullptr) out.clear();
+  list(table, key, [&](const std::string& value) -> std::string {
+    const std::optional<Network> network = parse_network(value);
+    if (!network) return "'" + value + "' is not an address or a network";
+    out.push_back(*network);
+    return "";
+  });
+}
+
 void Reader::server(const toml::table& table, Config& config) {
   check_keys(table, "[server]", {kServerKeys});
   list(table, "listen", [&](const std::string& value) -> std::string {
@@ -298,6 +310,7 @@ void Reader::server(const toml::table& table, Config& config) {
     return "";
   });
   number(table, "workers", 0, base::limits::kLoops, config.workers);
+  networks(table, "trusted_proxies", config.trusted_proxies);
   size(table, "request_line_limit", config.request_line_bytes);
   if (config.request_line_bytes > base::limits::kRequestLineBytesMost ||
       config.request_line_bytes < base::limits::kKiB) {
@@ -405,13 +418,7 @@ void Reader::site_requests(const toml::table& table, SiteConfig& site) {
   text(table, "alt_svc", "the value of a field", http::is_field_value, site.alt_svc);
   site.remove_cdn_cache_control = choice(table, "cdn_cache_control", {"pass", "remove"}) == 1;
   site.purge_from = {*parse_network("127.0.0.0/8"), *parse_network("::1/128")};
-  if (table.get("purge_from") != nullptr) site.purge_from.clear();
-  list(table, "purge_from", [&](const std::string& value) -> std::string {
-    const std::optional<Network> network = parse_network(value);
-    if (!network) return "'" + value + "' is not an address or a network";
-    site.purge_from.push_back(*network);
-    return "";
-  });
+  networks(table, "purge_from", site.purge_from);
   flag(table, "query_ignore", site.query.ignore);
   flag(table, "query_sort", site.query.sort);
   list(table, "query_strip", [&](const std::string& value) -> std::string {

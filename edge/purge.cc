@@ -29,11 +29,11 @@ bool came_through_a_proxy(const http::HeaderList& fields) {
 
 }  // namespace
 
-bool may_purge(const http::RequestHead& request, const base::Address& peer,
+bool may_purge(const http::RequestHead& request, const base::Address& client,
                const SiteConfig& site) {
-  if (peer.is_loopback() && came_through_a_proxy(request.fields)) return false;
+  if (client.is_loopback() && came_through_a_proxy(request.fields)) return false;
   return std::any_of(site.purge_from.begin(), site.purge_from.end(),
-                     [&](const Network& network) { return network.contains(peer); });
+                     [&](const Network& network) { return network.contains(client); });
 }
 
 bool is_soft_purge(const http::RequestHead& request) {

@@ -14,9 +14,10 @@
 
 namespace perigee::edge {
 
-/// The peer's address is on the site's list. Loopback counts only without the traces of a proxy in
-/// front of it, behind which everybody is loopback (http-rules 4.2).
-bool may_purge(const http::RequestHead& request, const base::Address& peer, const SiteConfig& site);
+/// The client's address is on the site's list. Loopback counts only without the traces of a proxy
+/// in front of it, behind which everybody is loopback (http-rules 4.2).
+bool may_purge(const http::RequestHead& request, const base::Address& client,
+               const SiteConfig& site);
 
 /// `Soft-Purge: 1`, or Fastly's name for it: mark stale instead of removing.
 bool is_soft_purge(const http::RequestHead& request);

@@ -2,6 +2,7 @@
 
 #include <new>
 
+#include "edge/client.h"
 #include "edge/flow.h"
 #include "edge/purge.h"
 #include "http/cache_key.h"
@@ -43,6 +44,10 @@ class WarmJob final : public base::Job {
 }  // namespace
 
 void RequestFlow::on_request(Exchange& exchange) {
+  if (is_trusted(exchange.peer().remote, context_.config.trusted_proxies)) {
+    const std::string_view scheme = forwarded_scheme(exchange.request());
+    if (!scheme.empty()) exchange.set_scheme(scheme);
+  }
   if (context_.access_log.enabled()) exchange.promote();
   proceed(exchange, nullptr);
 }
@@ -274,13 +279,14 @@ void RequestFlow::relay(Exchange& exchange, Flow* flow, const Route& route,
   request.host = arena.copy(route.host);
   request.fields = http::HeaderList(arena.alloc_span<http::Field>(limits::kOriginFields));
   request.body = exchange.request_body();
-  const std::string client = exchange.peer().remote.host_text();
+  const base::Address& peer = exchange.peer().remote;
   const http::ForwardOptions options{
       .site_name = arena.copy(route.site_name),
       .scheme = head.scheme,
       .cdn_id = route.site->cdn_id,
       .accept_encoding = flow->shared ? std::string_view(route.site->accept_encoding) : "",
-      .client_address = arena.copy(client),
+      .client_address = arena.copy(peer.host_text()),
+      .extends_chain = is_trusted(peer, context_.config.trusted_proxies),
       .shared = flow->shared};
   if (!http::forwarded_fields(head, options, **route.policy, arena, request.fields)) {
     return fail(exchange, flow, 503, "no memory for this request", cache);
@@ -292,7 +298,9 @@ void RequestFlow::relay(Exchange& exchange, Flow* flow, const Route& route,
 
 void RequestFlow::purge(Exchange& exchange, const Route& route) {
   const CacheStatus ours{.forward = http::Forward::kBypass};
-  if (!may_purge(exchange.request(), exchange.peer().remote, *route.site)) {
+  const base::Address client =
+      client_address(exchange.request(), exchange.peer().remote, context_.config.trusted_proxies);
+  if (!may_purge(exchange.request(), client, *route.site)) {
     return fail(exchange, nullptr, 403, "purging is not allowed from this address", ours);
   }
   Flow* flow = block(exchange, nullptr);
@@ -403,15 +411,16 @@ void RequestFlow::end(Exchange& exchange, uint64_t body_bytes, bool whole) {
   context_.metrics.on_response(ending.status, ending.cache, body_bytes, whole);
   if (context_.access_log.enabled()) {
     const RequestHead& request = exchange.request();
-    context_.access_log.write({.wall_ms = context_.env.wall().ms,
-                               .client = exchange.peer().remote,
-                               .method = request.method_text,
-                               .host = request.authority,
-                               .target = request.target,
-                               .status = ending.status,
-                               .body_bytes = body_bytes,
-                               .duration_ms = context_.env.now().ms - ending.begun_ms,
-                               .cache = ending.cache});
+    context_.access_log.write(
+        {.wall_ms = context_.env.wall().ms,
+         .client = client_address(request, exchange.peer().remote, context_.config.trusted_proxies),
+         .method = request.method_text,
+         .host = request.authority,
+         .target = request.target,
+         .status = ending.status,
+         .body_bytes = body_bytes,
+         .duration_ms = context_.env.now().ms - ending.begun_ms,
+         .cache = ending.cache});
   }
   exchange.flow = nullptr;
   served->~Served();

@@ -55,6 +55,9 @@ class Exchange {
   virtual ~Exchange() = default;
   /// Views valid until on_request() returns; after promote() until the end of the exchange.
   virtual const RequestHead& request() const = 0;
+  /// The client used another scheme than this connection, as a trusted proxy says. `scheme` lives
+  /// as long as the program.
+  virtual void set_scheme(std::string_view scheme) = 0;
   /// Copies the head into the exchange's own arena; call it before waiting for anything. False: the
   /// head does not fit the bound; answer at once.
   virtual bool promote() = 0;

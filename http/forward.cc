@@ -203,8 +203,16 @@ bool add_own_fields(const RequestHead& request, const ForwardOptions& options, A
               add(FieldName::kXForwardedProto, options.scheme) &&
               add(FieldName::kXForwardedHost, options.site_name);
   if (!options.shared && !options.client_address.empty()) {
-    room = room && add(FieldName::kXForwardedFor, options.client_address) &&
-           add(FieldName::kForwarded, forwarded_value(options, arena));
+    const auto came = [&](FieldName token) {
+      return options.extends_chain && request.fields.find(token) != nullptr;
+    };
+    const auto add_hop = [&](FieldName token, FieldName other, std::string_view hop) {
+      if (came(token)) return add(token, with_member(request.fields, token, "", hop, arena));
+      return came(other) || add(token, hop);
+    };
+    room =
+        room && add_hop(FieldName::kXForwardedFor, FieldName::kForwarded, options.client_address) &&
+        add_hop(FieldName::kForwarded, FieldName::kXForwardedFor, forwarded_value(options, arena));
   }
   if (options.shared && !options.accept_encoding.empty()) {
     room = room && add(FieldName::kAcceptEncoding, options.accept_encoding);

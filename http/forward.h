@@ -20,6 +20,9 @@ struct ForwardOptions {
   std::string_view cdn_id = "perigee";            ///< CDN-Loop (RFC 8586) and Via pseudonym
   std::string_view accept_encoding = "identity";  ///< sent when shared, constant for a site
   std::string_view client_address;  ///< X-Forwarded-For and Forwarded, only when not shared
+  /// A trusted proxy sent the request: the two go on with our member behind what came. If only one
+  /// of them came, only that one does, since the other would know less.
+  bool extends_chain = false;
   bool shared = true;  ///< the answer may be stored, served to others, or freshen what is stored
 };
 

@@ -46,6 +46,7 @@ class Http1Codec final : public ServerCodec, public Exchange {
 
   // Exchange
   const RequestHead& request() const override { return head_; }
+  void set_scheme(std::string_view scheme) override { head_.scheme = scheme; }
   bool promote() override;
   BodySource* request_body() override {
     return reader_.framing() == BodyFraming::kNone ? nullptr : &request_body_;

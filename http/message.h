@@ -40,8 +40,7 @@ Method method_of(std::string_view text);
 struct RequestHead {
   Method method = Method::kGet;
   std::string_view method_text;
-  std::string_view
-      scheme;  ///< "http" or "https"; of the listener, checked against an absolute-form
+  std::string_view scheme;  ///< "http" or "https"; of the listener, or as a trusted proxy says
   std::string_view
       authority;  ///< host[:port] as sent (Host, absolute-form or :authority); may be empty in 1.0
   std::string_view target;  ///< path and query as sent, beginning with "/"; "*" for OPTIONS alone

@@ -37,7 +37,9 @@ constexpr int kRounds = 10'000;
 /// A peer without memory of its own: sends the same bytes again and again, and counts what it gets.
 class EndlessPeer final : public base::Channel {
  public:
-  explicit EndlessPeer(std::string_view request) : request_(request) {}
+  EndlessPeer(std::string_view request, std::string_view address) : request_(request) {
+    peer_.remote = *base::Address::parse(address);
+  }
   void bind(base::ChannelUser* user) override { user_ = user; }
   void want(bool, bool) override {}
   base::Io recv(std::span<std::byte> into) override {
@@ -71,8 +73,9 @@ class EndlessPeer final : public base::Channel {
 };
 
 /// Allocations over kRounds of these bytes on one connection, once it runs steadily.
-uint64_t allocations_of(Stand& stand, const std::string& request) {
-  auto channel = std::make_unique<EndlessPeer>(request);
+uint64_t allocations_of(Stand& stand, const std::string& request,
+                        std::string_view address = "203.0.113.9:4711") {
+  auto channel = std::make_unique<EndlessPeer>(request, address);
   EndlessPeer& peer = *channel;
   stand.worker->adopt(std::move(channel));
   const auto round = [&] {
@@ -139,6 +142,16 @@ TEST(Allocations, ASteadyHitAllocatesNothing) {
        request("HEAD", "/large") + request("GET", "/large", "If-None-Match: *\r\n")},
   };
   for (const Case& one : cases) EXPECT_EQ(allocations_of(stand, one.bytes), 0u) << one.name;
+}
+
+TEST(Allocations, AHitThroughATrustedProxyAllocatesNothing) {
+  Stand stand("[server]\ntrusted_proxies = [\"192.0.2.0/24\", \"10.0.0.0/8\"]");
+  stand.origin.on("/a", Reply(200).cache("max-age=86400").body(std::string(1024, 'a')));
+  const std::string bytes = request("GET", "/a",
+                                    "X-Forwarded-For: 203.0.113.9, 10.0.0.2\r\n"
+                                    "X-Forwarded-Proto: https\r\n");
+  Client(stand, "10.0.0.1:1").write(bytes).answer();
+  EXPECT_EQ(allocations_of(stand, bytes, "10.0.0.1:1"), 0u);
 }
 
 }  // namespace

@@ -57,6 +57,7 @@ TEST_F(ConfigTest, ReadsEveryServerKey) {
 [server]
 listen = ["127.0.0.1:8080", "[::1]:81", ":80"]
 workers = 3
+trusted_proxies = ["10.0.0.0/8", "::1"]
 request_line_limit = "12KiB"
 head_timeout = "5s"
 idle_timeout = "2m"
@@ -73,6 +74,8 @@ origin = "dir:/srv"
 )");
   ASSERT_EQ(config.listen.size(), 3u);
   EXPECT_EQ(config.listen[1].text(), "[::1]:81");
+  ASSERT_EQ(config.trusted_proxies.size(), 2u);
+  EXPECT_EQ(config.trusted_proxies[0].prefix_bits, 8u);
   EXPECT_EQ(config.listen[2].text(), "0.0.0.0:80");
   EXPECT_EQ(config.workers, 3u);
   EXPECT_EQ(config.request_line_bytes, 12u * 1024);
@@ -171,6 +174,7 @@ TEST_F(ConfigTest, WhatIsNotWrittenHasItsDefault) {
       good("[[site]]\nhosts = [\"a.test\"]\norigin = \"http://127.0.0.1:3000\"\n");
   const SiteConfig& site = config.sites.at(0);
   EXPECT_TRUE(config.listen.empty()) << "laid over by the arguments' default";
+  EXPECT_TRUE(config.trusted_proxies.empty());
   EXPECT_EQ(config.idle_ms, base::limits::kIdleMs);
   EXPECT_EQ(config.log.level, "info");
   EXPECT_EQ(config.log.access, "off");
@@ -280,6 +284,8 @@ TEST_F(ConfigTest, ABadValueNamesItsPlace) {
             "2:11: 'localhost:80' is not ADDRESS:PORT");
   EXPECT_EQ(mistake("[server]\nrequest_line_limit = \"16KiB\"\n"),
             "2:22: 'request_line_limit' is from \"1KiB\" to \"12KiB\"");
+  EXPECT_EQ(mistake("[server]\ntrusted_proxies = [\"10.0.0.0/33\"]\n"),
+            "2:20: '10.0.0.0/33' is not an address or a network");
   EXPECT_EQ(mistake("[server]\nidle_timeout = \"0s\"\n"), "2:16: 'idle_timeout' is more than 0");
   EXPECT_EQ(mistake("[store]\nsize = \"1G\"\n"),
             "2:8: 'size' is a size with a unit, such as \"512MiB\"");

@@ -185,6 +185,28 @@ RULE(
                      "Forwarded: for=192.0.2.7;host=site.test;proto=https"}));
 }
 
+RULE(Alone, TheChainOfATrustedProxyGoesOn, "RFC 7239 §4; RFC 7239 §7.4; http-rules 4.1",
+     "A proxy adds itself behind the proxies before it",
+     "behind those of X-Forwarded-For and Forwarded that came; where one came, the other, which "
+     "would know less, is not begun",
+     "trusted_proxies") {
+  ForwardOptions options = alone();
+  options.extends_chain = true;
+  const std::string own = "for=192.0.2.7;host=site.test;proto=https";
+  const auto chain = [&](const Request& request) {
+    const Strings lines = forwarded(request, options);
+    return Strings(lines.begin() + 4, lines.end());
+  };
+  EXPECT_EQ(chain({}), (Strings{"X-Forwarded-For: 192.0.2.7", "Forwarded: " + own}));
+  EXPECT_EQ(chain({"X-Forwarded-For: a", "X-Forwarded-For: b, c"}),
+            Strings{"X-Forwarded-For: a, b, c, 192.0.2.7"});
+  EXPECT_EQ(chain({"Forwarded: for=a"}), Strings{"Forwarded: for=a, " + own});
+  EXPECT_EQ(chain({"Forwarded: for=a", "X-Forwarded-For: a"}),
+            (Strings{"X-Forwarded-For: a, 192.0.2.7", "Forwarded: for=a, " + own}));
+  options.shared = true;
+  EXPECT_EQ(chain({"Forwarded: for=a", "X-Forwarded-For: a"}), Strings{}) << "a fill is nobody's";
+}
+
 RULE(Alone, ForwardedQuotesWhatIsNoToken, "RFC 7239 §6",
      "An IPv6 address in Forwarded is bracketed and quoted", "so is a host with a port", "") {
   ForwardOptions options = alone();

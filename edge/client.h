@@ -1,0 +1,30 @@
+// Who asks, and how, when a proxy that we trust stands before us.
+//
+// Its connection says nothing about the client, so what it tells counts: X-Forwarded-Proto and
+// X-Forwarded-For. From everybody else both are words of a stranger, and are dropped.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "base/address.h"
+#include "edge/units.h"
+#include "http/message.h"
+
+namespace perigee::edge {
+
+/// One of the networks holds `peer`.
+bool is_trusted(const base::Address& peer, const std::vector<Network>& trusted_proxies);
+
+/// The scheme that the client of a trusted proxy used: one X-Forwarded-Proto with one of "http" and
+/// "https" in it. Empty: it does not say. Of static storage.
+std::string_view forwarded_scheme(const http::RequestHead& request);
+
+/// The client's address: the peer's; when that one is trusted and sent X-Forwarded-For, the
+/// rightmost address there that is not (all are: the leftmost). Family::kNone, nobody, when
+/// something stands there instead that is no address. Port 0 or as written there. Allocates
+/// nothing.
+base::Address client_address(const http::RequestHead& request, const base::Address& peer,
+                             const std::vector<Network>& trusted_proxies);
+
+}  // namespace perigee::edge
