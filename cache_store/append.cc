@@ -39,6 +39,17 @@ void copy_to(std::byte* to, std::span<const std::byte> bytes) {
   if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
 }
 
+bool is_same_spec(const Draft& draft, const RecordView& present) {
+  std::span<const std::byte> left = present.body;
+  for (const auto& piece : draft.body) {
+    if (piece.size() > left.size() || !std::equal(piece.begin(), piece.end(), left.begin())) {
+      return false;
+    }
+    left = left.subspan(piece.size());
+  }
+  return draft.kind == RecordKind::kVarySpec && left.empty();
+}
+
 uint32_t expiry_s(const format::RecordHeader& header) {
   constexpr int64_t kMost = int64_t{UINT32_MAX} * 1000;
   const int64_t begin = std::clamp<int64_t>(header.response_time_ms, 0, kMost);
@@ -85,10 +96,35 @@ base::Result<Found> StoreCore::put(const Draft& draft) {
   RecordImage image = make_image(draft, key_digest, body_bytes);
   // Held until the entry stands: a slab is emptied under it, and must not miss this record.
   const std::lock_guard lock(append_mutex_);
+  {
+    // Not pinned any longer than this: its slab may be the one to make room.
+    Found present = present_under(key_digest, draft.key);
+    if (present.state == Found::kVary && is_same_spec(draft, present.record)) return present;
+  }
   Location location;
   const Status appended = append(draft, image, location);
   if (!appended.ok()) return appended.error();
   return publish(draft, key_digest, location);
+}
+
+/// What a put would replace, if it is good and of this run; a Vary spec of any run. Under the
+/// append mutex: only puts bring something there.
+Found StoreCore::present_under(const Digest& digest, std::string_view key) {
+  Found found;
+  found.digest = digest;
+  Slot slot = kHeadSlot;
+  const std::optional<IndexEntry> entry =
+      index_.peek(digest, slot, [&](const Location& location) { found.pin = pin(location.slab); });
+  const bool readable =
+      entry && !poisoned(found.pin) &&
+      (entry->verified ||
+       (slot == kVarySlot && verify(entry->location, digest, slot) == Condition::kGood)) &&
+      read_record(entry->location, key, found.record);
+  // Its pages may have gone bad while they were read.
+  if (!readable || poisoned(found.pin)) return {};
+  found.record.stale_since_ms = int64_t{entry->stale_since_s} * 1000;
+  found.state = slot == kVarySlot ? Found::kVary : Found::kHit;
+  return found;
 }
 
 /// A variant is not stored after a soft purge either: the mark would be its URL's, and lost at a

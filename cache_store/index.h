@@ -50,6 +50,18 @@ class Index {
     pin(found.location);
     return found;
   }
+  /// The same, without counting a use.
+  template <typename PinIt>
+  std::optional<IndexEntry> peek(const Digest& digest, Slot& slot, PinIt pin) {
+    Shard& shard = shard_of(digest);
+    const std::lock_guard lock(shard.mutex);
+    const Entry* entry = shard.find_head_or_vary(tag_of(digest, kHeadSlot));
+    if (entry == nullptr) return std::nullopt;
+    slot = slot_of(entry->tag);
+    const IndexEntry found = view(*entry);
+    pin(found.location);
+    return found;
+  }
   /// Puts an entry in, taking out those that it excludes; `admit` is asked under the lock and
   /// returns the stale_since to write, or nullopt to refuse. False: refused.
   template <typename Admit>

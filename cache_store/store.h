@@ -187,9 +187,11 @@ class Store {
   virtual Found lookup(const Digest& digest, std::string_view key, SlotMask accepted) = 0;
   /// Pool. Populates and verifies what lookup found cold; afterwards look up again.
   virtual void warm(const Digest& digest, std::string_view key, SlotMask accepted) = 0;
-  /// Pool. Appends and publishes a record, stale when a soft purge came after the ticket (a variant
-  /// is refused then); the Pin and view let readers go on from it. Errors: kNoSpace (no slab free
-  /// now, or too large), kCancelled (fenced by a purge or an erase), kIo.
+  /// Pool. A Vary spec that equals the one which is there is not stored again: that one is returned
+  /// and its rid goes on naming the variants. Else appends and publishes a record, stale when a
+  /// soft purge came after the ticket (a variant is refused then); the Pin and view let readers go
+  /// on from it. Errors: kNoSpace (no slab free now, or too large), kCancelled (fenced by a purge
+  /// or an erase), kIo.
   virtual base::Result<Found> put(const Draft& draft) = 0;
   /// Loop or pool. Removes the URL with all its slots and variants from memory at once, and fences
   /// fills in flight; flush_journal() writes the entry. 1 or 0: whether something was there.

@@ -112,6 +112,7 @@ class StoreCore final : public Store {
   // append.cc
   base::Status check(const Draft& draft, const Digest& digest, uint64_t body_bytes);
   RecordImage make_image(const Draft& draft, const Digest& digest, uint64_t body_bytes) const;
+  Found present_under(const Digest& digest, std::string_view key);
   static bool is_fenced(const Draft& draft, const Digest& digest,
                         const PurgeTable::Verdict& verdict);
   base::Status append(const Draft& draft, RecordImage& image, Location& location);

@@ -129,6 +129,7 @@ RequestFlow::Lookup RequestFlow::look_up(const RequestHead& request, const Route
     const auto& bytes = result.found.record.body;
     result.vary_spec = {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
     result.vary_pin = std::move(result.found.pin);
+    const uint64_t spec_rid = result.found.record.rid;
     spec_stale_ms = result.found.record.stale_since_ms;
     result.found = {};
     if (!http::decode_vary_spec(result.vary_spec, vary_scratch_)) {
@@ -138,8 +139,8 @@ RequestFlow::Lookup RequestFlow::look_up(const RequestHead& request, const Route
     scratch_.selected.clear();
     const http::HeaderList selecting = scratch_.selecting.of(request.fields, **route.policy);
     http::append_selected(vary_scratch_, selecting, scratch_.selected);
-    result.key = http::make_variant_key(route.key, vary_scratch_.id, scratch_.selected,
-                                        scratch_.variant_key);
+    result.key =
+        http::make_variant_key(route.key, spec_rid, scratch_.selected, scratch_.variant_key);
     result.found = context_.store.lookup(context_.store.digest(result.key), result.key, 0);
     result.vary_miss = result.found.state == Found::kMiss;
   }
@@ -237,9 +238,9 @@ bool RequestFlow::make_fill_request(const RequestHead& request, const Route& rou
                                     origin::FillRequest& out) {
   out.key = route.key;
   out.base = route.digest;
-  out.join = lookup.vary_spec.empty() ? route.digest : context_.store.digest(lookup.key);
-  out.join_key = lookup.vary_spec.empty() ? route.key : lookup.key;
-  out.vary_spec = lookup.vary_spec;
+  out.varies = !lookup.vary_spec.empty();
+  out.join = out.varies ? context_.store.digest(lookup.key) : route.digest;
+  out.join_key = out.varies ? lookup.key : route.key;
   out.target = route.target;
   out.host = route.host;
   out.policy = *route.policy;

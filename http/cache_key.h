@@ -27,7 +27,8 @@ bool valid_target(std::string_view target);
 /// text.
 std::string_view make_cache_key(std::string_view scheme, std::string_view site,
                                 std::string_view target, std::string& out);
-/// The key of one variant: the URL's key, the Vary spec's id, and the selected values.
+/// The key of one variant: the URL's key, the rid of the Vary spec's record, and the selected
+/// values.
 std::string_view make_variant_key(std::string_view url_key, uint64_t spec_id,
                                   std::string_view selected, std::string& out);
 

@@ -158,9 +158,8 @@ std::optional<std::vector<std::string>> vary_names(const HeaderList& fields,
   return names;
 }
 
-std::string encode_vary_spec(uint64_t id, const std::vector<std::string>& names) {
+std::string encode_vary_spec(const std::vector<std::string>& names) {
   std::string out;
-  append_integer(out, id);
   append_integer(out, static_cast<uint32_t>(names.size()));
   for (const std::string& name : names) {
     append_integer(out, static_cast<uint32_t>(name.size()));
@@ -172,7 +171,7 @@ std::string encode_vary_spec(uint64_t id, const std::vector<std::string>& names)
 bool decode_vary_spec(std::string_view bytes, VarySpec& out) {
   out.names.clear();
   uint32_t count = 0;
-  if (!take_integer(bytes, out.id) || !take_integer(bytes, count)) return false;
+  if (!take_integer(bytes, count)) return false;
   if (count > base::limits::kVaryNames) return false;
   for (uint32_t i = 0; i < count; ++i) {
     uint32_t size = 0;

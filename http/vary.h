@@ -19,12 +19,12 @@ namespace perigee::http {
 std::optional<std::vector<std::string>> vary_names(const HeaderList& fields,
                                                    bool accept_encoding_constant);
 
-/// A Vary spec as it is kept in slot 7: its id and the names.
+/// A Vary spec as it is kept in slot 7. Equal names are equal bytes; what tells one spec from a
+/// later one of the same names is the rid of its record.
 struct VarySpec {
-  uint64_t id = 0;
   std::vector<std::string_view> names;  ///< views into the encoded bytes
 };
-std::string encode_vary_spec(uint64_t id, const std::vector<std::string>& names);
+std::string encode_vary_spec(const std::vector<std::string>& names);
 /// False: not a spec. At most 32 names; `out` is reused to save allocations.
 bool decode_vary_spec(std::string_view bytes, VarySpec& out);
 

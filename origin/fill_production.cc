@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "http/cache_key.h"
 #include "http/forward.h"
 #include "origin/put_job.h"
 #include "origin/stored_record.h"
@@ -203,12 +202,6 @@ void FillProduction::judge_vary(const http::HeaderList& fields, bool& storable) 
   progress_->vary_names_ = *names;
   if (names->empty()) return;
   progress_->vary_selected_ = selected_values(*names, request_.head.fields, *request_.policy);
-  http::VarySpec known;
-  const bool same =
-      http::decode_vary_spec(request_.vary_spec, known) &&
-      std::equal(known.names.begin(), known.names.end(), names->begin(), names->end());
-  new_vary_spec_ = !same;
-  vary_id_ = same ? known.id : fills_.env().random();
 }
 
 /// Memory before the first byte of content: what holds nothing cannot deadlock.
@@ -324,7 +317,6 @@ void FillProduction::complete() {
 
 void FillProduction::store() {
   auto put = std::make_unique<PutJob>(fills_.table().shared().store, progress_, *this);
-  put->url_key = request_.key;
   put->key = request_.key;
   put->policy = record_policy(policy_);
   put->image = std::move(stored_image_);
@@ -335,10 +327,6 @@ void FillProduction::store() {
       put->image = http::with_content_length(put->image.empty() ? progress_->image_ : put->image,
                                              progress_->body.size());
     }
-  }
-  if (!progress_->vary_names_.empty()) {
-    if (new_vary_spec_) put->spec = http::encode_vary_spec(vary_id_, progress_->vary_names_);
-    http::make_variant_key(request_.key, vary_id_, progress_->vary_selected_, put->key);
   }
   std::unique_ptr<base::Job> job = std::move(put);
   if (!fills_.env().offload(base::Lane::kStore, job, put_)) end(false, nullptr);

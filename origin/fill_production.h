@@ -84,9 +84,7 @@ class FillProduction final : public FetchUser,
   http::HeaderList fields_;              ///< with validators
   std::vector<std::byte> stored_image_;  ///< what is stored, where it differs from what is relayed
   http::StoredPolicy policy_;
-  uint64_t vary_id_ = 0;
-  bool new_vary_spec_ = false;  ///< a spec must be stored first
-  base::Claim claim_;           ///< waits for memory
+  base::Claim claim_;  ///< waits for memory
   base::Timer reserve_timer_;
   base::Timer laggard_timer_;
   base::Pending put_;

@@ -33,7 +33,7 @@ struct FillRequest {
   cache_store::Digest
       join;  ///< what is joined: the variant's digest when the Vary spec is known, else `base`
   std::string join_key;     ///< the key text of `join`
-  std::string vary_spec;    ///< encoded spec from slot 7; empty: none known
+  bool varies = false;      ///< a Vary spec is known: `join` is the variant's
   std::string target;       ///< as keyed
   std::string host;         ///< the Host field to send
   http::RequestHead head;   ///< the client's head, copied into `arena` (for Vary, Authorization)

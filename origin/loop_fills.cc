@@ -18,7 +18,7 @@ namespace {
 /// What the index holds now is something else than what the request was judged against.
 bool is_news(const Found& now, const FillRequest& request) {
   if (now.state == Found::kMiss) return false;
-  if (now.state == Found::kVary) return request.vary_spec.empty();
+  if (now.state == Found::kVary) return !request.varies;
   if (request.stored.state != Found::kHit || now.state == Found::kCold) return true;
   return now.record.rid != request.stored.record.rid ||
          now.record.policy.response_time_ms != request.stored.record.policy.response_time_ms;

@@ -1,4 +1,4 @@
-// Stores what a fill brought: a record, and the Vary spec of its URL before it where that is new.
+// Stores what a fill brought: a record, and before it the Vary spec of its URL where it varies.
 #pragma once
 
 #include <memory>
@@ -23,15 +23,13 @@ class PutJob final : public base::Job {
   void work(const std::atomic<bool>& stop) noexcept override;
   void done() noexcept override;
 
-  std::string url_key;
-  std::string key;               ///< of the variant, or `url_key`
-  std::string spec;              ///< encoded Vary spec to store first; empty: none
+  std::string key;               ///< of the URL
   std::vector<std::byte> image;  ///< empty: the progress's own
   std::vector<ChunkRef> chunks;  ///< the body; empty after a 304, whose body is the stored one
   cache_store::RecordPolicy policy;
 
  private:
-  bool put_spec();
+  bool put_spec(std::string& variant_key);
 
   cache_store::Store& store_;
   std::shared_ptr<FillProgress> progress_;

@@ -101,7 +101,8 @@ void Workload::put() {
   const bool vary = key % 2 == 0 && draw(8) == 0;
   if (vary) {
     version.kind = RecordKind::kVarySpec;
-    version.body_bytes = draw(60);
+    // Enough bytes to tell it from others: a spec that equals the present one is not stored again.
+    version.body_bytes = 16 + draw(60);
   } else if (present.what == Sight::kObject && draw(3) == 0) {
     const Version& stored = *history_.find(present.version);
     version.body_of = stored.body_of;

@@ -241,6 +241,24 @@ TEST_F(StoreTest, AVarySpecAndAnObjectExcludeEachOther) {
   EXPECT_EQ(body_of("a"), "object again");
 }
 
+TEST_F(StoreTest, AVarySpecThatIsThereGoesOnNamingItsVariants) {
+  const auto spec = [&](std::string_view names) {
+    const auto stored = put("/v", names, store_->ticket(), RecordKind::kVarySpec);
+    return stored.ok() ? stored->record.rid : 0;
+  };
+  const uint64_t first = spec("accept");
+  EXPECT_NE(first, 0u);
+  EXPECT_EQ(spec("accept"), first);
+  reopen();
+  EXPECT_EQ(spec("accept"), first) << "not verified yet";
+  const uint64_t second = spec("accept cookie");
+  EXPECT_NE(second, first) << "a prefix is another one";
+  EXPECT_NE(spec("accept"), first) << "variants from before the change stay out of reach";
+  const uint64_t last = spec("accept");
+  store_->purge({store_->digest("/v"), false, kNow});
+  EXPECT_NE(spec("accept"), last) << "and those from before a purge";
+}
+
 TEST_F(StoreTest, RecyclesTheOldestSlabsAndKeepsTheNewest) {
   const std::string body(40'000, 'b');
   for (int i = 0; i < 1200; ++i) {

@@ -81,6 +81,10 @@ base::Result<Found> FakeStore::put(const cache_store::Draft& draft) {
     record->body.append(reinterpret_cast<const char*>(piece.data()), piece.size());
   }
   std::shared_ptr<Record>& place = records_[record->key];
+  const bool is_spec = draft.kind == cache_store::RecordKind::kVarySpec;
+  if (is_spec && place != nullptr && place->kind == draft.kind && place->body == record->body) {
+    return view(*place);
+  }
   if (place != nullptr) gone_.push_back(std::move(place));
   place = std::move(record);
   return view(*place);

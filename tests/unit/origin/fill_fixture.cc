@@ -115,13 +115,14 @@ FillRequest FillsTest::request(size_t loop, const std::string& target, const std
   request.stored = store_.lookup(request.base, request.key, 0);
   if (request.stored.state == cache_store::Found::kVary) {
     const auto& bytes = request.stored.record.body;
-    request.vary_spec.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    request.varies = true;
     http::VarySpec spec;
-    EXPECT_TRUE(http::decode_vary_spec(request.vary_spec, spec));
+    EXPECT_TRUE(
+        http::decode_vary_spec({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, spec));
     std::string selected;
     http::append_selected(spec, request.head.fields, selected);
     request.join_key.clear();
-    http::make_variant_key(request.key, spec.id, selected, request.join_key);
+    http::make_variant_key(request.key, request.stored.record.rid, selected, request.join_key);
     request.join = store_.digest(request.join_key);
     request.stored = store_.lookup(request.join, request.join_key, 0);
   }

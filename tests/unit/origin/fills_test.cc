@@ -226,6 +226,20 @@ TEST_F(OneLoop, VariantsAreFilledApartOnceTheirVaryIsKnown) {
   EXPECT_EQ(request(0, "/a", "Accept-Language: de").stored.record.body.size(), 5u);
 }
 
+RULE_F(OneLoop, VariantsThatAreFetchedAtOnceAreAllFound, "RFC 9111 §4.1",
+       "a stored response is selected by the request fields that its Vary names",
+       "both of two variants are found afterwards, also when neither fetch knew of a Vary", "") {
+  join("/a", "Accept-Language: de", 0, JoinMode::kAlone);
+  join("/a", "Accept-Language: fr", 0, JoinMode::kAlone);
+  ASSERT_EQ(origin().open.size(), 2u);
+  PlayedFetch& french = *origin().open.back();
+  origin().open.front()->answer(200, kFresh + "Vary: Accept-Language", "hallo");
+  french.answer(200, kFresh + "Vary: Accept-Language", "bonjour");
+  run();
+  EXPECT_EQ(request(0, "/a", "Accept-Language: de").stored.record.body.size(), 5u);
+  EXPECT_EQ(request(0, "/a", "Accept-Language: fr").stored.record.body.size(), 7u);
+}
+
 TEST_F(OneLoop, AWaiterMayDestroyOthersInsideItsCallback) {
   TestWaiter& first = join();
   TestWaiter& second = join();
