@@ -51,9 +51,7 @@ void Connector::stop_waiting() {
 void Connector::on_idle_connection(std::unique_ptr<OriginConnection> connection) {
   // What cannot be used gives its permit back: to the head of the line, and so to this one in its
   // turn.
-  const bool usable =
-      reuse_ == Reuse::kAny || (reuse_ == Reuse::kSurelyOpen && connection->silent());
-  if (!usable) return;
+  if (reuse_ == Reuse::kNone || !connection->silent()) return;
   stop_waiting();
   user_.on_connection(std::move(connection), true);
 }

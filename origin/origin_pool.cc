@@ -44,7 +44,8 @@ std::unique_ptr<OriginConnection> OriginPool::take_idle(bool surely_open) {
     if (surely_open && env_.now() - idle.since > limits::kFreshConnectionMs) return nullptr;
     std::unique_ptr<OriginConnection> connection = idle.release();
     idle_.pop_front();
-    if (!surely_open || connection->silent()) return connection;
+    // What was said unasked must not answer another request.
+    if (connection->silent()) return connection;
   }
   return nullptr;
 }

@@ -45,8 +45,8 @@ class OriginPool {
   OriginPool(OriginGate& gate, base::Env& env);
   ~OriginPool();
 
-  /// An idle connection, the one used last. `surely_open`: for what is never repeated, one idle for
-  /// at most kFreshConnectionMs that was asked whether it still stands (http-rules 3.13).
+  /// An idle connection on which nothing has come, the one used last. `surely_open`: for what is
+  /// never repeated, one idle for at most kFreshConnectionMs (http-rules 3.13).
   std::unique_ptr<OriginConnection> take_idle(bool surely_open);
   /// A permit for a new connection; empty: none is free.
   base::Share take_permit() { return gate_.try_take(1); }

@@ -190,7 +190,8 @@ void Client::on_end() {
       exchange.response = reader_.fields;
       exchange.body = reader_.body;
       exchange.response_begin = response_begin_;
-      world_.trace("client saw @", exchange.id, " ", exchange.status, " cut after ", exchange.body.size(),
+      world_.trace("client saw @", exchange.id, " ", exchange.status, " cut after ",
+                   exchange.body.size(),
                    " bytes, sim=", first_of(exchange.response, "X-Sim").value_or("-"));
     }
   }

@@ -1,6 +1,7 @@
 #include "tests/sim/origin_connection.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "tests/sim/content.h"
 
@@ -154,7 +155,8 @@ void OriginConnection::spoil(std::string& bytes, size_t head_size, OriginExchang
   Random& random = world_.random;
   const Options& options = world_.options;
   if (world_.fault(options.surplus) && !exchange.until_close) {
-    bytes += "HTTP/1.1 200 Surplus\r\n\r\n";
+    // With the last bytes of the answer: what comes later, nobody can tell from the next answer.
+    surplus_ = "HTTP/1.1 200 Surplus\r\n\r\n";
     return;
   }
   const bool resets = world_.fault(options.reset);
@@ -197,8 +199,10 @@ void OriginConnection::write() {
   const size_t most = world_.random.chance(300) ? static_cast<size_t>(world_.random.between(1, 400))
                                                 : static_cast<size_t>(40'000);
   const size_t n = std::min(room, most);
-  link_->peer_write(out_.substr(0, n), world_.scheduler);
+  std::string bytes = out_.substr(0, n);
   out_.erase(0, n);
+  if (out_.empty()) bytes += std::exchange(surplus_, {});
+  link_->peer_write(bytes, world_.scheduler);
   if (out_.empty()) finish_answer();
 }
 

@@ -36,7 +36,8 @@ class OriginConnection final : public Actor {
   LinkPtr link_;
   MessageReader reader_{MessageReader::Kind::kRequest};
   uint64_t request_begin_ = 0;
-  std::string out_;  ///< still to be sent
+  std::string out_;      ///< still to be sent
+  std::string surplus_;  ///< to be sent with the last of it
   Ending ending_ = Ending::kKeep;
   bool answering_ = false;
   bool slow_ = false;

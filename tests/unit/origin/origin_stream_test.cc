@@ -221,6 +221,17 @@ TEST_F(OriginStreamTest, AnythingOnAnIdleConnectionClosesIt) {
   EXPECT_EQ(gate_.used(), 0u);
 }
 
+TEST_F(OriginStreamTest, WhatWasSaidUnaskedAnswersNoRequest) {
+  leave_idle();
+  // Too late for the turn in which the loop would have seen it.
+  peer().write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother");
+  auto log = get();
+  EXPECT_EQ(log->said, "");
+  ASSERT_EQ(connections(), 2u);
+  answer(kOk, 1);
+  EXPECT_TRUE(log->whole());
+}
+
 TEST_F(OriginStreamTest, TheConnectionUsedLastIsUsedFirst) {
   auto first = get();
   auto second = get();
