@@ -5,6 +5,7 @@
 #include "http/forward.h"
 #include "http/freshness.h"
 #include "http/location.h"
+#include "http/response.h"
 
 namespace perigee::edge {
 
@@ -121,16 +122,7 @@ bool Flow::serve_stale(http::OriginFailure failure, const CacheStatus& cache) {
 
 void Flow::on_fetch_interim(const http::ReceivedResponse& interim) {
   http::Arena arena;
-  http::FieldBlockBuilder builder(arena, base::limits::kRequestHeadBytes, interim.fields.size());
-  for (const http::Field& field : interim.fields) {
-    if (!http::is_hop_by_hop(field, interim.fields)) builder.add(field);
-  }
-  if (!builder.ok()) return;
-  http::ResponseHead head;
-  head.status = interim.status;
-  head.reason = interim.reason;
-  head.block = builder.block();
-  exchange_.inform(head);
+  if (const auto head = http::make_interim(interim, false, arena)) exchange_.inform(*head);
 }
 
 void Flow::on_fetch_head(const http::ReceivedResponse& received, const http::ResponseTimes& times) {

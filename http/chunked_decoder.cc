@@ -40,6 +40,13 @@ ChunkedDecoder::State ChunkedDecoder::take(char c) {
     case State::kSize:
       return take_size(c);
     case State::kExtension:
+    case State::kExtensionName:
+    case State::kExtensionNameEnd:
+    case State::kExtensionEquals:
+    case State::kExtensionToken:
+    case State::kExtensionQuoted:
+    case State::kExtensionEscape:
+    case State::kExtensionValueEnd:
       return take_extension(c);
     case State::kSizeLf:
       if (c != '\n') break;
@@ -84,11 +91,46 @@ ChunkedDecoder::State ChunkedDecoder::take_size(char c) {
   return c == ';' ? take_extension(c) : fail(Error::kMalformed);
 }
 
+/// Extensions mean nothing here, but whoever takes a quote that is not closed, or a name that is
+/// none, for something else would see another chunk.
 ChunkedDecoder::State ChunkedDecoder::take_extension(char c) {
+  if (c != '\r' && (++extension_bytes_ > limits::kChunkExtensionBytes ||
+                    ++extensions_bytes_ > limits::kChunkExtensionsBytes)) {
+    return fail(Error::kMalformed);
+  }
+  const State next = next_extension(c);
+  return next == State::kFailed ? fail(Error::kMalformed) : next;
+}
+
+ChunkedDecoder::State ChunkedDecoder::next_extension(char c) const {
+  const bool blank = c == ' ' || c == '\t';
+  const bool token = is_token({&c, 1});
+  switch (state_) {
+    case State::kSize:
+      return State::kExtension;
+    case State::kExtension:
+      if (blank) return State::kExtension;
+      return token ? State::kExtensionName : State::kFailed;
+    case State::kExtensionEquals:
+      if (blank) return State::kExtensionEquals;
+      if (c == '"') return State::kExtensionQuoted;
+      return token ? State::kExtensionToken : State::kFailed;
+    case State::kExtensionQuoted:
+      if (c == '"') return State::kExtensionValueEnd;
+      if (c == '\\') return State::kExtensionEscape;
+      return is_field_value({&c, 1}) ? State::kExtensionQuoted : State::kFailed;
+    case State::kExtensionEscape:
+      return is_field_value({&c, 1}) ? State::kExtensionQuoted : State::kFailed;
+    default:
+      break;
+  }
+  const bool in_name = state_ == State::kExtensionName || state_ == State::kExtensionNameEnd;
   if (c == '\r') return State::kSizeLf;
-  const bool fits = ++extension_bytes_ <= limits::kChunkExtensionBytes &&
-                    ++extensions_bytes_ <= limits::kChunkExtensionsBytes;
-  return fits && is_field_value({&c, 1}) ? State::kExtension : fail(Error::kMalformed);
+  if (c == ';') return State::kExtension;
+  if (c == '=' && in_name) return State::kExtensionEquals;
+  if (blank) return in_name ? State::kExtensionNameEnd : State::kExtensionValueEnd;
+  const bool inside = state_ == State::kExtensionName || state_ == State::kExtensionToken;
+  return token && inside ? state_ : State::kFailed;
 }
 
 ChunkedDecoder::State ChunkedDecoder::take_trailer(char c) {

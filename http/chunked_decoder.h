@@ -31,7 +31,14 @@ class ChunkedDecoder {
   /// Where in the message the next byte stands; kXxLf: an LF must come.
   enum class State : uint8_t {
     kSize,
-    kExtension,
+    kExtension,  ///< behind a semicolon: a name must come
+    kExtensionName,
+    kExtensionNameEnd,
+    kExtensionEquals,  ///< a value must come
+    kExtensionToken,
+    kExtensionQuoted,
+    kExtensionEscape,
+    kExtensionValueEnd,
     kSizeLf,
     kData,
     kDataCr,
@@ -47,6 +54,7 @@ class ChunkedDecoder {
   State take(char c);
   State take_size(char c);
   State take_extension(char c);
+  State next_extension(char c) const;
   State take_trailer(char c);
   State fail(Error error);
 

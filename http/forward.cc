@@ -8,7 +8,8 @@ namespace {
 
 /// What proxies tell the origin about the client's connection: ours, never a client's
 /// (http-rules 4.1).
-/// `_` equals `-` in these lists, since CGI origins fold them (http-rules 3.14).
+/// `_` equals `-` in these lists, since CGI origins fold them (http-rules 3.14): so also what would
+/// be framing to them.
 constexpr std::string_view kFromProxies[] = {
     "x-forwarded",        "x-forwarded-for",
     "x-forwarded-host",   "x-forwarded-port",
@@ -17,6 +18,7 @@ constexpr std::string_view kFromProxies[] = {
     "x-forwarded-ssl",    "x-real-ip",
     "x-url-scheme",       "forwarded",
     "front-end-https",    "proxy",
+    "content-length",     "transfer-encoding",
 };
 
 /// What makes an origin answer another request than the one that is keyed: kept from everything
@@ -24,6 +26,8 @@ constexpr std::string_view kFromProxies[] = {
 constexpr std::string_view kPoison[] = {
     "x-original-url", "x-original-host",        "x-rewrite-url",     "x-http-method",
     "x-host",         "x-http-method-override", "x-method-override", "x-http-host-override",
+    "x-client-ip",    "x-cluster-client-ip",    "true-client-ip",    "cf-connecting-ip",
+    "client-ip",      "fastly-client-ip",
 };
 
 bool folded_equal(std::string_view name, std::string_view wanted) {
@@ -40,7 +44,7 @@ template <size_t kCount>
 bool is_among(const std::string_view (&list)[kCount], std::string_view name) {
   // Most names are told apart by their first letter.
   const char first = name.empty() ? '\0' : static_cast<char>(name.front() | 0x20);
-  if (first != 'x' && first != 'f' && first != 'p') return false;
+  if (first != 'x' && first != 'f' && first != 'p' && first != 'c' && first != 't') return false;
   return std::any_of(std::begin(list), std::end(list),
                      [&](std::string_view wanted) { return folded_equal(name, wanted); });
 }

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "http/date.h"
+#include "http/forward.h"
 #include "http/preconditions.h"
 
 namespace perigee::http {
@@ -226,6 +227,23 @@ std::optional<ResponseHead> make_response(const StoredResponse& stored, const Se
   if (!presentation.alt_svc.empty()) add(FieldName::kAltSvc, presentation.alt_svc);
   add(FieldName::kCacheStatus, format_cache_status(cache_status, presentation.cache_name, arena));
   if (!room) return std::nullopt;
+  return head;
+}
+
+std::optional<ResponseHead> make_interim(const ReceivedResponse& interim, bool shared,
+                                         Arena& arena) {
+  FieldBlockBuilder builder(arena, base::limits::kRequestHeadBytes, interim.fields.size());
+  for (const Field& field : interim.fields) {
+    const bool dropped = is_hop_by_hop(field, interim.fields) ||
+                         field.token == FieldName::kContentLength ||
+                         (shared && field.token == FieldName::kSetCookie);
+    if (!dropped) builder.add(field);
+  }
+  if (!builder.ok()) return std::nullopt;
+  ResponseHead head;
+  head.status = interim.status;
+  head.reason = interim.reason;
+  head.block = builder.block();
   return head;
 }
 

@@ -66,6 +66,12 @@ std::optional<ResponseHead> make_response(const StoredResponse& stored, const Se
                                           const CacheStatus& cache_status,
                                           const Presentation& presentation, Arena& arena);
 
+/// What of a 1xx goes on to clients (RFC 9110 §15.2): its end-to-end fields but Content-Length,
+/// which has no meaning there, and Set-Cookie where `shared` with clients that did not ask for it.
+/// Memory comes from `arena`. nullopt: no room.
+std::optional<ResponseHead> make_interim(const ReceivedResponse& interim, bool shared,
+                                         Arena& arena);
+
 /// Date and Cache-Status: what every answer of our own carries, besides what its caller puts there.
 /// What has no room in the arena is left out.
 void add_own_fields(int64_t now_ms, const CacheStatus& cache_status, std::string_view cache_name,

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "http/forward.h"
+#include "http/response.h"
 #include "origin/put_job.h"
 #include "origin/stored_record.h"
 
@@ -65,13 +66,10 @@ void FillProduction::start() {
 
 void FillProduction::on_fetch_interim(const ReceivedResponse& interim) {
   auto held = std::make_shared<InterimHead>();
-  http::FieldBlockBuilder builder(held->arena, limits::kRequestHeadBytes, interim.fields.size());
-  for (const http::Field& field : interim.fields) {
-    if (!http::is_hop_by_hop(field, interim.fields)) builder.add(field);
-  }
-  if (!builder.ok()) return;
-  held->head.status = interim.status;
-  held->head.block = builder.block();
+  const std::optional<http::ResponseHead> head = http::make_interim(interim, true, held->arena);
+  if (!head) return;
+  held->head = *head;
+  held->head.reason = {};
   for_each_loop(progress_->loops(), [&](unsigned loop) {
     if (loop == fills_.env().loop()) return fills_.deliver_interim(progress_, *held);
     fills_.run_on(loop, [progress = progress_, held](LoopFills& fills) {

@@ -9,6 +9,16 @@ namespace perigee::origin {
 namespace limits = base::limits;
 using http::Chunk;
 
+namespace {
+
+/// The method gives content a meaning, so that none of it is told as a length of 0.
+bool means_content(http::Method method) {
+  return method == http::Method::kPost || method == http::Method::kPut ||
+         method == http::Method::kPatch;
+}
+
+}  // namespace
+
 void Upload::begin(const FetchRequest& request, base::Waker& waker) {
   body_ = request.body;
   output_.clear();
@@ -22,6 +32,9 @@ void Upload::begin(const FetchRequest& request, base::Waker& waker) {
     framing = size ? http::RequestFraming::kContentLength : http::RequestFraming::kChunked;
     length = size.value_or(0);
     body_->set_waker(&waker);
+  } else if (means_content(request.method)) {
+    // RFC 9110 §8.6: else some origins ask for the length of what is not there (411).
+    framing = http::RequestFraming::kContentLength;
   }
   http::append_request_head(output_, request.method_text, request.target, request.host,
                             request.fields, framing, length);

@@ -193,8 +193,8 @@ TEST(Target, EveryByteIsJudged) {
   }
 }
 
-RULE(KeyRules, NoPartReachesIntoAnother, "http-rules 3.5",
-     "a key has scheme, site and target", "each with its length before it", "") {
+RULE(KeyRules, NoPartReachesIntoAnother, "http-rules 3.5", "a key has scheme, site and target",
+     "each with its length before it", "") {
   std::set<std::string> keys;
   keys.insert(key("http", "a", "/b"));
   keys.insert(key("https", "a", "/b"));

@@ -117,6 +117,25 @@ RULE(Relay, StatusesThatWeDoNotMake, "RFC 9110 §15.3.7, §15.4.5; http-rules 2.
             (Strings{"X: 1", date(0), "Cache-Status: perigee; fwd=uri-miss"}));
 }
 
+// --- 1xx ---
+
+RULE(Interim, WhatGoesOn, "RFC 9110 §8.6, §15.2; http-rules 2.13",
+     "A 1xx carries no Content-Length; its other end-to-end fields are for the client",
+     "Content-Length and hop-by-hop fields are dropped; Set-Cookie reaches only a request that "
+     "nobody else waits with",
+     "") {
+  const Answer hints(103, {"Link: </a>", "Content-Length: 5", "Set-Cookie: a=b",
+                           "Connection: X-Hop", "X-Hop: 1", "X-Kept: 1"});
+  for (const bool shared : {false, true}) {
+    http::Arena arena;
+    const auto head = http::make_interim(hints.received(), shared, arena);
+    ASSERT_TRUE(head);
+    EXPECT_EQ(head->status, 103);
+    EXPECT_EQ(lines_of(*head), shared ? (Strings{"Link: </a>", "X-Kept: 1"})
+                                      : (Strings{"Link: </a>", "Set-Cookie: a=b", "X-Kept: 1"}));
+  }
+}
+
 // --- 304 ---
 
 RULE(NotModified, Fields, "RFC 9110 §15.4.5; http-rules 2.9",

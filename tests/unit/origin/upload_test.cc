@@ -1,6 +1,7 @@
 // A fetch that takes a request's content to its origin: framing, pace, early answers, cuts.
 #include <string>
 
+#include "tests/support/rule.h"
 #include "tests/unit/origin/origin_fixture.h"
 
 namespace perigee::origin {
@@ -38,6 +39,15 @@ TEST_F(UploadTest, StreamsContentOfUnknownLengthUpInChunks) {
   EXPECT_EQ(
       peer().read(),
       "POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+}
+
+RULE_F(UploadTest, NoContentIsToldWhereTheMethodMeansSome, "RFC 9110 §8.6",
+       "A request whose method gives content a meaning carries Content-Length when it has none",
+       "POST, PUT and PATCH without content are sent with Content-Length: 0", "") {
+  auto log = post(nullptr);
+  EXPECT_EQ(peer().read(), "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
+  answer(kOk);
+  EXPECT_TRUE(log->whole());
 }
 
 TEST_F(UploadTest, AnOriginThatDoesNotReadPausesTheUpload) {
