@@ -35,6 +35,10 @@ constexpr std::string_view kPolicyKeys[] = {"ttl",
                                             "honour_client_directives",
                                             "trust_origin_clock",
                                             "forbidden_statuses",
+                                            "preflight_origins",
+                                            "preflight_methods",
+                                            "preflight_headers",
+                                            "preflight_max_age",
                                             "bypass"};
 constexpr std::string_view kSiteKeys[] = {"hosts",
                                           "default",
@@ -128,6 +132,7 @@ class Reader {
   void site_fields(const toml::table& table, http::PolicyOptions& options);
   void site_rules(const toml::table& table, const http::PolicyOptions& options, SiteConfig& site);
   void policy(const toml::table& table, http::PolicyOptions& policy);
+  void preflight(const toml::table& table, http::PreflightOptions& options);
   void statuses(const toml::table& table, std::vector<uint16_t>& out);
 
   const std::string path_;
@@ -348,6 +353,35 @@ void Reader::policy(const toml::table& table, http::PolicyOptions& policy) {
     policy.set_cookie = kModes[choice(table, "set_cookie", {"pass", "strip", "store"})];
   }
   statuses(table, policy.forbidden_statuses);
+  preflight(table, policy.preflight);
+}
+
+void Reader::preflight(const toml::table& table, http::PreflightOptions& options) {
+  if (table.get("preflight_origins") != nullptr) options.origins.clear();
+  list(table, "preflight_origins", [&](const std::string& value) -> std::string {
+    options.origins.push_back(value);
+    const size_t colon = value.find("://");
+    std::string canonical;
+    // As browsers write it: nothing else could ever be equal.
+    const bool origin =
+        colon != std::string::npos && http::is_token(value.substr(0, colon)) &&
+        std::none_of(value.begin(), value.end(), [](char c) { return c >= 'A' && c <= 'Z'; }) &&
+        http::canonical_authority(value.substr(colon + 3), value.substr(0, colon), canonical) &&
+        canonical == value.substr(colon + 3);
+    return value == "*" || origin
+               ? ""
+               : "'" + value + "' is neither \"*\" nor an origin, such as \"https://app.test\"";
+  });
+  const auto tokens = [&](std::string_view key, std::string_view what, std::string& out) {
+    if (table.get(key) != nullptr) out.clear();
+    list(table, key, [&](const std::string& value) -> std::string {
+      out.append(out.empty() ? "" : ", ").append(value);
+      return http::is_token(value) ? "" : "'" + value + "' is not " + std::string(what);
+    });
+  };
+  tokens("preflight_methods", "a method", options.methods);
+  tokens("preflight_headers", "a field name", options.headers);
+  seconds(table, "preflight_max_age", options.max_age_s);
 }
 
 void Reader::statuses(const toml::table& table, std::vector<uint16_t>& out) {

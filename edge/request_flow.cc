@@ -110,6 +110,16 @@ bool RequestFlow::answer_ourselves(Exchange& exchange, const Route& route) {
       answer(exchange, nullptr, head, {});
       return true;
     }
+    const http::PreflightOptions& preflight = (*route.policy)->preflight;
+    if (!preflight.origins.empty() && http::is_preflight(request)) {
+      const auto head = http::answer_preflight(request, preflight, exchange.arena());
+      if (head) {
+        answer(exchange, nullptr, *head, {});
+      } else {
+        fail(exchange, nullptr, 503, "no memory for this request", ours);
+      }
+      return true;
+    }
   }
   if (http::loops(request, route.site->cdn_id)) {
     fail(exchange, nullptr, 508, "this request was here before", ours);

@@ -12,6 +12,7 @@
 
 #include "http/freshness.h"
 #include "http/message.h"
+#include "http/preflight.h"
 #include "http/stored_response.h"
 
 namespace perigee::http {
@@ -42,6 +43,7 @@ struct PolicyOptions {
   std::vector<std::string> vary_cookies;
   /// … and of Accept only whether these types are named (empty: all of it).
   std::vector<std::string> vary_accept;
+  PreflightOptions preflight;
 };
 
 /// What is done with a request.

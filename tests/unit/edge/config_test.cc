@@ -152,6 +152,10 @@ honour_client_directives = true
 trust_origin_clock = false
 forbidden_statuses = [404, 500]
 bypass = true
+preflight_origins = ["https://app.test", "http://[::1]:8080", "*"]
+preflight_methods = ["PUT", "DELETE"]
+preflight_headers = ["Content-Type", "x-a"]
+preflight_max_age = "2h"
 )");
   const http::PolicyOptions& policy = *config.sites.at(0).policy;
   EXPECT_EQ(policy.ttl_s, 3600);
@@ -167,6 +171,26 @@ bypass = true
   EXPECT_FALSE(policy.trust_origin_clock);
   EXPECT_EQ(policy.forbidden_statuses, (std::vector<uint16_t>{404, 500}));
   EXPECT_TRUE(policy.bypass);
+  EXPECT_EQ(policy.preflight.origins,
+            (std::vector<std::string>{"https://app.test", "http://[::1]:8080", "*"}));
+  EXPECT_EQ(policy.preflight.methods, "PUT, DELETE");
+  EXPECT_EQ(policy.preflight.headers, "Content-Type, x-a");
+  EXPECT_EQ(policy.preflight.max_age_s, 7200);
+}
+
+TEST_F(ConfigTest, APreflightsOriginIsWrittenAsBrowsersDo) {
+  for (const std::string origin :
+       {"app.test", "https://app.test/", "https://App.test", "HTTPS://app.test", "null", "",
+        "https://app.test:443", "https://", "//app.test"}) {
+    EXPECT_EQ(
+        mistake_in_site("preflight_origins = [\"" + origin + "\"]\n"),
+        "4:22: '" + origin + "' is neither \"*\" nor an origin, such as \"https://app.test\"");
+  }
+  EXPECT_EQ(mistake_in_site("preflight_methods = [\"A B\"]\n"), "4:22: 'A B' is not a method");
+  EXPECT_EQ(mistake_in_site("[[site.rule]]\nprefix = \"/\"\npreflight_headers = [\"a:\"]\n"),
+            "6:22: 'a:' is not a field name");
+  EXPECT_EQ(mistake_in_site("preflight_max_age = 60\n"),
+            "4:21: 'preflight_max_age' is a duration with a unit, such as \"30s\"");
 }
 
 TEST_F(ConfigTest, WhatIsNotWrittenHasItsDefault) {

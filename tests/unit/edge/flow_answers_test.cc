@@ -150,6 +150,65 @@ RULE(FlowAnswers, MaxForwardsIsCountedDownAndAnsweredAtZero, "RFC 9110 §7.6.2; 
   EXPECT_EQ(stand.origin.asked.size(), 2u);
 }
 
+constexpr std::string_view kPreflight =
+    "Origin: https://app.test\r\nAccess-Control-Request-Method: PUT\r\n"
+    "Access-Control-Request-Headers: content-type\r\n";
+
+RULE(FlowAnswers, PreflightsAreRelayed, "http-rules 3.17, 4.21",
+     "a CORS preflight asks the origin what other origins may do", "relayed each time",
+     "preflight_origins") {
+  Stand stand;
+  stand.origin.on("/a", Reply(204).line("Access-Control-Allow-Origin", "https://app.test"));
+  for (int i = 0; i < 2; ++i) {
+    const Answer answer = stand.ask("OPTIONS", "/a", kPreflight);
+    EXPECT_EQ(answer["Access-Control-Allow-Origin"], "https://app.test");
+    EXPECT_EQ(answer.cache(), "perigee; fwd=method; fwd-status=204");
+  }
+  EXPECT_EQ(stand.origin.asked.size(), 2u);
+}
+
+RULE(FlowAnswers, ARuleAnswersPreflights, "http-rules 4.21",
+     "a CORS preflight asks what other origins may do",
+     "204 with what the rule allows, without asking the origin; none of it to origins not listed",
+     "preflight_origins") {
+  Stand stand(
+      "[[site.rule]]\nprefix = \"/api/\"\npreflight_origins = [\"https://app.test\"]\n"
+      "preflight_methods = [\"PUT\", \"DELETE\"]\npreflight_headers = [\"Content-Type\"]\n"
+      "preflight_max_age = \"2h\"");
+  const Answer answer = stand.ask("OPTIONS", "/api/x", kPreflight);
+  EXPECT_EQ(answer.status, 204);
+  EXPECT_EQ(answer["Access-Control-Allow-Origin"], "https://app.test");
+  EXPECT_EQ(answer["Access-Control-Allow-Methods"], "PUT, DELETE");
+  EXPECT_EQ(answer["Access-Control-Allow-Headers"], "Content-Type");
+  EXPECT_EQ(answer["Access-Control-Max-Age"], "7200");
+  EXPECT_EQ(answer["Vary"], "Origin, Access-Control-Request-Method");
+  EXPECT_EQ(answer.cache(), "perigee; fwd=bypass");
+  EXPECT_EQ(answer.count("Date"), 1u);
+  const Answer stranger = stand.ask("OPTIONS", "/api/x",
+                                    "Origin: https://app.test.evil\r\n"
+                                    "Access-Control-Request-Method: PUT\r\n");
+  EXPECT_EQ(stranger.status, 204);
+  EXPECT_EQ(stranger["Vary"], "Origin, Access-Control-Request-Method");
+  for (const auto& [name, value] : stranger.lines) {
+    EXPECT_FALSE(name.starts_with("Access-Control-")) << name;
+  }
+  EXPECT_TRUE(stand.origin.asked.empty());
+}
+
+TEST(FlowAnswers, WhatIsNoPreflightOrUnderNoRuleIsRelayed) {
+  Stand stand("[[site.rule]]\nprefix = \"/api/\"\npreflight_origins = [\"*\"]\n");
+  stand.ask("OPTIONS", "/api/x", "Origin: https://app.test\r\n");
+  stand.ask("OPTIONS", "/api/x", "Access-Control-Request-Method: PUT\r\n");
+  stand.ask("OPTIONS", "/x", kPreflight);
+  stand.ask("GET", "/api/x", kPreflight);
+  EXPECT_EQ(stand.origin.asked.size(), 4u);
+  const Answer any = stand.ask("OPTIONS", "/api/x", kPreflight);
+  EXPECT_EQ(any["Access-Control-Allow-Origin"], "*");
+  EXPECT_EQ(any.count("Access-Control-Allow-Methods"), 0u);
+  EXPECT_EQ(any.count("Access-Control-Max-Age"), 0u);
+  EXPECT_EQ(stand.origin.asked.size(), 4u);
+}
+
 RULE(FlowAnswers, RefusalsCarryDateAndCacheStatus, "RFC 9110 §6.6.1; RFC 9211 §2",
      "an origin server with a clock sends Date; a cache says what it did",
      "also in what is refused before it is a request: Date, Cache-Status fwd=bypass, no-store",
