@@ -100,6 +100,10 @@ base::Result<Found> StoreCore::put(const Draft& draft) {
     // Not pinned any longer than this: its slab may be the one to make room.
     Found present = present_under(key_digest, draft.key);
     if (present.state == Found::kVary && is_same_spec(draft, present.record)) return present;
+    // Refused before it is written: the file order goes on saying which one is the newest.
+    const bool older =
+        present.state != Found::kMiss && draft.ticket.fetch_seq < present.record.ticket.fetch_seq;
+    if (older) return refuse("a response that was asked for later is there");
   }
   Location location;
   const Status appended = append(draft, image, location);
@@ -149,10 +153,14 @@ Status StoreCore::check(const Draft& draft, const Digest& digest, uint64_t body_
     return Error{ErrorCode::kIo, 0, "the store file failed; nothing is stored"};
   }
   if (is_fenced(draft, digest, purges_->since(draft.base, draft.ticket))) {
-    puts_refused_.fetch_add(1, std::memory_order_relaxed);
-    return Error{ErrorCode::kCancelled, 0, "purged since the fetch began"};
+    return refuse("purged since the fetch began");
   }
   return Done{};
+}
+
+Error StoreCore::refuse(std::string_view why) {
+  puts_refused_.fetch_add(1, std::memory_order_relaxed);
+  return {ErrorCode::kCancelled, 0, std::string(why)};
 }
 
 StoreCore::RecordImage StoreCore::make_image(const Draft& draft, const Digest& digest,
@@ -180,6 +188,7 @@ StoreCore::RecordImage StoreCore::make_image(const Draft& draft, const Digest& d
   header.stale_while_revalidate_ms = draft.policy.stale_while_revalidate_ms;
   header.stale_if_error_ms = draft.policy.stale_if_error_ms;
   header.purge_seq = draft.ticket.purge_seq;
+  header.fetch_seq = draft.ticket.fetch_seq;
   header.body_checksum = hash_of(draft.body);
 
   const format::RecordLayout& layout = image.layout = format::layout(header);
@@ -288,10 +297,7 @@ base::Result<Found> StoreCore::publish(const Draft& draft, const Digest& digest,
         if (is_fenced(draft, digest, verdict)) return std::nullopt;
         return verdict.stale ? seconds_up(verdict.stale_since_ms) : 0;
       });
-  if (!published) {
-    puts_refused_.fetch_add(1, std::memory_order_relaxed);
-    return Error{ErrorCode::kCancelled, 0, "purged since the fetch began"};
-  }
+  if (!published) return refuse("purged since the fetch began");
   puts_.fetch_add(1, std::memory_order_relaxed);
   found.state = draft.slot == kVarySlot ? Found::kVary : Found::kHit;
   if (verdict.stale) {

@@ -135,7 +135,8 @@ struct RecordHeader {
   int64_t stale_if_error_ms;
   uint64_t purge_seq;  ///< when its fetch began
   uint64_t body_checksum;
-  uint64_t spare[4];
+  uint64_t fetch_seq;  ///< drawn with purge_seq
+  uint64_t spare[3];
   uint64_t head_checksum;  ///< of header, key, tags and head, seeded with secret and generation
 };
 static_assert(sizeof(RecordHeader) == 192);
@@ -148,7 +149,8 @@ static_assert(offsetof(RecordHeader, response_time_ms) == 96 &&
               offsetof(RecordHeader, stale_if_error_ms) == 128);
 static_assert(offsetof(RecordHeader, purge_seq) == 136 &&
               offsetof(RecordHeader, body_checksum) == 144);
-static_assert(offsetof(RecordHeader, spare) == 152 && offsetof(RecordHeader, head_checksum) == 184);
+static_assert(offsetof(RecordHeader, fetch_seq) == 152 &&
+              offsetof(RecordHeader, head_checksum) == 184);
 
 /// One write of the purge journal.
 struct JournalUnit {

@@ -115,6 +115,7 @@ Status StoreCore::begin_epoch(const FileFacts& facts, const PurgeJournal::Loaded
   superblock_.journal_bad = 0;
   const uint64_t newest = superblock_.epoch << format::kEpochShift;
   purges_ = std::make_unique<PurgeTable>(newest);
+  fetches_ = newest + 1;
   if (doubt != nullptr) {
     observer_.on_store_event(std::string(doubt) + ": what it holds is confirmed with the origin");
     journal_->fold(newest);

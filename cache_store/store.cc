@@ -85,6 +85,7 @@ bool StoreCore::read_record(const Location& location, std::string_view key, Reco
   out.kind = static_cast<RecordKind>(header.kind);
   out.slot = header.slot;
   out.rid = header.rid;
+  out.ticket = {header.purge_seq, header.fetch_seq};
   out.policy = {header.response_time_ms,
                 header.initial_age_ms,
                 header.lifetime_ms,

@@ -44,10 +44,11 @@ inline constexpr Slot kVarySlot = 7;
 /// One bit a slot: which codings the caller would take. Slot 0 and 7 are always looked up.
 using SlotMask = uint8_t;
 
-/// A purge sequence number. Taken before a fill's request leaves, so that a later purge refuses its
-/// put.
+/// Taken before a fill's request leaves, so that a later purge refuses its put, and so does a
+/// response that was asked for later and is stored already.
 struct Ticket {
-  uint64_t purge_seq = 0;
+  uint64_t purge_seq = 0;  ///< the newest purge then
+  uint64_t fetch_seq = 0;  ///< the ticket's own: no two are the same, later ones are higher
 };
 
 /// RecordView::stale_since_ms of what may have been purged for all we know: so long ago that no
@@ -72,6 +73,7 @@ struct RecordView {
   RecordKind kind = RecordKind::kObject;
   Slot slot = 0;
   uint64_t rid = 0;
+  Ticket ticket;  ///< under which it was put
   RecordPolicy policy;
   std::string_view key;
   std::span<const std::byte> head;  ///< opaque: the head image of http/stored_response.h
@@ -146,7 +148,7 @@ struct StoreStats {
   uint64_t slabs_free = 0;  ///< without records, those still read included
   uint64_t slab_bytes = 0;
   uint64_t puts = 0;
-  uint64_t puts_refused = 0;  ///< by the purge fence
+  uint64_t puts_refused = 0;  ///< by the purge fence, or older than what is there
   uint64_t puts_no_room = 0;
   uint64_t evicted = 0;    ///< entries dropped by recycling
   uint64_t corrupt = 0;    ///< records dropped at a failed checksum
@@ -191,7 +193,7 @@ class Store {
   /// and its rid goes on naming the variants. Else appends and publishes a record, stale when a
   /// soft purge came after the ticket (a variant is refused then); the Pin and view let readers go
   /// on from it. Errors: kNoSpace (no slab free now, or too large), kCancelled (fenced by a purge
-  /// or an erase), kIo.
+  /// or an erase, or asked for earlier than what is there), kIo.
   virtual base::Result<Found> put(const Draft& draft) = 0;
   /// Loop or pool. Removes the URL with all its slots and variants from memory at once, and fences
   /// fills in flight; flush_journal() writes the entry. 1 or 0: whether something was there.

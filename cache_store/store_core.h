@@ -50,7 +50,9 @@ class StoreCore final : public Store {
   int erase(const Digest& digest) override;
   PurgeResult purge(const Predicate& predicate) override;
   base::Status commit(uint64_t seq) override;
-  Ticket ticket() const override { return {purges_->newest()}; }
+  Ticket ticket() const override {
+    return {purges_->newest(), fetches_.fetch_add(1, std::memory_order_relaxed)};
+  }
   bool purged_since(const Digest& digest, Ticket ticket) const override;
   bool maintain(const StepBudget& budget) override;
   bool poisoned(const Pin& pin) const override {
@@ -112,6 +114,7 @@ class StoreCore final : public Store {
   // append.cc
   base::Status check(const Draft& draft, const Digest& digest, uint64_t body_bytes);
   RecordImage make_image(const Draft& draft, const Digest& digest, uint64_t body_bytes) const;
+  base::Error refuse(std::string_view why);
   Found present_under(const Digest& digest, std::string_view key);
   static bool is_fenced(const Draft& draft, const Digest& digest,
                         const PurgeTable::Verdict& verdict);
@@ -169,6 +172,7 @@ class StoreCore final : public Store {
   std::unique_ptr<PurgeJournal> journal_;
   std::mutex purge_mutex_;  ///< a sequence number is drawn and queued under it
   std::unique_ptr<SlabWord[]> words_;
+  mutable std::atomic<uint64_t> fetches_{0};  ///< the fetch_seq of the next ticket
 
   mutable std::mutex append_mutex_;
   format::Superblock superblock_{};  ///< as it was last written

@@ -25,6 +25,7 @@ struct Version {
       0;  ///< the version whose body it has: its own number, or an older one after a 304
   uint64_t rid = 0;
   uint64_t begun = 0;  ///< how many purges there had been when its fetch began
+  Ticket ticket;
 };
 
 /// What is seen of a key.

@@ -73,7 +73,7 @@ class Workload {
   void forget_unsettled();
   static size_t base_of(size_t key) { return key - key % 2; }
   void put();
-  void put_version(size_t key, Version& version, Ticket ticket);
+  void put_version(size_t key, Version& version, const Sight& present);
   void purge(bool soft);
   void erase();
   void commit();

@@ -188,6 +188,31 @@ TEST_F(StoreTest, AFetchThatBeganBeforeAPurgeIsNotStored) {
   EXPECT_TRUE(put("a", "new").ok());
 }
 
+TEST_F(StoreTest, AnOlderResponseDoesNotReplaceANewerOne) {
+  const Ticket older = store_->ticket();
+  const Ticket newer = store_->ticket();
+  ASSERT_TRUE(put("a", "new", newer).ok());
+  const auto refused = put("a", "old", older);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, base::ErrorCode::kCancelled);
+  EXPECT_FALSE(put("a", "old", older, RecordKind::kVarySpec).ok()) << "nor exclude it";
+  EXPECT_TRUE(put("b", "another", older).ok());
+  EXPECT_TRUE(put("a", "new again", newer).ok()) << "a repeated put is none";
+  reopen();
+  EXPECT_EQ(body_of("a"), "new again");
+  EXPECT_TRUE(put("a", "newest").ok()) << "what comes after a start is newer than all before";
+  EXPECT_EQ(body_of("a"), "newest");
+}
+
+TEST_F(StoreTest, AnOlderObjectDoesNotExcludeANewerVarySpec) {
+  const Ticket older = store_->ticket();
+  ASSERT_TRUE(put("/v", "spec", store_->ticket(), RecordKind::kVarySpec).ok());
+  EXPECT_FALSE(put("/v", "object", older).ok());
+  EXPECT_FALSE(put("/v", "other spec", older, RecordKind::kVarySpec).ok());
+  EXPECT_TRUE(put("/v", "spec", older, RecordKind::kVarySpec).ok()) << "it is the same";
+  EXPECT_EQ(look("/v").state, Found::kVary);
+}
+
 TEST_F(StoreTest, ATicketOlderThanTheRingIsRefused) {
   const Ticket before = store_->ticket();
   for (int i = 0; i < 5000; ++i) store_->purge({store_->digest(std::to_string(i)), false, kNow});

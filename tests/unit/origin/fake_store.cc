@@ -51,6 +51,7 @@ Found FakeStore::view(Record& record) const {
   found.pin = cache_store::Pin(&record.word, 0, 0);
   found.record.kind = record.kind;
   found.record.rid = record.rid;
+  found.record.ticket = record.ticket;
   found.record.policy = record.policy;
   found.record.key = record.key;
   found.record.head = record.head;
@@ -73,6 +74,7 @@ base::Result<Found> FakeStore::put(const cache_store::Draft& draft) {
   auto record = std::make_shared<Record>();
   record->kind = draft.kind;
   record->rid = draft.rid != 0 ? draft.rid : next_rid_++;
+  record->ticket = draft.ticket;
   record->base = draft.base;
   record->policy = draft.policy;
   record->key = draft.key;
@@ -84,6 +86,9 @@ base::Result<Found> FakeStore::put(const cache_store::Draft& draft) {
   const bool is_spec = draft.kind == cache_store::RecordKind::kVarySpec;
   if (is_spec && place != nullptr && place->kind == draft.kind && place->body == record->body) {
     return view(*place);
+  }
+  if (place != nullptr && place->ticket.fetch_seq > draft.ticket.fetch_seq) {
+    return base::Error{base::ErrorCode::kCancelled, 0, "older"};
   }
   if (place != nullptr) gone_.push_back(std::move(place));
   place = std::move(record);

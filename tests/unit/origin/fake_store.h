@@ -35,7 +35,7 @@ class FakeStore final : public cache_store::Store {
   int erase(const cache_store::Digest& digest) override;
   cache_store::PurgeResult purge(const cache_store::Predicate& predicate) override;
   base::Status commit(uint64_t) override { return base::Done{}; }
-  cache_store::Ticket ticket() const override { return {sequence_}; }
+  cache_store::Ticket ticket() const override { return {sequence_, ++fetches_}; }
   bool purged_since(const cache_store::Digest& digest, cache_store::Ticket ticket) const override;
   bool maintain(const cache_store::StepBudget&) override { return false; }
   bool poisoned(const cache_store::Pin& pin) const override;
@@ -48,6 +48,7 @@ class FakeStore final : public cache_store::Store {
   struct Record {
     cache_store::RecordKind kind;
     uint64_t rid;
+    cache_store::Ticket ticket;
     cache_store::Digest base;
     cache_store::RecordPolicy policy;
     std::string key;
@@ -63,6 +64,7 @@ class FakeStore final : public cache_store::Store {
   std::map<uint64_t, uint64_t> purged_;        ///< digest.lo -> sequence
   uint64_t sequence_ = 1;
   uint64_t next_rid_ = 1;
+  mutable uint64_t fetches_ = 0;
 };
 
 }  // namespace perigee::origin

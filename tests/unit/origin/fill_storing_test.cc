@@ -51,6 +51,20 @@ TEST_F(Storing, ARangeIsReadAcrossTheMoveToTheRecord) {
   EXPECT_EQ(slow.text(), body.substr(100'000, 50'000));
 }
 
+RULE_F(Storing, AnOlderResponseDoesNotReplaceANewerOne, "RFC 9111 §4",
+       "when several stored responses would do, the most recent one is used",
+       "what was asked for later stays, whichever of overlapping responses is stored last", "") {
+  join("/a", "", 0, JoinMode::kAlone);
+  join("/a", "", 1, JoinMode::kAlone);
+  fetch(1).answer(200, kFresh + length(3), "new");
+  run();
+  fetch(0).answer(200, kFresh + length(3), "old");
+  run();
+  ASSERT_NE(stored(), nullptr);
+  EXPECT_EQ(*stored(), "new");
+  EXPECT_EQ(stored_count_, 1u);
+}
+
 TEST_F(Storing, ABadPageUnderAReaderIsACutNotBytes) {
   TestWaiter& slow = join();
   slow.budget = 10;
