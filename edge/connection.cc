@@ -109,8 +109,11 @@ void Connection::settle(Tick now) {
   const uint64_t start = out_.total_taken();
   while (true) {
     bool again = codec_->pump(now);
-    // What was cut must not be followed by what was queued.
-    if (codec_->state() == State::kAbort) return;
+    if (codec_->state() == State::kAbort) {
+      // What stands before the cut is still said: whole answers, a head, the content so far.
+      if (!out_.empty() && writable_) out_.flush(*channel_);
+      return;
+    }
     if (!out_.empty()) {
       if (!writable_) break;
       const http::OutQueue::Flushed flushed = out_.flush(*channel_);

@@ -207,6 +207,22 @@ TEST(ConnectionClosing, AnErrorThatCannotBeSentIsSaidOnce) {
   EXPECT_EQ(got.find("408"), std::string::npos) << got;
 }
 
+TEST(ConnectionClosing, WhatStandsBeforeACutIsStillSaid) {
+  // Head, content and cut come in one turn; nothing of the next answer is sent behind them.
+  StoredStand stand;
+  stand.origin.hold();
+  Client client(stand);
+  client.ask("GET", "/cut");
+  stand.run();
+  client.ask("GET", "/small");
+  stand.origin.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nbegun");
+  stand.origin.finish();
+  const std::string got = client.arrived();
+  EXPECT_TRUE(got.starts_with("HTTP/1.1 200 OK\r\n")) << got;
+  EXPECT_TRUE(got.ends_with("\r\n\r\nbegun")) << got;
+  EXPECT_TRUE(client.saw_reset());
+}
+
 TEST(ConnectionClosing, RequestsThatCameBeforeAHalfCloseAreAllAnswered) {
   StoredStand stand;
   stand.origin.on("/miss", fresh("missed"));
