@@ -346,6 +346,13 @@ size_t FakeOrigin::connections() const {
   return accepted_;
 }
 
+size_t FakeOrigin::open_connections() const {
+  const std::lock_guard lock(mutex_);
+  return static_cast<size_t>(
+      std::count_if(connections_.begin(), connections_.end(),
+                    [](const auto& connection) { return !connection->closed(); }));
+}
+
 bool FakeOrigin::wait_for_connections(size_t connections) const {
   std::unique_lock lock(mutex_);
   return changed_.wait_for(lock, kPatience, [&] { return accepted_ >= connections; });

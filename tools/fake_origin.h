@@ -138,6 +138,8 @@ class FakeOrigin {
   /// Requests for a path (without query) so far.
   size_t count(const std::string& path) const;
   size_t connections() const;  ///< accepted so far
+  /// Accepted, and not yet ended by both sides.
+  size_t open_connections() const;
   /// The last request for a path.
   std::optional<FakeRequest> last(const std::string& path) const;
   /// Waits until that many requests for the path have come. False: not within 10 s.

@@ -225,7 +225,8 @@ void raw_head(Wire& wire, std::string_view lines) {
   wire.send("HTTP/1.1 200 OK\r\n" + std::string(kCacheable) + std::string(lines) + "\r\nhello");
 }
 void nul_in_head(FakeRequest&, Wire& wire) {
-  raw_head(wire, std::string_view("X-Nul: a\0b\r\nContent-Length: 5\r\n", 32));
+  using namespace std::string_view_literals;
+  raw_head(wire, "X-Nul: a\0b\r\nContent-Length: 5\r\n"sv);
 }
 void bare_lf(FakeRequest&, Wire& wire) {
   wire.send("HTTP/1.1 200 OK\nContent-Length: 5\nCache-Control: max-age=60\n\nhello");
@@ -277,7 +278,10 @@ void closes_idle(FakeRequest& request, Wire& wire) {
   wire.finish();
 }
 void talks_idle(FakeRequest& request, Wire& wire) {
-  wire.send(whole_response(size_body(request)));
+  // Kept for long, so that only what it says can end it.
+  const std::string body = size_body(request);
+  wire.send("HTTP/1.1 200 OK\r\n" + std::string(kCacheable) +
+            "Keep-Alive: timeout=60\r\nContent-Length: " + number(body.size()) + "\r\n\r\n" + body);
   wire.sleep(20);
   wire.send("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n");
 }
