@@ -109,11 +109,7 @@ void Connection::settle(Tick now) {
   const uint64_t start = out_.total_taken();
   while (true) {
     bool again = codec_->pump(now);
-    if (codec_->state() == State::kAbort) {
-      // What stands before the cut is still said: whole answers, a head, the content so far.
-      if (!out_.empty() && writable_) out_.flush(*channel_);
-      return;
-    }
+    if (codec_->state() == State::kAbort) return;
     if (!out_.empty()) {
       if (!writable_) break;
       const http::OutQueue::Flushed flushed = out_.flush(*channel_);
@@ -137,7 +133,7 @@ void Connection::settle(Tick now) {
 bool Connection::close_if_over(Tick now) {
   const State state = codec_->state();
   if (state == State::kOpen) return false;
-  if (state == State::kAbort) {
+  if (state == State::kAbort || state == State::kCut) {
     channel_->abort();
     end();
     return true;

@@ -47,7 +47,7 @@ class PinnedBody final : public http::SpanSource {
     at_ = span.begin;
   }
   http::Chunk peek(size_t max) override {
-    if (store_.poisoned(pin_)) return {{}, http::Chunk::kFail};
+    if (store_.poisoned(pin_)) return {{}, http::Chunk::kBad};
     const uint64_t left = span_.end - at_;
     const auto n = static_cast<size_t>(std::min<uint64_t>(max, left));
     const auto state = n == left ? http::Chunk::kEnd : http::Chunk::kMore;
@@ -55,8 +55,6 @@ class PinnedBody final : public http::SpanSource {
   }
   void advance(size_t n) override { at_ += n; }
   std::optional<uint64_t> size() const override { return span_.size(); }
-  /// A page went bad while it was read: what was copied out of it must not leave.
-  bool poisoned() const { return store_.poisoned(pin_); }
 
  private:
   cache_store::Store& store_;

@@ -25,7 +25,8 @@ class ServerCodec {
     kLinger,  ///< everything was said: flush, finish(), drain at most kLingerBytes or kLingerMs,
               ///< close
     kClose,   ///< flush and close
-    kAbort,   ///< cut now: abort()
+    kCut,     ///< what is queued is right, but the rest will not come: flush, abort()
+    kAbort,   ///< cut now: nothing that is queued may leave, abort()
   };
   virtual ~ServerCodec() = default;
   /// Parses what it can: bytes consumed; the caller keeps the rest (its spill) and feeds it again,

@@ -22,6 +22,7 @@ struct Chunk {
     kLater,  ///< nothing now: exactly one wake() of the waker will tell when to peek again
     kEnd,    ///< the last bytes, perhaps none: whole
     kFail,   ///< the rest will never come: the message must be cut
+    kBad,    ///< so, and bytes of this turn may be wrong: what is still queued must not leave
   } state = kEnd;
 };
 
@@ -33,7 +34,7 @@ class BodySource {
   virtual Chunk peek(size_t max) = 0;
   /// `n` bytes of the last peek were taken.
   virtual void advance(size_t n) = 0;
-  /// Blocked for long: lets go of pins and chunks; the next peek resumes or says kFail.
+  /// Blocked for long: lets go of pins and chunks; the next peek resumes or fails.
   virtual void park() {}
   /// The whole length where it is known.
   virtual std::optional<uint64_t> size() const = 0;

@@ -412,8 +412,9 @@ bool Http1Codec::pull() {
     const Chunk chunk =
         body_->peek(framing_ == Framing::kChunked ? limits::kFillChunkBytes : limits::kSendBytes);
     if (chunk.state == Chunk::kLater) return moved;
-    if (chunk.state == Chunk::kFail) {
+    if (chunk.state == Chunk::kFail || chunk.state == Chunk::kBad) {
       end_exchange(false);
+      if (chunk.state == Chunk::kBad) state_ = State::kAbort;
       return false;
     }
     base::Piece piece = chunk.piece;
@@ -484,7 +485,7 @@ void Http1Codec::end_exchange(bool whole) {
   reader_.reset();
   deadline_ = now_ + options_.idle_ms;
   if (!whole) {
-    state_ = State::kAbort;
+    state_ = State::kCut;
   } else if (!keep_alive_ || draining_ || (peer_ended_ && !held_back_)) {
     state_ = linger && !peer_ended_ ? State::kLinger : State::kClose;
   }

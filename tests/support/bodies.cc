@@ -20,8 +20,8 @@ void FedBody::end() {
   wake_if_waiting();
 }
 
-void FedBody::fail() {
-  failed_ = true;
+void FedBody::fail(http::Chunk::State as) {
+  failed_ = as;
   wake_if_waiting();
 }
 
@@ -29,7 +29,7 @@ http::Chunk FedBody::peek(size_t max) {
   ++peeks;
   http::Chunk chunk;
   if (failed_) {
-    chunk.state = http::Chunk::kFail;
+    chunk.state = *failed_;
     return chunk;
   }
   if (bytes_.empty() && !ended_) {
@@ -76,7 +76,7 @@ void BodyReader::pull() {
       awaited_ = true;
       return;
     }
-    if (chunk.state == http::Chunk::kFail) {
+    if (chunk.state == http::Chunk::kFail || chunk.state == http::Chunk::kBad) {
       failed_ = true;
       return;
     }

@@ -17,7 +17,8 @@ class FedBody : public http::BodySource {
   explicit FedBody(std::optional<uint64_t> size = std::nullopt) : size_(size) {}
   void feed(std::string_view text);
   void end();
-  void fail();
+  /// The rest will not come; `as` kBad: and what came may be wrong.
+  void fail(http::Chunk::State as = http::Chunk::kFail);
   size_t taken() const { return taken_; }  ///< bytes advanced over
   unsigned peeks = 0;
 
@@ -32,7 +33,7 @@ class FedBody : public http::BodySource {
   std::string bytes_;
   size_t taken_ = 0;
   bool ended_ = false;
-  bool failed_ = false;
+  std::optional<http::Chunk::State> failed_;
   bool waiting_ = false;
 };
 

@@ -134,7 +134,7 @@ RULE(Http1Response, ACutIsNeverACleanEnd, "RFC 9112 §8; http-rules 1.5",
   failing.settle();
   body.fail();
   failing.settle();
-  EXPECT_EQ(failing.state(), State::kAbort);
+  EXPECT_EQ(failing.state(), State::kCut);
   EXPECT_TRUE(failing.received().ends_with("5\r\nhello\r\n"));
   EXPECT_EQ(failing.requests[0].sent_bytes, 5u);
   EXPECT_FALSE(failing.requests[0].sent_whole);
@@ -147,13 +147,24 @@ RULE(Http1Response, ACutIsNeverACleanEnd, "RFC 9112 §8; http-rules 1.5",
   half.feed("hello");
   half.end();
   shorter.answer(head, &half);
-  EXPECT_EQ(shorter.state(), State::kAbort);
+  EXPECT_EQ(shorter.state(), State::kCut);
   EXPECT_FALSE(shorter.requests[0].sent_whole);
 
   Held absent;
   absent.answer(head, nullptr);
-  EXPECT_EQ(absent.state(), State::kAbort) << "the next answer would be taken for the content";
+  EXPECT_EQ(absent.state(), State::kCut) << "the next answer would be taken for the content";
   EXPECT_FALSE(absent.requests[0].sent_whole);
+}
+
+TEST(Http1Response, WhatIsQueuedLeavesBeforeACutUnlessItMayBeWrong) {
+  for (const auto as : {http::Chunk::kFail, http::Chunk::kBad}) {
+    Held rig;
+    FedBody body;
+    body.fail(as);
+    rig.answer(head_of(200), &body);
+    EXPECT_EQ(rig.state(), as == http::Chunk::kBad ? State::kAbort : State::kCut);
+    EXPECT_EQ(rig.received().empty(), as == http::Chunk::kBad) << rig.received();
+  }
 }
 
 TEST(Http1Response, CutAbortsAndWakesTheConnection) {
