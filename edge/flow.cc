@@ -131,6 +131,7 @@ void Flow::on_fetch_head(const http::ReceivedResponse& received, const http::Res
   const http::RequestHead& request = exchange_.request();
   const Route route =
       edge::route(request, parent_.context_.config, parent_.context_.store, parent_.scratch_);
+  parent_.context_.origin_watch.on_head(route.site_index, received, times, **route.policy);
   const http::Admission admission = http::admit(request, received, times, **route.policy);
   image = http::make_head_image(received, times, {.content_length = received.content_length});
   relayed_ = {admission.policy, received.content_length, received.has_body, std::nullopt};

@@ -9,6 +9,7 @@
 #include "edge/access_log.h"
 #include "edge/config.h"
 #include "edge/metrics.h"
+#include "edge/origin_watch.h"
 #include "origin/fills.h"
 #include "origin/stored_record.h"
 
@@ -23,6 +24,7 @@ struct FlowContext {
       origins;  ///< one a site, in the order of the sites
   LoopMetrics& metrics;
   AccessLog& access_log;
+  OriginWatch& origin_watch;
 };
 
 }  // namespace perigee::edge

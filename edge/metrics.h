@@ -48,6 +48,11 @@ class Metrics {
     if (stored) stored_.fetch_add(1, std::memory_order_relaxed);
     if (failed) fill_failures_.fetch_add(1, std::memory_order_relaxed);
   }
+  void on_late_date() { late_dates_.fetch_add(1, std::memory_order_relaxed); }
+  void on_semicolon() { semicolons_.fetch_add(1, std::memory_order_relaxed); }
+  /// Responses whose Date lagged behind receipt, and those with a semicolon in Cache-Control.
+  uint64_t late_dates() const { return late_dates_.load(std::memory_order_relaxed); }
+  uint64_t semicolons() const { return semicolons_.load(std::memory_order_relaxed); }
   /// One line of totals for the log.
   std::string summary() const;
 
@@ -57,6 +62,8 @@ class Metrics {
   std::atomic<uint64_t> fills_{0};
   std::atomic<uint64_t> stored_{0};
   std::atomic<uint64_t> fill_failures_{0};
+  std::atomic<uint64_t> late_dates_{0};
+  std::atomic<uint64_t> semicolons_{0};
 };
 
 }  // namespace perigee::edge

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <variant>
 
+#include "edge/log.h"
 #include "origin/directory_origin.h"
 
 namespace perigee::edge {
@@ -14,6 +15,7 @@ Node::Node(const Config& config, cache_store::Store& store, Metrics& metrics, Ac
       store_(store),
       metrics_(metrics),
       access_log_(access_log),
+      origin_watch_(config, metrics, log_warning),
       fill_budget_(std::max<size_t>(
           std::min<size_t>(limits::kFillBytes, config.store.size_bytes / 4), limits::kMiB)),
       fills_(origin::make_fill_table({store_, fill_budget_, *this})) {
@@ -58,6 +60,11 @@ std::vector<std::unique_ptr<origin::Origin>> Node::make_origins(base::Env& env,
 }
 
 void Node::on_fill_begun() { metrics_.on_fill_begun(); }
+
+void Node::on_fill_response(const origin::FillRequest& request, const http::ReceivedResponse& head,
+                            const http::ResponseTimes& times) {
+  origin_watch_.on_head(request.site, head, times, *request.policy);
+}
 
 void Node::on_fill_ended(bool stored, const origin::FetchError* error) {
   metrics_.on_fill_ended(stored, error != nullptr);

@@ -12,6 +12,7 @@
 #include "edge/access_log.h"
 #include "edge/config.h"
 #include "edge/metrics.h"
+#include "edge/origin_watch.h"
 #include "http/http1_codec.h"
 #include "origin/fills.h"
 #include "origin/folder_io.h"
@@ -35,17 +36,21 @@ class Node final : private origin::FillObserver {
   Metrics& metrics() { return metrics_; }
   AccessLog& access_log() { return access_log_; }
   origin::FillTable& fills() { return *fills_; }
+  OriginWatch& origin_watch() { return origin_watch_; }
   const http::Http1Options& http1() const { return http1_; }
 
  private:
   Node(const Config& config, cache_store::Store& store, Metrics& metrics, AccessLog& access_log);
   void on_fill_begun() override;
+  void on_fill_response(const origin::FillRequest& request, const http::ReceivedResponse& head,
+                        const http::ResponseTimes& times) override;
   void on_fill_ended(bool stored, const origin::FetchError* error) override;
 
   const Config& config_;
   cache_store::Store& store_;
   Metrics& metrics_;
   AccessLog& access_log_;
+  OriginWatch origin_watch_;
   http::Http1Options http1_;
   base::Budget fill_budget_;
   origin::FillTablePtr fills_;

@@ -255,6 +255,7 @@ bool RequestFlow::make_fill_request(const RequestHead& request, const Route& rou
   out.host = route.host;
   out.policy = *route.policy;
   out.origin = context_.origins[route.site_index].get();
+  out.site = route.site_index;
   out.stored = std::move(lookup.found);
   out.arena = std::make_unique<http::Arena>();
   if (!http::copy_head(request, out.head, *out.arena)) return false;

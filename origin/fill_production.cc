@@ -79,6 +79,7 @@ void FillProduction::on_fetch_interim(const ReceivedResponse& interim) {
 }
 
 void FillProduction::on_fetch_head(const ReceivedResponse& head, const ResponseTimes& times) {
+  fills_.table().shared().observer.on_fill_response(request_, head, times);
   progress_->origin_status_ = head.status;
   if (head.status == 304 && conditional_) {
     if (take_not_modified(head, times)) return;

@@ -41,6 +41,7 @@ struct FillRequest {
   std::unique_ptr<http::Arena> arena;
   std::shared_ptr<const http::PolicyOptions> policy;
   Origin* origin = nullptr;  ///< of the loop that begins
+  size_t site = 0;           ///< whose origin it is, for the observer
   /// The stored response to validate; empty Found: an unconditional fetch. Its pin is held by the
   /// session.
   cache_store::Found stored;
@@ -92,11 +93,14 @@ enum class JoinMode : uint8_t {
   kAlone,   ///< begin one that nobody joins (released, hit-for-miss); storable all the same
 };
 
-/// What is told about a fill's end: for counters, logs and hit-for-miss. Any loop.
+/// What is told of fills: for counters and logs. Any loop.
 class FillObserver {
  public:
   virtual ~FillObserver() = default;
   virtual void on_fill_begun() = 0;
+  /// The origin answered.
+  virtual void on_fill_response(const FillRequest& request, const http::ReceivedResponse& head,
+                                const http::ResponseTimes& times) = 0;
   virtual void on_fill_ended(bool stored, const FetchError* error) = 0;
 };
 

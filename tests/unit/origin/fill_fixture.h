@@ -122,6 +122,8 @@ class FillsTest : public ::testing::Test, protected FillObserver {
   const std::string* stored(const std::string& target = "/a") { return store_.body(key(target)); }
 
   void on_fill_begun() override { ++begun_; }
+  void on_fill_response(const FillRequest&, const http::ReceivedResponse&,
+                        const http::ResponseTimes&) override {}
   void on_fill_ended(bool stored, const FetchError*) override {
     ++ended_;
     if (stored) ++stored_count_;

@@ -1,0 +1,32 @@
+#include "http/mistakes.h"
+
+#include "http/date.h"
+
+namespace perigee::http {
+
+std::optional<int64_t> late_date_ms(const ReceivedResponse& received, const ResponseTimes& times) {
+  const HeaderList& fields = received.fields;
+  const Field* date = fields.find(FieldName::kDate);
+  if (date == nullptr || fields.find(FieldName::kAge) != nullptr ||
+      fields.find(FieldName::kVia) != nullptr) {
+    return std::nullopt;
+  }
+  const std::optional<int64_t> at_ms = parse_date(date->value, times.response_ms);
+  if (!at_ms || times.response_ms - *at_ms <= kLateDateMs) return std::nullopt;
+  return times.response_ms - *at_ms;
+}
+
+std::string_view directive_with_semicolon(const HeaderList& fields) {
+  for (const Field& field : fields) {
+    if (field.token != FieldName::kCacheControl) continue;
+    ListCursor cursor(field.value);
+    while (const auto member = cursor.next()) {
+      // What stands behind a quote is an argument, and may hold anything.
+      const std::string_view bare = member->substr(0, member->find('"'));
+      if (bare.find(';') != std::string_view::npos) return *member;
+    }
+  }
+  return {};
+}
+
+}  // namespace perigee::http

@@ -1,0 +1,93 @@
+// What the operator is told of an origin: once, and by whatever way its response came.
+#include "edge/origin_watch.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/edge/stand.h"
+
+namespace perigee::test {
+namespace {
+
+std::vector<std::string> sentences;
+void keep(std::string_view sentence) { sentences.emplace_back(sentence); }
+
+/// A configuration of two sites, the second without a name.
+edge::Config two_sites() {
+  edge::Config config;
+  config.sites.resize(2);
+  config.sites[0].hosts = {"a.test"};
+  origin::HttpOriginOptions other;
+  other.authority = "127.0.0.1:3000";
+  config.sites[1].origin = other;
+  return config;
+}
+
+class OriginWatchTest : public ::testing::Test {
+ protected:
+  OriginWatchTest() { sentences.clear(); }
+  void head(size_t site, std::string_view name, std::string_view value, bool trust = true) {
+    std::vector<http::Field> storage(1);
+    http::ReceivedResponse received;
+    received.fields = http::HeaderList(storage);
+    received.fields.add(name, value);
+    http::PolicyOptions policy;
+    policy.trust_origin_clock = trust;
+    watch_.on_head(site, received, {kNowMs, kNowMs}, policy);
+  }
+  static constexpr int64_t kNowMs = 1'767'226'600'000;  // Thu, 01 Jan 2026 00:16:40 GMT
+  const edge::Config config_ = two_sites();
+  edge::Metrics metrics_{1};
+  edge::OriginWatch watch_{config_, metrics_, keep};
+};
+
+TEST_F(OriginWatchTest, TellsOfAWrongClockOnceAnOrigin) {
+  for (int i = 0; i < 3; ++i) head(0, "Date", "Thu, 01 Jan 2026 00:15:00 GMT");
+  head(1, "Date", "Thu, 01 Jan 2026 00:15:00 GMT");
+  ASSERT_EQ(sentences.size(), 2u);
+  EXPECT_EQ(sentences[0],
+            "the origin of a.test: Date is 100 s behind this clock, so that responses are old when "
+            "they come; set the origin's clock, or trust_origin_clock = false");
+  EXPECT_TRUE(sentences[1].starts_with("the origin of 127.0.0.1:3000: Date is 100 s behind"));
+  EXPECT_EQ(metrics_.late_dates(), 4u);
+}
+
+TEST_F(OriginWatchTest, IsSilentWhereTheClockIsNotTrusted) {
+  head(0, "Date", "Thu, 01 Jan 2026 00:15:00 GMT", false);
+  head(0, "Date", "Thu, 01 Jan 2026 00:16:40 GMT");
+  EXPECT_TRUE(sentences.empty());
+  EXPECT_EQ(metrics_.late_dates(), 0u);
+}
+
+TEST_F(OriginWatchTest, TellsOfASemicolonOnceAnOrigin) {
+  for (int i = 0; i < 3; ++i) head(0, "Cache-Control", "public; max-age=60");
+  head(0, "Cache-Control", "public, max-age=60");
+  head(1, "Cache-Control", std::string(1000, 'x') + ";");
+  ASSERT_EQ(sentences.size(), 2u);
+  EXPECT_EQ(
+      sentences[0],
+      "the origin of a.test: Cache-Control holds 'public; max-age=60', one unknown directive: "
+      "a comma stands between two, not a semicolon");
+  EXPECT_LT(sentences[1].size(), 250u);
+  EXPECT_EQ(metrics_.semicolons(), 4u);
+}
+
+TEST(OriginWatch, SeesFillsRelaysAndRefreshes) {
+  Stand stand;
+  const auto wrong = [](std::string_view directives) {
+    return Reply(200).cache(directives).line("Date", "Thu, 01 Jan 2026 00:10:00 GMT").body("x");
+  };
+  stand.origin.on("/a", wrong("public; max-age=60"));
+  stand.get("/a");
+  EXPECT_EQ(stand.metrics.late_dates(), 1u);
+  EXPECT_EQ(stand.metrics.semicolons(), 1u);
+  stand.ask("POST", "/a");
+  EXPECT_EQ(stand.metrics.late_dates(), 2u);
+  stand.origin.on("/b", wrong("max-age=10, stale-while-revalidate=1000"));
+  stand.get("/b");
+  EXPECT_EQ(stand.get("/b").status, 200);
+  stand.run();
+  EXPECT_EQ(stand.metrics.late_dates(), 4u) << "a refresh behind a stale hit";
+}
+
+}  // namespace
+}  // namespace perigee::test
