@@ -76,6 +76,15 @@ const Way kFromTheStore[] = {
        return s.get("/a");
      },
      200, "hit; ttl=-10; detail=stale-while-revalidate"},
+    {"stale, and the origin must not be asked", "",
+     [](Stand& s) {
+       store_and_age(s, "max-age=10, stale-while-revalidate=60");
+       const Answer answer = s.get("/a", "Cache-Control: only-if-cached\r\n");
+       s.run();
+       EXPECT_EQ(s.origin.asked.size(), 1u);
+       return answer;
+     },
+     200, "hit; ttl=-10"},
     {"stale, since the origin is gone", "",
      [](Stand& s) {
        store_and_age(s, "max-age=10");
