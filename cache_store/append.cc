@@ -292,10 +292,14 @@ base::Result<Found> StoreCore::publish(const Draft& draft, const Digest& digest,
   }
   PurgeTable::Verdict verdict;
   const bool published =
-      index_.insert(digest, draft.slot, location, true, [&]() -> std::optional<uint32_t> {
+      index_.insert(digest, draft.slot, location, true, [&]() -> std::optional<Staleness> {
         verdict = purges_->since(draft.base, draft.ticket);
         if (is_fenced(draft, digest, verdict)) return std::nullopt;
-        return verdict.stale ? seconds_up(verdict.stale_since_ms) : 0;
+        if (!verdict.stale) return Staleness{};
+        // Of a Vary spec the last purge says which variants are stale.
+        const bool spec = draft.slot == kVarySlot;
+        return Staleness{seconds_up(spec ? verdict.last_ms : verdict.stale_since_ms),
+                         verdict.last_seq};
       });
   if (!published) return refuse("purged since the fetch began");
   puts_.fetch_add(1, std::memory_order_relaxed);

@@ -48,7 +48,24 @@ bool Index::Shard::remove(uint64_t tag) {
   const Entry* entry = find(tag);
   if (entry == nullptr) return false;
   remove_at(static_cast<size_t>(entry - entries.data()));
+  if (slot_of(tag) == kVarySlot) stale_seqs.erase(tag);
   return true;
+}
+
+IndexEntry Index::Shard::view(const Entry& entry) const {
+  IndexEntry result{unpack(entry.loc), (entry.loc & kVerified) != 0, entry.stale_since, 0};
+  if (slot_of(entry.tag) != kVarySlot || entry.stale_since == 0) return result;
+  const auto known = stale_seqs.find(entry.tag);
+  if (known != stale_seqs.end()) result.stale_seq = known->second;
+  return result;
+}
+
+void Index::Shard::note_spec(const Entry& entry, uint64_t stale_seq) {
+  if (entry.stale_since == 0) {
+    stale_seqs.erase(entry.tag);
+  } else {
+    stale_seqs[entry.tag] = stale_seq;
+  }
 }
 
 /// Backward shift: whoever could stand in the hole moves there, so that no tombstone is needed.
@@ -126,6 +143,7 @@ size_t Index::memory_bytes() const {
   for (const Shard& shard : shards_) {
     const std::lock_guard lock(shard.mutex);
     bytes += shard.entries.capacity() * sizeof(Entry);
+    bytes += shard.stale_seqs.size() * 4 * sizeof(uint64_t);
   }
   return bytes;
 }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "cache_store/store.h"
@@ -28,6 +29,14 @@ struct IndexEntry {
   Location location;
   bool verified = false;
   uint32_t stale_since_s = 0;
+  uint64_t stale_seq = 0;  ///< of a Vary spec: see Staleness
+};
+
+/// What soft purges did to an entry.
+struct Staleness {
+  uint32_t since_s = 0;  ///< 0: nothing
+  /// Of a Vary spec: the last of them. Variants that were asked for before it are stale.
+  uint64_t seq = 0;
 };
 
 /// Thread-safe. Callbacks run under the lock of one shard and must be short.
@@ -46,7 +55,7 @@ class Index {
     // Written only while it is low, so that hot entries stay clean in every core's cache.
     if (frequency(entry->loc) < 3) entry->loc += kFrequencyOne;
     slot = slot_of(entry->tag);
-    const IndexEntry found = view(*entry);
+    const IndexEntry found = shard.view(*entry);
     pin(found.location);
     return found;
   }
@@ -58,24 +67,26 @@ class Index {
     const Entry* entry = shard.find_head_or_vary(tag_of(digest, kHeadSlot));
     if (entry == nullptr) return std::nullopt;
     slot = slot_of(entry->tag);
-    const IndexEntry found = view(*entry);
+    const IndexEntry found = shard.view(*entry);
     pin(found.location);
     return found;
   }
   /// Puts an entry in, taking out those that it excludes; `admit` is asked under the lock and
-  /// returns the stale_since to write, or nullopt to refuse. False: refused.
+  /// returns the Staleness to write, or nullopt to refuse. False: refused.
   template <typename Admit>
   bool insert(const Digest& digest, Slot slot, const Location& location, bool verified,
               Admit admit) {
     Shard& shard = shard_of(digest);
     const std::lock_guard lock(shard.mutex);
-    const std::optional<uint32_t> stale_since_s = admit();
-    if (!stale_since_s) return false;
+    const std::optional<Staleness> stale = admit();
+    if (!stale) return false;
     for (Slot other = 0; other <= kVarySlot; ++other) {
       const bool excluded = slot == kVarySlot ? other < kVarySlot : other == kVarySlot;
       if (excluded) shard.remove(tag_of(digest, other));
     }
-    shard.insert({tag_of(digest, slot), pack(location, verified), *stale_since_s, 0});
+    const Entry entry{tag_of(digest, slot), pack(location, verified), stale->since_s, 0};
+    shard.insert(entry);
+    if (slot == kVarySlot) shard.note_spec(entry, stale->seq);
     return true;
   }
   /// Only if the entry still is at `location`; `fence` runs before it goes.
@@ -100,19 +111,20 @@ class Index {
     return any;
   }
   /// Marks all slots stale since `stale_since_s`, unless they were before; a Vary spec always,
-  /// since for it this says which of its variants are stale: those received until then. True:
-  /// something was there.
+  /// since for it this says which of its variants are stale: those asked for until then. `fence`
+  /// draws the purge's sequence number. True: something was there.
   template <typename Fence>
   bool make_stale(const Digest& digest, uint32_t stale_since_s, Fence fence) {
     Shard& shard = shard_of(digest);
     const std::lock_guard lock(shard.mutex);
-    fence();
+    const uint64_t seq = fence();
     bool any = false;
     for (Slot slot = 0; slot <= kVarySlot; ++slot) {
       Entry* entry = shard.find(tag_of(digest, slot));
       if (entry == nullptr) continue;
       any = true;
       if (slot == kVarySlot || entry->stale_since == 0) entry->stale_since = stale_since_s;
+      if (slot == kVarySlot) shard.note_spec(*entry, seq);
     }
     return any;
   }
@@ -144,6 +156,8 @@ class Index {
     mutable std::mutex mutex;
     std::vector<Entry> entries;
     size_t used = 0;
+    /// Of the Vary specs that are stale, by tag: rare, and too wide for an entry.
+    std::unordered_map<uint64_t, uint64_t> stale_seqs;
 
     /// The same for all slots of a digest, and without a division: the high half of the tag as a
     /// fraction of the table.
@@ -155,6 +169,8 @@ class Index {
     void insert(const Entry& entry);
     bool remove(uint64_t tag);
     void remove_at(size_t hole);
+    IndexEntry view(const Entry& entry) const;
+    void note_spec(const Entry& entry, uint64_t stale_seq);
     void resize(size_t capacity);
   };
 
@@ -171,9 +187,6 @@ class Index {
             static_cast<uint32_t>(loc >> 40 & 0x3ffff)};
   }
   static unsigned frequency(uint64_t loc) { return loc >> 58 & 3; }
-  static IndexEntry view(const Entry& entry) {
-    return {unpack(entry.loc), (entry.loc & kVerified) != 0, entry.stale_since};
-  }
   Shard& shard_of(const Digest& digest) { return shards_[digest.hi % kShards]; }
 
   std::array<Shard, kShards> shards_;

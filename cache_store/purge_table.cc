@@ -28,6 +28,10 @@ PurgeTable::Verdict PurgeTable::since(const Digest& digest, Ticket ticket) const
       verdict.removed = true;
       return verdict;
     }
+    if (!verdict.stale) {
+      verdict.last_ms = entry.time_ms;
+      verdict.last_seq = seq;
+    }
     verdict.stale = true;
     verdict.stale_since_ms = entry.time_ms;
   }

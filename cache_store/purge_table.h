@@ -23,6 +23,8 @@ class PurgeTable {
     bool removed = false;        ///< a hard purge or an erasure: the fetch must not be stored
     bool stale = false;          ///< a soft purge: stored stale
     int64_t stale_since_ms = 0;  ///< of the first such
+    int64_t last_ms = 0;         ///< of the last such, and its number
+    uint64_t last_seq = 0;
   };
 
   /// Sequence numbers go on from `first_seq`; tickets of at least that are judged.

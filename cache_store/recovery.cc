@@ -39,6 +39,7 @@ auto order_of(const PurgeJournal::Entry& entry) {
 struct Fate {
   bool gone = false;
   int64_t stale_since_ms = 0;  ///< 0: not stale
+  uint64_t stale_seq = 0;      ///< of the last soft purge
 };
 
 /// `purges` in order_of().
@@ -52,6 +53,7 @@ Fate fate_of(const std::vector<PurgeJournal::Entry>& purges, const format::Table
   Fate fate;
   for (; purge != purges.end() && purge->digest == first.digest; ++purge) {
     if (!purge->soft) fate.gone = true;
+    fate.stale_seq = purge->seq;
     // A record is stale since the first; of a Vary spec the last says which variants are stale.
     if (fate.stale_since_ms == 0 || record.slot == kVarySlot) {
       fate.stale_since_ms = std::max<int64_t>(purge->time_ms, 1);
@@ -247,11 +249,16 @@ void StoreCore::publish_scanned(const ScannedFile& file, std::vector<PurgeJourna
     if (!is_known_kind(entry) || !is_plausible(entry)) continue;
     Fate fate = fate_of(purges, entry);
     if (fate.gone) continue;
-    if (entry.purge_seq < superblock_.stale_floor) fate.stale_since_ms = kUnconfirmedMs;
+    if (entry.purge_seq < superblock_.stale_floor) {
+      fate.stale_since_ms = kUnconfirmedMs;
+      fate.stale_seq = std::max(fate.stale_seq, superblock_.stale_floor);
+    }
     const uint32_t stale_since_s = fate.stale_since_ms == 0 ? 0 : seconds_up(fate.stale_since_ms);
     index_.insert({entry.digest_lo, entry.digest_hi}, entry.slot,
                   {record.slab, entry.offset64, entry.length64}, false,
-                  [&]() -> std::optional<uint32_t> { return stale_since_s; });
+                  [&]() -> std::optional<Staleness> {
+                    return Staleness{stale_since_s, fate.stale_seq};
+                  });
   }
   recovered_ = index_.size();
 }

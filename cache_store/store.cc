@@ -57,6 +57,7 @@ Found StoreCore::lookup(const Digest& digest, std::string_view key, SlotMask) {
     return found;
   }
   found.record.stale_since_ms = int64_t{entry->stale_since_s} * 1000;
+  found.record.stale_seq = entry->stale_seq;
   found.state = slot == kVarySlot ? Found::kVary : Found::kHit;
   return found;
 }
@@ -162,7 +163,7 @@ int StoreCore::erase(const Digest& digest) {
 PurgeResult StoreCore::purge(const Predicate& predicate) {
   PurgeResult result;
   const auto fence = [&] {
-    result.seq = record_purge(predicate.digest, false, predicate.soft, predicate.wall_ms);
+    return result.seq = record_purge(predicate.digest, false, predicate.soft, predicate.wall_ms);
   };
   const bool matched =
       predicate.soft ? index_.make_stale(predicate.digest, seconds_up(predicate.wall_ms), fence)

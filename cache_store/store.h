@@ -81,6 +81,9 @@ struct RecordView {
   uint64_t body_offset = 0;  ///< of `body` in the store file, for sendfile
   /// Wall time of a soft purge, rounded up to a second; kUnconfirmedMs; 0: none.
   int64_t stale_since_ms = 0;
+  /// Of a Vary spec: the soft purge that `stale_since_ms` tells of. It holds for the variants whose
+  /// ticket has a lower purge_seq.
+  uint64_t stale_seq = 0;
 };
 
 /// The answer of lookup. `pin` holds the slab that the views point into.

@@ -1,5 +1,6 @@
 #include "edge/request_flow.h"
 
+#include <algorithm>
 #include <new>
 
 #include "edge/client.h"
@@ -135,12 +136,14 @@ RequestFlow::Lookup RequestFlow::look_up(const RequestHead& request, const Route
   if ((*route.policy)->bypass || !cached_method) return result;
   result.found = context_.store.lookup(route.digest, route.key, 0);
   int64_t spec_stale_ms = 0;
+  uint64_t spec_stale_seq = 0;
   if (result.found.state == Found::kVary) {
     const auto& bytes = result.found.record.body;
     result.vary_spec = {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
     result.vary_pin = std::move(result.found.pin);
     const uint64_t spec_rid = result.found.record.rid;
     spec_stale_ms = result.found.record.stale_since_ms;
+    spec_stale_seq = result.found.record.stale_seq;
     result.found = {};
     if (!http::decode_vary_spec(result.vary_spec, vary_scratch_)) {
       result.vary_spec = {};
@@ -158,9 +161,10 @@ RequestFlow::Lookup RequestFlow::look_up(const RequestHead& request, const Route
     result.stored = origin::view_of(result.found.record);
     if (!result.stored) result.found = {};
   }
-  // A soft purge of the URL holds for the variants that were received before it.
-  if (result.stored && spec_stale_ms > result.stored->policy.response_time_ms) {
-    result.stored->stale_since_ms = spec_stale_ms;
+  // A soft purge of the URL holds for the variants that were asked for before it.
+  if (result.stored && result.found.record.ticket.purge_seq < spec_stale_seq) {
+    int64_t& since_ms = result.stored->stale_since_ms;
+    since_ms = since_ms == 0 ? spec_stale_ms : std::min(since_ms, spec_stale_ms);
   }
   return result;
 }

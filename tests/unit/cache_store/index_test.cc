@@ -10,8 +10,8 @@
 namespace perigee::cache_store {
 namespace {
 
-constexpr auto kAdmitted = []() -> std::optional<uint32_t> { return 0; };
-constexpr auto kNoFence = [] {};
+constexpr auto kAdmitted = []() -> std::optional<Staleness> { return Staleness{}; };
+constexpr auto kNoFence = [] { return uint64_t{7}; };
 
 class IndexTest : public testing::Test {
  protected:
@@ -84,7 +84,7 @@ TEST_F(IndexTest, ACodingAloneIsNotFoundAsAHead) {
 TEST_F(IndexTest, WhatIsRefusedLeavesWhatWasThere) {
   insert({8, 1}, kHeadSlot, kHere);
   EXPECT_FALSE(index_.insert({8, 1}, kVarySlot, kThere, true,
-                             []() -> std::optional<uint32_t> { return std::nullopt; }));
+                             []() -> std::optional<Staleness> { return std::nullopt; }));
   EXPECT_EQ(find({8, 1})->location, kHere);
 }
 

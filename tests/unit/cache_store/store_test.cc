@@ -250,6 +250,30 @@ TEST_F(StoreTest, EachSoftPurgeOfAUrlWithVariantsCounts) {
   EXPECT_EQ(stale_since_s(), (kNow + 90'000) / 1000);
 }
 
+TEST_F(StoreTest, ASoftPurgeSaysWhichVariantsItHoldsFor) {
+  const Ticket before = store_->ticket();
+  ASSERT_TRUE(put("/v", "spec", before, RecordKind::kVarySpec).ok());
+  EXPECT_EQ(look("/v").record.stale_seq, 0u);
+  const auto concerns = [&](const Ticket& ticket) {
+    return ticket.purge_seq < look("/v").record.stale_seq;
+  };
+  store_->purge({store_->digest("/v"), true, kNow});
+  const Ticket between = store_->ticket();
+  EXPECT_TRUE(concerns(before));
+  EXPECT_FALSE(concerns(between)) << "within the same second, and whatever the clock says";
+  const PurgeResult second = store_->purge({store_->digest("/v"), true, kNow - 90'000});
+  const Ticket after = store_->ticket();
+  EXPECT_TRUE(concerns(between));
+  EXPECT_FALSE(concerns(after));
+  ASSERT_TRUE(store_->commit(second.seq).ok());
+  reopen();
+  EXPECT_TRUE(concerns(between));
+  EXPECT_FALSE(concerns(after));
+  store_->erase(store_->digest("/v"));
+  ASSERT_TRUE(put("/v", "spec", store_->ticket(), RecordKind::kVarySpec).ok());
+  EXPECT_EQ(look("/v").record.stale_seq, 0u) << "of another spec";
+}
+
 TEST_F(StoreTest, AVarySpecAndAnObjectExcludeEachOther) {
   ASSERT_TRUE(put("a", "object").ok());
   ASSERT_TRUE(put("a", "spec", store_->ticket(), RecordKind::kVarySpec).ok());

@@ -50,6 +50,24 @@ TEST(FlowAnswers, APurgeRemovesAllVariants) {
   EXPECT_EQ(stand.origin.asked.size(), asked + 2);
 }
 
+TEST(FlowAnswers, ASoftPurgeHoldsForTheVariantsFromBeforeItWhateverTheClockSays) {
+  PurgeStand stand;
+  stand.origin.on(
+      "/a", [](const Asked& asked) { return fresh("v" + asked["X-Kind"]).line("Vary", "X-Kind"); });
+  stand.purge();
+  for (const int64_t step_ms : {0, -5'000, 5'000}) {
+    stand.get("/a", "X-Kind: 1\r\n");
+    stand.get("/a", "X-Kind: 2\r\n");
+    const size_t asked = stand.origin.asked.size();
+    stand.env.step_wall(step_ms);
+    stand.purge("Soft-Purge: 1\r\n");
+    stand.get("/a", "X-Kind: 1\r\n");
+    EXPECT_EQ(stand.get("/a", "X-Kind: 1\r\n").cache().substr(0, 12), "perigee; hit") << step_ms;
+    EXPECT_EQ(stand.get("/a", "X-Kind: 2\r\n").cache().substr(0, 18), "perigee; fwd=stale");
+    EXPECT_EQ(stand.origin.asked.size(), asked + 2) << step_ms;
+  }
+}
+
 TEST(FlowAnswers, ASoftPurgeMarksStale) {
   for (const std::string_view name : {"Soft-Purge", "Fastly-Soft-Purge"}) {
     PurgeStand stand;
