@@ -108,8 +108,10 @@ void Flow::go_alone() {
 void Flow::on_fill_failed(const origin::FetchError& error) {
   slow_timer_.disarm();
   const CacheStatus gone = forwarded();
-  const bool coverable = error.unreachable() || error.kind == origin::FetchError::kBusy;
-  if (coverable && serve_stale(http::OriginFailure::kUnreachable, gone)) return;
+  // What came and is no response is an error of the server's, as the 502 that it would become.
+  const bool came = !error.unreachable() && error.kind != origin::FetchError::kBusy;
+  const auto failure = came ? http::OriginFailure::kServerError : http::OriginFailure::kUnreachable;
+  if (serve_stale(failure, gone)) return;
   const uint16_t status = forbidden_ && error.unreachable() ? 504 : error.status();
   parent_.fail(exchange_, this, status, error.message, gone);
 }

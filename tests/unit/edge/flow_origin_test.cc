@@ -111,6 +111,21 @@ TEST(FlowOrigin, StaleIfErrorDoesNotCoverOtherStatuses) {
   EXPECT_EQ(stand.get("/a").status, 501);
 }
 
+RULE(FlowOrigin, StaleIfErrorCoversWhatIsNoResponse, "RFC 5861 §4; http-rules 2.8",
+     "an error is any situation that would result in a 500, 502, 503 or 504",
+     "a malformed response, a 502 otherwise, is covered within the window, and never without one",
+     "stale_if_error") {
+  for (const bool window : {true, false}) {
+    StaleStand stand(window ? "max-age=10, stale-if-error=60" : "max-age=10");
+    stand.origin.on("/a", Reply(200).line("Content-Length", "5").body("two lengths"));
+    const Answer answer = stand.get("/a");
+    EXPECT_EQ(answer.status, window ? 200 : 502);
+    EXPECT_EQ(answer.body == "old", window);
+    EXPECT_EQ(answer.cache(),
+              window ? "perigee; fwd=stale; ttl=-10; detail=stale-if-error" : "perigee; fwd=stale");
+  }
+}
+
 TEST(FlowOrigin, AnUnreachableOriginWithoutACopyIs502) {
   Stand stand;
   stand.origin.go_away();
