@@ -6,6 +6,7 @@
 #include "edge/client.h"
 #include "edge/flow.h"
 #include "edge/purge.h"
+#include "http/cache_control.h"
 #include "http/cache_key.h"
 #include "http/forward.h"
 #include "http/freshness.h"
@@ -73,7 +74,8 @@ void RequestFlow::act(Exchange& exchange, Flow* flow, const Route& route, Lookup
       return serve(exchange, flow, route, lookup, decision.age_s,
                    {.hit = true, .ttl_s = decision.ttl_s});
     case Action::kServeStale:
-      refresh_behind(exchange, route);
+      // Who wants what is stored and nothing else has the origin asked behind neither.
+      if (!http::asks_only_if_cached(request.fields)) refresh_behind(exchange, route);
       return serve(exchange, flow, route, lookup, decision.age_s,
                    {.hit = true, .ttl_s = decision.ttl_s, .detail = "stale-while-revalidate"});
     case Action::kFetch:

@@ -417,8 +417,7 @@ Decision decide(const StoredResponse* stored, bool vary_miss, const RequestHead&
   const Freshness age = freshness(*stored, now_ms);
   Decision decision;
   if (const std::optional<Action> served = serves(stored->policy, client, age)) {
-    // Who wants what is stored and nothing else has the origin asked behind neither.
-    decision = {only_if_cached ? Action::kServe : *served, Forward::kNone};
+    decision = {*served, Forward::kNone};
   } else {
     const bool validator = !stored->etag.empty() || !stored->last_modified.empty();
     const bool asked = age.fresh() && (stored->policy.flags & Flag::kNoCache) == 0;

@@ -34,6 +34,22 @@ RULE(FlowPolicy, AClientsNoStoreIsHonoured, "RFC 9111 §5.2.1.5",
   }
 }
 
+RULE(FlowPolicy, OnlyIfCachedBeginsNoRefreshBehind, "RFC 9111 §5.2.1.7; RFC 5861 §3",
+     "only-if-cached: the client wishes for a stored response only",
+     "a stale one within stale-while-revalidate is served, and the next client begins the refresh",
+     "") {
+  Stand stand;
+  stand.origin.on("/a", Reply(200).cache("max-age=10, stale-while-revalidate=60").body("x"));
+  stand.get("/a");
+  stand.env.step_wall(20 * kSecond);
+  EXPECT_EQ(stand.get("/a", "Cache-Control: only-if-cached\r\n").status, 200);
+  stand.run();
+  EXPECT_EQ(stand.origin.asked.size(), 1u);
+  stand.get("/a");
+  stand.run();
+  EXPECT_EQ(stand.origin.asked.size(), 2u);
+}
+
 RULE(FlowPolicy, VaryOnFieldsThatAreNotForwarded, "RFC 9111 §4.1; http-rules 2.7",
      "The selecting fields are those of the request as the origin saw it",
      "one variant, whatever clients send in a field that does not reach the origin",
