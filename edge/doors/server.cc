@@ -217,7 +217,7 @@ void Server::stop() {
   seats_.clear();
   node_.reset();
   store_.reset();
-  log_info("stopped");
+  log_info("stopped: " + metrics_.summary());
 }
 
 }  // namespace

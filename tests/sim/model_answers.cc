@@ -21,8 +21,9 @@ bool any_tag(const std::string& list, const std::string& stored, bool strong) {
 
 enum class Condition : uint8_t { kNone, kFailed, kNotModified };
 
+/// `modified` and `changed`, which is Date where there is no Last-Modified: -1 when not known.
 Condition judge_conditions(const ClientExchange& request, const std::string& tag, int64_t modified,
-                           int64_t date) {
+                           int64_t changed, int64_t date) {
   const Fields& fields = request.fields;
   const auto date_in = [&](const char* name) {
     const auto text = first_of(fields, name);
@@ -36,8 +37,7 @@ Condition judge_conditions(const ClientExchange& request, const std::string& tag
   if (const auto list = joined(fields, "If-None-Match")) {
     return any_tag(*list, tag, false) ? Condition::kNotModified : Condition::kNone;
   }
-  if (const auto since = date_in("If-Modified-Since");
-      since && modified >= 0 && modified <= *since) {
+  if (const auto since = date_in("If-Modified-Since"); since && changed >= 0 && changed <= *since) {
     return Condition::kNotModified;
   }
   return Condition::kNone;
@@ -79,7 +79,8 @@ std::vector<int> StoredModel::answers_to(const ClientExchange& request,
   const int64_t modified =
       (modified_text ? read_date(*modified_text, date) : std::nullopt).value_or(-1);
   if (status() >= 200 && status() < 300) {
-    const Condition condition = judge_conditions(request, tag, modified, date);
+    const Condition condition =
+        judge_conditions(request, tag, modified, modified_text ? modified : date, date);
     if (condition == Condition::kFailed) return {};
     if (condition == Condition::kNotModified) return {304};
   }
