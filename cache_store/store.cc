@@ -186,6 +186,9 @@ StoreStats StoreCore::stats() const {
     const std::lock_guard lock(append_mutex_);
     stats.slabs_free = free_.size() + draining_.size();
   }
+  for (uint64_t slab = 0; slab < geometry_.slab_count; ++slab) {
+    stats.pins += static_cast<uint32_t>(words_[slab].life_pins.load(std::memory_order_relaxed));
+  }
   stats.puts = puts_.load(std::memory_order_relaxed);
   stats.puts_refused = puts_refused_.load(std::memory_order_relaxed);
   stats.puts_no_room = puts_no_room_.load(std::memory_order_relaxed);

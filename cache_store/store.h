@@ -150,6 +150,7 @@ struct StoreStats {
   uint64_t slabs = 0;
   uint64_t slabs_free = 0;  ///< without records, those still read included
   uint64_t slab_bytes = 0;
+  uint64_t pins = 0;  ///< held just now
   uint64_t puts = 0;
   uint64_t puts_refused = 0;  ///< by the purge fence, or older than what is there
   uint64_t puts_no_room = 0;

@@ -39,6 +39,9 @@ class Node final : private origin::FillObserver {
   OriginWatch& origin_watch() { return origin_watch_; }
   const http::Http1Options& http1() const { return http1_; }
 
+  /// Of memory that the bodies of all fills hold.
+  size_t fill_bytes() const { return fill_budget_.used(); }
+
  private:
   Node(const Config& config, cache_store::Store& store, Metrics& metrics, AccessLog& access_log);
   void on_fill_begun() override;

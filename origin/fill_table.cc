@@ -8,6 +8,8 @@ FillTablePtr make_fill_table(const FillShared& shared) {
 
 void FillTableDelete::operator()(FillTable* table) const { delete table; }
 
+size_t fills_asking(const FillTable& table) { return table.asking(); }
+
 void FillTable::remove(const FillProgress& progress) {
   Shard& owner = shard(progress.join_digest);
   const std::lock_guard lock(owner.mutex);

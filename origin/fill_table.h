@@ -38,6 +38,7 @@ class FillTable {
     return false;
   }
   void return_permit() { --asking_; }
+  size_t asking() const { return asking_; }
   void remove(const FillProgress& progress);
 
   /// Hit-for-miss: remembered for some seconds, the oldest forgotten at the bound.

@@ -116,6 +116,8 @@ struct FillTableDelete {
 };
 using FillTablePtr = std::unique_ptr<FillTable, FillTableDelete>;
 FillTablePtr make_fill_table(const FillShared& shared);
+/// Fills that ask an origin just now, at most limits::kFills. Any thread.
+size_t fills_asking(const FillTable& table);
 
 /// One loop's fills and waiters. Loop thread only.
 class Fills {

@@ -100,6 +100,24 @@ bool SimNode::quiet() const {
          std::all_of(envs_.begin(), envs_.end(), [](const auto& env) { return env->quiet(); });
 }
 
+std::string SimNode::held() const {
+  std::string held;
+  const auto note = [&](const char* what, uint64_t count) {
+    if (count > 0) held += std::to_string(count) + " " + what + " are still held; ";
+  };
+  note("pins", store_->stats().pins);
+  note("bytes of fills", node_->fill_bytes());
+  note("permits of fills", origin::fills_asking(node_->fills()));
+  return held;
+}
+
+std::string SimNode::exceeded() const {
+  const size_t most_bytes = std::max<size_t>(config_.store.size_bytes / 4, base::limits::kMiB);
+  if (node_->fill_bytes() > most_bytes) return "fills hold more memory than they may";
+  if (origin::fills_asking(node_->fills()) > base::limits::kFills) return "too many fills ask";
+  return {};
+}
+
 std::string SimNode::stop() {
   std::string left;
   for (const auto& worker : workers_) worker->stop();
@@ -119,6 +137,7 @@ std::string SimNode::stop() {
     if (env->timers() > 0) left += loop + " still has timers; ";
     if (env->channels() > 0) left += loop + " still has channels; ";
   }
+  left += held();
   destroy();
   return left;
 }

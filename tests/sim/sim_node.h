@@ -39,6 +39,10 @@ class SimNode final : public Acceptor, private cache_store::StoreObserver {
   /// Nothing to do before somebody outside or the clock moves.
   bool quiet() const;
   cache_store::StoreStats stats() const { return store_->stats(); }
+  /// What is held though nothing is going on; empty: nothing.
+  std::string held() const;
+  /// Of what is bounded, what exceeds its bound; empty: nothing.
+  std::string exceeded() const;
 
   // Acceptor
   bool accept(const LinkPtr& link) override;

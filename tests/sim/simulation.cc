@@ -76,6 +76,9 @@ class Simulation {
       world_.ledger.losses.push_back({world_.scheduler.stamp().seq, Ledger::Loss::kForgotten});
     }
     lost_ = lost;
+    if (const std::string over = node_.exceeded(); !over.empty() && violations_.empty()) {
+      violations_.push_back(over);
+    }
     if (world_.ledger.quiet.empty() || world_.ledger.quiet.back() != world_.scheduler.seq()) {
       if (node_.quiet()) world_.ledger.quiet.push_back(world_.scheduler.seq());
     }
@@ -92,6 +95,14 @@ class Simulation {
     requests_left_ = 4 * world_.options.targets;
     const int64_t deadline = world_.scheduler.now_ms() + kCalmMs;
     if (!run_until_asked(deadline)) violations_.push_back("requests are not answered in time");
+    look_for_leaks();
+  }
+  /// All clients have left: what is held now, a drain would only hide.
+  void look_for_leaks() {
+    const int64_t quiet_ms = world_.scheduler.now_ms() + kAftermathMs;
+    while (world_.scheduler.now_ms() < quiet_ms && world_.scheduler.step(quiet_ms)) observe();
+    if (!node_.running()) return;
+    if (const std::string held = node_.held(); !held.empty()) violations_.push_back(held);
   }
   void stop() {
     if (!node_.running()) return;
