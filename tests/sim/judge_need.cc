@@ -19,6 +19,15 @@ constexpr int64_t kHitForMissMs = 31'000;
 const std::vector<std::string> kSelecting = {"accept", "accept-language", "cookie", "x-new",
                                              "x-tag"};
 
+/// Both are stored under the same names, and apart.
+bool is_other_variant(const OriginExchange& fetch, const OriginExchange& other) {
+  if (fetch.status != 200 || other.status != 200 || !other.completed()) return false;
+  const StoredModel one(fetch, std::vector<const OriginExchange*>{});
+  const StoredModel two(other, std::vector<const OriginExchange*>{});
+  return one.vary() == two.vary() && one.why_not_stored().empty() && two.why_not_stored().empty() &&
+         !one.selects(other.request);
+}
+
 /// Only for this one client, with its own conditions: nothing of it is stored.
 bool is_relayed(const OriginExchange& fetch) { return has(fetch.request, "X-Forwarded-For"); }
 
@@ -102,15 +111,13 @@ void Judge::judge_needs(const std::string& target) {
 /// The claims after a fetch whose outcome is known to be stored by now.
 void Judge::publish(const OriginExchange& fetch, uint64_t seq, const Stamp& doubt,
                     std::vector<Claim>& claims) const {
-  // A soft purge is known to the second, and holds for what a variant's URL got before.
-  const int64_t doubt_ends_ms = (doubt.wall_ms + 999) / 1000 * 1000;
-  if (fetch.head_taken().wall_ms <= doubt_ends_ms) return claims.clear();
   if (is_relayed(fetch)) return;
-  // Puts of fetches that overlap may come in any order, and name the variants of their URL anew.
+  // Which of two overlapping fetches asked first is not known; of two variants both are stored.
   const bool in_company =
       std::any_of(ledger_.origin.begin(), ledger_.origin.end(), [&](const OriginExchange& other) {
         return &other != &fetch && other.target == fetch.target && other.method == "GET" &&
-               other.begun().seq < seq && settled(other) > fetch.begun().seq;
+               other.begun().seq < seq && settled(other) > fetch.begun().seq &&
+               !is_other_variant(fetch, other);
       });
   if (in_company || fetch.begun().seq < doubt.seq) return claims.clear();
   std::optional<StoredModel> state;
