@@ -26,6 +26,9 @@
 
 namespace perigee::sim {
 
+/// Contents up to this are stored: a quarter of the node's slabs.
+inline constexpr uint64_t kMostStored = 64 * 1024;
+
 /// Our member of Cache-Status (RFC 9211).
 struct Told {
   bool present = false;
@@ -84,6 +87,8 @@ class Judge {
   std::string wrong_age(const Case& asked, const StoredModel& state) const;
   std::string wrong_fields(const Case& asked, const StoredModel& state, bool reused) const;
   std::string wrong_status(const Case& asked, const StoredModel& state) const;
+  const OriginExchange* replacement_of(const ClientExchange& exchange,
+                                       const StoredModel& state) const;
   uint64_t soft_purged_since(const ClientExchange& exchange, const StoredModel& state) const;
   bool invalidates(const ClientExchange& exchange, const std::string& target,
                    const OriginExchange** answer) const;

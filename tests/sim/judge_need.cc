@@ -14,7 +14,6 @@ namespace perigee::sim {
 
 namespace {
 
-constexpr uint64_t kMostStored = 64 * 1024;
 constexpr int64_t kHitForMissMs = 31'000;
 const std::vector<std::string> kSelecting = {"accept", "accept-language", "cookie", "x-new",
                                              "x-tag"};

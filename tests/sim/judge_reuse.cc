@@ -83,6 +83,8 @@ std::string Judge::why_not_shared(const Case& asked, const StoredModel& state, b
   const Stamp known = !asked.told.collapsed ? state.base().completed() : state.base().head_taken();
   if (!known || known.seq > exchange.answered().seq) return "reused before it was there";
   if (!state.selects(exchange.fields)) return "reused, but Vary excludes it";
+  const OriginExchange* newer = asked.told.hit && exact ? replacement_of(exchange, state) : nullptr;
+  if (newer != nullptr) return "reused, though #" + std::to_string(newer->id) + " had replaced it";
   if (const std::string why = why_not_alive(exchange, state); !why.empty()) return why;
   if (!asked.clock_stepped) {
     const bool stale = !asked.told.detail.empty() && asked.told.detail != "revalidated";
@@ -177,6 +179,39 @@ std::string Judge::why_not_alive(const ClientExchange& exchange, const StoredMod
     if (!undone) return "invalidated by @" + std::to_string(other.id);
   }
   return "";
+}
+
+/// A response that was surely asked for after the last word on this one, and surely stored before
+/// the request was written. In doubt there is none.
+const OriginExchange* Judge::replacement_of(const ClientExchange& exchange,
+                                            const StoredModel& state) const {
+  if (options_.full_lanes != 0 || options_.honour_client_directives) return nullptr;
+  const uint64_t known = state.last().first_byte().seq;
+  const uint64_t written = exchange.written().seq;
+  for (const OriginExchange& other : ledger_.origin) {
+    if (other.method != "GET" || other.target != exchange.target || other.status != 200 ||
+        other.asked_by < 0 || other.size > kMostStored || !other.completed() ||
+        has(other.request, "X-Forwarded-For") || settled(other) >= written) {
+      continue;
+    }
+    const ClientExchange& asker = ledger_.clients[static_cast<size_t>(other.asked_by)];
+    const uint64_t begun = other.begun().seq;
+    const StoredModel stored(other, std::vector<const OriginExchange*>{});
+    if (asker.method != "GET" || asker.taken().seq <= known || !stored.selects(exchange.fields) ||
+        !stored.why_not_stored().empty()) {
+      continue;
+    }
+    const bool lost = std::ranges::any_of(ledger_.losses, [&](const Ledger::Loss& loss) {
+      return loss.seq > begun && loss.seq < written;
+    });
+    // What purges, invalidates or freshens.
+    const bool touched = std::ranges::any_of(ledger_.clients, [&](const ClientExchange& third) {
+      return third.method != "GET" && third.written().seq != 0 && third.written().seq < written &&
+             (third.status == 0 || third.answered().seq > begun);
+    });
+    if (!lost && !touched) return &other;
+  }
+  return nullptr;
 }
 
 /// The soft purge that came after all that is known of the response; 0: none.
