@@ -96,6 +96,7 @@ class Judge {
   // judge_need.cc
   void judge_needs(const std::string& target);
   uint64_t settled(const OriginExchange& fetch) const;
+  uint64_t earliest_begin(const OriginExchange& fetch) const;
   void publish(const OriginExchange& fetch, uint64_t seq, const Stamp& doubt,
                std::vector<Claim>& claims) const;
   void judge_need(const OriginExchange& fetch, const std::vector<Claim>& claims);

@@ -70,7 +70,7 @@ void Judge::judge_needs(const std::string& target) {
     if (quiet == ledger_.quiet.end()) continue;
     const bool restarted =
         std::any_of(ledger_.losses.begin(), ledger_.losses.end(), [&](const Ledger::Loss& loss) {
-          return loss.seq > fetch.begun().seq && loss.seq < *quiet;
+          return loss.seq > earliest_begin(fetch) && loss.seq < *quiet;
         });
     const Stamp published{*quiet, completed.tick_ms, completed.wall_ms};
     events.push_back({published, restarted ? Event::kDoubt : Event::kPublished, &fetch});
@@ -107,18 +107,26 @@ void Judge::judge_needs(const std::string& target) {
   }
 }
 
+/// Its place among purges and other fetches was drawn then, or later: it may have waited for a
+/// connection before its request left.
+uint64_t Judge::earliest_begin(const OriginExchange& fetch) const {
+  if (fetch.asked_by < 0) return 0;
+  const ClientExchange& asker = ledger_.clients[static_cast<size_t>(fetch.asked_by)];
+  return std::min(asker.taken().seq, fetch.begun().seq);
+}
+
 /// The claims after a fetch whose outcome is known to be stored by now.
 void Judge::publish(const OriginExchange& fetch, uint64_t seq, const Stamp& doubt,
                     std::vector<Claim>& claims) const {
   if (is_relayed(fetch)) return;
+  const uint64_t begun = earliest_begin(fetch);
   // Which of two overlapping fetches asked first is not known; of two variants both are stored.
   const bool in_company =
       std::any_of(ledger_.origin.begin(), ledger_.origin.end(), [&](const OriginExchange& other) {
         return &other != &fetch && other.target == fetch.target && other.method == "GET" &&
-               other.begun().seq < seq && settled(other) > fetch.begun().seq &&
-               !is_other_variant(fetch, other);
+               other.begun().seq < seq && settled(other) > begun && !is_other_variant(fetch, other);
       });
-  if (in_company || fetch.begun().seq < doubt.seq) return claims.clear();
+  if (in_company || begun < doubt.seq) return claims.clear();
   std::optional<StoredModel> state;
   if (fetch.status == 304) {
     const auto tags = joined(fetch.request, "If-None-Match");

@@ -195,7 +195,7 @@ const OriginExchange* Judge::replacement_of(const ClientExchange& exchange,
       continue;
     }
     const ClientExchange& asker = ledger_.clients[static_cast<size_t>(other.asked_by)];
-    const uint64_t begun = other.begun().seq;
+    const uint64_t begun = earliest_begin(other);
     const StoredModel stored(other, std::vector<const OriginExchange*>{});
     if (asker.method != "GET" || asker.taken().seq <= known || !stored.selects(exchange.fields) ||
         !stored.why_not_stored().empty()) {
@@ -220,10 +220,6 @@ uint64_t Judge::soft_purged_since(const ClientExchange& exchange, const StoredMo
   for (const ClientExchange& other : ledger_.clients) {
     if (other.method != "PURGE" || other.target != exchange.target || other.status != 200) continue;
     if (other.answered().seq > exchange.written().seq) continue;
-    // Of the variants of a URL it is known by the time of day alone.
-    const bool clock_stepped =
-        between(ledger_.wall_steps, state.last().begun().seq, exchange.answered().seq);
-    if (clock_stepped && state.vary() != std::vector<std::string>{}) continue;
     if (state.last().begun().seq < other.written().seq) last = other.answered().seq;
   }
   return last;
