@@ -57,8 +57,6 @@ inline constexpr size_t kHitForMissMarks = 16'384;          ///< remembered; bey
 inline constexpr size_t kNamesCached = 1'024;  ///< resolved names; beyond: the oldest goes
 inline constexpr size_t kAddressesTried = 8;   ///< of one name, in turn; the rest are not tried
 
-inline constexpr size_t kFillFirstChunkBytes = 4 * kKiB;  ///< of a body of unknown length
-
 // --- loop to pool -------------------------------------------------------------------------------
 inline constexpr size_t kLatencyJobs = 1'024;   ///< at it: 503, or the uncached path
 inline constexpr size_t kStoreJobs = 4'096;     ///< at it: the response is not stored

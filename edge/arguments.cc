@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/limits.h"
+
 namespace perigee::edge {
 
 namespace {
@@ -24,7 +26,7 @@ Arguments parse_arguments(int argc, const char* const* argv) {
   app.add_option("--store", arguments.store_path, "file that holds the cache");
   app.add_option("--store-size", arguments.store_size, "its size, such as 1GiB");
   app.add_option("--workers", arguments.workers, "threads that serve (default: one a core)")
-      ->check(CLI::Range(1u, 256u));
+      ->check(CLI::Range(1u, static_cast<unsigned>(base::limits::kLoops)));
   app.add_flag("--check", arguments.check,
                "read the configuration, say whether it is good, and stop");
   try {

@@ -88,6 +88,9 @@ class FillBody {
   std::vector<ChunkRef> chunks() const;
 
  private:
+  /// The size of the first chunk while nobody has said how many bytes will come.
+  static constexpr size_t kFirstChunkBytes = 4 * base::limits::kKiB;
+
   FillChunk& room_locked();
   void count_locked(uint64_t at, bool in);
   bool drop_passed_locked();
@@ -105,7 +108,7 @@ class FillBody {
   uint64_t begin_ = 0;  ///< of the first chunk kept
   uint64_t end_ = 0;
   size_t window_ = 0;  ///< 0: all is kept
-  size_t first_bytes_ = base::limits::kFillFirstChunkBytes;
+  size_t first_bytes_ = kFirstChunkBytes;
   int holds_ = 0;
   bool done_ = false;
   bool whole_ = false;

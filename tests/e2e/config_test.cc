@@ -32,6 +32,7 @@ TEST(CommandLine, AMistakeIsAUsageError) {
       {"--origin", "http://a", "--listen", "nowhere"},
       {"--origin", "http://a", "--store-size", "12"},
       {"--origin", "http://a", "--workers", "0"},
+      {"--origin", "http://a", "--workers", "257"},
   };
   for (const auto& arguments : mistakes) {
     const Finished done = perigee(arguments);

@@ -4,10 +4,12 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <set>
 
 #include "http/arena.h"
 #include "http/message.h"
+#include "origin/fill_table.h"
 #include "tests/fault/limits/table.h"
 #include "tests/support/edge/stand.h"
 
@@ -135,6 +137,23 @@ TEST(Limits, kVaryNames) {
   EXPECT_EQ(cache_of(limits::kVaryNames + 1).find("stored"), std::string::npos);
 }
 
+TEST(Limits, kRangeParts) {
+  // Spans with gaps between them, so that none are joined.
+  const auto status = [](size_t parts) {
+    Stand stand;
+    stand.origin.on("/a", fresh(std::string(1000, 'x')));
+    stand.get("/a");
+    std::string spans;
+    for (size_t i = 0; i < parts; ++i) {
+      const std::string at = std::to_string(i * 10);
+      spans += (i == 0 ? "" : ",") + at + "-" + at;
+    }
+    return stand.get("/a", "Range: bytes=" + spans + "\r\n").status;
+  };
+  EXPECT_EQ(status(limits::kRangeParts), 206);
+  EXPECT_EQ(status(limits::kRangeParts + 1), 200) << "the whole";
+}
+
 // --- us to client ---
 
 TEST(Limits, kCopyBodyBytes) {
@@ -253,6 +272,27 @@ TEST(Limits, kUnstoredWindowBytes) {
   EXPECT_GE(taken, limits::kFillChunkBytes);
 }
 
+class Unobserved final : public origin::FillObserver {
+ public:
+  void on_fill_begun() override {}
+  void on_fill_ended(bool, const origin::FetchError*) override {}
+};
+
+TEST(Limits, kHitForMissMarks) {
+  Stand stand;
+  base::Budget budget(1);
+  Unobserved observer;
+  origin::FillTable table({stand.store(), budget, observer});
+  const auto digest = [](uint64_t n) { return cache_store::Digest{n, n}; };
+  const base::Tick now = stand.env.now();
+  for (uint64_t n = 1; n <= limits::kHitForMissMarks; ++n) table.mark(digest(n), now);
+  EXPECT_TRUE(table.marked(digest(1), now));
+  table.mark(digest(limits::kHitForMissMarks + 1), now);
+  EXPECT_FALSE(table.marked(digest(1), now)) << "the oldest goes";
+  EXPECT_TRUE(table.marked(digest(2), now));
+  EXPECT_TRUE(table.marked(digest(limits::kHitForMissMarks + 1), now));
+}
+
 // --- loop to pool ---
 
 TEST(Limits, kLatencyJobs) {
@@ -276,6 +316,38 @@ TEST(Limits, kStoreJobs) {
   EXPECT_EQ(stand.get("/a").status, 200);
   EXPECT_EQ(stand.get("/a").status, 200);
   EXPECT_EQ(stand.origin.asked.size(), 2u);
+}
+
+// --- the store ---
+
+/// Why the stand's store refuses this draft; nullopt: it is stored.
+std::optional<base::ErrorCode> refusal(Stand& stand, cache_store::Draft draft) {
+  draft.base = stand.store().digest(draft.key);
+  draft.ticket = stand.store().ticket();
+  const base::Result<cache_store::Found> result = stand.store().put(draft);
+  return result.ok() ? std::nullopt : std::optional(result.error().code);
+}
+
+TEST(Limits, kKeyBytes) {
+  Stand stand;
+  const std::string key(limits::kKeyBytes + 1, 'k');
+  const std::string_view most = std::string_view(key).substr(1);
+  EXPECT_EQ(refusal(stand, {.key = most}), std::nullopt);
+  EXPECT_EQ(refusal(stand, {.key = key}), base::ErrorCode::kNoSpace);
+}
+
+TEST(Limits, kHeadImageBytes) {
+  Stand stand;
+  const std::vector<std::byte> head(limits::kHeadImageBytes + 1);
+  EXPECT_EQ(refusal(stand, {.key = "most", .head = std::span(head).subspan(1)}), std::nullopt);
+  EXPECT_EQ(refusal(stand, {.key = "more", .head = head}), base::ErrorCode::kNoSpace);
+}
+
+TEST(Limits, kTags) {
+  Stand stand;
+  const std::vector<uint64_t> tags(limits::kTags + 1, 7);
+  EXPECT_EQ(refusal(stand, {.key = "most", .tags = std::span(tags).subspan(1)}), std::nullopt);
+  EXPECT_EQ(refusal(stand, {.key = "more", .tags = tags}), base::ErrorCode::kNoSpace);
 }
 
 // --- times ---

@@ -17,7 +17,6 @@ inline constexpr Shown kShownElsewhere[] = {
     // client to us
     {"kRequestLineBytesMost", "ConfigTest.ABadValueNamesItsPlace"},
     {"kChunkSizeDigits", "Http1Chunked.BadSizesAre400"},
-    {"kRangeParts", "RangeRules.ABoundedNumberOfParts"},
     {"kSpillBytes", "ConnectionBounds.PipelinedBytesBehindABlockedRequestAreBounded"},
     {"kReadBufferBytes", "ConnectionBounds.PipelinedBytesBehindABlockedRequestAreBounded"},
     {"kLingerBytes", "ConnectionClosing.LingeringDrainsAtMostItsBound"},
@@ -33,9 +32,11 @@ inline constexpr Shown kShownElsewhere[] = {
     {"kInterimResponses", "OriginStreamTest.TooManyInterimResponsesAreRefused"},
     {"kFillBytes", "LittleMemory.WaitingForMemoryEndsIn503"},
     {"kWaiters", "OneLoop.BeyondTheBoundOfWaitersEachGoesAlone"},
+    {"kWaitersTurn", "OneLoop.TellsABoundedNumberOfWaitersATurn"},
     {"kKeptAnswerBytes", "FlowRelay.AnAnswerToPostThatIsTooLongOrCutIsNotStored"},
     // loop to pool
-    {"kBackgroundJobs", "ThreadPool.AFullLaneLeavesTheJobWithItsCaller"},
+    {"kBackgroundJobs", "Lanes.EachHoldsSoManyJobsAndRefusesMore"},
+    {"kLoops", "ConfigTest.AWrongTypeNamesItsPlace"},
     {"kAcceptTurn", "Listener.AcceptsABoundedNumberATurn"},
     {"kDescriptorsReserved", "Listener.PausesWhenDescriptorsRunShortAndGoesOnByItself"},
     {"kRunListTurn", "ConnectionBounds.ATurnEntersAtMostItsShareOfConnections"},

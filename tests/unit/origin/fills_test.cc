@@ -2,6 +2,8 @@
 // behind.
 #include "origin/fills.h"
 
+#include <algorithm>
+
 #include "tests/support/rule.h"
 #include "tests/unit/origin/fill_fixture.h"
 
@@ -327,6 +329,25 @@ TEST_F(OneLoop, BeyondTheBoundOfWaitersEachGoesAlone) {
   run();
   EXPECT_EQ(waiters_.front().text(), "ok");
   EXPECT_EQ(std::next(waiters_.begin(), limits::kWaiters - 1)->text(), "ok");
+}
+
+TEST_F(OneLoop, TellsABoundedNumberOfWaitersATurn) {
+  constexpr size_t kAll = 3 * limits::kWaitersTurn;
+  for (size_t i = 0; i < kAll; ++i) join();
+  const auto told = [this] {
+    return static_cast<size_t>(
+        std::count_if(waiters_.begin(), waiters_.end(),
+                      [](const TestWaiter& waiter) { return !waiter.said.empty(); }));
+  };
+  fetch().answer(200, sized(2), "ok");
+  EXPECT_EQ(told(), limits::kWaitersTurn);
+  // What the loop has to do besides does not wait for all of them.
+  size_t meanwhile = 0;
+  loops_[0]->env.post([&] { meanwhile = told(); });
+  run();
+  EXPECT_LE(meanwhile, 2 * limits::kWaitersTurn);
+  EXPECT_EQ(told(), kAll);
+  EXPECT_EQ(waiters_.back().text(), "ok");
 }
 
 // --- patience ---
