@@ -1,4 +1,5 @@
-# The commands of Perigee. `make run` and `make test` need nothing but git, make and a Debian system.
+# The commands of Perigee. `make run` and `make test` need nothing but git, make and a Debian
+# system.
 BUILD    ?= build
 JOBS     ?= $(shell nproc)
 ORIGIN   ?=
@@ -55,7 +56,8 @@ sim:
 	@cmake --build $(BUILD)-test -j $(JOBS) --target sim
 	PERIGEE_SIM_SEED=$(SEED) $(BUILD)-test/tests/sim
 
-# Looks for new inputs with each fuzz target in turn, FUZZ_SECONDS each; what is found is kept in build-fuzz.
+# Looks for new inputs with each fuzz target in turn, FUZZ_SECONDS each; what is found is kept in
+# build-fuzz.
 fuzz:
 	@tools/bootstrap --fuzz
 	@mkdir -p $(BUILD)-fuzz

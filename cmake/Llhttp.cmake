@@ -1,7 +1,7 @@
 # llhttp as the target perigee_llhttp, always in strict mode: the tests' second opinion on HTTP/1.
 #
-# Debian 12 ships only its C sources (package node-llhttp). Newer distributions have a library, but a
-# library that was built loose accepts requests that smuggle others, so the sources are preferred.
+# Debian 12 ships only its C sources (package node-llhttp). Newer distributions have a library, but
+# a library that was built loose accepts requests that smuggle others, so the sources are preferred.
 
 find_path(LLHTTP_SOURCE_DIR llhttp.c PATHS /usr/share/llhttp)
 find_path(LLHTTP_INCLUDE_DIR llhttp.h PATHS /usr/share/include/llhttp /usr/include)

@@ -106,6 +106,33 @@ void add_folder(std::string_view folder, std::vector<Source>& out) {
   }
 }
 
+/// By its name, or by the first line of a script.
+bool is_other_text(const fs::path& path) {
+  static const std::set<std::string> kNames = {"Makefile", "CMakeLists.txt", ".clang-format",
+                                               ".clang-tidy"};
+  static const std::set<std::string> kExtensions = {".cmake", ".css", ".js", ".md", ".py", ".toml"};
+  if (kNames.contains(path.filename().string()) || kExtensions.contains(path.extension().string()))
+    return true;
+  std::ifstream file(path);
+  std::string first;
+  return !path.has_extension() && std::getline(file, first) && first.starts_with("#!");
+}
+
+void add_other(const fs::path& path, std::vector<Source>& out) {
+  if (!fs::is_regular_file(path) || !is_other_text(path)) return;
+  Source source;
+  source.path = fs::relative(path, kTop).string();
+  source.folder = fs::path(source.path).parent_path().string();
+  source.lines = split(read(path));
+  out.push_back(std::move(source));
+}
+
+void add_others_below(std::string_view folder, std::vector<Source>& out) {
+  for (const auto& entry : fs::recursive_directory_iterator(kTop / folder)) {
+    add_other(entry.path(), out);
+  }
+}
+
 /// The text before a brace opens a function's body: a parameter list, and no type or namespace.
 bool opens_function(const std::string& before) {
   static const std::regex kNoFunction(
@@ -132,6 +159,20 @@ const std::vector<Source>& all_sources() {
   static const std::vector<Source> sources = [] {
     std::vector<Source> all = product_sources();
     for (const std::string_view folder : kOthers) add_folder(folder, all);
+    return all;
+  }();
+  return sources;
+}
+
+const std::vector<Source>& other_texts() {
+  static const std::vector<Source> sources = [] {
+    std::vector<Source> all;
+    for (const auto& entry : fs::directory_iterator(kTop)) add_other(entry.path(), all);
+    for (const std::string_view folder : kProduct) add_others_below(folder, all);
+    for (const std::string_view folder : kOthers) add_others_below(folder, all);
+    for (const std::string_view folder : {".ci", "cmake", "conf", "docs"}) {
+      add_others_below(folder, all);
+    }
     return all;
   }();
   return sources;

@@ -26,6 +26,8 @@ const std::vector<Source>& product_sources();
 /// Those, the tools' and the tests'.
 const std::vector<Source>& all_sources();
 const Source& source_at(std::string_view path);
+/// What is written by hand and is no C++: builds, scripts, configuration and prose. No `code`.
+const std::vector<Source>& other_texts();
 /// The identifiers in it.
 std::set<std::string> words_of(const Source& source, Source::Part part = Source::kCodeAlone);
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <regex>
 #include <set>
@@ -169,6 +170,47 @@ TEST(Tidy, FilesFunctionsAndLinesStaySmall) {
       }
     }
   }
+  EXPECT_TRUE(wrong.empty()) << listed(wrong);
+}
+
+TEST(Tidy, LinesOfOtherTextsStayShortToo) {
+  std::vector<std::string> wrong;
+  std::set<std::string> seen;
+  for (const Source& text : other_texts()) {
+    seen.insert(text.path);
+    if (text.path == "docs/http.md") continue;  // written by tools/http_rules
+    const bool prose = text.path.ends_with(".md");
+    for (size_t i = 0; i < text.lines.size(); ++i) {
+      if (prose && text.lines[i].starts_with("|")) continue;  // a row of a table cannot be broken
+      const size_t columns = characters(text.lines[i]);
+      if (columns > kColumns) wrong.push_back(text.at(i) + std::to_string(columns) + " columns");
+    }
+  }
+  for (const std::string path :
+       {"Makefile", "CMakeLists.txt", "README.md", "cmake/Llhttp.cmake", "conf/perigee.toml",
+        "cache_store/FORMAT.md", "tools/run", "tools/edge_bench", "tests/e2e/browser/visit.py"}) {
+    EXPECT_TRUE(seen.contains(path)) << path;
+  }
+  EXPECT_TRUE(wrong.empty()) << listed(wrong);
+}
+
+TEST(Tidy, ScriptsAreParsedAndStopAtTheirFirstError) {
+  std::vector<std::string> wrong;
+  size_t scripts = 0;
+  for (const Source& text : other_texts()) {
+    const std::string& first = text.lines.front();
+    if (!first.starts_with("#!") || first.find("sh") == std::string::npos) continue;
+    ++scripts;
+    if (first != "#!/usr/bin/env bash") wrong.push_back(text.at(0) + first);
+    const auto head = std::find_if(text.lines.begin(), text.lines.end(),
+                                   [](const std::string& line) { return !line.starts_with("#"); });
+    if (head == text.lines.end() || *head != "set -euo pipefail") {
+      wrong.push_back(text.path + ": does not begin with set -euo pipefail");
+    }
+    const std::string check = "bash -n '" PERIGEE_SOURCE_DIR "/" + text.path + "'";
+    if (std::system(check.c_str()) != 0) wrong.push_back(text.path + ": bash cannot parse it");
+  }
+  EXPECT_GE(scripts, 6u);
   EXPECT_TRUE(wrong.empty()) << listed(wrong);
 }
 
