@@ -1,6 +1,7 @@
 // A browser visits the demo site through the node, as whoever tries Perigee first will.
 #include <signal.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <sstream>
 
@@ -16,6 +17,11 @@ struct Visit {
     std::string cache;
     std::string path;
   };
+  bool asked_for(std::string_view path) const {
+    return std::any_of(answers.begin(), answers.end(),
+                       [&](const Answer& answer) { return answer.path == path; });
+  }
+
   std::vector<Answer> answers;
   std::vector<std::string> trouble;  ///< lines of the console, and of what failed
   std::string value;
@@ -50,11 +56,13 @@ std::vector<Visit> visits_in(const std::string& output, const std::string& url) 
   return visits;
 }
 
-/// Visits a page with Chromium, its cache off, and evaluates an expression in it each time.
-std::vector<Visit> browse(const std::string& url, int visits, const std::string& expression) {
-  const Finished done =
-      run({.arguments = {"/usr/bin/python3", PERIGEE_SOURCE_DIR "/tests/e2e/browser/visit.py",
-                         url + "/", std::to_string(visits), expression}});
+/// Takes steps with Chromium, its cache off, and evaluates an expression after each.
+std::vector<Visit> browse(const std::string& url, const std::string& expression,
+                          const std::vector<std::string>& steps) {
+  std::vector<std::string> arguments = {
+      "/usr/bin/python3", PERIGEE_SOURCE_DIR "/tests/e2e/browser/visit.py", url, expression};
+  arguments.insert(arguments.end(), steps.begin(), steps.end());
+  const Finished done = run({.arguments = arguments});
   EXPECT_EQ(done.exit, 0) << done.err;
   return visits_in(done.out, url);
 }
@@ -96,16 +104,14 @@ TEST_F(DemoSite, LoadsWholeInChromiumAndTheSecondTimeFromTheCache) {
       return [document.fonts.check("16px 'Perigee Demo'"),
               [...document.images].every((image) => image.naturalWidth > 0)].join(" ");
     })())";
-  const std::vector<Visit> visits = browse(url(), 2, expression);
+  const std::vector<Visit> visits = browse(url(), expression, {"/", "/"});
   ASSERT_EQ(visits.size(), 2u);
   for (const Visit& visit : visits) {
     EXPECT_EQ(visit.trouble, std::vector<std::string>());
     EXPECT_EQ(visit.value, "true true");
     for (const std::string path :
          {"/", "/style.css", "/cache.js", "/orbit.svg", "/moon.png", "/dejavu.ttf"}) {
-      EXPECT_TRUE(std::any_of(visit.answers.begin(), visit.answers.end(),
-                              [&](const Visit::Answer& answer) { return answer.path == path; }))
-          << path << " was never asked for";
+      EXPECT_TRUE(visit.asked_for(path)) << path << " was never asked for";
     }
     for (const Visit::Answer& answer : visit.answers)
       EXPECT_EQ(answer.status, "200") << answer.path;
@@ -113,6 +119,55 @@ TEST_F(DemoSite, LoadsWholeInChromiumAndTheSecondTimeFromTheCache) {
   for (const Visit::Answer& answer : visits[1].answers) {
     EXPECT_TRUE(answer.cache.starts_with("perigee; hit")) << answer.path << ": " << answer.cache;
   }
+}
+
+/// Two small pages whose origin counts its requests.
+class Reloading : public SiteTest {
+ protected:
+  Reloading() {
+    const auto add = [&](const std::string& path, const std::string& type,
+                         const std::string& body) {
+      origin.reply(path, {.fields = {max_age(600), "Content-Type: " + type},
+                          .body = body,
+                          .etag = "\"" + path + "\""});
+    };
+    const std::string head =
+        "<!doctype html><link rel=icon href='data:,'>"
+        "<link rel=stylesheet href=/style.css><script src=/script.js></script>";
+    add("/one", "text/html", head + "<title>one</title><img src=/picture.svg>");
+    add("/two", "text/html", head + "<title>two</title><img src=/picture.svg>");
+    add("/style.css", "text/css", "html { color: rgb(1, 2, 3) }");
+    add("/script.js", "text/javascript", "window.ran = true");
+    add("/picture.svg", "image/svg+xml",
+        "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>");
+    for (const std::string& path : paths) hit(path);
+  }
+  const std::vector<std::string> paths = {"/one", "/two", "/style.css", "/script.js",
+                                          "/picture.svg"};
+};
+
+TEST_F(Reloading, ReloadHardReloadAndBackAreHitsAndNeverReachTheOrigin) {
+  const std::string expression =
+      "[document.title, window.ran, document.images[0].naturalWidth,"
+      " getComputedStyle(document.documentElement).color].join(' ')";
+  const std::vector<std::string> steps = {"/one", "reload", "hard-reload", "/two", "back"};
+  const std::vector<Visit> visits = browse(node.url(""), expression, steps);
+  ASSERT_EQ(visits.size(), steps.size());
+  for (size_t i = 0; i < visits.size(); ++i) {
+    SCOPED_TRACE(steps[i]);
+    const std::string page = steps[i] == "/two" ? "two" : "one";
+    EXPECT_EQ(visits[i].trouble, std::vector<std::string>());
+    EXPECT_EQ(visits[i].value, page + " true 9 rgb(1, 2, 3)");
+    for (const std::string& path : {"/" + page, paths[2], paths[3], paths[4]}) {
+      EXPECT_TRUE(visits[i].asked_for(path)) << path << " was never asked for";
+    }
+    for (const Visit::Answer& answer : visits[i].answers) {
+      if (answer.path.starts_with("data:")) continue;
+      EXPECT_EQ(answer.status, "200") << answer.path;
+      EXPECT_TRUE(answer.cache.starts_with("perigee; hit")) << answer.path << ": " << answer.cache;
+    }
+  }
+  for (const std::string& path : paths) EXPECT_EQ(origin.count(path), 1u) << path;
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 
 #include "tests/e2e/harness/site.h"
@@ -102,6 +103,17 @@ size_t mirror(Node& node, const std::string& root, const std::vector<std::string
   return hits;
 }
 
+/// The status that came: curl itself calls a 200 that is not newer than -z a 304.
+int status_of(std::vector<std::string> arguments, const std::string& url) {
+  TempFolder folder;
+  arguments.insert(arguments.end(), {"-D", folder.file("head"), url});
+  const Finished done = curl(std::move(arguments));
+  EXPECT_EQ(done.exit, 0) << done.err;
+  const std::string head = read_file(folder.file("head"));
+  EXPECT_TRUE(head.starts_with("HTTP/1.1 ")) << head;
+  return std::atoi(head.substr(std::min<size_t>(head.size(), 9)).c_str());
+}
+
 TEST(RealSite, ADocumentationPackageIsMirroredFromNginxAndThenFromTheCache) {
   const std::vector<std::string> files = files_below(kDocumentation);
   ASSERT_GT(files.size(), 150u) << "is libxml2-doc installed? tools/bootstrap --tests does it";
@@ -147,6 +159,52 @@ TEST(RealSite, WgetMirrorsASiteThroughTheCache) {
     }
     if (round == 0) nginx.stop();
   }
+}
+
+TEST(RealSite, CurlsConditionsAreAnsweredFromWhatNginxSentOnce) {
+  Nginx nginx(kDocumentation);
+  ASSERT_TRUE(nginx.running()) << nginx.trouble();
+  Node node({.origin = "http://127.0.0.1:" + std::to_string(nginx.port())});
+  TempFolder folder;
+  const std::string copy = folder.file("copy.html");
+  const std::string etag = folder.file("etag");
+  const std::string url = node.url("/index.html");
+  const auto transfer = [&](std::vector<std::string> arguments) {
+    return status_of(std::move(arguments), url);
+  };
+  const std::string content = read_file(kDocumentation + "/index.html");
+  constexpr int kWhole = 200;
+  constexpr int kSame = 304;
+  const std::string other = folder.file("other.html");
+  EXPECT_EQ(transfer({"-R", "--etag-save", etag, "-o", copy}), kWhole);
+  EXPECT_TRUE(read_file(copy) == content);
+  const std::string tag = read_file(etag).substr(0, read_file(etag).find('\n'));
+  EXPECT_TRUE(eventually([&] { return Client(node.port()).get("/index.html").is_hit(); }));
+  for (const bool with_origin : {true, false}) {
+    if (!with_origin) nginx.stop();
+    // -z with a file sends its time, which -R made that of Last-Modified.
+    EXPECT_EQ(transfer({"-z", copy, "-o", other}), kSame);
+    EXPECT_EQ(transfer({"-z", "Tue, 15 Nov 1994 08:12:31 GMT", "-o", other}), kWhole);
+    EXPECT_EQ(transfer({"--etag-compare", etag, "-o", other}), kSame);
+    EXPECT_EQ(transfer({"-H", "If-None-Match: \"other\", W/" + tag, "-o", other}), kSame);
+    EXPECT_EQ(transfer({"-H", "If-None-Match: \"other\"", "-z", copy, "-o", other}), kWhole)
+        << "If-None-Match alone decides";
+  }
+  const std::string log = nginx.access_log();
+  EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 1) << log;
+}
+
+TEST(RealSite, AConditionOfAColdUrlFetchesTheWholeAndIsAnswered) {
+  Nginx nginx(kDocumentation);
+  ASSERT_TRUE(nginx.running()) << nginx.trouble();
+  Node node({.origin = "http://127.0.0.1:" + std::to_string(nginx.port())});
+  EXPECT_EQ(
+      status_of({"-z", kDocumentation + "/index.html", "-o", "/dev/null"}, node.url("/index.html")),
+      304);
+  EXPECT_TRUE(eventually([&] { return Client(node.port()).get("/index.html").is_hit(); }));
+  Client(node.port()).get("/index.html").expect_body(read_file(kDocumentation + "/index.html"));
+  const std::string log = nginx.access_log();
+  EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 1) << log;
 }
 
 TEST(RealSite, PythonsServerIsAnOrigin) {

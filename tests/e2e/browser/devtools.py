@@ -87,6 +87,7 @@ class Browser:
             [program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
              "--no-first-run", "--no-proxy-server", "--disable-background-networking",
              "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+             "--disable-features=BackForwardCache",
              f"--user-data-dir={self._profile}", "--remote-debugging-port=0", "about:blank"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._last_id = 0
@@ -95,7 +96,8 @@ class Browser:
         port, path = self._wait_for_port()
         self._socket = WebSocket(port, path)
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
+        self._session = attached["sessionId"]
 
     def __enter__(self):
         return self

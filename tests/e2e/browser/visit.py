@@ -1,12 +1,14 @@
-"""Visits a page several times with the browser's cache off, and prints what happened, one line an event:
+"""Visits a site with the browser's cache off, and prints what happened, one line an event:
 
-    visit N                                  the N-th visit begins
+    visit STEP                               the next step begins
     response STATUS CACHE-STATUS URL         separated by tabs, like the rest
     failed REASON URL
     console TEXT                             an error or a warning
     value TEXT                               of EXPRESSION, evaluated once the page is loaded
 
-    python3 visit.py URL VISITS EXPRESSION
+    python3 visit.py URL EXPRESSION STEP...
+
+A step is a path to go to, or one of reload, hard-reload and back.
 """
 
 import sys
@@ -18,7 +20,21 @@ QUIET_S = 0.5
 
 
 def say(*columns):
-    print("\t".join(str(column).replace("\t", " ").replace("\n", " ") for column in columns), flush=True)
+    cells = [str(column).replace("\t", " ").replace("\n", " ") for column in columns]
+    print("\t".join(cells), flush=True)
+
+
+def take_step(browser, url, step):
+    if step == "reload":
+        browser.call("Page.reload")
+    elif step == "hard-reload":
+        browser.call("Page.reload", ignoreCache=True)
+    elif step == "back":
+        history = browser.call("Page.getNavigationHistory")
+        before = history["entries"][history["currentIndex"] - 1]
+        browser.call("Page.navigateToHistoryEntry", entryId=before["id"])
+    else:
+        browser.call("Page.navigate", url=url + step)
 
 
 class Visit:
@@ -44,8 +60,9 @@ class Visit:
             say("failed", parameters.get("errorText", ""), self.pending.pop(request, "?"))
         elif method == "Runtime.exceptionThrown":
             say("console", parameters["exceptionDetails"].get("text", ""))
-        elif method == "Runtime.consoleAPICalled" and parameters["type"] in ("error", "warning", "assert"):
-            say("console", [argument.get("value") for argument in parameters["args"]])
+        elif method == "Runtime.consoleAPICalled":
+            if parameters["type"] in ("error", "warning", "assert"):
+                say("console", [argument.get("value") for argument in parameters["args"]])
         elif method == "Log.entryAdded" and parameters["entry"]["level"] in ("error", "warning"):
             say("console", parameters["entry"]["text"])
 
@@ -60,15 +77,15 @@ class Visit:
 
 
 def main():
-    url, visits, expression = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    url, expression, steps = sys.argv[1], sys.argv[2], sys.argv[3:]
     with devtools.Browser() as browser:
         for domain in ("Network", "Page", "Runtime", "Log"):
             browser.call(f"{domain}.enable")
         browser.call("Network.setCacheDisabled", cacheDisabled=True)
-        for number in range(visits):
-            say("visit", number)
+        for step in steps:
+            say("visit", step)
             visit = Visit()
-            browser.call("Page.navigate", url=url)
+            take_step(browser, url, step)
             visit.follow(browser, lambda _: visit.loaded)
             say("value", browser.evaluate(expression))
             visit.follow(browser, lambda method: method is None and not visit.pending)
