@@ -275,6 +275,8 @@ TEST(Limits, kUnstoredWindowBytes) {
 class Unobserved final : public origin::FillObserver {
  public:
   void on_fill_begun() override {}
+  void on_fill_response(const origin::FillRequest&, const http::ReceivedResponse&,
+                        const http::ResponseTimes&) override {}
   void on_fill_ended(bool, const origin::FetchError*) override {}
 };
 
