@@ -164,7 +164,7 @@ TEST(RealSite, WgetMirrorsASiteThroughTheCache) {
 TEST(RealSite, CurlsConditionsAreAnsweredFromWhatNginxSentOnce) {
   Nginx nginx(kDocumentation);
   ASSERT_TRUE(nginx.running()) << nginx.trouble();
-  Node node({.origin = "http://127.0.0.1:" + std::to_string(nginx.port())});
+  Node node({.origin = nginx.url()});
   TempFolder folder;
   const std::string copy = folder.file("copy.html");
   const std::string etag = folder.file("etag");
@@ -197,7 +197,7 @@ TEST(RealSite, CurlsConditionsAreAnsweredFromWhatNginxSentOnce) {
 TEST(RealSite, AConditionOfAColdUrlFetchesTheWholeAndIsAnswered) {
   Nginx nginx(kDocumentation);
   ASSERT_TRUE(nginx.running()) << nginx.trouble();
-  Node node({.origin = "http://127.0.0.1:" + std::to_string(nginx.port())});
+  Node node({.origin = nginx.url()});
   EXPECT_EQ(
       status_of({"-z", kDocumentation + "/index.html", "-o", "/dev/null"}, node.url("/index.html")),
       304);
