@@ -61,6 +61,7 @@ class Judge {
   struct Claim {
     StoredModel state;
     uint64_t since;
+    int doubted_by = -1;  ///< a fetch that may have replaced it by now
   };
 
   // judge.cc

@@ -50,7 +50,7 @@ void Judge::judge_needs(const std::string& target) {
   if (options_.wall_steps > 0) return;
   struct Event {
     Stamp stamp;
-    enum Kind : uint8_t { kBegun, kPublished, kDoubt, kLoss } kind;
+    enum Kind : uint8_t { kBegun, kCompleted, kPublished, kDoubt, kLoss } kind;
     const OriginExchange* fetch = nullptr;
   };
   std::vector<Event> events;
@@ -66,6 +66,7 @@ void Judge::judge_needs(const std::string& target) {
     events.push_back({fetch.begun(), Event::kBegun, &fetch});
     const Stamp completed = fetch.completed();
     if (!completed) continue;
+    events.push_back({completed, Event::kCompleted, &fetch});
     const auto quiet = std::upper_bound(ledger_.quiet.begin(), ledger_.quiet.end(), completed.seq);
     if (quiet == ledger_.quiet.end()) continue;
     const bool restarted =
@@ -95,7 +96,15 @@ void Judge::judge_needs(const std::string& target) {
         judge_need(*event.fetch, claims);
         judge_company(*event.fetch);
         break;
+      case Event::kCompleted:
+        for (Claim& claim : claims) {
+          if (claim.doubted_by < 0) claim.doubted_by = event.fetch->id;
+        }
+        break;
       case Event::kPublished:
+        for (Claim& claim : claims) {
+          if (claim.doubted_by == event.fetch->id) claim.doubted_by = -1;
+        }
         publish(*event.fetch, event.stamp.seq, doubt, claims);
         break;
       case Event::kDoubt:
@@ -162,7 +171,8 @@ void Judge::judge_need(const OriginExchange& fetch, const std::vector<Claim>& cl
   const uint64_t written = exchange.written().seq;
   if (between(ledger_.wall_steps, written, fetch.begun().seq)) return;
   for (const Claim& claim : claims) {
-    if (claim.since > written || !claim.state.selects(exchange.fields)) continue;
+    if (claim.doubted_by >= 0 || claim.since > written) continue;
+    if (!claim.state.selects(exchange.fields)) continue;
     const StoredModel& state = claim.state;
     const int64_t now = fetch.begun().wall_ms;
     if (state.directives().no_cache || state.age_ms({now, now}).most >= state.lifetime_ms()) {
