@@ -71,7 +71,7 @@ inline constexpr size_t kDescriptorsReserved =
 
 // --- the store ----------------------------------------------------------------------------------
 inline constexpr size_t kKeyBytes = 16 * kKiB;        ///< of one record; beyond: not stored
-inline constexpr size_t kHeadImageBytes = 64 * kKiB;  ///< of one record; beyond: not stored
+inline constexpr size_t kHeadImageBytes = 64 * kKiB;  ///< of one response as it is kept; then: 502
 inline constexpr size_t kTags = 64;                   ///< of one record; beyond: not stored
 inline constexpr size_t kPurgesRemembered =
     4'096;  ///< by the fence; a fill that is older is not stored
@@ -84,8 +84,7 @@ inline constexpr int64_t kSyncFailuresMs =
     60'000;                               ///< two failed syncs within: nothing is stored any more
 inline constexpr int kWriteFailures = 2;  ///< in a row: nothing is stored any more
 
-// --- times, milliseconds; every one an option
-// -----------------------------------------------------
+// --- times, milliseconds ------------------------------------------------------------------------
 inline constexpr int64_t kRequestHeadMs =
     10'000;                                     ///< first byte to end of head; then 408 and close
 inline constexpr int64_t kIdleMs = 60'000;      ///< between requests; then a silent close

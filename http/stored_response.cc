@@ -12,7 +12,6 @@ namespace {
 
 constexpr uint32_t kImageMagic = 0x31686770;  // "pgh1"
 constexpr uint16_t kNoLine = 0xffff;
-constexpr size_t kImageMost = 64 * base::limits::kKiB;
 
 /// The image: this header, the table, the reason, the received Age, the text. Fields are
 /// little-endian, as the store's records are.
@@ -79,7 +78,7 @@ class ImageWriter {
     if (date_ms_ >= 0) header.date_ms = date_ms_;
     const size_t size = sizeof header + table.size() * sizeof(FieldEntry) + reason.size() +
                         age.size() + text.size();
-    if (size > kImageMost || text.size() > UINT16_MAX) return {};
+    if (size > base::limits::kHeadImageBytes || text.size() > UINT16_MAX) return {};
     header.lines = static_cast<uint16_t>(table.size());
     header.reason_size = static_cast<uint16_t>(reason.size());
     header.age_size = static_cast<uint16_t>(age.size());
