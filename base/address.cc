@@ -48,7 +48,8 @@ std::string Address::text() const {
 std::optional<Address> Address::parse_host(std::string_view literal, uint16_t port) {
   char text[INET6_ADDRSTRLEN + 1];
   // A NUL would end the text for inet_pton, and hide what stands behind it.
-  if (literal.size() >= sizeof text || literal.find('\0') != literal.npos) return std::nullopt;
+  if (literal.size() >= sizeof text || literal.find('\0') != std::string_view::npos)
+    return std::nullopt;
   std::memcpy(text, literal.data(), literal.size());
   text[literal.size()] = '\0';
   Address address;

@@ -35,7 +35,8 @@ bool patch(const std::byte* address) {
       // Before the page: whoever reads zeros without a signal finds the mark.
       slot.map.words[slab].poisoned.store(true, std::memory_order_seq_cst);
     }
-    void* page = reinterpret_cast<void*>(reinterpret_cast<uintptr_t>(address) & ~(g_page_size - 1));
+    const auto within_page = reinterpret_cast<uintptr_t>(address) & (g_page_size - 1);
+    auto* page = const_cast<std::byte*>(address - within_page);
     return mmap(page, g_page_size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
            MAP_FAILED;
   }

@@ -44,7 +44,8 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
 
   // FetchUser
   void on_fetch_interim(const http::ReceivedResponse& interim) override;
-  void on_fetch_head(const http::ReceivedResponse& head, const http::ResponseTimes& times) override;
+  void on_fetch_head(const http::ReceivedResponse& received,
+                     const http::ResponseTimes& times) override;
   void on_fetch_failed(const origin::FetchError& error) override;
 
   /// Waits for the head of a fill for at most so long, if a stale copy may answer instead.

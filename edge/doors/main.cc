@@ -5,6 +5,9 @@
 #include "edge/config.h"
 #include "edge/doors/server.h"
 
+namespace base = perigee::base;
+namespace edge = perigee::edge;
+
 namespace {
 
 constexpr int kUsageError = 64;   // EX_USAGE
@@ -13,7 +16,6 @@ constexpr int kConfigError = 78;  // EX_CONFIG
 }  // namespace
 
 int main(int argc, char** argv) {
-  using namespace perigee;
   const edge::Arguments arguments = edge::parse_arguments(argc, argv);
   if (arguments.exit_code) {
     std::fputs(arguments.message.c_str(), *arguments.exit_code == 0 ? stdout : stderr);
