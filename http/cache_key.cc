@@ -37,7 +37,8 @@ constexpr std::array<bool, 256> make_host_bytes() {
     const auto letter = static_cast<char>(c);
     table[c] = is_digit(letter) || (to_lower(letter) >= 'a' && to_lower(letter) <= 'z');
   }
-  for (const char c : std::string_view("-._~!$&'()*+;=")) table[static_cast<size_t>(c)] = true;
+  for (const char c : std::string_view("-._~!$&'()*+;="))
+    table[static_cast<unsigned char>(c)] = true;
   return table;
 }
 constexpr std::array<bool, 256> kHostBytes = make_host_bytes();
