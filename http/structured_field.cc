@@ -222,16 +222,16 @@ class Parser {
         return utf8.whole();
       }
       if (c < 0x20 || c > 0x7e) return false;
-      int byte = c;
+      auto byte = static_cast<uint8_t>(c);
       if (c == '%') {
         if (i + 2 >= rest_.size()) return false;
         const int high = hex_value(rest_[i + 1]);
         const int low = hex_value(rest_[i + 2]);
         if (high < 0 || low < 0) return false;
-        byte = high * 16 + low;
+        byte = static_cast<uint8_t>(high * 16 + low);
         i += 2;
       }
-      if (!utf8.add(static_cast<uint8_t>(byte))) return false;
+      if (!utf8.add(byte)) return false;
     }
     return false;
   }
