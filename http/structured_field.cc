@@ -200,7 +200,8 @@ class Parser {
     take(':');
     const std::string_view text = take_while(is_base64_byte);
     const size_t padding = text.find('=');
-    if (padding != std::string_view::npos && text.find_first_not_of('=', padding) != text.npos) {
+    if (padding != std::string_view::npos &&
+        text.find_first_not_of('=', padding) != std::string_view::npos) {
       return false;
     }
     // Missing padding is made up for; one digit alone is no byte.
