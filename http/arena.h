@@ -63,7 +63,7 @@ class Arena {
     const size_t block =
         bytes > base::limits::kArenaBlockBytes / 4 ? bytes + 16 : base::limits::kArenaBlockBytes;
     if (taken_ + block > limit_) return nullptr;
-    blocks_.push_back(std::make_unique<std::byte[]>(block));
+    blocks_.push_back(std::make_unique_for_overwrite<std::byte[]>(block));
     taken_ += block;
     std::byte* start = blocks_.back().get();
     if (block == base::limits::kArenaBlockBytes) {
