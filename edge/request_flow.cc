@@ -74,7 +74,7 @@ void RequestFlow::act(Exchange& exchange, Flow* flow, const Route& route, Lookup
       return serve(exchange, flow, route, lookup, decision.age_s,
                    {.hit = true, .ttl_s = decision.ttl_s});
     case Action::kServeStale:
-      // Who wants what is stored and nothing else has the origin asked behind neither.
+      // Who asks for what is stored alone does not have the origin asked behind it either.
       if (!http::asks_only_if_cached(request.fields)) refresh_behind(exchange, route);
       return serve(exchange, flow, route, lookup, decision.age_s,
                    {.hit = true, .ttl_s = decision.ttl_s, .detail = "stale-while-revalidate"});
