@@ -1,7 +1,5 @@
 #include "edge/client.h"
 
-#include <algorithm>
-
 namespace perigee::edge {
 namespace {
 
@@ -29,11 +27,6 @@ std::string_view take_last(std::string_view& list) {
 
 }  // namespace
 
-bool is_trusted(const Address& peer, const std::vector<Network>& trusted_proxies) {
-  return std::any_of(trusted_proxies.begin(), trusted_proxies.end(),
-                     [&](const Network& network) { return network.contains(peer); });
-}
-
 std::string_view forwarded_scheme(const http::RequestHead& request) {
   const http::Field* field = request.fields.find(FieldName::kXForwardedProto);
   if (field == nullptr || request.fields.count(FieldName::kXForwardedProto) != 1) return {};
@@ -45,7 +38,7 @@ std::string_view forwarded_scheme(const http::RequestHead& request) {
 
 Address client_address(const http::RequestHead& request, const Address& peer,
                        const std::vector<Network>& trusted_proxies) {
-  if (!is_trusted(peer, trusted_proxies)) return peer;
+  if (!contains(trusted_proxies, peer)) return peer;
   Address client = peer;
   const http::HeaderList& fields = request.fields;
   for (size_t i = fields.size(); i > 0; --i) {
@@ -56,7 +49,7 @@ Address client_address(const http::RequestHead& request, const Address& peer,
       const std::optional<Address> address = parse_member(member);
       if (!address) return {};
       client = *address;
-      if (!is_trusted(client, trusted_proxies)) return client;
+      if (!contains(trusted_proxies, client)) return client;
     }
   }
   return client;

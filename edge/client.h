@@ -13,9 +13,6 @@
 
 namespace perigee::edge {
 
-/// One of the networks holds `peer`.
-bool is_trusted(const base::Address& peer, const std::vector<Network>& trusted_proxies);
-
 /// The scheme that the client of a trusted proxy used: one X-Forwarded-Proto with one of "http" and
 /// "https" in it. Empty: it does not say. Of static storage.
 std::string_view forwarded_scheme(const http::RequestHead& request);

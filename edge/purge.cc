@@ -32,8 +32,7 @@ bool came_through_a_proxy(const http::HeaderList& fields) {
 bool may_purge(const http::RequestHead& request, const base::Address& client,
                const SiteConfig& site) {
   if (client.is_loopback() && came_through_a_proxy(request.fields)) return false;
-  return std::any_of(site.purge_from.begin(), site.purge_from.end(),
-                     [&](const Network& network) { return network.contains(client); });
+  return contains(site.purge_from, client);
 }
 
 bool is_soft_purge(const http::RequestHead& request) {

@@ -46,7 +46,7 @@ class WarmJob final : public base::Job {
 }  // namespace
 
 void RequestFlow::on_request(Exchange& exchange) {
-  if (is_trusted(exchange.peer().remote, context_.config.trusted_proxies)) {
+  if (contains(context_.config.trusted_proxies, exchange.peer().remote)) {
     const std::string_view scheme = forwarded_scheme(exchange.request());
     if (!scheme.empty()) exchange.set_scheme(scheme);
   }
@@ -304,7 +304,7 @@ void RequestFlow::relay(Exchange& exchange, Flow* flow, const Route& route,
       .cdn_id = route.site->cdn_id,
       .accept_encoding = flow->shared ? std::string_view(route.site->accept_encoding) : "",
       .client_address = arena.copy(peer.host_text()),
-      .extends_chain = is_trusted(peer, context_.config.trusted_proxies),
+      .extends_chain = contains(context_.config.trusted_proxies, peer),
       .shared = flow->shared};
   if (!http::forwarded_fields(head, options, **route.policy, arena, request.fields)) {
     return fail(exchange, flow, 503, "no memory for this request", cache);

@@ -1,5 +1,6 @@
 #include "edge/units.h"
 
+#include <algorithm>
 #include <charconv>
 #include <span>
 
@@ -61,6 +62,11 @@ std::optional<Network> parse_network(std::string_view text) {
   if (error != std::errc() || end != digits.data() + digits.size() || bits > most)
     return std::nullopt;
   return Network{*address, bits};
+}
+
+bool contains(const std::vector<Network>& networks, const base::Address& address) {
+  return std::any_of(networks.begin(), networks.end(),
+                     [&](const Network& network) { return network.contains(address); });
 }
 
 }  // namespace perigee::edge

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "base/address.h"
 
@@ -24,5 +25,7 @@ struct Network {
 };
 /// "10.0.0.0/8", "::1/128", or a single address.
 std::optional<Network> parse_network(std::string_view text);
+/// One of the networks holds `address`.
+bool contains(const std::vector<Network>& networks, const base::Address& address);
 
 }  // namespace perigee::edge
