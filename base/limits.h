@@ -60,6 +60,7 @@ inline constexpr size_t kAddressesTried = 8;   ///< of one name, in turn; the re
 // --- loop to pool -------------------------------------------------------------------------------
 inline constexpr size_t kLatencyJobs = 1'024;   ///< at it: 503, or the uncached path
 inline constexpr size_t kStoreJobs = 4'096;     ///< at it: the response is not stored
+inline constexpr size_t kStoreJobsHeldUp = 64;  ///< more behind one thread: another helps
 inline constexpr size_t kBackgroundJobs = 256;  ///< at it: not coded, not scrubbed now
 inline constexpr size_t kRunListTurn = 64;      ///< connections entered a turn before I/O goes on
 inline constexpr size_t kLoops = 256;           ///< workers; more are a configuration error

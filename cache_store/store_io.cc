@@ -123,6 +123,11 @@ class FileIo final : public StoreIo {
     error.code = ErrorCode::kNoSpace;
     return error;
   }
+  void populate(uint64_t offset, uint64_t length) override {
+    void* at = static_cast<std::byte*>(map_) + offset;
+    // Older kernels lack it; pages are then brought in one by one as they are touched.
+    [[maybe_unused]] const int done = ::madvise(at, length, MADV_POPULATE_READ);
+  }
   Status map_again(uint64_t offset, uint64_t length) override {
     void* at = static_cast<std::byte*>(map_) + offset;
     const int flags = MAP_SHARED | MAP_FIXED;

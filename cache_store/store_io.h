@@ -42,6 +42,8 @@ class StoreIo {
   /// Gives the range new pages, zeroed; those lent to sockets live on there. kUnsupported: the file
   /// system cannot. kNoSpace: the range was punched and could not be allocated again.
   virtual base::Status detach(uint64_t offset, uint64_t length) = 0;
+  /// A hint: the range will be read through the map soon, so its pages may be brought in at once.
+  virtual void populate(uint64_t offset, uint64_t length) = 0;
   /// Maps a range again over what a signal handler put there. Nobody may be reading it.
   virtual base::Status map_again(uint64_t offset, uint64_t length) = 0;
   /// For sendfile; -1: there is none.

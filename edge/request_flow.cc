@@ -43,6 +43,11 @@ class WarmJob final : public base::Job {
   Flow& flow_;
 };
 
+/// For all that may be forwarded. Empty: the arena is full.
+std::span<http::Field> room_for_fields(const RequestHead& request, http::Arena& arena) {
+  return arena.alloc_span<http::Field>(request.fields.size() + http::kForwardedFields);
+}
+
 }  // namespace
 
 void RequestFlow::on_request(Exchange& exchange) {
@@ -268,7 +273,7 @@ bool RequestFlow::make_fill_request(const RequestHead& request, const Route& rou
   // What is fetched and stored is the GET's answer, also when a HEAD met a copy to refresh.
   out.head.method = Method::kGet;
   out.head.method_text = "GET";
-  out.fields = http::HeaderList(out.arena->alloc_span<http::Field>(limits::kOriginFields));
+  out.fields = http::HeaderList(room_for_fields(request, *out.arena));
   const http::ForwardOptions options{.site_name = route.site_name,
                                      .scheme = request.scheme,
                                      .cdn_id = route.site->cdn_id,
@@ -295,7 +300,7 @@ void RequestFlow::relay(Exchange& exchange, Flow* flow, const Route& route,
   request.method_text = head.method_text;
   request.target = arena.copy(route.target);
   request.host = arena.copy(route.host);
-  request.fields = http::HeaderList(arena.alloc_span<http::Field>(limits::kOriginFields));
+  request.fields = http::HeaderList(room_for_fields(head, arena));
   request.body = exchange.request_body();
   const base::Address& peer = exchange.peer().remote;
   const http::ForwardOptions options{

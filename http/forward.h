@@ -33,6 +33,10 @@ struct ForwardOptions {
 HeaderList shared_fields(const HeaderList& request, const PolicyOptions& policy,
                          std::span<Field> storage);
 
+/// What is added to a request's own fields at most: Via, CDN-Loop, X-Forwarded-Proto, -Host and
+/// -For, Forwarded, Accept-Encoding and two validators.
+inline constexpr size_t kForwardedFields = 9;
+
 /// Appends the fields to forward: the client's, Max-Forwards of an OPTIONS one less, then Via,
 /// CDN-Loop, X-Forwarded-* and, when not shared, Forwarded. Views into the request and the arena.
 /// False: no room.

@@ -7,6 +7,9 @@
 namespace perigee::http {
 namespace {
 
+/// Room for the rest of a head: the fixed words of its first two lines, a framing line, the end.
+constexpr size_t kHeadRestBytes = 64;
+
 void append_number(std::string& out, uint64_t number, int base) {
   char digits[24];
   const auto end = std::to_chars(digits, digits + sizeof digits, number, base).ptr;
@@ -18,6 +21,9 @@ void append_number(std::string& out, uint64_t number, int base) {
 void append_request_head(std::string& out, std::string_view method, std::string_view target,
                          std::string_view host, const HeaderList& fields, RequestFraming framing,
                          uint64_t content_length) {
+  size_t bytes = method.size() + target.size() + host.size() + kHeadRestBytes;
+  for (const Field& field : fields) bytes += field.name.size() + field.value.size() + 4;
+  out.reserve(out.size() + bytes);
   out.append(method).append(" ").append(target).append(" HTTP/1.1\r\nHost: ").append(host);
   out.append("\r\n");
   for (const Field& field : fields) {

@@ -1,8 +1,10 @@
 #include "http/response_parser.h"
 
 #include <algorithm>
-#include <array>
+#include <string>
+#include <vector>
 
+#include "base/check.h"
 #include "base/limits.h"
 #include "http/chunked_decoder.h"
 #include "http/http1_fields.h"
@@ -12,6 +14,8 @@ namespace perigee::http {
 namespace limits = base::limits;
 
 namespace {
+
+constexpr size_t kUsualHeadBytes = 1 * limits::kKiB;  ///< room that most heads need
 
 std::string_view as_text(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -47,7 +51,7 @@ struct ResponseParser::State {
   size_t lines = 0;
   bool raw_done = false;  ///< the head in `raw` was reported
   size_t interims = 0;
-  std::array<Field, limits::kOriginFields> storage;
+  std::vector<Field> storage;  ///< as many as the head has lines
   ReceivedResponse head;
   Framing framing = Framing::kNone;
   uint64_t left = 0;
@@ -131,7 +135,6 @@ void ResponseParser::State::begin_head() {
   line_begin = lines = 0;
   raw_done = false;
   head = ReceivedResponse{};
-  head.fields = HeaderList(storage);
 }
 
 ResponseParser::Step ResponseParser::State::read_head(std::span<const std::byte> input) {
@@ -140,6 +143,7 @@ ResponseParser::Step ResponseParser::State::read_head(std::span<const std::byte>
   started = true;
   // Taken line by line, so that what follows the head stays with the caller.
   const std::string_view text = as_text(input);
+  if (raw.empty()) raw.reserve(std::min(text.size(), kUsualHeadBytes));
   size_t used = 0;
   while (used < text.size()) {
     const size_t newline = text.find('\n', used);
@@ -172,6 +176,9 @@ ResponseParser::Event ResponseParser::State::scan() {
 
 ResponseParser::Event ResponseParser::State::parse_head() {
   raw_done = true;
+  if (lines > limits::kOriginFields + 1) return fail("too many fields in the origin's head");
+  storage.resize(lines);
+  head.fields = HeaderList(storage);
   const std::string_view text = raw;
   const size_t end = text.find('\n');
   if (!parse_status_line(text.substr(0, end - 1))) return Event::kError;
@@ -217,10 +224,7 @@ bool ResponseParser::State::parse_fields(std::string_view text) {
       fail("a field line of the origin is malformed");
       return false;
     }
-    if (!head.fields.add(field)) {
-      fail("too many fields in the origin's head");
-      return false;
-    }
+    CHECK(head.fields.add(field));
     text.remove_prefix(end + 1);
   }
   return true;

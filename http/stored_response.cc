@@ -49,6 +49,8 @@ bool is_identity_line(FieldName token) {
 /// Collects lines and writes the image.
 class ImageWriter {
  public:
+  /// `lines` that are expected; there may be more.
+  explicit ImageWriter(size_t lines) { common_.reserve(lines); }
   void add(const Field& field) {
     (is_identity_line(field.token) ? identity_ : common_).push_back(field);
   }
@@ -72,6 +74,8 @@ class ImageWriter {
     header.content_length = content_length_;
     std::vector<FieldEntry> table;
     std::string text;
+    table.reserve(common_.size() + identity_.size());
+    text.reserve(text_bytes());
     for (const auto* lines : {&common_, &identity_}) {
       for (const Field& field : *lines) append(field, header, table, text, now_ms);
     }
@@ -98,6 +102,13 @@ class ImageWriter {
   }
 
  private:
+  size_t text_bytes() const {
+    size_t bytes = 0;
+    for (const auto* lines : {&common_, &identity_}) {
+      for (const Field& field : *lines) bytes += field.name.size() + field.value.size() + 4;
+    }
+    return bytes;
+  }
   static void append(const Field& field, ImageHeader& header, std::vector<FieldEntry>& table,
                      std::string& text, int64_t now_ms) {
     const auto line = static_cast<uint16_t>(table.size());
@@ -154,7 +165,7 @@ bool is_merged(const Field& field, const HeaderList& all) {
 std::vector<std::byte> rewrite(const StoredResponse& stored,
                                std::span<const std::string_view> drop_names,
                                std::optional<uint64_t> content_length) {
-  ImageWriter writer;
+  ImageWriter writer(stored.block.size());
   for (size_t i = 0; i < stored.block.size(); ++i) {
     const Field field = stored.block.at(i);
     if (field.token == FieldName::kContentLength || named(drop_names, field.name)) continue;
@@ -173,7 +184,7 @@ const Field* valid_date(const HeaderList& fields, int64_t now_ms) {
 
 std::vector<std::byte> make_head_image(const ReceivedResponse& received, const ResponseTimes& times,
                                        const ImageOptions& options) {
-  ImageWriter writer;
+  ImageWriter writer(received.fields.size() + 1);
   const Field* date = valid_date(received.fields, times.response_ms);
   for (const Field& field : received.fields) {
     if (is_never_kept(field, received.fields) || named(options.drop_names, field.name)) continue;
@@ -191,7 +202,7 @@ std::vector<std::byte> make_head_image(const ReceivedResponse& received, const R
 std::vector<std::byte> freshen_head_image(const StoredResponse& stored,
                                           const ReceivedResponse& update,
                                           const ResponseTimes& times) {
-  ImageWriter writer;
+  ImageWriter writer(stored.block.size() + update.fields.size());
   const HeaderList& fresh = update.fields;
   for (size_t i = 0; i < stored.block.size(); ++i) {
     const Field field = stored.block.at(i);

@@ -9,6 +9,9 @@ namespace limits = base::limits;
 namespace {
 constexpr std::array<size_t, base::kLanes> kLaneJobs = {limits::kLatencyJobs, limits::kStoreJobs,
                                                         limits::kBackgroundJobs};
+constexpr auto kLatency = static_cast<size_t>(base::Lane::kLatency);
+constexpr auto kStore = static_cast<size_t>(base::Lane::kStore);
+constexpr auto kBackground = static_cast<size_t>(base::Lane::kBackground);
 }  // namespace
 
 /// A job on its way to a thread and home again.
@@ -46,39 +49,63 @@ ThreadPool::~ThreadPool() { stop(); }
 
 bool ThreadPool::offload(base::Lane lane, std::unique_ptr<base::Job>& job, base::Pending& pending,
                          base::Env& home) {
-  {
-    const std::lock_guard lock(mutex_);
-    auto& queue = lanes_[static_cast<size_t>(lane)];
-    if (stopping_ || queue.size() >= kLaneJobs[static_cast<size_t>(lane)]) return false;
-    auto errand = std::make_unique<Errand>(std::move(job), home);
-    pending = base::Pending(errand.get());
-    queue.push_back(std::move(errand));
-  }
-  woken_.notify_one();
+  const std::lock_guard lock(mutex_);
+  auto& queue = lanes_[static_cast<size_t>(lane)];
+  if (stopping_ || queue.size() >= kLaneJobs[static_cast<size_t>(lane)]) return false;
+  auto errand = std::make_unique<Errand>(std::move(job), home);
+  pending = base::Pending(errand.get());
+  queue.push_back(std::move(errand));
   return true;
 }
 
-std::unique_ptr<ThreadPool::Errand> ThreadPool::next(bool takes_background) {
-  std::unique_lock lock(mutex_);
-  const size_t lanes = takes_background ? base::kLanes : base::kLanes - 1;
-  while (true) {
-    for (size_t lane = 0; lane < lanes; ++lane) {
-      if (lanes_[lane].empty()) continue;
-      std::unique_ptr<Errand> errand = std::move(lanes_[lane].front());
-      lanes_[lane].pop_front();
-      return errand;
-    }
-    if (stopping_) return nullptr;
-    woken_.wait(lock);
-    // A background job may have woken the thread that does not take it.
-    if (!takes_background && !lanes_[base::kLanes - 1].empty()) woken_.notify_one();
+void ThreadPool::call() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!worth_calling()) return;
   }
+  called_.notify_one();
+}
+
+/// Whether something waits for another thread than those that are at work: each of these looks at
+/// the lanes again before it waits. Jobs of the store wait for one another's lock anyway: a second
+/// thread helps only when the first one is held up by the disk.
+bool ThreadPool::worth_calling() const {
+  if (idle_ == 0) return false;
+  if (!lanes_[kLatency].empty() || !lanes_[kBackground].empty()) return true;
+  return lanes_[kStore].size() > (storing_ == 0 ? 0 : limits::kStoreJobsHeldUp);
+}
+
+/// The first lane that has a job for this thread; kLanes: none has.
+size_t ThreadPool::lane_with_work(bool takes_background) const {
+  const size_t lanes = takes_background ? base::kLanes : base::kLanes - 1;
+  for (size_t lane = 0; lane < lanes; ++lane) {
+    if (!lanes_[lane].empty()) return lane;
+  }
+  return base::kLanes;
 }
 
 void ThreadPool::run(bool takes_background) {
-  while (std::unique_ptr<Errand> errand = next(takes_background)) {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    const size_t lane = lane_with_work(takes_background);
+    if (lane == base::kLanes) {
+      if (stopping_) return;
+      // A background job may have called the thread that does not take it.
+      if (worth_calling()) called_.notify_one();
+      ++idle_;
+      called_.wait(lock);
+      --idle_;
+      continue;
+    }
+    std::unique_ptr<Errand> errand = std::move(lanes_[lane].front());
+    lanes_[lane].pop_front();
+    storing_ += lane == kStore ? 1 : 0;
+    if (worth_calling()) called_.notify_one();
+    lock.unlock();
     if (!stopping_) errand->work(stopping_);
     Errand::go_home(std::move(errand));
+    lock.lock();
+    storing_ -= lane == kStore ? 1 : 0;
   }
 }
 
@@ -87,7 +114,7 @@ void ThreadPool::stop() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  woken_.notify_all();
+  called_.notify_all();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
   for (auto& lane : lanes_) {

@@ -1,7 +1,8 @@
 // The threads on which jobs may block: three lanes with bounded queues.
 //
 // Any loop offloads; work() runs here, done() on that loop. One thread never takes the background
-// lane, so that slow coding cannot stand before a cold read.
+// lane, so that slow coding cannot stand before a cold read. A loop calls a thread once a turn,
+// whatever it offloaded in it: a call for every job cost more than the jobs.
 #pragma once
 
 #include <array>
@@ -22,9 +23,12 @@ class ThreadPool {
   explicit ThreadPool(unsigned threads);
   ~ThreadPool();
 
-  /// `home` gets the job back by post(). False: the lane is full, the caller keeps the job.
+  /// `home` gets the job back by post(). False: the lane is full, the caller keeps the job. No
+  /// thread need begin before call().
   bool offload(base::Lane lane, std::unique_ptr<base::Job>& job, base::Pending& pending,
                base::Env& home);
+  /// Has a thread look at the lanes. From any thread, before the loop that offloaded may block.
+  void call();
   /// Running jobs finish; queued ones go home and are destroyed there without done(). Then no
   /// thread is left. The loops must still run.
   void stop();
@@ -32,10 +36,13 @@ class ThreadPool {
  private:
   class Errand;
   void run(bool takes_background);
-  std::unique_ptr<Errand> next(bool takes_background);
+  size_t lane_with_work(bool takes_background) const;
+  bool worth_calling() const;
 
   std::mutex mutex_;
-  std::condition_variable woken_;
+  std::condition_variable called_;
+  size_t idle_ = 0;     ///< threads that wait to be called
+  size_t storing_ = 0;  ///< threads inside a job of the store's lane
   std::array<std::deque<std::unique_ptr<Errand>>, base::kLanes> lanes_;
   std::atomic<bool> stopping_{false};
   std::vector<std::thread> threads_;

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "edge/doors/ares_resolver.h"
@@ -43,7 +44,7 @@ UvEnv::UvEnv(unsigned loop, ThreadPool& pool)
   uv_prepare_init(&loop_, &prepare_);
   uv_idle_init(&loop_, &idle_);
   uv_check_start(&check_, [](uv_check_t* handle) { env_of(handle).after_poll(); });
-  uv_prepare_start(&prepare_, [](uv_prepare_t* handle) { env_of(handle).schedule_timer(); });
+  uv_prepare_start(&prepare_, [](uv_prepare_t* handle) { env_of(handle).before_poll(); });
   resolver_ = std::make_unique<AresResolver>(*this);
 }
 
@@ -73,7 +74,9 @@ void UvEnv::post(base::Task task) {
 void UvEnv::later(base::Task task) { later_.push_back(std::move(task)); }
 
 bool UvEnv::offload(base::Lane lane, std::unique_ptr<base::Job>& job, base::Pending& pending) {
-  return pool_.offload(lane, job, pending, *this);
+  const bool taken = pool_.offload(lane, job, pending, *this);
+  offloaded_ |= taken;
+  return taken;
 }
 
 base::Pending UvEnv::resolve(std::string_view host, uint16_t port, base::OnResolve on_resolve) {
@@ -117,6 +120,15 @@ void UvEnv::after_poll() {
   }
 }
 
+void UvEnv::before_poll() {
+  call_pool();
+  schedule_timer();
+}
+
+void UvEnv::call_pool() {
+  if (std::exchange(offloaded_, false)) pool_.call();
+}
+
 void UvEnv::schedule_timer() {
   const std::optional<Tick> next = wheel_.next();
   if (!next) {
@@ -155,6 +167,7 @@ void UvEnv::close() {
   while (!try_close()) {
     drain_posts();
     run_later();
+    call_pool();
   }
   uv_walk(
       &loop_,

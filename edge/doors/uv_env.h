@@ -51,7 +51,9 @@ class UvEnv final : public base::Env {
   void drain_posts();
   void run_later();
   void after_poll();
+  void before_poll();
   void schedule_timer();
+  void call_pool();
   bool try_close();
 
   uv_loop_t loop_;
@@ -62,6 +64,7 @@ class UvEnv final : public base::Env {
   uv_idle_t idle_;
   const unsigned loop_index_;
   ThreadPool& pool_;
+  bool offloaded_ = false;  ///< since the pool was called last
   RandomSource random_;
   base::Tick now_;
   int64_t wall_offset_ms_ = 0;

@@ -57,6 +57,7 @@ class SimDiskIo final : public cache_store::StoreIo {
     disk_.write(offset, zeros, false);
     return Done{};
   }
+  void populate(uint64_t, uint64_t) override {}
   Status map_again(uint64_t, uint64_t) override { return Done{}; }
   int fd() const override { return -1; }
 

@@ -116,6 +116,7 @@ class MemoryIo final : public cache_store::StoreIo {
   base::Status pwrite_durable(uint64_t offset, std::span<const std::byte> bytes) override;
   base::Status sync() override;
   base::Status detach(uint64_t offset, uint64_t length) override;
+  void populate(uint64_t, uint64_t) override {}
   base::Status map_again(uint64_t offset, uint64_t length) override;
   int fd() const override { return -1; }
 

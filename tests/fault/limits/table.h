@@ -35,6 +35,7 @@ inline constexpr Shown kShownElsewhere[] = {
     {"kWaitersTurn", "OneLoop.TellsABoundedNumberOfWaitersATurn"},
     {"kKeptAnswerBytes", "FlowRelay.AnAnswerToPostThatIsTooLongOrCutIsNotStored"},
     // loop to pool
+    {"kStoreJobsHeldUp", "ThreadPool.BehindAStoreJobThatIsHeldUpAnotherThreadHelps"},
     {"kBackgroundJobs", "Lanes.EachHoldsSoManyJobsAndRefusesMore"},
     {"kLoops", "ConfigTest.AWrongTypeNamesItsPlace"},
     {"kAcceptTurn", "Listener.AcceptsABoundedNumberATurn"},

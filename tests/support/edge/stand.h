@@ -81,6 +81,7 @@ class FaultyIo final : public cache_store::StoreIo {
   base::Status detach(uint64_t offset, uint64_t length) override {
     return file_->detach(offset, length);
   }
+  void populate(uint64_t offset, uint64_t length) override { file_->populate(offset, length); }
   base::Status map_again(uint64_t offset, uint64_t length) override {
     return file_->map_again(offset, length);
   }

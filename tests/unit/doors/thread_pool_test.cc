@@ -138,6 +138,50 @@ TEST(ThreadPool, SlowBackgroundJobsNeverStandBeforeAColdRead) {
   loop.call([&] { pendings.clear(); });
 }
 
+TEST(ThreadPool, JobsOffloadedInOneTurnWorkBesideOneAnother) {
+  RunningLoop loop(2);
+  std::latch both(2);
+  std::vector<Fate> fates(2);
+  std::vector<base::Pending> pendings(fates.size());
+  // One call of the pool for both: the first thread calls the second.
+  loop.call([&] {
+    for (size_t i = 0; i < fates.size(); ++i) {
+      std::unique_ptr<base::Job> job =
+          std::make_unique<Probe>(fates[i], [&](const auto&) { both.arrive_and_wait(); });
+      ASSERT_TRUE(loop.env.offload(Lane::kLatency, job, pendings[i]));
+    }
+  });
+  for (Fate& fate : fates) fate.gone.get_future().wait();
+  EXPECT_NE(fates[0].worked_on, fates[1].worked_on);
+  loop.call([&] { pendings.clear(); });
+}
+
+TEST(ThreadPool, BehindAStoreJobThatIsHeldUpAnotherThreadHelps) {
+  RunningLoop loop(2);
+  std::latch open(1);
+  std::latch working(1);
+  Fate held_up;
+  std::vector<Fate> fates(base::limits::kStoreJobsHeldUp + 1);
+  std::vector<base::Pending> pendings(fates.size() + 1);
+  ASSERT_TRUE(offload(loop, Lane::kStore,
+                      std::make_unique<Probe>(held_up,
+                                              [&](const auto&) {
+                                                working.count_down();
+                                                open.wait();
+                                              }),
+                      pendings[0]));
+  working.wait();
+  for (size_t i = 0; i < fates.size(); ++i) {
+    ASSERT_TRUE(offload(loop, Lane::kStore, std::make_unique<Probe>(fates[i]), pendings[i + 1]));
+  }
+  // They end while the first one is still held up.
+  for (Fate& fate : fates) fate.gone.get_future().wait();
+  open.count_down();
+  held_up.gone.get_future().wait();
+  for (const Fate& fate : fates) EXPECT_NE(fate.worked_on, held_up.worked_on);
+  loop.call([&] { pendings.clear(); });
+}
+
 TEST(ThreadPool, LatencyGoesBeforeStoreAndStoreBeforeBackground) {
   RunningLoop loop(1);
   std::latch open(1);
