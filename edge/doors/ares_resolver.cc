@@ -9,12 +9,32 @@
 #include "base/limits.h"
 #include "edge/doors/socket_address.h"
 #include "edge/doors/uv_env.h"
+#include "http/headers.h"
 
 namespace perigee::edge {
 
 namespace {
 constexpr size_t kHostMost = 253;
 constexpr int kTries = 2;
+
+/// RFC 6761 §6.3: localhost and all below it are the loopback addresses, whatever a name server or
+/// a hosts file says.
+bool is_localhost(std::string_view host) {
+  constexpr std::string_view kLocalhost = "localhost";
+  if (host.ends_with('.')) host.remove_suffix(1);
+  if (host.size() < kLocalhost.size()) return false;
+  const std::string_view above = host.substr(0, host.size() - kLocalhost.size());
+  return http::iequals(host.substr(above.size()), kLocalhost) &&
+         (above.empty() || above.ends_with('.'));
+}
+
+base::Addresses loopback(uint16_t port) {
+  base::Addresses addresses;
+  for (const std::string_view literal : {"127.0.0.1", "::1"}) {
+    addresses.push_back(*base::Address::parse_host(literal, port));
+  }
+  return addresses;
+}
 
 const bool g_library_ready = ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS;
 }  // namespace
@@ -31,6 +51,7 @@ class AresResolver::Query final : public base::InFlight {
   void start(ares_channel channel) {
     env_.arm(timer_, env_.now() + base::limits::kResolveMs);
     if (host_.empty() || host_.size() > kHostMost) return fail("the name is too long");
+    if (is_localhost(host_)) return answer(loopback(port_));
     ares_addrinfo_hints hints{};
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;

@@ -24,17 +24,23 @@ class Resolve : public testing::Test {
   std::optional<Answer> answer;
 };
 
-TEST_F(Resolve, KnowsLocalhostWithoutANameServer) {
-  base::Pending pending = ask("localhost");
+class Localhost : public Resolve, public testing::WithParamInterface<const char*> {};
+
+TEST_P(Localhost, IsLoopbackWithoutANameServer) {
+  base::Pending pending = ask(GetParam());
   EXPECT_FALSE(answer.has_value()) << "never inside the call";
   ASSERT_TRUE(answered());
   ASSERT_TRUE(answer->ok()) << answer->error().message;
   EXPECT_FALSE(pending.waiting());
+  EXPECT_EQ((*answer)->size(), 2u) << "one of each family";
   for (const base::Address& address : **answer) {
     EXPECT_TRUE(address.is_loopback());
     EXPECT_EQ(address.port, 8080);
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Names, Localhost,
+                         testing::Values("localhost", "LocalHost", "localhost.", "app.localhost"));
 
 TEST_F(Resolve, ANameThatIsNotThereIsAnErrorInBoundedTime) {
   // Without a name server it is a timeout, with one "no such name" (RFC 6761): the loop's guard is
