@@ -25,8 +25,6 @@ using http::RequestHead;
 
 namespace {
 
-constexpr std::string_view kAllowed = "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS, PURGE";
-
 /// Verifies a cold record on the pool.
 class WarmJob final : public base::Job {
  public:
@@ -114,7 +112,7 @@ bool RequestFlow::answer_ourselves(Exchange& exchange, const Route& route) {
     if (request.target == "*" || http::max_forwards(request) == 0u) {
       http::ResponseHead head;
       head.status = 204;
-      head.add_fresh(http::FieldName::kAllow, kAllowed);
+      head.add_fresh(http::FieldName::kAllow, http::kAllowedMethods);
       answer(exchange, nullptr, head, {});
       return true;
     }
@@ -377,8 +375,8 @@ Flow* RequestFlow::block(Exchange& exchange, Flow* flow) {
 void RequestFlow::fail(Exchange& exchange, Flow* flow, uint16_t status, std::string_view why,
                        const CacheStatus& cache) {
   std::string_view body;
-  const http::ResponseHead head = http::make_error(status, why, context_.env.wall().ms, cache,
-                                                   kCacheName, exchange.arena(), body);
+  http::ResponseHead head = http::make_error(status, why, exchange.arena(), body);
+  http::add_own_fields(context_.env.wall().ms, cache, kCacheName, exchange.arena(), head);
   send_text(exchange, flow, head, body, cache);
 }
 

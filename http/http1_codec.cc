@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
 #include <optional>
 #include <utility>
 
 #include "base/check.h"
 #include "http/http1_request_reader.h"
+#include "http/response.h"
 
 namespace perigee::http {
 
@@ -23,8 +23,6 @@ enum class Framing : uint8_t { kNone, kEmpty, kLength, kChunked, kClose };
 
 /// An idle connection holds no larger window than this.
 constexpr size_t kWindowKept = 64;
-
-constexpr std::string_view kAllowed = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH";
 
 /// One connection. It is its own only exchange: requests of a connection are answered one after
 /// another.
@@ -198,26 +196,15 @@ size_t Http1Codec::feed_body(std::span<const std::byte> bytes) {
 }
 
 void Http1Codec::refuse(const Refusal& refusal) {
-  char body[256];
-  const std::string_view phrase = reason_phrase(refusal.status);
-  const int size = std::snprintf(body, sizeof body, "%u %.*s: %.*s\n", unsigned{refusal.status},
-                                 static_cast<int>(phrase.size()), phrase.data(),
-                                 static_cast<int>(refusal.why.size()), refusal.why.data());
-  char length[24];
-  const auto end = std::to_chars(length, length + sizeof length, size).ptr;
-  ResponseHead head;
-  head.status = refusal.status;
-  head.add_fresh(FieldName::kCacheControl, "no-store");
-  head.add_fresh(FieldName::kContentType, "text/plain; charset=utf-8");
-  head.add_fresh(FieldName::kContentLength, {length, static_cast<size_t>(end - length)});
-  if (refusal.status == 405) head.add_fresh(FieldName::kAllow, kAllowed);
   Arena arena;
+  std::string_view body;
+  ResponseHead head = make_error(refusal.status, refusal.why, arena, body);
   context_.sink.on_refused(context_.peer, refusal.why, arena, head);
   head_.version_minor = 1;
   framing_ = Framing::kLength;
   keep_alive_ = false;
   write_head(head, true);
-  if (!reader_.is_head_request()) context_.out.copy({body, static_cast<size_t>(size)});
+  if (!reader_.is_head_request()) context_.out.copy(body);
   state_ = State::kLinger;
   deadline_ = kNever;
 }

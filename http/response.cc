@@ -256,8 +256,7 @@ void add_own_fields(int64_t now_ms, const CacheStatus& cache_status, std::string
   if (!status.empty()) head.add_fresh(FieldName::kCacheStatus, status);
 }
 
-ResponseHead make_error(uint16_t status, std::string_view why, int64_t now_ms,
-                        const CacheStatus& cache_status, std::string_view cache_name, Arena& arena,
+ResponseHead make_error(uint16_t status, std::string_view why, Arena& arena,
                         std::string_view& body) {
   ResponseHead head;
   head.status = status;
@@ -272,7 +271,7 @@ ResponseHead make_error(uint16_t status, std::string_view why, int64_t now_ms,
              .text();
   const std::string_view length = number_text(arena, body.size());
   if (length.empty()) body = {};
-  add_own_fields(now_ms, cache_status, cache_name, arena, head);
+  if (status == 405) head.add_fresh(FieldName::kAllow, kAllowedMethods);
   head.add_fresh(FieldName::kCacheControl, "no-store");
   head.add_fresh(FieldName::kContentType, "text/plain; charset=utf-8");
   head.add_fresh(FieldName::kContentLength, length.empty() ? "0" : length);

@@ -77,11 +77,14 @@ std::optional<ResponseHead> make_interim(const ReceivedResponse& interim, bool s
 void add_own_fields(int64_t now_ms, const CacheStatus& cache_status, std::string_view cache_name,
                     Arena& arena, ResponseHead& head);
 
-/// An answer of our own: `Cache-Control: no-store`, Date, a short text/plain body of the status and
-/// `why`. `body` is set to the text (arena); what has no room is left out, so that there is always
-/// an answer.
-ResponseHead make_error(uint16_t status, std::string_view why, int64_t now_ms,
-                        const CacheStatus& cache_status, std::string_view cache_name, Arena& arena,
+/// The methods that a site takes, as Allow lists them (RFC 9110 §10.2.1).
+inline constexpr std::string_view kAllowedMethods =
+    "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS, PURGE";
+
+/// An error of our own, to which add_own_fields() is still to be called: `Cache-Control: no-store`,
+/// Allow with a 405, a short text/plain body of the status and `why`. `body` is set to the text
+/// (arena); what has no room is left out, so that there is always an answer.
+ResponseHead make_error(uint16_t status, std::string_view why, Arena& arena,
                         std::string_view& body);
 
 }  // namespace perigee::http

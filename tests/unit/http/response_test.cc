@@ -344,14 +344,14 @@ RULE(OwnError, NeverStored, "RFC 9111 §3; http-rules 3.18",
      "Date of our clock, Cache-Control: no-store, a short text, Cache-Status", "") {
   http::Arena arena;
   std::string_view body;
-  const http::ResponseHead head = http::make_error(
-      504, "the origin is away", kReceivedMs, {.forward = Forward::kStale}, "perigee", arena, body);
+  http::ResponseHead head = http::make_error(504, "the origin is away", arena, body);
+  http::add_own_fields(kReceivedMs, {.forward = Forward::kStale}, "perigee", arena, head);
   EXPECT_EQ(head.status, 504);
   EXPECT_EQ(body, "504 Gateway Timeout: the origin is away\n");
   EXPECT_EQ(head.content_length, body.size());
   EXPECT_EQ(lines_of(head),
-            (Strings{date(0), "Cache-Status: perigee; fwd=stale", "Cache-Control: no-store",
-                     "Content-Type: text/plain; charset=utf-8", "Content-Length: 40"}));
+            (Strings{"Cache-Control: no-store", "Content-Type: text/plain; charset=utf-8",
+                     "Content-Length: 40", date(0), "Cache-Status: perigee; fwd=stale"}));
 }
 
 // --- memory ---
@@ -384,8 +384,8 @@ TEST(ResponseMemory, WithoutRoomThereIsNoHead) {
 TEST(ResponseMemory, AnErrorNeedsNone) {
   http::Arena none({}, 0);
   std::string_view body = "?";
-  const http::ResponseHead head =
-      http::make_error(503, "no memory", kReceivedMs, {}, "perigee", none, body);
+  http::ResponseHead head = http::make_error(503, "no memory", none, body);
+  http::add_own_fields(kReceivedMs, {}, "perigee", none, head);
   EXPECT_EQ(body, "");
   EXPECT_EQ(lines_of(head),
             (Strings{"Cache-Control: no-store", "Content-Type: text/plain; charset=utf-8",
