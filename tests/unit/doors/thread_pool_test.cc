@@ -53,6 +53,33 @@ bool offload(RunningLoop& loop, Lane lane, std::unique_ptr<base::Job> job, base:
   return taken;
 }
 
+/// Holds a thread of the pool in a job, from construction until release().
+class HeldThread {
+ public:
+  HeldThread(RunningLoop& loop, Lane lane) : loop_(loop) {
+    const auto work = [this](const std::atomic<bool>&) {
+      working_.count_down();
+      open_.wait();
+    };
+    EXPECT_TRUE(offload(loop, lane, std::make_unique<Probe>(fate_, work), pending_));
+    working_.wait();
+  }
+  /// Returns when the job has ended on its loop.
+  void release() {
+    open_.count_down();
+    fate_.gone.get_future().wait();
+    loop_.call([this] { pending_.abandon(); });
+  }
+  std::thread::id id() const { return fate_.worked_on; }
+
+ private:
+  RunningLoop& loop_;
+  std::latch open_{1};
+  std::latch working_{1};
+  Fate fate_;
+  base::Pending pending_;
+};
+
 TEST(ThreadPool, AJobWorksOnThePoolAndEndsOnItsLoop) {
   RunningLoop loop;
   Fate fate;
@@ -84,34 +111,27 @@ TEST(ThreadPool, AJobWhosePendingIsGoneComesHomeWithoutDone) {
 
 TEST(ThreadPool, AFullLaneLeavesTheJobWithItsCaller) {
   RunningLoop loop(1);
-  std::latch open(1);
-  std::latch working(1);
-  Fate busy;
-  std::vector<base::Pending> pendings(base::limits::kLatencyJobs + 2);
-  ASSERT_TRUE(offload(loop, Lane::kLatency,
-                      std::make_unique<Probe>(busy,
-                                              [&](const auto&) {
-                                                working.count_down();
-                                                open.wait();
-                                              }),
-                      pendings[0]));
-  working.wait();
+  HeldThread held(loop, Lane::kLatency);
+  std::vector<base::Pending> pendings(base::limits::kLatencyJobs + 1);
   std::vector<Fate> fates(base::limits::kLatencyJobs + 1);
   std::unique_ptr<base::Job> refused;
+  Fate other;
+  base::Pending other_pending;
   loop.call([&] {
     for (size_t i = 0; i < base::limits::kLatencyJobs; ++i) {
       std::unique_ptr<base::Job> job = std::make_unique<Probe>(fates[i]);
-      EXPECT_TRUE(loop.env.offload(Lane::kLatency, job, pendings[i + 1]));
+      EXPECT_TRUE(loop.env.offload(Lane::kLatency, job, pendings[i]));
       EXPECT_EQ(job, nullptr);
     }
     refused = std::make_unique<Probe>(fates.back());
     EXPECT_FALSE(loop.env.offload(Lane::kLatency, refused, pendings.back()));
     EXPECT_NE(refused, nullptr);
     EXPECT_FALSE(pendings.back().waiting());
-    // The other lanes are not full.
-    Fate other;
+    std::unique_ptr<base::Job> job = std::make_unique<Probe>(other);
+    EXPECT_TRUE(loop.env.offload(Lane::kStore, job, other_pending)) << "the other lanes have room";
   });
-  open.count_down();
+  held.release();
+  other.gone.get_future().wait();
   for (size_t i = 0; i < base::limits::kLatencyJobs; ++i) fates[i].gone.get_future().wait();
   refused.reset();
   EXPECT_FALSE(fates.back().worked);
@@ -158,44 +178,23 @@ TEST(ThreadPool, JobsOffloadedInOneTurnWorkBesideOneAnother) {
 
 TEST(ThreadPool, BehindAStoreJobThatIsHeldUpAnotherThreadHelps) {
   RunningLoop loop(2);
-  std::latch open(1);
-  std::latch working(1);
-  Fate held_up;
+  HeldThread held(loop, Lane::kStore);
   std::vector<Fate> fates(base::limits::kStoreJobsHeldUp + 1);
-  std::vector<base::Pending> pendings(fates.size() + 1);
-  ASSERT_TRUE(offload(loop, Lane::kStore,
-                      std::make_unique<Probe>(held_up,
-                                              [&](const auto&) {
-                                                working.count_down();
-                                                open.wait();
-                                              }),
-                      pendings[0]));
-  working.wait();
+  std::vector<base::Pending> pendings(fates.size());
   for (size_t i = 0; i < fates.size(); ++i) {
-    ASSERT_TRUE(offload(loop, Lane::kStore, std::make_unique<Probe>(fates[i]), pendings[i + 1]));
+    ASSERT_TRUE(offload(loop, Lane::kStore, std::make_unique<Probe>(fates[i]), pendings[i]));
   }
   // They end while the first one is still held up.
   for (Fate& fate : fates) fate.gone.get_future().wait();
-  open.count_down();
-  held_up.gone.get_future().wait();
-  for (const Fate& fate : fates) EXPECT_NE(fate.worked_on, held_up.worked_on);
+  held.release();
+  for (const Fate& fate : fates) EXPECT_NE(fate.worked_on, held.id());
   loop.call([&] { pendings.clear(); });
 }
 
 TEST(ThreadPool, LatencyGoesBeforeStoreAndStoreBeforeBackground) {
   RunningLoop loop(1);
-  std::latch open(1);
-  std::latch working(1);
-  Fate first;
-  std::vector<base::Pending> pendings(3);
-  ASSERT_TRUE(offload(loop, Lane::kLatency,
-                      std::make_unique<Probe>(first,
-                                              [&](const auto&) {
-                                                working.count_down();
-                                                open.wait();
-                                              }),
-                      pendings[0]));
-  working.wait();
+  HeldThread held(loop, Lane::kLatency);
+  std::vector<base::Pending> pendings(2);
   std::vector<Lane> order;
   std::vector<Fate> fates(2);
   const std::array<Lane, 2> lanes = {Lane::kStore, Lane::kLatency};
@@ -204,9 +203,9 @@ TEST(ThreadPool, LatencyGoesBeforeStoreAndStoreBeforeBackground) {
     ASSERT_TRUE(offload(
         loop, lane,
         std::make_unique<Probe>(fates[i], [&, lane](const auto&) { order.push_back(lane); }),
-        pendings[i + 1]));
+        pendings[i]));
   }
-  open.count_down();
+  held.release();
   for (Fate& fate : fates) fate.gone.get_future().wait();
   EXPECT_EQ(order, (std::vector<Lane>{Lane::kLatency, Lane::kStore}));
   loop.call([&] { pendings.clear(); });
