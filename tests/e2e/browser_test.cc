@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "tests/e2e/harness/site.h"
+#include "tests/support/main/paths.h"
 
 namespace perigee::e2e {
 namespace {
@@ -60,7 +61,7 @@ std::vector<Visit> visits_in(const std::string& output, const std::string& url) 
 std::vector<Visit> browse(const std::string& url, const std::string& expression,
                           const std::vector<std::string>& steps) {
   std::vector<std::string> arguments = {
-      "/usr/bin/python3", PERIGEE_SOURCE_DIR "/tests/e2e/browser/visit.py", url, expression};
+      "/usr/bin/python3", test::source_file("tests/e2e/browser/visit.py"), url, expression};
   arguments.insert(arguments.end(), steps.begin(), steps.end());
   const Finished done = run({.arguments = arguments});
   EXPECT_EQ(done.exit, 0) << done.err;
@@ -71,10 +72,10 @@ std::vector<Visit> browse(const std::string& url, const std::string& expression,
 class DemoSite : public testing::Test {
  protected:
   DemoSite() {
-    const std::string source = PERIGEE_SOURCE_DIR "/conf/demo-site";
+    const std::string source = test::source_file("conf/demo-site");
     std::filesystem::copy(source, folder.path(), std::filesystem::copy_options::recursive);
     const Finished made =
-        run({.arguments = {PERIGEE_SOURCE_DIR "/tools/make_demo_assets", folder.file("public")}});
+        run({.arguments = {test::source_file("tools/make_demo_assets"), folder.file("public")}});
     EXPECT_EQ(made.exit, 0) << made.err;
     process = std::make_unique<Process>(ProcessOptions{
         .arguments = {binary(), "-c", folder.file("perigee.toml"), "--listen", "127.0.0.1:0",

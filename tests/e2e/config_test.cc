@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include "tests/e2e/harness/site.h"
+#include "tests/support/main/paths.h"
 
 namespace perigee::e2e {
 namespace {
@@ -80,7 +81,7 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& mistake) { return mistake.param.name; });
 
 TEST(Configuration, TheShippedOneIsGood) {
-  const Finished done = perigee({"--check", "-c", PERIGEE_SOURCE_DIR "/conf/perigee.toml"});
+  const Finished done = perigee({"--check", "-c", test::source_file("conf/perigee.toml")});
   EXPECT_EQ(done.exit, 0) << done.err;
   EXPECT_EQ(done.out, "configuration OK\n");
 }

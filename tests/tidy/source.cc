@@ -9,12 +9,14 @@
 #include <stdexcept>
 #include <utility>
 
+#include "tests/support/main/paths.h"
+
 namespace perigee::test {
 namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kTop = PERIGEE_SOURCE_DIR;
+const fs::path kTop = source_dir();
 constexpr std::string_view kProduct[] = {"base", "http", "cache_store", "origin", "edge"};
 constexpr std::string_view kOthers[] = {"tools", "tests"};
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/main/paths.h"
 #include "tests/tidy/source.h"
 
 namespace perigee::test {
@@ -207,7 +208,7 @@ TEST(Tidy, ScriptsAreParsedAndStopAtTheirFirstError) {
     if (head == text.lines.end() || *head != "set -euo pipefail") {
       wrong.push_back(text.path + ": does not begin with set -euo pipefail");
     }
-    const std::string check = "bash -n '" PERIGEE_SOURCE_DIR "/" + text.path + "'";
+    const std::string check = "bash -n '" + source_file(text.path) + "'";
     if (std::system(check.c_str()) != 0) wrong.push_back(text.path + ": bash cannot parse it");
   }
   EXPECT_GE(scripts, 6u);

@@ -7,9 +7,11 @@
 #include <cstdlib>
 #include <thread>
 
+#include "tests/support/main/paths.h"
+
 namespace perigee::e2e {
 
-std::string binary() { return PERIGEE_BINARY; }
+std::string binary() { return test::perigee_binary(); }
 
 uint16_t port_in(const std::string& output) {
   constexpr std::string_view kBefore = "listening on http://";

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "edge/config_reader.h"
+#include "tests/support/main/paths.h"
 
 namespace perigee::edge {
 namespace {
@@ -416,7 +417,7 @@ TEST_F(ConfigTest, AnOriginAloneIsAWholeConfiguration) {
 }
 
 TEST(ShippedConfig, TheCommentedFileRunsAsItIs) {
-  const std::string path = std::string(PERIGEE_SOURCE_DIR) + "/conf/perigee.toml";
+  const std::string path = test::source_file("conf/perigee.toml");
   const base::Result<Config> config = read_config_file(path);
   ASSERT_TRUE(config.ok()) << config.error().message;
   const auto& folder = std::get<origin::DirectoryOriginOptions>(config->sites.at(0).origin).path;
@@ -426,8 +427,8 @@ TEST(ShippedConfig, TheCommentedFileRunsAsItIs) {
 }
 
 TEST(ShippedConfig, TheCommentedFileHasEveryKey) {
-  std::ifstream file(std::string(PERIGEE_SOURCE_DIR) + "/conf/perigee.toml");
-  std::ifstream reader(std::string(PERIGEE_SOURCE_DIR) + "/edge/config_reader.cc");
+  std::ifstream file(test::source_file("conf/perigee.toml"));
+  std::ifstream reader(test::source_file("edge/config_reader.cc"));
   const std::string shown((std::istreambuf_iterator<char>(file)), {});
   const std::string source((std::istreambuf_iterator<char>(reader)), {});
   // The keys stand between the first table of names and the function behind the last one.

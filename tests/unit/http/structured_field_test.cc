@@ -12,6 +12,7 @@
 #include <string>
 
 #include "tests/support/json.h"
+#include "tests/support/main/paths.h"
 #include "tests/support/rule.h"
 
 namespace perigee::http {
@@ -243,8 +244,7 @@ bool check_vector(const Json& vector) {
 
 RULE(StructuredFieldRules, WorkingGroupVectors, "RFC 9651", "the vectors of the HTTP working group",
      "all dictionaries and items agree, where they are at hand", "") {
-  const std::filesystem::path folder =
-      std::filesystem::path(PERIGEE_SOURCE_DIR) / "../shared/data/structured-field-tests";
+  const std::filesystem::path folder = test::source_file("../shared/data/structured-field-tests");
   if (!std::filesystem::is_directory(folder)) {
     std::printf("structured-field-tests: no vectors at %s, only our own set ran\n", folder.c_str());
     return;
