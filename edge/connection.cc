@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/limits.h"
+#include "base/poison.h"
 
 namespace perigee::edge {
 
@@ -14,6 +15,22 @@ using State = http::ServerCodec::State;
 namespace {
 constexpr Tick kNone{-1};
 constexpr size_t kReadStep = 16 * limits::kKiB;  ///< room made in the spill for one read
+
+/// The loop's read buffer, while one connection uses it: what lay there is gone afterwards.
+class ReadBuffer {
+ public:
+  explicit ReadBuffer(std::span<std::byte> bytes) : bytes_(bytes) {
+    base::unpoison(bytes_.data(), bytes_.size());
+  }
+  ~ReadBuffer() { base::poison(bytes_.data(), bytes_.size()); }
+  ReadBuffer(const ReadBuffer&) = delete;
+  ReadBuffer& operator=(const ReadBuffer&) = delete;
+  std::span<std::byte> bytes() const { return bytes_; }
+
+ private:
+  const std::span<std::byte> bytes_;
+};
+
 }  // namespace
 
 Connection::Connection(const ConnectionShared& shared, std::unique_ptr<base::Channel> channel)
@@ -64,7 +81,8 @@ void Connection::run() {
 void Connection::receive(Tick now) {
   const size_t held = spilled().size();
   if (held >= limits::kSpillBytes) return;
-  std::span<std::byte> into = shared_.read_buffer;
+  const ReadBuffer buffer(shared_.read_buffer);
+  std::span<std::byte> into = buffer.bytes();
   if (held > 0) {
     spill_.erase(spill_.begin(), spill_.begin() + static_cast<ptrdiff_t>(spill_begin_));
     spill_begin_ = 0;
@@ -155,7 +173,8 @@ bool Connection::close_if_over(Tick now) {
 }
 
 void Connection::linger(Tick now) {
-  const Io io = channel_->recv(shared_.read_buffer);
+  const ReadBuffer buffer(shared_.read_buffer);
+  const Io io = channel_->recv(buffer.bytes());
   if (io.state == Io::kOk) lingered_bytes_ += io.n;
   const bool over = io.state == Io::kEof || io.state == Io::kFail;
   if (over || lingered_bytes_ >= limits::kLingerBytes || now >= linger_until_) end();

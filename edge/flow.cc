@@ -99,8 +99,8 @@ http::BodySource* Flow::selected(http::SpanSource& source, const http::StoredRes
 void Flow::go_alone() {
   session_.reset();
   hit_for_miss = false;
-  const Route route = edge::route(exchange_.request(), parent_.context_.config,
-                                  parent_.context_.store, parent_.scratch_);
+  const Route route(exchange_.request(), parent_.context_.config, parent_.context_.store,
+                    parent_.scratch_);
   parent_.relay(exchange_, this, route,
                 {.action = http::Action::kPass, .forward = http::Forward::kRequest});
 }
@@ -131,8 +131,7 @@ void Flow::on_fetch_head(const http::ReceivedResponse& received, const http::Res
   const CacheStatus cache{.forward = decision.forward, .forward_status = received.status};
   if (is_failure(received.status) && serve_stale(http::OriginFailure::kServerError, cache)) return;
   const http::RequestHead& request = exchange_.request();
-  const Route route =
-      edge::route(request, parent_.context_.config, parent_.context_.store, parent_.scratch_);
+  const Route route(request, parent_.context_.config, parent_.context_.store, parent_.scratch_);
   parent_.context_.origin_watch.on_head(route.site_index, received, times, **route.policy);
   const http::Admission admission = http::admit(request, received, times, **route.policy);
   image = http::make_head_image(received, times, {.content_length = received.content_length});
@@ -186,7 +185,7 @@ bool Flow::answers_get(const http::ReceivedResponse& received,
 KeptAnswer Flow::kept_answer(const http::ReceivedResponse& received,
                              const http::ResponseTimes& times, const http::Admission& admission,
                              const Route& route) const {
-  return {std::string(route.key), route.digest, parent_.context_.store.ticket(), admission.policy,
+  return {route.key.copy(), route.digest, parent_.context_.store.ticket(), admission.policy,
           http::make_head_image(
               received, times,
               {.drop_names = admission.drop_names, .drop_set_cookie = admission.drop_set_cookie})};
@@ -206,13 +205,13 @@ bool Flow::invalidate(const Route& route) {
         response ? response->block.find(name) : std::nullopt;
     if (!value) continue;
     const std::optional<std::string> target =
-        http::same_origin_target(*value, request.scheme, parent_.scratch_.authority, route.target);
+        http::same_origin_target(*value, request.scheme, route.authority.now(), route.target.now());
     if (!target) continue;
     // Keyed as a request for it would be.
     http::QueryScratch query;
     std::string key;
     erased += context.store.erase(context.store.digest(
-        http::make_cache_key(request.scheme, route.site_name,
+        http::make_cache_key(request.scheme, route.site_name.now(),
                              http::normalize_query(*target, route.site->query, query), key)));
   }
   // What this answer itself leaves behind comes after what it made invalid.

@@ -59,7 +59,7 @@ void RequestFlow::on_request(Exchange& exchange) {
 
 void RequestFlow::proceed(Exchange& exchange, Flow* flow) {
   const RequestHead& request = exchange.request();
-  const Route route = edge::route(request, context_.config, context_.store, scratch_);
+  const Route route(request, context_.config, context_.store, scratch_);
   if (flow == nullptr && answer_ourselves(exchange, route)) return;
   Lookup lookup = look_up(request, route);
   if (lookup.found.state == Found::kCold) return warm(exchange, flow, route, lookup);
@@ -139,7 +139,7 @@ RequestFlow::Lookup RequestFlow::look_up(const RequestHead& request, const Route
   result.key = route.key;
   const bool cached_method = request.method == Method::kGet || request.method == Method::kHead;
   if ((*route.policy)->bypass || !cached_method) return result;
-  result.found = context_.store.lookup(route.digest, route.key, 0);
+  result.found = context_.store.lookup(route.digest, route.key.now(), 0);
   int64_t spec_stale_ms = 0;
   uint64_t spec_stale_seq = 0;
   if (result.found.state == Found::kVary) {
@@ -157,9 +157,10 @@ RequestFlow::Lookup RequestFlow::look_up(const RequestHead& request, const Route
     scratch_.selected.clear();
     const http::HeaderList selecting = scratch_.selecting.of(request.fields, **route.policy);
     http::append_selected(vary_scratch_, selecting, scratch_.selected);
-    result.key =
-        http::make_variant_key(route.key, spec_rid, scratch_.selected, scratch_.variant_key);
-    result.found = context_.store.lookup(context_.store.digest(result.key), result.key, 0);
+    result.key = TurnText(
+        http::make_variant_key(route.key.now(), spec_rid, scratch_.selected, scratch_.variant_key));
+    const std::string_view variant = result.key.now();
+    result.found = context_.store.lookup(context_.store.digest(variant), variant, 0);
     result.vary_miss = result.found.state == Found::kMiss;
   }
   if (result.found.state == Found::kHit) {
@@ -213,7 +214,7 @@ void RequestFlow::warm(Exchange& exchange, Flow* flow, const Route& route, const
   flow = block(exchange, flow);
   if (flow == nullptr) return fail(exchange, nullptr, 503, "no memory for this request", {});
   std::unique_ptr<base::Job> job =
-      std::make_unique<WarmJob>(context_.store, lookup.found.digest, lookup.key, *flow);
+      std::make_unique<WarmJob>(context_.store, lookup.found.digest, lookup.key.now(), *flow);
   flow->stage = Flow::Stage::kWarming;
   const bool again = ++flow->attempts < Flow::kAttempts;
   if (again && context_.env.offload(base::Lane::kLatency, job, flow->pending)) return;
@@ -255,13 +256,13 @@ void RequestFlow::refresh_behind(Exchange& exchange, const Route& route) {
 
 bool RequestFlow::make_fill_request(const RequestHead& request, const Route& route, Lookup& lookup,
                                     origin::FillRequest& out) {
-  out.key = route.key;
+  out.key = route.key.copy();
   out.base = route.digest;
   out.varies = !lookup.vary_spec.empty();
-  out.join = out.varies ? context_.store.digest(lookup.key) : route.digest;
-  out.join_key = out.varies ? lookup.key : route.key;
-  out.target = route.target;
-  out.host = route.host;
+  out.join = out.varies ? context_.store.digest(lookup.key.now()) : route.digest;
+  out.join_key = out.varies ? lookup.key.copy() : out.key;
+  out.target = route.target.copy();
+  out.host = route.host.copy();
   out.policy = *route.policy;
   out.origin = context_.origins[route.site_index].get();
   out.site = route.site_index;
@@ -272,7 +273,7 @@ bool RequestFlow::make_fill_request(const RequestHead& request, const Route& rou
   out.head.method = Method::kGet;
   out.head.method_text = "GET";
   out.fields = http::HeaderList(room_for_fields(request, *out.arena));
-  const http::ForwardOptions options{.site_name = route.site_name,
+  const http::ForwardOptions options{.site_name = route.site_name.copy_to(*out.arena),
                                      .scheme = request.scheme,
                                      .cdn_id = route.site->cdn_id,
                                      .accept_encoding = route.site->accept_encoding,
@@ -296,20 +297,22 @@ void RequestFlow::relay(Exchange& exchange, Flow* flow, const Route& route,
   const RequestHead& head = exchange.request();
   request.method = head.method;
   request.method_text = head.method_text;
-  request.target = arena.copy(route.target);
-  request.host = arena.copy(route.host);
+  request.target = route.target.copy_to(arena);
+  request.host = route.host.copy_to(arena);
   request.fields = http::HeaderList(room_for_fields(head, arena));
   request.body = exchange.request_body();
   const base::Address& peer = exchange.peer().remote;
   const http::ForwardOptions options{
-      .site_name = arena.copy(route.site_name),
+      .site_name = route.site_name.copy_to(arena),
       .scheme = head.scheme,
       .cdn_id = route.site->cdn_id,
       .accept_encoding = flow->shared ? std::string_view(route.site->accept_encoding) : "",
       .client_address = arena.copy(peer.host_text()),
       .extends_chain = contains(context_.config.trusted_proxies, peer),
       .shared = flow->shared};
-  if (!http::forwarded_fields(head, options, **route.policy, arena, request.fields)) {
+  const bool room = request.target.data() != nullptr && request.host.data() != nullptr &&
+                    http::forwarded_fields(head, options, **route.policy, arena, request.fields);
+  if (!room) {
     return fail(exchange, flow, 503, "no memory for this request", cache);
   }
   flow->stage = Flow::Stage::kRelaying;
@@ -339,7 +342,7 @@ void RequestFlow::purge(Exchange& exchange, const Route& route) {
 
 bool RequestFlow::serve_stale(Exchange& exchange, Flow& flow, http::OriginFailure failure,
                               CacheStatus cache, bool& forbidden) {
-  const Route route = edge::route(exchange.request(), context_.config, context_.store, scratch_);
+  const Route route(exchange.request(), context_.config, context_.store, scratch_);
   Lookup lookup = look_up(exchange.request(), route);
   forbidden = false;
   if (!lookup.stored) return false;
@@ -374,6 +377,8 @@ Flow* RequestFlow::block(Exchange& exchange, Flow* flow) {
 
 void RequestFlow::fail(Exchange& exchange, Flow* flow, uint16_t status, std::string_view why,
                        const CacheStatus& cache) {
+  // The text may wait for room behind other answers; the turn's memory would not wait with it.
+  (void)exchange.promote();
   std::string_view body;
   http::ResponseHead head = http::make_error(status, why, exchange.arena(), body);
   http::add_own_fields(context_.env.wall().ms, cache, kCacheName, exchange.arena(), head);
@@ -390,8 +395,8 @@ void RequestFlow::answer(Exchange& exchange, Flow* flow, http::ResponseHead head
 void RequestFlow::send_text(Exchange& exchange, Flow* flow, const http::ResponseHead& head,
                             std::string_view text, const CacheStatus& cache) {
   http::BodySource* source = nullptr;
-  const bool has_body =
-      !text.empty() && !http::never_has_body(exchange.request().method, head.status);
+  const bool has_body = !text.empty() && exchange.promote() &&
+                        !http::never_has_body(exchange.request().method, head.status);
   if (flow != nullptr) {
     flow->stage = Flow::Stage::kAnswered;
     source = &flow->text.emplace(text);

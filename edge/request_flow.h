@@ -38,7 +38,7 @@ class RequestFlow final : public http::RequestSink {
     cache_store::Found found;
     std::optional<http::StoredResponse> stored;
     bool vary_miss = false;
-    std::string_view key;        ///< of the URL or of the variant
+    TurnText key;                ///< of the URL or of the variant
     std::string_view vary_spec;  ///< encoded; valid while `vary_pin` is held
     cache_store::Pin vary_pin;
   };

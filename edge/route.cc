@@ -2,6 +2,7 @@
 
 #include <variant>
 
+#include "base/poison.h"
 #include "http/cache_key.h"
 
 namespace perigee::edge {
@@ -15,29 +16,48 @@ http::Presentation presentation(const SiteConfig& site) {
   return {kCacheName, site.alt_svc, site.remove_cdn_cache_control};
 }
 
-Route route(const http::RequestHead& request, const Config& config, const cache_store::Store& store,
-            RouteScratch& scratch) {
-  Route result;
+void RouteScratch::poison() {
+  for (const std::string* text : {&authority, &target.text, &key, &variant_key, &selected}) {
+    base::poison(*text);
+  }
+  base::poison(target.parameters);
+  selecting.poison();
+}
+
+void RouteScratch::unpoison() {
+  for (const std::string* text : {&authority, &target.text, &key, &variant_key, &selected}) {
+    base::unpoison(*text);
+  }
+  base::unpoison(target.parameters);
+  selecting.unpoison();
+}
+
+Route::Route(const http::RequestHead& request, const Config& config,
+             const cache_store::Store& store, RouteScratch& scratch)
+    : scratch_(scratch) {
+  scratch_.enter();
   scratch.authority.clear();
   if (!request.authority.empty() &&
       !http::canonical_authority(request.authority, request.scheme, scratch.authority)) {
-    return result;
+    return;
   }
-  result.site = find_site(config, scratch.authority);
-  if (result.site == nullptr) return result;
-  const SiteConfig& site = *result.site;
-  result.site_index = static_cast<size_t>(&site - config.sites.data());
-  if (!site.hosts.empty()) {
-    result.site_name = site.hosts.front();
-  } else {
-    result.site_name = scratch.authority.empty() ? origin_authority(site) : scratch.authority;
+  authority = TurnText(scratch.authority);
+  site = find_site(config, scratch.authority);
+  if (site == nullptr) return;
+  site_index = static_cast<size_t>(site - config.sites.data());
+  std::string_view name = scratch.authority;
+  if (!site->hosts.empty()) {
+    name = site->hosts.front();
+  } else if (name.empty()) {
+    name = origin_authority(*site);
   }
-  result.host = site.host_header.empty() ? result.site_name : std::string_view(site.host_header);
-  result.target = http::normalize_query(request.target, site.query, scratch.target);
-  result.policy = &policy_for(site, result.target);
-  result.key = http::make_cache_key(request.scheme, result.site_name, result.target, scratch.key);
-  result.digest = store.digest(result.key);
-  return result;
+  site_name = TurnText(name);
+  host = site->host_header.empty() ? site_name : TurnText(site->host_header);
+  const std::string_view keyed = http::normalize_query(request.target, site->query, scratch.target);
+  target = TurnText(keyed);
+  policy = &policy_for(*site, keyed);
+  key = TurnText(http::make_cache_key(request.scheme, name, keyed, scratch.key));
+  digest = store.digest(scratch.key);
 }
 
 }  // namespace perigee::edge

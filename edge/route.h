@@ -1,5 +1,9 @@
 // Which site and rule a request belongs to, and under which key it is cached. Pure but for the
 // digest.
+//
+// What a route says lies in memory that the next request of the loop writes over. So a Route lives
+// on the stack, its texts do not turn into views by themselves, and under AddressSanitizer the
+// memory is poisoned when the last Route of the turn is gone.
 #pragma once
 
 #include <string>
@@ -13,30 +17,74 @@
 
 namespace perigee::edge {
 
-/// Views into the request, the configuration and the RouteScratch that made it.
-struct Route {
-  const SiteConfig* site = nullptr;  ///< null: no such site here, 421
-  size_t site_index = 0;
-  std::shared_ptr<const http::PolicyOptions> const* policy = nullptr;
-  std::string_view site_name;  ///< keyed, and X-Forwarded-Host
-  std::string_view host;       ///< the Host field for the origin
-  std::string_view target;     ///< keyed and forwarded
-  std::string_view key;
-  cache_store::Digest digest;
+/// Text that is there for one turn only. Whoever needs it longer says where it is kept.
+class TurnText {
+ public:
+  TurnText() = default;
+  explicit TurnText(std::string_view text) : text_(text) {}
+
+  /// For a call that does not keep it.
+  std::string_view now() const { return text_; }
+  /// A copy that lives as long as `arena`; its data() is null when there was no room.
+  std::string_view copy_to(http::Arena& arena) const { return arena.copy(text_); }
+  std::string copy() const { return std::string(text_); }
+
+ private:
+  std::string_view text_;
 };
 
-/// Memory that routing reuses from request to request, so that a hit allocates nothing.
-struct RouteScratch {
+/// Memory that routing reuses from request to request, so that a hit allocates nothing. One loop.
+class RouteScratch {
+ public:
+  RouteScratch() { poison(); }
+  ~RouteScratch() { unpoison(); }
+  RouteScratch(const RouteScratch&) = delete;
+  RouteScratch& operator=(const RouteScratch&) = delete;
+
   std::string authority;
   http::QueryScratch target;
   std::string key;
   std::string variant_key;
   std::string selected;
   http::SelectingFields selecting;
+
+ private:
+  friend class Route;
+  void enter() {
+    if (users_++ == 0) unpoison();
+  }
+  void leave() {
+    if (--users_ == 0) poison();
+  }
+  void poison();
+  void unpoison();
+
+  int users_ = 0;  ///< Routes that live now
 };
 
-Route route(const http::RequestHead& request, const Config& config, const cache_store::Store& store,
-            RouteScratch& scratch);
+/// Where one request belongs. It stays where it is made: nothing outlives the turn with it.
+class Route {
+ public:
+  /// The texts lie in `scratch`, in the request, and in the configuration.
+  Route(const http::RequestHead& request, const Config& config, const cache_store::Store& store,
+        RouteScratch& scratch);
+  ~Route() { scratch_.leave(); }
+  Route(const Route&) = delete;
+  Route& operator=(const Route&) = delete;
+
+  const SiteConfig* site = nullptr;  ///< null: no such site here, 421
+  size_t site_index = 0;
+  const PolicyPtr* policy = nullptr;
+  TurnText authority;  ///< of the request, canonical; empty: it named none
+  TurnText site_name;  ///< keyed, and X-Forwarded-Host
+  TurnText host;       ///< the Host field for the origin
+  TurnText target;     ///< keyed and forwarded
+  TurnText key;
+  cache_store::Digest digest;
+
+ private:
+  RouteScratch& scratch_;
+};
 
 /// What the site adds to and takes from its responses; views into the configuration.
 http::Presentation presentation(const SiteConfig& site);

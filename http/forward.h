@@ -14,6 +14,7 @@
 
 namespace perigee::http {
 
+/// The texts go into the fields as they are: they must live as long as these.
 struct ForwardOptions {
   std::string_view site_name;                     ///< X-Forwarded-Host
   std::string_view scheme;                        ///< X-Forwarded-Proto: the key's scheme

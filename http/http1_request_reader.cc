@@ -3,19 +3,8 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/poison.h"
 #include "http/cache_key.h"
-
-// GCC says so by a macro, clang by a feature.
-#if defined(__SANITIZE_ADDRESS__)
-#define PERIGEE_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define PERIGEE_ASAN 1
-#endif
-#endif
-#if PERIGEE_ASAN
-#include <sanitizer/asan_interface.h>
-#endif
 
 namespace perigee::http {
 
@@ -45,17 +34,15 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 }  // namespace
 
 void Http1Scratch::poison() {
-#if PERIGEE_ASAN
-  ASAN_POISON_MEMORY_REGION(storage_.data(), sizeof storage_);
-  ASAN_POISON_MEMORY_REGION(memory_.data(), memory_.size());
-#endif
+  base::poison(storage_.data(), sizeof storage_);
+  base::poison(memory_.data(), memory_.size());
+  base::poison(target_);
 }
 
 void Http1Scratch::unpoison() {
-#if PERIGEE_ASAN
-  ASAN_UNPOISON_MEMORY_REGION(storage_.data(), sizeof storage_);
-  ASAN_UNPOISON_MEMORY_REGION(memory_.data(), memory_.size());
-#endif
+  base::unpoison(storage_.data(), sizeof storage_);
+  base::unpoison(memory_.data(), memory_.size());
+  base::unpoison(target_);
   arena_.reset();
 }
 

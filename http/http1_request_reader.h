@@ -23,6 +23,9 @@ namespace perigee::http {
 class Http1Scratch {
  public:
   Http1Scratch() : arena_(memory_) {}
+  ~Http1Scratch() { unpoison(); }
+  Http1Scratch(const Http1Scratch&) = delete;
+  Http1Scratch& operator=(const Http1Scratch&) = delete;
   HeaderList fields() { return HeaderList(storage_); }
   /// For what answers a request at once. Reset for each request.
   Arena& arena() { return arena_; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/poison.h"
 #include "http/forward.h"
 
 namespace perigee::http {
@@ -71,6 +72,16 @@ void append_types(const HeaderList& request, const Names& types, std::string& ou
 }
 
 }  // namespace
+
+void SelectingFields::poison() const {
+  base::poison(storage_);
+  base::poison(text_);
+}
+
+void SelectingFields::unpoison() const {
+  base::unpoison(storage_);
+  base::unpoison(text_);
+}
 
 HeaderList SelectingFields::of(const HeaderList& request, const PolicyOptions& policy) {
   // Room for the two reduced fields.

@@ -15,6 +15,9 @@ class SelectingFields {
  public:
   /// Views into `request` and into this; valid until the next call.
   HeaderList of(const HeaderList& request, const PolicyOptions& policy);
+  /// What of() gave must not be read from now on; unpoison() before the next call.
+  void poison() const;
+  void unpoison() const;
 
  private:
   std::vector<Field> storage_;
