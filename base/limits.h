@@ -46,8 +46,6 @@ inline constexpr size_t kInterimResponses = 10;        ///< 1xx heads of one exc
 inline constexpr size_t kOriginConnections = 64;  ///< an origin and process; at it: wait in turn
 inline constexpr size_t kOriginWaiters = 1'024;   ///< fetches a loop that wait for one; beyond: 503
 inline constexpr size_t kFills = 256;  ///< that ask an origin, process; at it: 503 or stale
-inline constexpr size_t kKeptAnswerBytes =
-    64 * kKiB;  ///< of an answer to POST kept for GET; beyond: relayed only
 inline constexpr size_t kFillChunkBytes = 64 * kKiB;
 inline constexpr size_t kFillBytes =
     256 * kMiB;  ///< of all fills (or store/4); at it: wait, then 503

@@ -100,14 +100,17 @@ class Index {
     return shard.remove(entry->tag);
   }
   void set_verified(const Digest& digest, Slot slot, const Location& location);
-  /// All slots of the digest. True: something was there. `fence` runs before they go.
+  /// All slots of the digest. True: something was there. `fence` is told so before they go.
   template <typename Fence>
   bool erase(const Digest& digest, Fence fence) {
     Shard& shard = shard_of(digest);
     const std::lock_guard lock(shard.mutex);
-    fence();
     bool any = false;
-    for (Slot slot = 0; slot <= kVarySlot; ++slot) any = shard.remove(tag_of(digest, slot)) || any;
+    for (Slot slot = 0; slot <= kVarySlot && !any; ++slot) {
+      any = shard.find(tag_of(digest, slot)) != nullptr;
+    }
+    fence(any);
+    for (Slot slot = 0; slot <= kVarySlot; ++slot) shard.remove(tag_of(digest, slot));
     return any;
   }
   /// Marks all slots stale since `stale_since_s`, unless they were before; a Vary spec always,

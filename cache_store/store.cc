@@ -157,7 +157,14 @@ uint64_t StoreCore::record_purge(const Digest& digest, bool erasure, bool soft, 
 }
 
 int StoreCore::erase(const Digest& digest) {
-  return index_.erase(digest, [&] { record_purge(digest, true, false, 0); }) ? 1 : 0;
+  using Fence = AwaitedTable::Fence;
+  bool remembered = false;
+  index_.erase(digest, [&](bool stored) {
+    const Fence fence = awaited_.fence(digest);
+    remembered = stored || fence != Fence::kNone;
+    if (stored || fence == Fence::kNew) record_purge(digest, true, false, 0);
+  });
+  return remembered ? 1 : 0;
 }
 
 PurgeResult StoreCore::purge(const Predicate& predicate) {
@@ -167,7 +174,7 @@ PurgeResult StoreCore::purge(const Predicate& predicate) {
   };
   const bool matched =
       predicate.soft ? index_.make_stale(predicate.digest, seconds_up(predicate.wall_ms), fence)
-                     : index_.erase(predicate.digest, fence);
+                     : index_.erase(predicate.digest, [&](bool) { fence(); });
   result.matched = matched ? 1 : 0;
   return result;
 }

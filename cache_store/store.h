@@ -13,12 +13,14 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/result.h"
 #include "cache_store/pin.h"
 
 namespace perigee::cache_store {
 
+class AwaitedTable;
 class StoreIo;
 
 /// 128 bits of a key, keyed by the file's secret. `lo` is never 0.
@@ -49,6 +51,32 @@ using SlotMask = uint8_t;
 struct Ticket {
   uint64_t purge_seq = 0;  ///< the newest purge then
   uint64_t fetch_seq = 0;  ///< the ticket's own: no two are the same, later ones are higher
+};
+
+/// A response for a URL is on its way: an erase of the URL is remembered although nothing is stored
+/// under it. Held from before the ticket is taken until put() is over. Move-only; any thread; gone
+/// before its store.
+class Awaited {
+ public:
+  Awaited() = default;
+  Awaited(AwaitedTable& table, const Digest& base);
+  Awaited(Awaited&& other) noexcept
+      : table_(std::exchange(other.table_, nullptr)), base_(other.base_) {}
+  Awaited& operator=(Awaited&& other) noexcept {
+    if (this != &other) {
+      reset();
+      table_ = std::exchange(other.table_, nullptr);
+      base_ = other.base_;
+    }
+    return *this;
+  }
+  ~Awaited() { reset(); }
+  /// The same as destroying it.
+  void reset();
+
+ private:
+  AwaitedTable* table_ = nullptr;
+  Digest base_;
 };
 
 /// RecordView::stale_since_ms of what may have been purged for all we know: so long ago that no
@@ -199,8 +227,11 @@ class Store {
   /// on from it. Errors: kNoSpace (no slab free now, or too large), kCancelled (fenced by a purge
   /// or an erase, or asked for earlier than what is there), kIo.
   virtual base::Result<Found> put(const Draft& draft) = 0;
+  /// Any thread. Says that a response for the URL `base` is on its way; before ticket().
+  [[nodiscard]] virtual Awaited await(const Digest& base) = 0;
   /// Loop or pool. Removes the URL with all its slots and variants from memory at once, and fences
-  /// fills in flight; flush_journal() writes the entry. 1 or 0: whether something was there.
+  /// the responses for it that are on their way; commit() writes the entry. 0: nothing was there or
+  /// awaited, and nothing was remembered or will be written.
   virtual int erase(const Digest& digest) = 0;
   /// Loop or pool. In force at once; durable after commit().
   virtual PurgeResult purge(const Predicate& predicate) = 0;

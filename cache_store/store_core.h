@@ -13,6 +13,7 @@
 #include <mutex>
 #include <vector>
 
+#include "cache_store/awaited.h"
 #include "cache_store/index.h"
 #include "cache_store/purge_journal.h"
 #include "cache_store/purge_table.h"
@@ -47,6 +48,7 @@ class StoreCore final : public Store {
   Found lookup(const Digest& digest, std::string_view key, SlotMask accepted) override;
   void warm(const Digest& digest, std::string_view key, SlotMask accepted) override;
   base::Result<Found> put(const Draft& draft) override;
+  Awaited await(const Digest& base) override { return {awaited_, base}; }
   int erase(const Digest& digest) override;
   PurgeResult purge(const Predicate& predicate) override;
   base::Status commit(uint64_t seq) override;
@@ -169,6 +171,7 @@ class StoreCore final : public Store {
 
   Index index_;
   std::unique_ptr<PurgeTable> purges_;
+  AwaitedTable awaited_;
   std::unique_ptr<PurgeJournal> journal_;
   std::mutex purge_mutex_;  ///< a sequence number is drawn and queued under it
   std::unique_ptr<SlabWord[]> words_;

@@ -135,11 +135,7 @@ void Flow::on_fetch_head(const http::ReceivedResponse& received, const http::Res
   parent_.context_.origin_watch.on_head(route.site_index, received, times, **route.policy);
   const http::Admission admission = http::admit(request, received, times, **route.policy);
   image = http::make_head_image(received, times, {.content_length = received.content_length});
-  relayed_ = {admission.policy, received.content_length, received.has_body, std::nullopt};
-  if (received.has_body && answers_get(received, admission) &&
-      !parent_.context_.store.purged_since(route.digest, ticket)) {
-    relayed_.kept = kept_answer(received, times, admission, route);
-  }
+  relayed_ = {admission.policy, received.content_length, received.has_body};
   if (shared) note_head_response(received, times, route);
   const bool succeeded = received.status >= 200 && received.status < 400;
   if (succeeded && !http::is_safe(request.method) && invalidate(route)) return;
@@ -148,8 +144,7 @@ void Flow::on_fetch_head(const http::ReceivedResponse& received, const http::Res
 
 void Flow::answer_relayed() {
   const uint16_t status = relayed_.policy.status;
-  const CacheStatus cache{
-      .forward = decision.forward, .forward_status = status, .stored = relayed_.kept.has_value()};
+  const CacheStatus cache{.forward = decision.forward, .forward_status = status};
   const std::optional<http::StoredResponse> response =
       http::view_head_image(image, relayed_.policy);
   if (!response) {
@@ -166,29 +161,7 @@ void Flow::answer_relayed() {
                           presentation, exchange_.arena());
   if (!head) return parent_.fail(exchange_, this, 503, "no memory for this request", cache);
   stage = Stage::kAnswered;
-  http::BodySource* body = relayed_.has_body ? fetch.get() : nullptr;
-  if (relayed_.kept) {
-    const FlowContext& context = parent_.context_;
-    body = &kept_body.emplace(*fetch, context.env, context.store, std::move(*relayed_.kept));
-  }
-  parent_.respond(exchange_, *head, body, cache);
-}
-
-bool Flow::answers_get(const http::ReceivedResponse& received,
-                       const http::Admission& admission) const {
-  const bool varies = (admission.policy.flags & http::StoredPolicy::kVary) != 0;
-  return exchange_.request().method == http::Method::kPost && !varies &&
-         admission.storable == http::Storable::kStorable &&
-         received.content_length.value_or(0) <= base::limits::kKeptAnswerBytes;
-}
-
-KeptAnswer Flow::kept_answer(const http::ReceivedResponse& received,
-                             const http::ResponseTimes& times, const http::Admission& admission,
-                             const Route& route) const {
-  return {route.key.copy(), route.digest, parent_.context_.store.ticket(), admission.policy,
-          http::make_head_image(
-              received, times,
-              {.drop_names = admission.drop_names, .drop_set_cookie = admission.drop_set_cookie})};
+  parent_.respond(exchange_, *head, relayed_.has_body ? fetch.get() : nullptr, cache);
 }
 
 void Flow::on_fetch_failed(const origin::FetchError& error) { on_fill_failed(error); }
@@ -214,8 +187,6 @@ bool Flow::invalidate(const Route& route) {
         http::make_cache_key(request.scheme, route.site_name.now(),
                              http::normalize_query(*target, route.site->query, query), key)));
   }
-  // What this answer itself leaves behind comes after what it made invalid.
-  if (relayed_.kept) relayed_.kept->ticket = context.store.ticket();
   if (erased == 0) return false;
   stage = Stage::kInvalidating;
   std::unique_ptr<base::Job> job =

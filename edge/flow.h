@@ -9,7 +9,6 @@
 #include <optional>
 #include <vector>
 
-#include "edge/kept_body.h"
 #include "edge/request_flow.h"
 #include "origin/fetch.h"
 #include "origin/fill_reader.h"
@@ -66,15 +65,15 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
   bool hit_for_miss = false;  ///< alone, since what this key gave before could not be shared
   http::Decision decision;
   http::Presentation presentation;
-  bool shared = false;         ///< a relayed request that any client could have sent
-  cache_store::Ticket ticket;  ///< taken before that request left
+  bool shared = false;           ///< a relayed request that any client could have sent
+  cache_store::Awaited awaited;  ///< what such a request may freshen
+  cache_store::Ticket ticket;    ///< taken before that request left
   base::Pending pending;
   std::unique_ptr<origin::Fetch> fetch;
   std::vector<std::byte> image;  ///< the head of a relayed response
   std::optional<origin::FillReader> reader;
   std::optional<PinnedBody> pinned;
   std::optional<http::MultipartBody> multipart;
-  std::optional<KeptBody> kept_body;
   std::optional<TextBody> text;
   cache_store::PurgeResult purge;
 
@@ -90,10 +89,6 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
   /// journal says so too, lest kill -9 bring it back; then answer_relayed() goes on.
   bool invalidate(const Route& route);
   void answer_relayed();
-  /// An answer to POST that GET would get too (RFC 9110 §9.3.3), in one variant only.
-  bool answers_get(const http::ReceivedResponse& received, const http::Admission& admission) const;
-  KeptAnswer kept_answer(const http::ReceivedResponse& received, const http::ResponseTimes& times,
-                         const http::Admission& admission, const Route& route) const;
   void note_head_response(const http::ReceivedResponse& head, const http::ResponseTimes& times,
                           const Route& route);
 
@@ -102,7 +97,6 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
     http::StoredPolicy policy;
     std::optional<uint64_t> content_length;
     bool has_body = false;
-    std::optional<KeptAnswer> kept;  ///< what of it is stored while it passes
   };
 
   RequestFlow& parent_;

@@ -290,6 +290,7 @@ void RequestFlow::relay(Exchange& exchange, Flow* flow, const Route& route,
   // What answers a HEAD may freshen what is stored, so it must not depend on this one client.
   flow->shared =
       decision.action != Action::kPass && !http::is_conditional_on_origin(exchange.request());
+  if (flow->shared) flow->awaited = context_.store.await(route.digest);
   flow->ticket = context_.store.ticket();
   flow->presentation = presentation(*route.site);
   http::Arena& arena = exchange.arena();

@@ -3,10 +3,8 @@
 #include <algorithm>
 
 #include "http/cache_control.h"
-#include "http/cache_key.h"
 #include "http/date.h"
 #include "http/forward.h"
-#include "http/location.h"
 #include "http/preconditions.h"
 
 namespace perigee::http {
@@ -220,20 +218,6 @@ void set_stale_windows(const CacheControl& governing, const PolicyOptions& optio
   policy.stale_if_error_ms = window(governing.stale_if_error_s, options.stale_if_error_s);
 }
 
-/// A POST's answer that says that it is what a GET would get (RFC 9110 §9.3.3).
-bool answers_get_too(const RequestHead& request, const ReceivedResponse& received,
-                     const Lifetime& lifetime) {
-  if (request.method != Method::kPost || received.status != 200 ||
-      lifetime.source != Lifetime::kOrigin) {
-    return false;
-  }
-  const Field* location = received.fields.find(FieldName::kContentLocation);
-  std::string authority;
-  return location != nullptr && canonical_authority(request.authority, request.scheme, authority) &&
-         same_origin_target(location->value, request.scheme, authority, request.target) ==
-             request.target;
-}
-
 /// Of what varies by Cookie one variant is kept, that of requests without; or one for each value of
 /// the cookies that the site names (http-rules 1.8).
 bool is_for_one_visitor(const RequestHead& request, const HeaderList& fields,
@@ -254,9 +238,9 @@ Storable judge(const RequestHead& request, const ReceivedResponse& received,
   if (options.bypass || std::find(forbidden.begin(), forbidden.end(), status) != forbidden.end()) {
     return Storable::kConfigured;
   }
-  if (request.method != Method::kGet && !answers_get_too(request, received, lifetime)) {
-    return Storable::kMethod;
-  }
+  // An answer to POST that says that it is what a GET would get (RFC 9110 §9.3.3) was asked for
+  // with fields of one client that no fill sends: it is not for everybody.
+  if (request.method != Method::kGet) return Storable::kMethod;
   if (status == 206) return Storable::kPartial;
   if (is_never_stored_status(status)) return Storable::kStatus;
   if (governing.must_understand && !is_understood_status(status)) return Storable::kMustUnderstand;

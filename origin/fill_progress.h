@@ -52,6 +52,7 @@ class FillProgress final : public FillSession {
   // Set before it is shared, and never after.
   cache_store::Digest join_digest;
   cache_store::Digest base;
+  cache_store::Awaited awaited;  ///< of `base`, from before the ticket
   cache_store::Ticket ticket;
   bool alone = false;
   unsigned owner = 0;

@@ -115,6 +115,7 @@ LoopFills::ProgressPtr LoopFills::make_progress(FillRequest& request) {
   auto progress = std::make_shared<FillProgress>();
   progress->join_digest = request.join;
   progress->base = request.base;
+  progress->awaited = table_.shared().store.await(request.base);
   // Before the first byte of the request leaves: a later purge refuses the put.
   progress->ticket = table_.shared().store.ticket();
   progress->owner = env_.loop();

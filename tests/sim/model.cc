@@ -136,10 +136,7 @@ void StoredModel::measure() {
 
 std::string StoredModel::why_not_stored() const {
   const Directives& d = directives_;
-  // A POST may say that its answer is what a GET would get (RFC 9110 §9.3.3).
-  const bool stands_for_get = base_->method == "POST" && status() == 200 && is_explicit_ &&
-                              first_of(base_->fields, "Content-Location") == base_->target;
-  if (base_->method != "GET" && !stands_for_get) return "method";
+  if (base_->method != "GET") return "method";
   if (contains({206, 304, 416, 428, 429, 431, 511}, status())) return "status";
   const bool understood = status() != 299 && status() != 451 && status() != 599;
   if (d.must_understand && !understood) return "must-understand";

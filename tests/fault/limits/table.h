@@ -33,7 +33,6 @@ inline constexpr Shown kShownElsewhere[] = {
     {"kFillBytes", "LittleMemory.WaitingForMemoryEndsIn503"},
     {"kWaiters", "OneLoop.BeyondTheBoundOfWaitersEachGoesAlone"},
     {"kWaitersTurn", "OneLoop.TellsABoundedNumberOfWaitersATurn"},
-    {"kKeptAnswerBytes", "FlowRelay.AnAnswerToPostThatIsTooLongOrCutIsNotStored"},
     // loop to pool
     {"kStoreJobsHeldUp", "ThreadPool.BehindAStoreJobThatIsHeldUpAnotherThreadHelps"},
     {"kBackgroundJobs", "Lanes.EachHoldsSoManyJobsAndRefusesMore"},

@@ -110,18 +110,31 @@ void ScriptedOrigin::serve(Caller& caller) {
     request.body = std::move(message->body);
     asked.push_back(request);
     last_ = &caller;
-    held_.emplace_back(&caller, std::move(request));
+    if (waits(request)) {
+      held_.emplace_back(&caller, std::move(request));
+    } else {
+      answer(caller, request);
+    }
   }
-  if (!holding_) release();
+}
+
+bool ScriptedOrigin::waits(const Asked& request) const {
+  const bool meant =
+      held_method_.empty() || (request.method == held_method_ && request.target == held_target_);
+  return holding_ && meant;
+}
+
+void ScriptedOrigin::answer(Caller& caller, const Asked& request) {
+  const auto script = scripts_.find(request.target);
+  const Reply reply = script == scripts_.end() ? otherwise_ : script->second(request);
+  caller.channel().write(reply.wire(request.method));
 }
 
 void ScriptedOrigin::release() {
   holding_ = false;
+  held_method_.clear();
   for (auto& [caller, request] : std::exchange(held_, {})) {
-    if (!caller->open) continue;
-    const auto script = scripts_.find(request.target);
-    const Reply reply = script == scripts_.end() ? Reply(404) : script->second(request);
-    caller->channel().write(reply.wire(request.method));
+    if (caller->open) answer(*caller, request);
   }
 }
 

@@ -70,8 +70,15 @@ class ScriptedOrigin {
   void on(std::string target, Reply reply) {
     on(std::move(target), [reply](const Asked&) { return reply; });
   }
-  /// Requests wait until release().
+  /// What is answered where nothing is said of a target (404).
+  void otherwise(Reply reply) { otherwise_ = std::move(reply); }
+  /// Requests wait until release(): all, or those of one method and target.
   void hold() { holding_ = true; }
+  void hold(std::string method, std::string target) {
+    hold();
+    held_method_ = std::move(method);
+    held_target_ = std::move(target);
+  }
   void release();
 
   // By hand, on the connection of the last request.
@@ -93,6 +100,8 @@ class ScriptedOrigin {
  private:
   class Caller;
   void serve(Caller& caller);
+  bool waits(const Asked& request) const;
+  void answer(Caller& caller, const Asked& request);
 
   FakeEnv& env_;
   std::map<std::string, Script> scripts_;
@@ -100,6 +109,9 @@ class ScriptedOrigin {
   std::vector<std::pair<Caller*, Asked>> held_;
   Caller* last_ = nullptr;
   bool holding_ = false;
+  std::string held_method_;  ///< empty: all
+  std::string held_target_;
+  Reply otherwise_{404};
   bool away_ = false;
 };
 

@@ -11,7 +11,7 @@ namespace perigee::cache_store {
 namespace {
 
 constexpr auto kAdmitted = []() -> std::optional<Staleness> { return Staleness{}; };
-constexpr auto kNoFence = [] { return uint64_t{7}; };
+constexpr auto kNoFence = [](auto...) { return uint64_t{7}; };
 
 class IndexTest : public testing::Test {
  protected:

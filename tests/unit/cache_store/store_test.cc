@@ -14,6 +14,7 @@
 #include <map>
 #include <random>
 
+#include "base/limits.h"
 #include "cache_store/store_io.h"
 
 namespace perigee::cache_store {
@@ -272,6 +273,46 @@ TEST_F(StoreTest, ASoftPurgeSaysWhichVariantsItHoldsFor) {
   store_->erase(store_->digest("/v"));
   ASSERT_TRUE(put("/v", "spec", store_->ticket(), RecordKind::kVarySpec).ok());
   EXPECT_EQ(look("/v").record.stale_seq, 0u) << "of another spec";
+}
+
+/// Anybody can send requests that invalidate URLs which are not stored.
+TEST_F(StoreTest, ErasingWhatIsNotThereIsRememberedNowhere) {
+  const Awaited awaited = store_->await(store_->digest("slow"));
+  const Ticket before = store_->ticket();
+  for (size_t i = 0; i < 2 * base::limits::kPurgesRemembered; ++i) {
+    EXPECT_EQ(store_->erase(store_->digest("absent" + std::to_string(i))), 0);
+  }
+  EXPECT_EQ(store_->stats().purges, 0u) << "none was drawn, so none is written";
+  EXPECT_FALSE(store_->purged_since(store_->digest("slow"), before));
+  EXPECT_TRUE(put("slow", "body", before).ok());
+}
+
+TEST_F(StoreTest, ErasingWhatIsOnItsWayFencesItOnce) {
+  const Digest url = store_->digest("a");
+  Awaited first = store_->await(url);
+  const Ticket before = store_->ticket();
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(store_->erase(url), 1);
+  EXPECT_EQ(store_->stats().purges, 1u) << "the first one fences all that is on its way";
+  EXPECT_EQ(put("a", "old", before).error().code, base::ErrorCode::kCancelled);
+  // Another response is asked for: the next erase must fence it too.
+  const Awaited second = store_->await(url);
+  const Ticket after = store_->ticket();
+  first.reset();
+  EXPECT_EQ(store_->erase(url), 1);
+  EXPECT_EQ(store_->stats().purges, 2u);
+  EXPECT_EQ(put("a", "older", after).error().code, base::ErrorCode::kCancelled);
+  EXPECT_TRUE(put("a", "new", store_->ticket()).ok());
+}
+
+TEST_F(StoreTest, ErasingWhatWasAwaitedAndIsNotAnyMoreIsNothing) {
+  const Digest url = store_->digest("a");
+  {
+    Awaited awaited = store_->await(url);
+    Awaited moved = std::move(awaited);
+    awaited = std::move(moved);
+  }
+  EXPECT_EQ(store_->erase(url), 0);
+  EXPECT_EQ(store_->stats().purges, 0u);
 }
 
 TEST_F(StoreTest, AVarySpecAndAnObjectExcludeEachOther) {

@@ -32,6 +32,7 @@ class FakeStore final : public cache_store::Store {
                             cache_store::SlotMask) override;
   void warm(const cache_store::Digest&, std::string_view, cache_store::SlotMask) override {}
   base::Result<cache_store::Found> put(const cache_store::Draft& draft) override;
+  cache_store::Awaited await(const cache_store::Digest&) override { return {}; }
   int erase(const cache_store::Digest& digest) override;
   cache_store::PurgeResult purge(const cache_store::Predicate& predicate) override;
   base::Status commit(uint64_t) override { return base::Done{}; }

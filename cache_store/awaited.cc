@@ -1,0 +1,43 @@
+#include "cache_store/awaited.h"
+
+#include "base/check.h"
+
+namespace perigee::cache_store {
+
+AwaitedTable::~AwaitedTable() {
+  for (const Shard& shard : shards_) CHECK(shard.flights.empty());
+}
+
+void AwaitedTable::enter(const Digest& base) {
+  Shard& shard = shard_of(base);
+  const std::lock_guard lock(shard.mutex);
+  Flight& flight = shard.flights[base];
+  ++flight.responses;
+  flight.fenced = false;
+}
+
+void AwaitedTable::leave(const Digest& base) {
+  Shard& shard = shard_of(base);
+  const std::lock_guard lock(shard.mutex);
+  const auto it = shard.flights.find(base);
+  CHECK(it != shard.flights.end() && it->second.responses > 0);
+  if (--it->second.responses == 0) shard.flights.erase(it);
+}
+
+AwaitedTable::Fence AwaitedTable::fence(const Digest& base) {
+  Shard& shard = shard_of(base);
+  const std::lock_guard lock(shard.mutex);
+  const auto it = shard.flights.find(base);
+  if (it == shard.flights.end()) return Fence::kNone;
+  return std::exchange(it->second.fenced, true) ? Fence::kStands : Fence::kNew;
+}
+
+Awaited::Awaited(AwaitedTable& table, const Digest& base) : table_(&table), base_(base) {
+  table_->enter(base_);
+}
+
+void Awaited::reset() {
+  if (AwaitedTable* table = std::exchange(table_, nullptr); table != nullptr) table->leave(base_);
+}
+
+}  // namespace perigee::cache_store

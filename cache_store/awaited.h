@@ -1,0 +1,50 @@
+// The URLs of which a response is on its way, so that an erase of one of them is remembered
+// although nothing is stored under it yet.
+//
+// An erase of what is neither stored nor awaited needs no fence and no journal entry: nothing of it
+// can come back. Thread-safe. Lock order: an index shard -> a shard of this table -> the purges.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+
+#include "cache_store/store.h"
+
+namespace perigee::cache_store {
+
+class AwaitedTable {
+ public:
+  ~AwaitedTable();
+
+  /// One more response for the URL is on its way, until leave().
+  void enter(const Digest& base);
+  void leave(const Digest& base);
+  /// What an erase of the URL means for the responses that are on their way.
+  enum class Fence : uint8_t {
+    kNone,    ///< there are none: nothing to remember
+    kStands,  ///< all of them were asked for before an erase that is remembered already
+    kNew,     ///< this erase must be remembered
+  };
+  Fence fence(const Digest& base);
+
+ private:
+  struct Flight {
+    size_t responses = 0;
+    bool fenced = false;  ///< all of these were asked for before an erase that is remembered
+  };
+  struct DigestHash {
+    size_t operator()(const Digest& digest) const { return digest.lo; }
+  };
+  struct alignas(64) Shard {
+    std::mutex mutex;
+    std::unordered_map<Digest, Flight, DigestHash> flights;
+  };
+  Shard& shard_of(const Digest& base) { return shards_[base.hi % shards_.size()]; }
+
+  std::array<Shard, 64> shards_;
+};
+
+}  // namespace perigee::cache_store
