@@ -1,14 +1,18 @@
 // A bound on units (bytes, connections) that all loops share, granted in the order of asking.
 //
 // Whoever finds nothing free waits in line, so that nobody who wants much is passed by those who
-// want little. What is granted is owned by a Share and goes back by itself.
+// want little. What is granted is owned by a Share and goes back by itself. Of a budget that bounds
+// what one holder may have, a holder at its bound is passed by others until it gives something
+// back.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 
 #include "base/env.h"
@@ -17,17 +21,24 @@ namespace perigee::base {
 
 class Budget;
 
+/// For whom units are taken: a client, a site. kAnybody is bounded by the whole budget alone.
+using Holder = uint64_t;
+inline constexpr Holder kAnybody = 0;
+
 /// Units taken from a Budget, given back on destruction. Move-only; any thread.
 class Share {
  public:
   Share() = default;
   Share(Share&& other) noexcept
-      : budget_(std::exchange(other.budget_, nullptr)), units_(std::exchange(other.units_, 0)) {}
+      : budget_(std::exchange(other.budget_, nullptr)),
+        units_(std::exchange(other.units_, 0)),
+        holder_(other.holder_) {}
   Share& operator=(Share&& other) noexcept {
     if (this != &other) {
       shrink_to(0);
       budget_ = std::exchange(other.budget_, nullptr);
       units_ = std::exchange(other.units_, 0);
+      holder_ = other.holder_;
     }
     return *this;
   }
@@ -40,10 +51,12 @@ class Share {
 
  private:
   friend class Budget;
-  Share(Budget& budget, size_t units) : budget_(&budget), units_(units) {}
+  Share(Budget& budget, size_t units, Holder holder)
+      : budget_(&budget), units_(units), holder_(holder) {}
 
   Budget* budget_ = nullptr;
   size_t units_ = 0;
+  Holder holder_ = kAnybody;
 };
 
 /// A place in the line for units: a member of whoever wants them, on its loop only.
@@ -56,8 +69,9 @@ class Claim {
   Claim& operator=(const Claim&) = delete;
 
   /// Waits at the end of the line; `granted` is called in a later turn of `env`, which is this
-  /// loop's. More than the whole budget is never granted (CHECK). Once at a time.
-  void wait(Budget& budget, Env& env, size_t units);
+  /// loop's. More than the whole budget, or than one holder may have, is never granted (CHECK).
+  /// Once at a time.
+  void wait(Budget& budget, Env& env, size_t units, Holder holder = kAnybody);
   bool waiting() const { return place_ != nullptr; }
   /// The same as destroying it.
   void abandon();
@@ -70,6 +84,7 @@ class Claim {
     Env& env;
     const size_t units;
     const Tick since;
+    const Holder holder;
   };
 
   Fn<void(Share)> granted_;
@@ -79,14 +94,15 @@ class Claim {
 
 class Budget {
  public:
-  /// All shares and claims must be gone before it.
-  explicit Budget(size_t limit) : limit_(limit) {}
+  /// `most_of_one`: units that one holder may have. All shares and claims must be gone before it.
+  explicit Budget(size_t limit, size_t most_of_one = SIZE_MAX)
+      : limit_(limit), most_of_one_(most_of_one) {}
   ~Budget();
   Budget(const Budget&) = delete;
   Budget& operator=(const Budget&) = delete;
 
   /// Any thread. An empty Share: not that much is free, or others wait for it.
-  Share try_take(size_t units);
+  Share try_take(size_t units, Holder holder = kAnybody);
   /// Any thread. Since when the first in line has waited, when that is not on `env`'s loop.
   std::optional<Tick> waiting_elsewhere(const Env& env) const;
   size_t waiting() const;
@@ -96,13 +112,19 @@ class Budget {
  private:
   friend class Share;
   friend class Claim;
-  void give_back(size_t units);
+  using PlacePtr = std::shared_ptr<Claim::Place>;
+  void give_back(size_t units, Holder holder);
+  void take_locked(size_t units, Holder holder);
+  bool may_have_locked(size_t units, Holder holder) const;
   void serve_line_locked();
+  void grant_locked(const PlacePtr& place);
 
   const size_t limit_;
+  const size_t most_of_one_;
   mutable std::mutex mutex_;
   size_t used_ = 0;
-  std::deque<std::shared_ptr<Claim::Place>> line_;
+  std::unordered_map<Holder, size_t> held_;  ///< units of each holder that has any
+  std::deque<PlacePtr> line_;
 };
 
 }  // namespace perigee::base

@@ -45,7 +45,11 @@ inline constexpr size_t kOriginFields = 200;           ///< beyond: 502
 inline constexpr size_t kInterimResponses = 10;        ///< 1xx heads of one exchange; beyond: 502
 inline constexpr size_t kOriginConnections = 64;  ///< an origin and process; at it: wait in turn
 inline constexpr size_t kOriginWaiters = 1'024;   ///< fetches a loop that wait for one; beyond: 503
-inline constexpr size_t kFills = 256;  ///< that ask an origin, process; at it: 503 or stale
+inline constexpr size_t kRelayShare = 2;  ///< relays take 1/2 of an origin's connections; then wait
+inline constexpr size_t kClientShare = 2;  ///< one client network 1/2 of the relays'; then waits
+inline constexpr size_t kFills = 256;      ///< of one site that ask its origin; at it: wait in turn
+inline constexpr size_t kFillsWaiting =
+    1'024;  ///< of one site for their turn; beyond: 503 or stale
 inline constexpr size_t kFillChunkBytes = 64 * kKiB;
 inline constexpr size_t kFillBytes =
     256 * kMiB;  ///< of all fills (or store/4); at it: wait, then 503
@@ -111,6 +115,9 @@ inline constexpr int64_t kWaiterPatienceMs = 5'000;  ///< then one further fetch
 inline constexpr int64_t kReserveMs = 15'000;        ///< a fill waits for memory; then 503 or stale
 inline constexpr int64_t kLaggardMs =
     2'000;  ///< a reader that holds a full window this long is cut loose
+/// Moved for a client per second; below it, for kLaggardMs, it is cut while others wait for the
+/// connection to the origin that it holds.
+inline constexpr int64_t kLaggardBytesPerSecond = 16 * kKiB;
 inline constexpr int64_t kHitForMissMs = 30'000;
 inline constexpr int64_t kDrainMs = 30'000;     ///< after SIGTERM; then connections are cut
 inline constexpr int64_t kMaintainMs = 50;      ///< between maintenance steps of the store

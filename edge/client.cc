@@ -1,5 +1,7 @@
 #include "edge/client.h"
 
+#include <cstring>
+
 namespace perigee::edge {
 namespace {
 
@@ -53,6 +55,14 @@ Address client_address(const http::RequestHead& request, const Address& peer,
     }
   }
   return client;
+}
+
+base::Holder client_network(const Address& client) {
+  const Address address = client.unmapped();
+  uint64_t prefix = 0;
+  std::memcpy(&prefix, address.bytes.data(), sizeof prefix);
+  // An IPv4 address leaves the upper bytes free to tell the families apart.
+  return address.family == Address::Family::kV6 ? prefix | 1 : prefix << 1 | uint64_t{1} << 63;
 }
 
 }  // namespace perigee::edge

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/address.h"
+#include "base/budget.h"
 #include "edge/units.h"
 #include "http/message.h"
 
@@ -23,5 +24,9 @@ std::string_view forwarded_scheme(const http::RequestHead& request);
 /// nothing.
 base::Address client_address(const http::RequestHead& request, const base::Address& peer,
                              const std::vector<Network>& trusted_proxies);
+
+/// What bounds per client count as one client: the address in IPv4, the /64 in IPv6. Never
+/// base::kAnybody.
+base::Holder client_network(const base::Address& client);
 
 }  // namespace perigee::edge

@@ -58,21 +58,25 @@ void Flow::on_fill_head(std::shared_ptr<origin::FillSession> session, bool own) 
   cache.forward_status = status;
   cache.collapsed = !own;
   if (is_failure(status) && serve_stale(http::OriginFailure::kServerError, cache)) return;
+  cache.stored = session_->storing();
+  if (session_->revalidated()) cache.detail = "revalidated";
   const std::optional<uint64_t> size = session_->body_size();
   // A body that is not kept whole can be read only as it comes.
   const bool kept = session_->storing() || session_->revalidated();
   http::Selection part =
       http::select(response, exchange_.request(), size,
                    kept ? http::BodyAccess::kAnywhere : http::BodyAccess::kForward);
-  if (part.conditions_failed) return go_alone();
+  if (part.conditions_failed) {
+    session_.reset();
+    return parent_.fail(exchange_, this, 412, "what was fetched is not what the request asks for",
+                        cache);
+  }
   part.boundary = parent_.context_.env.random();
   const bool reused = !own || session_->revalidated();
   std::optional<int64_t> age_s;
   if (reused) {
     age_s = http::age_seconds(http::freshness(response, parent_.context_.env.wall().ms));
   }
-  cache.stored = session_->storing();
-  if (session_->revalidated()) cache.detail = "revalidated";
   const std::optional<http::ResponseHead> head =
       http::make_response(response, part, size, age_s, cache, presentation, exchange_.arena());
   if (!head) return parent_.fail(exchange_, this, 503, "no memory for this request", cache);
@@ -92,17 +96,6 @@ http::BodySource* Flow::selected(http::SpanSource& source, const http::StoredRes
                                  const http::Selection& part, uint64_t body_size) {
   if (part.parts.empty()) return &source;
   return &multipart.emplace(source, http::multipart_plan(response, part, body_size));
-}
-
-/// Only the origin may judge conditions that do not hold here (http-rules 1.15): with them,
-/// unstored.
-void Flow::go_alone() {
-  session_.reset();
-  hit_for_miss = false;
-  const Route route(exchange_.request(), parent_.context_.config, parent_.context_.store,
-                    parent_.scratch_);
-  parent_.relay(exchange_, this, route,
-                {.action = http::Action::kPass, .forward = http::Forward::kRequest});
 }
 
 void Flow::on_fill_failed(const origin::FetchError& error) {

@@ -80,7 +80,6 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
  private:
   /// Why the fill is there, as Cache-Status tells it.
   http::CacheStatus forwarded() const;
-  void go_alone();
   void on_slow();
   /// Answers from a stale copy instead of what the origin said or did not say. False: it cannot;
   /// `forbidden_` says whether a copy is there that must not be used.

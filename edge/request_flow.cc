@@ -41,6 +41,8 @@ class WarmJob final : public base::Job {
   Flow& flow_;
 };
 
+constexpr std::string_view kConditionFailed = "what is stored is not what the request asks for";
+
 /// For all that may be forwarded. Empty: the arena is full.
 std::span<http::Field> room_for_fields(const RequestHead& request, http::Arena& arena) {
   return arena.alloc_span<http::Field>(request.fields.size() + http::kForwardedFields);
@@ -179,10 +181,7 @@ void RequestFlow::serve(Exchange& exchange, Flow* flow, const Route& route, Look
                         int64_t age_s, const CacheStatus& cache) {
   const auto& record = lookup.found.record;
   http::Selection part = http::select(*lookup.stored, exchange.request(), record.body.size());
-  if (part.conditions_failed) {
-    const Decision alone{.action = Action::kPass, .forward = http::Forward::kRequest};
-    return relay(exchange, flow, route, alone);
-  }
+  if (part.conditions_failed) return fail(exchange, flow, 412, kConditionFailed, cache);
   if (!part.parts.empty()) {
     part.boundary = context_.env.random();
     flow = block(exchange, flow);
@@ -234,6 +233,7 @@ void RequestFlow::fill(Exchange& exchange, Flow* flow, const Route& route, Looku
   if (flow == nullptr || !make_fill_request(exchange.request(), route, lookup, request)) {
     return fail(exchange, flow, 503, "no memory for this request", cache);
   }
+  request.client = client_network(client_of(exchange));
   flow->stage = Flow::Stage::kFilling;
   flow->decision = decision;
   flow->presentation = presentation(*route.site);
@@ -302,6 +302,8 @@ void RequestFlow::relay(Exchange& exchange, Flow* flow, const Route& route,
   request.host = route.host.copy_to(arena);
   request.fields = http::HeaderList(room_for_fields(head, arena));
   request.body = exchange.request_body();
+  request.relayed = true;
+  request.client = client_network(client_of(exchange));
   const base::Address& peer = exchange.peer().remote;
   const http::ForwardOptions options{
       .site_name = route.site_name.copy_to(arena),
@@ -321,10 +323,14 @@ void RequestFlow::relay(Exchange& exchange, Flow* flow, const Route& route,
   flow->fetch = context_.origins[route.site_index]->fetch(request, *flow);
 }
 
+base::Address RequestFlow::client_of(const Exchange& exchange) const {
+  return client_address(exchange.request(), exchange.peer().remote,
+                        context_.config.trusted_proxies);
+}
+
 void RequestFlow::purge(Exchange& exchange, const Route& route) {
   const CacheStatus ours{.forward = http::Forward::kBypass};
-  const base::Address client =
-      client_address(exchange.request(), exchange.peer().remote, context_.config.trusted_proxies);
+  const base::Address client = client_of(exchange);
   if (!may_purge(exchange.request(), client, *route.site)) {
     return fail(exchange, nullptr, 403, "purging is not allowed from this address", ours);
   }
@@ -438,16 +444,15 @@ void RequestFlow::end(Exchange& exchange, uint64_t body_bytes, bool whole) {
   context_.metrics.on_response(ending.status, ending.cache, body_bytes, whole);
   if (context_.access_log.enabled()) {
     const RequestHead& request = exchange.request();
-    context_.access_log.write(
-        {.wall_ms = context_.env.wall().ms,
-         .client = client_address(request, exchange.peer().remote, context_.config.trusted_proxies),
-         .method = request.method_text,
-         .host = request.authority,
-         .target = request.target,
-         .status = ending.status,
-         .body_bytes = body_bytes,
-         .duration_ms = context_.env.now().ms - ending.begun_ms,
-         .cache = ending.cache});
+    context_.access_log.write({.wall_ms = context_.env.wall().ms,
+                               .client = client_of(exchange),
+                               .method = request.method_text,
+                               .host = request.authority,
+                               .target = request.target,
+                               .status = ending.status,
+                               .body_bytes = body_bytes,
+                               .duration_ms = context_.env.now().ms - ending.begun_ms,
+                               .cache = ending.cache});
   }
   exchange.flow = nullptr;
   served->~Served();

@@ -59,6 +59,7 @@ class RequestFlow final : public http::RequestSink {
   void relay(http::Exchange& exchange, Flow* flow, const Route& route,
              const http::Decision& decision);
   void purge(http::Exchange& exchange, const Route& route);
+  base::Address client_of(const http::Exchange& exchange) const;
   /// Instead of the origin's answer; `cache` says why the request went forward and what came of it.
   /// False: not from the cache; `forbidden`: a copy is there and must not be used.
   bool serve_stale(http::Exchange& exchange, Flow& flow, http::OriginFailure failure,

@@ -33,7 +33,7 @@ struct Selection {
   bool body = true;       ///< false for HEAD and 304
   uint64_t begin = 0;     ///< the span of the stored body to send, unless there are `parts`
   uint64_t end = 0;
-  bool conditions_failed = false;  ///< If-Match or If-Unmodified-Since did not hold: go alone
+  bool conditions_failed = false;  ///< If-Match or If-Unmodified-Since did not hold: 412
   ByteSpans parts;                 ///< at least two of them: a multipart/byteranges answer
   uint64_t boundary = 0;           ///< of the parts; chance, filled in by whoever answers
 };

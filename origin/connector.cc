@@ -9,9 +9,15 @@ namespace perigee::origin {
 
 namespace limits = base::limits;
 
-Connector::Connector(OriginShared& shared, ConnectorUser& user)
+Connector::Connector(OriginShared& shared, ConnectorUser& user, bool relayed, base::Holder client)
     : shared_(shared),
       user_(user),
+      relayed_(relayed),
+      client_(client),
+      relay_claim_([this](base::Share permit) {
+        relay_permit_ = std::move(permit);
+        connect();
+      }),
       claim_([this](base::Share permit) {
         stop_waiting();
         on_permit(std::move(permit));
@@ -25,12 +31,37 @@ Connector::~Connector() { stop_waiting(); }
 
 void Connector::start(Reuse reuse) {
   reuse_ = reuse;
-  if (reuse != Reuse::kNone) {
-    if (auto idle = shared_.pool.take_idle(reuse == Reuse::kSurelyOpen)) {
+  if (relayed_ && !relay_permit_) {
+    base::Budget& relays = shared_.pool.gate().relays;
+    relay_permit_ = relays.try_take(1, client_);
+    if (!relay_permit_) {
+      if (relays.waiting() >= limits::kOriginWaiters) {
+        return fail(FetchError::kBusy, "too many requests wait for a connection to the origin");
+      }
+      relay_claim_.wait(relays, shared_.env, 1, client_);
+      shared_.env.arm(patience_timer_, shared_.env.now() + limits::kPermitMs);
+      return;
+    }
+  }
+  connect();
+}
+
+bool Connector::become_relay(base::Holder client) {
+  if (!relay_permit_) relay_permit_ = shared_.pool.gate().relays.try_take(1, client);
+  return bool{relay_permit_};
+}
+
+void Connector::connect() {
+  if (reuse_ != Reuse::kNone) {
+    if (auto idle = shared_.pool.take_idle(reuse_ == Reuse::kSurelyOpen)) {
+      patience_timer_.disarm();
       return user_.on_connection(std::move(idle), true);
     }
   }
-  if (base::Share permit = shared_.pool.take_permit()) return on_permit(std::move(permit));
+  if (base::Share permit = shared_.pool.take_permit()) {
+    patience_timer_.disarm();
+    return on_permit(std::move(permit));
+  }
   wait_for_permit();
 }
 
@@ -38,12 +69,16 @@ void Connector::wait_for_permit() {
   if (!shared_.pool.add_waiter(*this)) {
     return fail(FetchError::kBusy, "too many requests wait for a connection to the origin");
   }
-  claim_.wait(shared_.pool.gate(), shared_.env, 1);
-  shared_.env.arm(patience_timer_, shared_.env.now() + limits::kPermitMs);
+  claim_.wait(shared_.pool.gate().connections, shared_.env, 1);
+  // Who has waited for a place among the relays does not begin to wait anew.
+  if (!patience_timer_.armed()) {
+    shared_.env.arm(patience_timer_, shared_.env.now() + limits::kPermitMs);
+  }
 }
 
 void Connector::stop_waiting() {
   patience_timer_.disarm();
+  relay_claim_.abandon();
   claim_.abandon();
   shared_.pool.remove_waiter(*this);
 }
@@ -104,6 +139,7 @@ void Connector::connect_to(size_t index) {
 
 void Connector::fail(FetchError::Kind kind, const std::string& why) {
   permit_ = {};
+  relay_permit_ = {};
   user_.on_no_connection(kind, why);
 }
 

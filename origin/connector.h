@@ -38,12 +38,18 @@ class Connector final : private OriginPool::Waiter {
     kNone,        ///< a new connection
   };
 
-  Connector(OriginShared& shared, ConnectorUser& user);
+  /// `relayed`: of the relays' share, for `client`.
+  Connector(OriginShared& shared, ConnectorUser& user, bool relayed, base::Holder client);
   ~Connector() override;
   void start(Reuse reuse);
+  /// What was connected for a fill is a relay from now on. False: the relays' share is taken.
+  bool become_relay(base::Holder client);
+  /// The connection is used no longer: the place among the relays goes back.
+  void leave_relays() { relay_permit_ = {}; }
 
  private:
   void on_idle_connection(std::unique_ptr<OriginConnection> connection) override;
+  void connect();
   void on_permit(base::Share permit);
   void wait_for_permit();
   void resolve();
@@ -53,7 +59,11 @@ class Connector final : private OriginPool::Waiter {
 
   OriginShared& shared_;
   ConnectorUser& user_;
+  const bool relayed_;
+  const base::Holder client_;
   Reuse reuse_ = Reuse::kAny;
+  base::Claim relay_claim_;
+  base::Share relay_permit_;
   base::Claim claim_;
   base::Timer patience_timer_;
   base::Share permit_;

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/budget.h"
 #include "base/env.h"
 #include "http/exchange.h"
 #include "http/response_parser.h"
@@ -44,6 +45,9 @@ struct FetchRequest {
   std::string_view host;             ///< the Host field to send
   http::HeaderList fields;           ///< end-to-end fields to send (forwarded_fields())
   http::BodySource* body = nullptr;  ///< streamed up; null: none
+  /// For one client alone, and paced by it: it takes of the relays' share of connections.
+  bool relayed = false;
+  base::Holder client = base::kAnybody;  ///< whose it is then
 };
 
 class FetchUser {
@@ -61,7 +65,12 @@ class FetchUser {
 
 /// Destroying it cancels: the connection is closed unless the response was whole. Callbacks are
 /// never made inside fetch(); a user may destroy the Fetch inside one.
-class Fetch : public http::BodySource {};
+class Fetch : public http::BodySource {
+ public:
+  /// The response turned out to be for its waiters alone, who pace it from now on: it counts as a
+  /// relay of `client`. Beyond the relays' share it is cut when they are slow.
+  virtual void become_relay(base::Holder client) = 0;
+};
 
 /// Where responses come from; of one loop.
 class Origin {

@@ -39,6 +39,10 @@ FillProduction::FillProduction(LoopFills& fills, FillRequest&& request,
       request_(std::move(request)),
       progress_(std::move(progress)),
       keep_(keep),
+      permit_claim_([this](base::Share permit) { ask(std::move(permit)); }),
+      permit_timer_([this] {
+        fail({FetchError::kBusy, "too many fills ask this site's origin"});
+      }),
       claim_([this](base::Share memory) { begin_body(std::move(memory)); }),
       reserve_timer_([this] {
         fail({FetchError::kBusy, "no memory for the origin's response was free in time"});
@@ -51,6 +55,20 @@ FillProduction::FillProduction(LoopFills& fills, FillRequest&& request,
 FillProduction::~FillProduction() = default;
 
 void FillProduction::start() {
+  base::Budget& permits = fills_.table().permits(request_.site);
+  if (base::Share permit = permits.try_take(1)) return ask(std::move(permit));
+  permit_claim_.wait(permits, fills_.env(), 1);
+  fills_.env().arm(permit_timer_, fills_.env().now() + limits::kPermitMs);
+}
+
+void FillProduction::ask(base::Share permit) {
+  permit_timer_.disarm();
+  permit_ = std::move(permit);
+  progress_->begin_asking();
+  fetch();
+}
+
+void FillProduction::fetch() {
   fields_ = request_.fields;
   if (progress_->stored.state == Found::kHit && !refetched_) {
     const std::optional<http::StoredResponse> stored = view_of(progress_->stored.record);
@@ -86,7 +104,7 @@ void FillProduction::on_fetch_head(const ReceivedResponse& head, const ResponseT
     // Another response than the one that is stored: its validators are no good (RFC 9111 §4.3.4).
     refetched_ = true;
     conditional_ = false;
-    return start();
+    return fetch();
   }
   if (head.status == 304) {
     return fail({FetchError::kMalformed, "the origin answered a condition that was not sent"});
@@ -164,6 +182,7 @@ void FillProduction::take_response(const ReceivedResponse& head, const ResponseT
     publish_head();
     return complete();
   }
+  if (!store_it_) fetch_->become_relay(request_.client);
   reserve(length);
 }
 
@@ -289,6 +308,7 @@ FillProduction::Moved FillProduction::move_body() {
       // Longer than a record may be: it goes on unstored, paced by its readers.
       body.set_window(window_bytes());
       store_it_ = false;
+      fetch_->become_relay(request_.client);
     }
   }
   pump_later();
@@ -309,7 +329,7 @@ void FillProduction::settle(Moved moved) {
 void FillProduction::complete() {
   fetch_.reset();
   // What waits for its put is bounded by the pool's lane and the byte budget, and asks no origin.
-  return_permit();
+  permit_ = {};
   if (store_it_) return store();
   end(false, nullptr);
 }
@@ -359,6 +379,9 @@ void FillProduction::end_cut(const char* why) {
 }
 
 void FillProduction::reconsider() {
+  if (permit_claim_.waiting() && !wanted()) {
+    return fail({FetchError::kBusy, "nobody waits for it any more"});
+  }
   if (ended_ || fetch_ == nullptr || progress_->phase() != Phase::kHead) return;
   if (!wanted() && !worth_finishing()) {
     progress_->body.finish(false);
@@ -404,13 +427,11 @@ void FillProduction::wake_readers() {
   });
 }
 
-void FillProduction::return_permit() {
-  if (std::exchange(permit_, false)) fills_.table().return_permit();
-}
-
 void FillProduction::end(bool stored, const FetchError* error) {
   if (ended_) return;
   ended_ = true;
+  permit_claim_.abandon();
+  permit_timer_.disarm();
   claim_.abandon();
   reserve_timer_.disarm();
   laggard_timer_.disarm();
@@ -418,7 +439,7 @@ void FillProduction::end(bool stored, const FetchError* error) {
   FillTable& table = fills_.table();
   if (!progress_->alone) table.remove(*progress_);
   if (progress_->relieves != nullptr) progress_->relieves->end_further();
-  return_permit();
+  permit_ = {};
   table.shared().observer.on_fill_ended(stored, error);
   fills_.end_production(this);
 }

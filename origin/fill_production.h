@@ -22,8 +22,10 @@ class FillProduction final : public FetchUser,
                  bool keep);
   ~FillProduction() override;
 
-  /// Sends the request. Nothing is called back inside.
+  /// Waits for its turn to ask the site's origin, then asks. Nothing is called back inside.
   void start();
+  /// Its turn has come.
+  void ask(base::Share permit);
   /// Instead: `head` answered a HEAD and agrees with what is stored (RFC 9111 §4.3.5).
   void freshen(const http::ReceivedResponse& head, const http::ResponseTimes& times);
   /// A reader moved or left, or a waiter left.
@@ -48,6 +50,7 @@ class FillProduction final : public FetchUser,
     kCut,
   };
   void wake() override;  ///< the origin has more
+  void fetch();
   void pump_later();
   /// False: it freshens nothing.
   bool merge(const http::StoredResponse& stored, const http::ReceivedResponse& head,
@@ -69,7 +72,6 @@ class FillProduction final : public FetchUser,
   void store();
   void tell(const LoopSet& loops);
   void wake_readers();
-  void return_permit();
   void fail(const FetchError& error);
   void end_cut(const char* why);
   void end(bool stored, const FetchError* error);
@@ -84,6 +86,9 @@ class FillProduction final : public FetchUser,
   http::HeaderList fields_;              ///< with validators
   std::vector<std::byte> stored_image_;  ///< what is stored, where it differs from what is relayed
   http::StoredPolicy policy_;
+  base::Claim permit_claim_;
+  base::Share permit_;  ///< counts among the site's fills that ask the origin
+  base::Timer permit_timer_;
   base::Claim claim_;  ///< waits for memory
   base::Timer reserve_timer_;
   base::Timer laggard_timer_;
@@ -93,7 +98,6 @@ class FillProduction final : public FetchUser,
   bool pump_due_ = false;
   bool store_it_ = false;
   bool paused_ = false;  ///< the window is full
-  bool permit_ = true;   ///< counts among the fills that ask the origin
   bool ended_ = false;
 };
 

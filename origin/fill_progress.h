@@ -45,6 +45,10 @@ class FillProgress final : public FillSession {
   /// Owner: what was filled in below counts. The loops to tell are returned.
   [[nodiscard]] LoopSet publish(Phase phase);
 
+  /// Its request is on its way to the origin: it waits for no permit any more.
+  bool asking() const { return asking_; }
+  void begin_asking() { asking_ = true; }
+
   /// One further fetch for the key is tried at a time (http-rules 1.19). False: one is being tried.
   bool begin_further() { return !further_.exchange(true); }
   void end_further() { further_ = false; }
@@ -86,6 +90,7 @@ class FillProgress final : public FillSession {
   LoopSet loops_;
   std::atomic<size_t> waiters_{0};
   std::atomic<bool> further_{false};
+  std::atomic<bool> asking_{false};
 };
 
 /// The values that a request selects with under these names, as it is forwarded.

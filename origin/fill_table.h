@@ -5,7 +5,6 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -21,7 +20,7 @@ class LoopFills;
 
 class FillTable {
  public:
-  explicit FillTable(const FillShared& shared) : shared_(shared) {}
+  explicit FillTable(const FillShared& shared);
 
   const FillShared& shared() const { return shared_; }
 
@@ -31,14 +30,13 @@ class FillTable {
   };
   Shard& shard(const cache_store::Digest& join) { return shards_[join.hi % shards_.size()]; }
 
-  /// For one more fill that asks the origin. False: the bound is reached.
-  bool take_permit() {
-    if (asking_.fetch_add(1) < base::limits::kFills) return true;
-    --asking_;
-    return false;
+  /// Of a site's fills to ask its origin: sites do not take them from one another.
+  base::Budget& permits(size_t site) { return *permits_[site]; }
+  const base::Budget& permits(size_t site) const { return *permits_[site]; }
+  /// One more may ask or wait in line.
+  bool has_room(size_t site) const {
+    return permits_[site]->waiting() < base::limits::kFillsWaiting;
   }
-  void return_permit() { --asking_; }
-  size_t asking() const { return asking_; }
   void remove(const FillProgress& progress);
 
   /// Hit-for-miss: remembered for some seconds, the oldest forgotten at the bound.
@@ -67,7 +65,7 @@ class FillTable {
   };
   const FillShared shared_;
   std::array<Shard, 64> shards_;
-  std::atomic<size_t> asking_{0};
+  std::vector<std::unique_ptr<base::Budget>> permits_;  ///< by site
   mutable std::mutex marks_mutex_;
   std::unordered_map<uint64_t, int64_t> marks_;  ///< digest -> until, ms
   std::deque<uint64_t> marks_order_;

@@ -40,8 +40,9 @@ struct FillRequest {
   http::HeaderList fields;  ///< end-to-end fields to forward, in `arena`
   std::unique_ptr<http::Arena> arena;
   std::shared_ptr<const http::PolicyOptions> policy;
-  Origin* origin = nullptr;  ///< of the loop that begins
-  size_t site = 0;           ///< whose origin it is, for the observer
+  Origin* origin = nullptr;              ///< of the loop that begins
+  size_t site = 0;                       ///< whose origin it is
+  base::Holder client = base::kAnybody;  ///< who began it: whose relay it is if nobody can share it
   /// The stored response to validate; empty Found: an unconditional fetch. Its pin is held by the
   /// session.
   cache_store::Found stored;
@@ -109,6 +110,7 @@ struct FillShared {
   cache_store::Store& store;
   base::Budget& budget;  ///< bytes of all fill bodies
   FillObserver& observer;
+  size_t sites = 1;
 };
 /// Lets owners of a table see no more of it than its name.
 struct FillTableDelete {
@@ -116,16 +118,17 @@ struct FillTableDelete {
 };
 using FillTablePtr = std::unique_ptr<FillTable, FillTableDelete>;
 FillTablePtr make_fill_table(const FillShared& shared);
-/// Fills that ask an origin just now, at most limits::kFills. Any thread.
-size_t fills_asking(const FillTable& table);
+/// Fills that ask the origin of that site just now, at most limits::kFills. Any thread.
+size_t fills_asking(const FillTable& table, size_t site);
 
 /// One loop's fills and waiters. Loop thread only.
 class Fills {
  public:
   Fills(FillTable& table, base::Env& env);
   ~Fills();
-  /// Joins or begins. A key that is remembered as hit-for-miss begins alone. False: the bound of
-  /// fills is reached, nothing was begun and the waiter is not called (503 or stale).
+  /// Joins or begins; beyond kFills of a site a new one waits in line, for kPermitMs at most. A key
+  /// that is remembered as hit-for-miss begins alone. False: the line is full, nothing was begun
+  /// and the waiter is not called (503 or stale).
   bool join(FillRequest&& request, FillWaiter& waiter, JoinMode mode);
   /// The key's responses could lately not be shared: join() would begin alone.
   bool is_hit_for_miss(const cache_store::Digest& join) const;

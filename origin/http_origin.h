@@ -4,14 +4,10 @@
 
 #include <memory>
 
-#include "base/budget.h"
 #include "origin/fetch.h"
+#include "origin/origin_gate.h"
 
 namespace perigee::origin {
-
-/// Permits for connections to one origin, counted for the process. Idle ones hold theirs, and give
-/// way when somebody waits.
-using OriginGate = base::Budget;
 
 class ResolverCache;
 

@@ -52,12 +52,12 @@ bool LoopFills::join(FillRequest&& request, FillWaiter& waiter, JoinMode mode) {
       return true;
     }
     alone = joined == Joined::kFull;
-    if (!alone && table_.take_permit()) {
+    if (!alone && table_.has_room(request.site)) {
       progress = make_progress(request);
       shard.fills.emplace(request.join.lo, progress);
     }
   }
-  if (alone && table_.take_permit()) {
+  if (alone && table_.has_room(request.site)) {
     progress = make_progress(request);
     progress->alone = true;
     progress->relieves = relieves;
@@ -136,7 +136,6 @@ std::shared_ptr<FillProduction> LoopFills::produce(FillRequest&& request, Progre
 
 void LoopFills::freshen(FillRequest&& request, const cache_store::Ticket& ticket,
                         const http::ReceivedResponse& head, const http::ResponseTimes& times) {
-  if (!table_.take_permit()) return;
   ProgressPtr progress = make_progress(request);
   progress->ticket = ticket;
   progress->alone = true;
@@ -145,17 +144,20 @@ void LoopFills::freshen(FillRequest&& request, const cache_store::Ticket& ticket
 
 void LoopFills::refresh_behind(FillRequest&& request) {
   ProgressPtr progress;
+  base::Share permit;
   {
     FillTable::Shard& shard = table_.shard(request.join);
     const std::lock_guard lock(shard.mutex);
     if (shard.fills.count(request.join.lo) > 0) return;
     // The refresh that was in flight when the stale response was looked up may just have ended.
     if (is_news(table_.shared().store.lookup(request.join, request.join_key, 0), request)) return;
-    if (!table_.take_permit()) return;
+    // Nobody waits for it, so it does not stand in a line: a later hit tries again.
+    permit = table_.permits(request.site).try_take(1);
+    if (!permit) return;
     progress = make_progress(request);
     shard.fills.emplace(request.join.lo, progress);
   }
-  produce(std::move(request), std::move(progress), true)->start();
+  produce(std::move(request), std::move(progress), true)->ask(std::move(permit));
 }
 
 // --- the line of those who wait for a head ---
@@ -250,6 +252,8 @@ void LoopFills::lose_patience(const ProgressPtr& progress) {
   Members& line = members_.at(progress.get());
   if (progress->phase() != Phase::kPending || line.waiters.empty()) return;
   env_.arm(line.patience, env_.now() + limits::kWaiterPatienceMs);
+  // A further one would stand behind it in the same line.
+  if (!progress->asking()) return;
   FillWaiter* first = line.waiters.front();
   if (first->own_) first = line.waiters.size() > 1 ? *std::next(line.waiters.begin()) : nullptr;
   if (first == nullptr || !progress->begin_further()) return;

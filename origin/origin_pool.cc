@@ -51,7 +51,7 @@ std::unique_ptr<OriginConnection> OriginPool::take_idle(bool surely_open) {
 }
 
 bool OriginPool::others_come_first() const {
-  const std::optional<base::Tick> since = gate_.waiting_elsewhere(env_);
+  const std::optional<base::Tick> since = gate_.connections.waiting_elsewhere(env_);
   return since && (waiters_.empty() || env_.now() - *since > limits::kPermitYieldMs);
 }
 
@@ -68,7 +68,8 @@ void OriginPool::put_idle(std::unique_ptr<OriginConnection> connection, int64_t 
 
 /// Idle connections of this loop hold permits that another loop may wait for.
 void OriginPool::give_way() {
-  for (size_t waiting = gate_.waiting(); waiting > 0 && !idle_.empty(); --waiting) idle_.pop_back();
+  for (size_t waiting = gate_.connections.waiting(); waiting > 0 && !idle_.empty(); --waiting)
+    idle_.pop_back();
   if (!idle_.empty()) env_.arm(yield_timer_, env_.now() + kYieldCheckMs);
 }
 

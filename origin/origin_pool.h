@@ -49,7 +49,7 @@ class OriginPool {
   /// never repeated, one idle for at most kFreshConnectionMs (http-rules 3.13).
   std::unique_ptr<OriginConnection> take_idle(bool surely_open);
   /// A permit for a new connection; empty: none is free.
-  base::Share take_permit() { return gate_.try_take(1); }
+  base::Share take_permit() { return gate_.connections.try_take(1); }
   /// Keeps it for `idle_ms`, or hands it on; anything it says meanwhile closes it.
   void put_idle(std::unique_ptr<OriginConnection> connection, int64_t idle_ms);
   /// Closes the idle ones; what comes back later is kept again.

@@ -47,8 +47,9 @@ OriginStream::OriginStream(OriginShared& shared, const FetchRequest& request, Fe
       request_(request),
       user_(user),
       handle_(std::make_shared<Handle>(Handle{this})),
-      connector_(shared, *this),
-      timer_([this] { on_timer(); }) {
+      connector_(shared, *this, request.relayed, request.client),
+      timer_([this] { on_timer(); }),
+      pace_timer_([this] { on_pace(); }) {
   // Nothing is called back inside fetch().
   run_later();
 }
@@ -83,6 +84,7 @@ void OriginStream::on_connection(std::unique_ptr<OriginConnection> connection, b
   connection_->channel().bind(this);
   upload_.begin(request_, *this);
   request_ms_ = shared_.env.wall().ms;
+  if (request_.body != nullptr) watch_pace();
   const Upload::State state = upload_.send(connection_->channel());
   await_response(state);
   const bool quiet = state == Upload::State::kWhole || state == Upload::State::kBlocked ||
@@ -224,7 +226,11 @@ void OriginStream::hand_over_head() {
   if (head.has_body) declared_ = head.content_length;
   const http::ResponseTimes times{request_ms_, shared_.env.wall().ms};
   // Before the user is told: it may begin the next request, or destroy this one.
-  if (!head.has_body || declared_ == 0u) end_response();
+  if (!head.has_body || declared_ == 0u) {
+    end_response();
+  } else if (request_.relayed) {
+    watch_pace();
+  }
   user_.on_fetch_head(head, times);
 }
 
@@ -257,6 +263,7 @@ bool OriginStream::next_content() {
       return true;
     }
     rate_bytes_ += io.n;
+    received_bytes_ += io.n;
   }
   const http::ResponseParser::Step step = parse();
   switch (step.event) {
@@ -312,8 +319,39 @@ void OriginStream::end_response() {
 void OriginStream::close(Phase phase) {
   phase_ = phase;
   timer_.disarm();
+  pace_timer_.disarm();
   upload_.stop();
   connection_.reset();
+  connector_.leave_relays();
+}
+
+void OriginStream::become_relay(base::Holder client) {
+  if (phase_ != Phase::kContent) return;
+  beyond_share_ = !connector_.become_relay(client);
+  watch_pace();
+}
+
+void OriginStream::watch_pace() {
+  paced_bytes_ = moved_bytes();
+  shared_.env.arm(pace_timer_, shared_.env.now() + limits::kLaggardMs);
+}
+
+/// A client that is slow to read or to send is served at its pace only while nobody waits for the
+/// connection that it holds.
+void OriginStream::on_pace() {
+  const bool by_client =
+      phase_ == Phase::kContent ? !waiting_ : upload_.state() == Upload::State::kWaiting;
+  const auto least =
+      static_cast<uint64_t>(limits::kLaggardBytesPerSecond * limits::kLaggardMs / 1000);
+  const bool slow = moved_bytes() - paced_bytes_ < least;
+  if (!by_client || !slow || !(beyond_share_ || shared_.pool.gate().contended())) {
+    return watch_pace();
+  }
+  if (phase_ == Phase::kHead) {
+    return fail(FetchError::kBusy, "the client sends too slowly while others wait for the origin");
+  }
+  // Whoever reads it finds the cut behind what was received.
+  close(Phase::kFailed);
 }
 
 void OriginStream::fail(FetchError::Kind kind, const std::string& why) {

@@ -28,6 +28,7 @@ class OriginStream final : public Fetch,
   http::Chunk peek(size_t max) override;
   void advance(size_t n) override;
   std::optional<uint64_t> size() const override { return declared_; }
+  void become_relay(base::Holder client) override;
 
  private:
   enum class Phase : uint8_t {
@@ -67,6 +68,9 @@ class OriginStream final : public Fetch,
   void close(Phase phase);
   void fail(FetchError::Kind kind, const std::string& why);
   void on_timer();
+  void watch_pace();
+  void on_pace();
+  uint64_t moved_bytes() const { return upload_.taken_bytes() + received_bytes_; }
 
   OriginShared& shared_;
   const FetchRequest request_;
@@ -77,6 +81,7 @@ class OriginStream final : public Fetch,
   std::unique_ptr<OriginConnection> connection_;
   http::ResponseParser parser_;
   base::Timer timer_;
+  base::Timer pace_timer_;  ///< runs while a client may hold the connection up
   Phase phase_ = Phase::kStarting;
   std::unique_ptr<std::byte[]> buffer_;  ///< of kFillChunkBytes, taken at the first receive
   std::span<const std::byte> input_;     ///< received and not parsed
@@ -88,11 +93,14 @@ class OriginStream final : public Fetch,
   base::Tick waiting_since_;
   int64_t waited_ms_ = 0;    ///< for content, since the rate was last looked at
   uint64_t rate_bytes_ = 0;  ///< received since then
+  uint64_t received_bytes_ = 0;
+  uint64_t paced_bytes_ = 0;  ///< moved_bytes() when the client's pace was last looked at
   bool reused_ = false;
   bool retried_ = false;
   bool keep_alive_ = false;
   bool readable_ = false;
-  bool waiting_ = false;  ///< a kLater was given, and no wake for it yet
+  bool waiting_ = false;       ///< a kLater was given, and no wake for it yet
+  bool beyond_share_ = false;  ///< a relay without a place among the relays
 };
 
 }  // namespace perigee::origin

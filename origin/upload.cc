@@ -56,6 +56,7 @@ Upload::State Upload::send(base::Channel& channel) {
     }
     sent_ += io.n;
     taken += io.n;
+    taken_bytes_ += io.n;
     if (sent_ == output_.size() || sent_ >= limits::kOutLowBytes) {
       output_.erase(0, sent_);
       sent_ = 0;

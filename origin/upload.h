@@ -31,6 +31,8 @@ class Upload {
     return state_ == State::kWhole || state_ == State::kBroken || state_ == State::kStopped;
   }
   State state() const { return state_; }
+  /// Bytes that the connection took so far.
+  uint64_t taken_bytes() const { return taken_bytes_; }
 
  private:
   State pull();
@@ -39,6 +41,7 @@ class Upload {
   bool chunked_ = false;
   std::string output_;
   size_t sent_ = 0;  ///< of `output_`
+  uint64_t taken_bytes_ = 0;
   State state_ = State::kStopped;
 };
 

@@ -107,14 +107,20 @@ std::string SimNode::held() const {
   };
   note("pins", store_->stats().pins);
   note("bytes of fills", node_->fill_bytes());
-  note("permits of fills", origin::fills_asking(node_->fills()));
+  for (size_t site = 0; site < config_.sites.size(); ++site) {
+    note("permits of fills", origin::fills_asking(node_->fills(), site));
+  }
   return held;
 }
 
 std::string SimNode::exceeded() const {
   const size_t most_bytes = std::max<size_t>(config_.store.size_bytes / 4, base::limits::kMiB);
   if (node_->fill_bytes() > most_bytes) return "fills hold more memory than they may";
-  if (origin::fills_asking(node_->fills()) > base::limits::kFills) return "too many fills ask";
+  for (size_t site = 0; site < config_.sites.size(); ++site) {
+    if (origin::fills_asking(node_->fills(), site) > base::limits::kFills) {
+      return "too many fills ask";
+    }
+  }
   return {};
 }
 

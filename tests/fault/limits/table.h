@@ -26,6 +26,9 @@ inline constexpr Shown kShownElsewhere[] = {
     {"kSendBytes", "ConnectionBounds.OneConnectionDoesNotTakeTheWholeTurn"},
     {"kSendfileBytes", "SocketChannel.WritesPiecesOfAFileThatAreSmallOrMustNotBeLent"},
     // origin to us
+    {"kRelayShare", "EightConnections.RelaysNeverTakeWhatFillsNeed"},
+    {"kClientShare", "EightConnections.OneClientHasAPartOfTheRelaysAndOthersPassIt"},
+    {"kLaggardBytesPerSecond", "EightConnections.AReaderAtTheLeastPaceIsNotCut"},
     {"kOriginWaiters", "TwoPermits.OnlySoManyMayWait"},
     {"kNamesCached", "ResolverCacheTest.KeepsOnlySoManyNamesTheLastUsed"},
     {"kAddressesTried", "ConnectorTest.TriesOnlySoManyAddresses"},

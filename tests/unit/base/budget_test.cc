@@ -74,6 +74,44 @@ TEST_F(BudgetTest, ServesLoopsInTheOrderOfAsking) {
   EXPECT_EQ(budget_.waiting(), 0u);
 }
 
+TEST_F(BudgetTest, OneHolderHasOnlyItsPart) {
+  Budget parted(10, 4);
+  Share three = parted.try_take(3, 7);
+  EXPECT_TRUE(three);
+  EXPECT_FALSE(parted.try_take(2, 7)) << "one more than it may have";
+  Share fourth = parted.try_take(1, 7);
+  EXPECT_TRUE(fourth);
+  Share other = parted.try_take(4, 8);
+  EXPECT_TRUE(other);
+  Share anybody = parted.try_take(2);
+  EXPECT_TRUE(anybody) << "nobody's units are bounded by the whole alone";
+  three.shrink_to(1);
+  EXPECT_TRUE(parted.try_take(2, 7)) << "what came back counts no longer";
+}
+
+TEST_F(BudgetTest, AHolderAtItsPartIsPassedByOthers) {
+  Budget parted(3, 1);
+  Share held = parted.try_take(1, 7);
+  Client greedy(*this, "g");
+  Client other(*this, "o");
+  Client late(*this, "l");
+  greedy.claim.wait(parted, env_, 1, 7);
+  env_.run();
+  EXPECT_EQ(order_, "") << "units are free, and not for this one";
+  EXPECT_TRUE(parted.try_take(1, 9)) << "whoever waits for its own units is passed";
+  other.claim.wait(parted, env_, 1, 8);
+  env_.run();
+  EXPECT_EQ(order_, "o");
+  late.claim.wait(parted, env_, 1, 8);
+  held = {};
+  env_.run();
+  EXPECT_EQ(order_, "og");
+  other.share = {};
+  env_.run();
+  EXPECT_EQ(order_, "ogl");
+  for (Client* client : {&greedy, &other, &late}) client->share = {};
+}
+
 TEST_F(BudgetTest, WhoLeavesLetsTheNextOneThrough) {
   Share held = budget_.try_take(5);
   Client much(*this, "m");

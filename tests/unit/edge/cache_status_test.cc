@@ -218,11 +218,9 @@ const Way kNeverShared[] = {
     {"a condition that does not hold here", "",
      [](Stand& s) {
        s.origin.on("/a", said(200));
-       s.get("/a");
-       s.origin.on("/a", said(412));
        return s.get("/a", "If-Match: \"v0\"\r\n");
      },
-     412, "fwd=request; fwd-status=412"},
+     412, "fwd=uri-miss; fwd-status=200; stored", false},
     {"a reload that the site honours", "honour_client_directives = true",
      [](Stand& s) {
        s.origin.on("/a", said(200));
@@ -295,7 +293,7 @@ const Way kOurOwn[] = {
      [](Stand& s) {
        s.origin.hold();
        std::vector<std::unique_ptr<Client>> clients;
-       for (size_t i = 0; i < base::limits::kFills; ++i) {
+       for (size_t i = 0; i < base::limits::kFills + base::limits::kFillsWaiting; ++i) {
          clients.push_back(std::make_unique<Client>(s));
          clients.back()->ask("GET", "/" + std::to_string(i));
        }

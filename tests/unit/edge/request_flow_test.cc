@@ -127,29 +127,34 @@ TEST(RequestFlow, ARangeOnAMissFillsTheWholeAndAnswersThePart) {
   EXPECT_EQ(stand.origin.asked.size(), 1u);
 }
 
-RULE(RequestFlow, AFailingIfMatchGoesAloneWithItsConditions, "RFC 9110 §13.1.1; http-rules 1.15",
-     "If-Match is evaluated by the origin", "a hit when it holds, else relayed alone, unstored",
-     "") {
+RULE(RequestFlow, AFailingIfMatchIsAnsweredFromTheCache, "RFC 9110 §13.1.1; http-rules 1.15",
+     "If-Match that does not hold is answered 412",
+     "a hit when it holds, else a 412 of ours: no condition pierces the cache", "") {
   Stand stand;
-  stand.origin.on("/a", [](const Asked& asked) {
-    return asked["If-Match"].empty() ? fresh("hello") : Reply(412).body("no");
-  });
+  stand.origin.on("/a", fresh("hello"));
   stand.get("/a");
+  const std::string_view old = "If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
   EXPECT_EQ(stand.get("/a", "If-Match: \"v1\"\r\n").cache(), "perigee; hit; ttl=60");
-  const Answer alone = stand.get("/a", "If-Match: \"v2\"\r\n");
-  EXPECT_EQ(alone.status, 412);
-  EXPECT_EQ(alone.cache(), "perigee; fwd=request; fwd-status=412");
-  EXPECT_EQ(stand.origin.asked.back()["If-Match"], "\"v2\"");
+  for (const std::string_view failing : {std::string_view("If-Match: \"v2\"\r\n"), old}) {
+    const Answer failed = stand.get("/a", failing);
+    EXPECT_EQ(failed.status, 412);
+    EXPECT_EQ(failed.cache(), "perigee; hit; ttl=60");
+    EXPECT_EQ(failed["Cache-Control"], "no-store");
+    EXPECT_EQ(failed["ETag"], "");
+  }
+  EXPECT_EQ(stand.origin.asked.size(), 1u);
   EXPECT_EQ(stand.get("/a").cache(), "perigee; hit; ttl=60") << "what is stored stays";
 }
 
-TEST(RequestFlow, AFailingIfMatchOnAMissGoesAloneToo) {
+TEST(RequestFlow, AFailingIfMatchOnAMissIsJudgedAgainstWhatWasFetched) {
   Stand stand;
-  stand.origin.on("/a", [](const Asked& asked) {
-    return asked["If-Match"].empty() ? fresh("hello") : Reply(412).body("no");
-  });
-  EXPECT_EQ(stand.get("/a", "If-Match: \"v2\"\r\n").status, 412);
-  EXPECT_EQ(stand.get("/a").status, 200);
+  stand.origin.on("/a", fresh("hello"));
+  const Answer failed = stand.get("/a", "If-Match: \"v2\"\r\n");
+  EXPECT_EQ(failed.status, 412);
+  EXPECT_EQ(failed.cache(), "perigee; fwd=uri-miss; fwd-status=200; stored");
+  EXPECT_EQ(stand.origin.asked[0]["If-Match"], "");
+  EXPECT_EQ(stand.get("/a").cache(), "perigee; hit; ttl=60");
+  EXPECT_EQ(stand.origin.asked.size(), 1u);
 }
 
 TEST(RequestFlow, AColdRecordIsVerifiedOnThePoolAndServed) {

@@ -104,7 +104,7 @@ TEST_P(ConnectFailure, BecomesItsStatusAndIsUnreachable) {
   EXPECT_EQ(log->said, row.said);
   EXPECT_EQ(log->error.status(), row.status);
   EXPECT_TRUE(log->error.unreachable());
-  EXPECT_EQ(gate_.used(), 0u);
+  EXPECT_EQ(gate_.connections.used(), 0u);
 }
 using base::ErrorCode;
 INSTANTIATE_TEST_SUITE_P(

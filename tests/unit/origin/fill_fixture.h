@@ -49,6 +49,8 @@ class PlayedFetch final : public Fetch {
   http::Chunk peek(size_t max) override;
   void advance(size_t n) override { bytes_.erase(0, n); }
   std::optional<uint64_t> size() const override { return std::nullopt; }
+  void become_relay(base::Holder) override { relay = true; }
+  bool relay = false;  ///< it was told that its readers pace it
   /// A field of the request, empty: not sent.
   std::string asked(std::string_view name) const;
   /// Bytes that were not taken yet.

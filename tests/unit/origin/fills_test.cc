@@ -304,15 +304,66 @@ RULE_F(OneLoop, NoClientCanSetTheMark, "http-rules 3.2",
 
 // --- bounds ---
 
-TEST_F(OneLoop, OnlySoManyFillsAskAtOnce) {
+TEST_F(OneLoop, OnlySoManyFillsOfASiteAskAtOnceAndTheOthersWaitInLine) {
   for (size_t i = 0; i < limits::kFills; ++i) join("/" + std::to_string(i));
-  EXPECT_EQ(join("/beyond").said, "refused");
-  EXPECT_EQ(join("/0").said, "") << "joining one in flight needs none";
-  loops_[0]->fills.refresh_behind(request(0, "/behind"));
   EXPECT_EQ(fetches(), limits::kFills);
-  fetch().answer(200, sized(1), "x");
+  TestWaiter& beyond = join("/beyond");
+  EXPECT_EQ(fetches(), limits::kFills) << "it waits";
+  EXPECT_EQ(join("/0").said, "") << "joining one in flight needs none";
+  TestWaiter& with = join("/beyond");
+  loops_[0]->fills.refresh_behind(request(0, "/behind"));
+  EXPECT_EQ(fetches(), limits::kFills) << "nobody waits for a refresh: none stands in line";
+  origin().open.front()->answer(200, sized(1), "x");
   run();
-  EXPECT_EQ(join("/beyond").said, "");
+  EXPECT_EQ(fetches(), limits::kFills + 1) << "one ended, one began";
+  fetch().answer(200, sized(1), "y");
+  run();
+  EXPECT_EQ(beyond.text(), "y");
+  EXPECT_EQ(with.text(), "y") << "what waits in line can be joined";
+}
+
+TEST_F(OneLoop, WaitingInLineEndsIn503AfterItsTime) {
+  for (size_t i = 0; i < limits::kFills; ++i) join("/" + std::to_string(i));
+  TestWaiter& beyond = join("/beyond");
+  advance(limits::kPermitMs - 1);
+  EXPECT_EQ(beyond.said, "");
+  advance(20);
+  EXPECT_EQ(beyond.said, "failed:503");
+  EXPECT_EQ(fetches(), limits::kFills);
+}
+
+TEST_F(OneLoop, WhoLeavesTheLineIsNotAskedFor) {
+  for (size_t i = 0; i < limits::kFills; ++i) join("/" + std::to_string(i));
+  join("/gone").leave_fill();
+  run();
+  TestWaiter& next = join("/next");
+  origin().open.front()->answer(200, sized(1), "x");
+  run();
+  fetch().answer(200, sized(1), "y");
+  run();
+  EXPECT_EQ(next.text(), "y");
+}
+
+TEST_F(OneLoop, TheLineOfASiteIsBounded) {
+  for (size_t i = 0; i < limits::kFills + limits::kFillsWaiting; ++i) {
+    ASSERT_EQ(join("/" + std::to_string(i)).said, "") << i;
+  }
+  EXPECT_EQ(join("/beyond").said, "refused");
+  EXPECT_EQ(join("/0").said, "") << "joining one in flight needs no place";
+}
+
+/// Slow fills of one site leave all other sites alone.
+TEST_F(OneLoop, EachSiteHasItsOwnFills) {
+  for (size_t i = 0; i < limits::kFills + limits::kFillsWaiting; ++i) {
+    join("/" + std::to_string(i));
+  }
+  FillRequest of_other_site = request(0, "/other");
+  of_other_site.site = 1;
+  TestWaiter& other = join(std::move(of_other_site), 0);
+  EXPECT_EQ(fetches(), limits::kFills + 1);
+  fetch().answer(200, sized(1), "y");
+  run();
+  EXPECT_EQ(other.text(), "y");
 }
 
 TEST_F(OneLoop, BeyondTheBoundOfWaitersEachGoesAlone) {

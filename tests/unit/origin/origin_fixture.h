@@ -87,7 +87,8 @@ class OriginTest : public ::testing::Test {
     names_.reset();
     peers_.clear();
     env_.run();
-    EXPECT_EQ(gate_.used(), 0u) << "a permit was not given back";
+    EXPECT_EQ(gate_.connections.used(), 0u) << "a permit was not given back";
+    EXPECT_EQ(gate_.relays.used(), 0u) << "a place among the relays was not given back";
     EXPECT_EQ(env_.timers(), 0u) << "a timer stayed behind";
     EXPECT_EQ(env_.channels(), 0u) << "a channel stayed behind";
   }

@@ -89,7 +89,7 @@ TEST_F(TwoPermits, OneDestroyedWithItsPermitOnTheWayGivesItBack) {
   first->drop();  // the permit is posted to the third
   third->drop();
   env_.run();
-  EXPECT_EQ(gate_.used(), 1u);
+  EXPECT_EQ(gate_.connections.used(), 1u);
 }
 
 TEST_F(TwoPermits, OnlySoManyMayWait) {

@@ -156,7 +156,7 @@ RULE_F(OriginStreamTest, IdleForFourSecondsByDefault, "http-rules 4.3",
   EXPECT_FALSE(peer().other_gone());
   env_.advance(200);
   EXPECT_TRUE(peer().other_gone());
-  EXPECT_EQ(gate_.used(), 0u);
+  EXPECT_EQ(gate_.connections.used(), 0u);
 }
 
 RULE_F(OriginStreamTest, ObeysKeepAliveTimeoutLessASecond, "http-rules 4.3",
@@ -218,7 +218,7 @@ TEST_F(OriginStreamTest, AnythingOnAnIdleConnectionClosesIt) {
   log = get();
   answer(kOk, 1);
   finish(1);
-  EXPECT_EQ(gate_.used(), 0u);
+  EXPECT_EQ(gate_.connections.used(), 0u);
 }
 
 TEST_F(OriginStreamTest, WhatWasSaidUnaskedAnswersNoRequest) {
@@ -441,7 +441,7 @@ TEST_P(RefusedHead, IsA502AndClosesTheConnection) {
   EXPECT_EQ(log->error.status(), 502);
   EXPECT_FALSE(log->error.unreachable());
   EXPECT_TRUE(peer().other_gone());
-  EXPECT_EQ(gate_.used(), 0u);
+  EXPECT_EQ(gate_.connections.used(), 0u);
 }
 INSTANTIATE_TEST_SUITE_P(
     , RefusedHead,
@@ -471,7 +471,7 @@ TEST_F(OriginStreamTest, MayBeDestroyedAtEveryStage) {
     for (size_t i = 0; i <= last; ++i) steps[i]();
     log.drop();
     env_.run();
-    EXPECT_EQ(gate_.used(), 0u) << "after step " << last;
+    EXPECT_EQ(gate_.connections.used(), 0u) << "after step " << last;
     EXPECT_EQ(env_.waiting(), 0u) << "after step " << last;
   }
 }
@@ -489,7 +489,7 @@ TEST_F(OriginStreamTest, MayBeDestroyedInsideEachCallback) {
   log->at_failure = [&] { log->fetch.reset(); };
   finish(2);
   EXPECT_EQ(log->said, "failed:closed");
-  EXPECT_EQ(gate_.used(), 0u);
+  EXPECT_EQ(gate_.connections.used(), 0u);
 }
 
 TEST_F(OriginStreamTest, OneDestroyedInsideItsTimeoutLeavesNothing) {

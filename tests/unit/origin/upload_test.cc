@@ -116,7 +116,7 @@ TEST_F(UploadTest, AnEarlyAnswerStopsTheUploadAndIsRelayed) {
   env_.run();
   EXPECT_EQ(body.taken(), taken);
   EXPECT_TRUE(peer().other_gone()) << "never used again";
-  EXPECT_EQ(gate_.used(), 0u);
+  EXPECT_EQ(gate_.connections.used(), 0u);
 }
 
 TEST_F(UploadTest, AnAnswerThatStandsBeforeAResetIsRelayed) {
