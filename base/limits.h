@@ -68,7 +68,7 @@ inline constexpr size_t kWaitersTurn =
     256;                                   ///< waiters of a fill told in a turn before I/O goes on
 inline constexpr size_t kAcceptTurn = 64;  ///< connections accepted a turn and listener
 inline constexpr size_t kDescriptorsReserved =
-    64;  ///< accepting pauses this far below RLIMIT_NOFILE
+    64;  ///< beside the origins' connections; at them: a quiet client makes room, or new ones wait
 
 // --- the store ----------------------------------------------------------------------------------
 inline constexpr size_t kKeyBytes = 16 * kKiB;        ///< of one record; beyond: not stored
@@ -114,6 +114,8 @@ inline constexpr int64_t kReserveMs = 15'000;        ///< a fill waits for memor
 inline constexpr int64_t kLaggardMs =
     2'000;  ///< a reader that holds a full window this long is cut loose
 inline constexpr int64_t kHitForMissMs = 30'000;
+inline constexpr int64_t kAcceptRetryMs =
+    100;  ///< accepting pauses when the system has no descriptor or memory for it
 inline constexpr int64_t kDrainMs = 30'000;     ///< after SIGTERM; then connections are cut
 inline constexpr int64_t kMaintainMs = 50;      ///< between maintenance steps of the store
 inline constexpr int64_t kNameFloorMs = 5'000;  ///< a resolved name is kept at least

@@ -9,6 +9,8 @@
 #include <atomic>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -45,6 +47,18 @@ void raise_descriptor_limit() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+size_t descriptor_limit() {
+  rlimit limit{};
+  return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : SIZE_MAX;
+}
+
+/// How many are open now: the loops', the listeners', the store's, and what we were started with.
+size_t open_descriptors() {
+  std::error_code ignored;
+  const std::filesystem::directory_iterator all("/proc/self/fd", ignored);
+  return static_cast<size_t>(std::distance(begin(all), end(all)));
 }
 
 /// Those that ask the node to stop. Blocked before any thread begins, the log's included, so that
@@ -156,12 +170,13 @@ void Server::seat_workers() {
     seat.env->set_turn([worker = seat.worker.get()] { return worker->turn(); });
     for (const ListeningSockets& sockets : sockets_) {
       seat.listeners.push_back(std::make_unique<UvListener>(
-          *seat.env, sockets.fds[i],
+          *seat.env, sockets.fds[i], node_->client_slots(),
           [worker = seat.worker.get()](std::unique_ptr<base::Channel> c) {
             worker->adopt(std::move(c));
           }));
     }
   }
+  node_->client_slots().set_bound(client_bound(config_, descriptor_limit(), open_descriptors()));
   for (const auto& seat : seats_) {
     seat->thread = std::thread([env = seat->env.get()]() noexcept { env->run(); });
   }

@@ -39,7 +39,7 @@ inline constexpr Shown kShownElsewhere[] = {
     {"kBackgroundJobs", "Lanes.EachHoldsSoManyJobsAndRefusesMore"},
     {"kLoops", "ConfigTest.AWrongTypeNamesItsPlace"},
     {"kAcceptTurn", "Listener.AcceptsABoundedNumberATurn"},
-    {"kDescriptorsReserved", "Listener.PausesWhenDescriptorsRunShortAndGoesOnByItself"},
+    {"kDescriptorsReserved", "ClientBound.IsWhatTheNodeItselfDoesNotNeed"},
     {"kRunListTurn", "ConnectionBounds.ATurnEntersAtMostItsShareOfConnections"},
     // the store
     {"kPurgesRemembered", "StoreTest.ATicketOlderThanTheRingIsRefused"},
@@ -58,6 +58,7 @@ inline constexpr Shown kShownElsewhere[] = {
     {"kStallMs", "ConnectionTimers.AClientThatTakesNothingIsCutAfterTheStallTime"},
     {"kRateWindowMs", "ConnectionTimers.AClientBelowTheMinimumRateIsCut"},
     {"kLingerMs", "ConnectionClosing.AnErrorLingersSoThatItIsRead"},
+    {"kAcceptRetryMs", "Listener.WhenTheSystemHasNoDescriptorItPausesAndTriesAgain"},
     {"kDrainMs", "ConnectionDrain.WhatIsLeftAtTheDeadlineIsCut"},
     {"kResolveMs", "ResolverCacheTest.AHangingNameServerCostsItsTimeOnce"},
     {"kConnectMs", "ConnectorTest.EachAddressHasItsOwnTime"},
