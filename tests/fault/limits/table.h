@@ -34,6 +34,8 @@ inline constexpr Shown kShownElsewhere[] = {
     {"kWaiters", "OneLoop.BeyondTheBoundOfWaitersEachGoesAlone"},
     {"kWaitersTurn", "OneLoop.TellsABoundedNumberOfWaitersATurn"},
     {"kKeptAnswerBytes", "FlowRelay.AnAnswerToPostThatIsTooLongOrCutIsNotStored"},
+    // start
+    {"kConfigBytes", "ConfigFile.HasABoundedSize"},
     // loop to pool
     {"kStoreJobsHeldUp", "ThreadPool.BehindAStoreJobThatIsHeldUpAnotherThreadHelps"},
     {"kBackgroundJobs", "Lanes.EachHoldsSoManyJobsAndRefusesMore"},
@@ -59,6 +61,8 @@ inline constexpr Shown kShownElsewhere[] = {
     {"kRateWindowMs", "ConnectionTimers.AClientBelowTheMinimumRateIsCut"},
     {"kLingerMs", "ConnectionClosing.AnErrorLingersSoThatItIsRead"},
     {"kAcceptRetryMs", "Listener.WhenTheSystemHasNoDescriptorItPausesAndTriesAgain"},
+    {"kStopMs", "Stopping.AThreadThatHangsDoesNotKeepTheNodeFromEnding"},
+    {"kLogFlushMs", "PrintTest.APipeThatNobodyReadsDoesNotHoldIt"},
     {"kDrainMs", "ConnectionDrain.WhatIsLeftAtTheDeadlineIsCut"},
     {"kResolveMs", "ResolverCacheTest.AHangingNameServerCostsItsTimeOnce"},
     {"kConnectMs", "ConnectorTest.EachAddressHasItsOwnTime"},
