@@ -1,9 +1,13 @@
 // perigee: reads its arguments and its configuration, and serves.
+#include <unistd.h>
+
 #include <cstdio>
+#include <cstdlib>
 
 #include "edge/arguments.h"
 #include "edge/config.h"
 #include "edge/doors/server.h"
+#include "edge/log.h"
 
 namespace base = perigee::base;
 namespace edge = perigee::edge;
@@ -33,7 +37,11 @@ int main(int argc, char** argv) {
     return 0;
   }
   const base::Status status = edge::run_server(*config);
-  if (status.ok()) return 0;
-  std::fprintf(stderr, "perigee: %s\n", status.error().message.c_str());
-  return status.error().code == base::ErrorCode::kInvalid ? kConfigError : 1;
+  int code = 0;
+  if (!status.ok()) {
+    edge::print(STDERR_FILENO, "perigee: " + status.error().message + "\n");
+    code = status.error().code == base::ErrorCode::kInvalid ? kConfigError : 1;
+  }
+  if (!edge::stop_log()) std::_Exit(code);
+  return code;
 }
