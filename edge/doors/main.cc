@@ -1,4 +1,5 @@
 // perigee: reads its arguments and its configuration, and serves.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -17,9 +18,18 @@ namespace {
 constexpr int kUsageError = 64;   // EX_USAGE
 constexpr int kConfigError = 78;  // EX_CONFIG
 
+/// No file of ours may get the number of a stdout or stderr that was closed: what is printed would
+/// land in it.
+void fill_standard_descriptors() {
+  int fd = ::open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO) fd = ::open("/dev/null", O_RDWR);
+  if (fd >= 0) ::close(fd);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  fill_standard_descriptors();
   const edge::Arguments arguments = edge::parse_arguments(argc, argv);
   if (arguments.exit_code) {
     std::fputs(arguments.message.c_str(), *arguments.exit_code == 0 ? stdout : stderr);

@@ -191,7 +191,9 @@ void Server::seat_workers() {
           }));
     }
   }
-  node_->client_slots().set_bound(client_bound(config_, descriptor_limit(), open_descriptors()));
+  const size_t bound = client_bound(config_, descriptor_limit(), open_descriptors());
+  node_->client_slots().set_bound(bound);
+  log_info("room for " + std::to_string(bound) + " connections of clients");
   for (const auto& seat : seats_) {
     seat->thread = std::thread([env = seat->env.get()]() noexcept { env->run(); });
   }

@@ -205,6 +205,22 @@ TEST_F(Stopping, AThreadThatHangsDoesNotKeepTheNodeFromEnding) {
   EXPECT_NE(node->err().find("is cut off"), std::string::npos) << node->err();
 }
 
+TEST_F(Stopping, WithoutStandardDescriptorsNothingIsPrintedIntoItsFiles) {
+  port = free_port();
+  std::string command = "exec";
+  for (const std::string& argument : arguments(port)) command += " '" + argument + "'";
+  node = std::make_unique<Process>(
+      ProcessOptions{.arguments = {"sh", "-c", command + " <&- >&- 2>&-"}});
+  ASSERT_TRUE(eventually([this] { return listens(); }));
+  ask_often();
+  for (const char* number : {"0", "1", "2"}) {
+    const std::string path = "/proc/" + std::to_string(node->pid()) + "/fd/" + number;
+    EXPECT_EQ(std::filesystem::read_symlink(path), "/dev/null") << number;
+  }
+  node->signal(SIGTERM);
+  EXPECT_EQ(node->wait(), 0);
+}
+
 TEST_F(Stopping, AnAccessLogThatIsAFifoWithoutAReaderIsAnErrorAtOnce) {
   const std::string fifo = folder.file("access");
   ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);

@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "tests/support/edge/stand.h"
+#include "tests/support/rule.h"
 
 namespace perigee::test {
 namespace {
@@ -210,7 +211,9 @@ std::string ended(const std::vector<std::unique_ptr<MemoryChannel>>& clients) {
   return letters;
 }
 
-TEST(MakingRoom, TheOneThatIsQuietTheLongestGoes) {
+RULE(MakingRoom, TheOneThatIsQuietTheLongestGoes, "RFC 9112 §9.5; http-rules 4.9",
+     "a server may close an idle connection at any time",
+     "where no more clients can be held, the one that is idle the longest makes room", "") {
   BoundStand stand(3);
   std::vector<std::unique_ptr<MemoryChannel>> clients;
   for (int i = 0; i < 3; ++i) clients.push_back(stand.come(i == 1 ? "" : kGet));
