@@ -59,6 +59,9 @@ inline constexpr size_t kHitForMissMarks = 16'384;          ///< remembered; bey
 inline constexpr size_t kNamesCached = 1'024;  ///< resolved names; beyond: the oldest goes
 inline constexpr size_t kAddressesTried = 8;   ///< of one name, in turn; the rest are not tried
 
+// --- start ---------------------------------------------------------------------------------------
+inline constexpr size_t kConfigBytes = 1 * kMiB;  ///< of a configuration file; beyond: an error
+
 // --- loop to pool -------------------------------------------------------------------------------
 inline constexpr size_t kLatencyJobs = 1'024;   ///< at it: 503, or the uncached path
 inline constexpr size_t kStoreJobs = 4'096;     ///< at it: the response is not stored
@@ -70,7 +73,7 @@ inline constexpr size_t kWaitersTurn =
     256;                                   ///< waiters of a fill told in a turn before I/O goes on
 inline constexpr size_t kAcceptTurn = 64;  ///< connections accepted a turn and listener
 inline constexpr size_t kDescriptorsReserved =
-    64;  ///< accepting pauses this far below RLIMIT_NOFILE
+    64;  ///< beside the origins' connections; at them: a quiet client makes room, or new ones wait
 
 // --- the store ----------------------------------------------------------------------------------
 inline constexpr size_t kKeyBytes = 16 * kKiB;        ///< of one record; beyond: not stored
@@ -119,7 +122,13 @@ inline constexpr int64_t kLaggardMs =
 /// connection to the origin that it holds.
 inline constexpr int64_t kLaggardBytesPerSecond = 16 * kKiB;
 inline constexpr int64_t kHitForMissMs = 30'000;
+inline constexpr int64_t kAcceptRetryMs =
+    100;  ///< accepting pauses when the system has no descriptor or memory for it
 inline constexpr int64_t kDrainMs = 30'000;     ///< after SIGTERM; then connections are cut
+inline constexpr int64_t kStopMs =
+    10'000;  ///< to stop in order, after the drain; then the process ends as it stands
+inline constexpr int64_t kLogFlushMs =
+    1'000;  ///< at the end and at start, for lines that nobody reads; then they are left
 inline constexpr int64_t kMaintainMs = 50;      ///< between maintenance steps of the store
 inline constexpr int64_t kNameFloorMs = 5'000;  ///< a resolved name is kept at least
 inline constexpr int64_t kNameCapMs = 300'000;  ///< and at most

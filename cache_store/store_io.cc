@@ -11,9 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
-#include <system_error>
 
 namespace perigee::cache_store {
 namespace {
@@ -33,6 +31,33 @@ Error os_failure(const char* what) {
   return {code, error, std::string(what) + ": " + std::strerror(error)};
 }
 
+Error open_failure(const std::string& path, const char* what) {
+  const Error error = os_failure(what);
+  return {error.code, error.os_error,
+          "the store file " + path + " cannot be " + what + ": " + std::strerror(error.os_error)};
+}
+
+/// Those that lead to `path` and are not there, for their owner alone, whatever the umask says.
+/// What cannot be made shows when the file is opened.
+void make_folders(const std::string& path) {
+  for (size_t slash = path.find('/', 1); slash != std::string::npos;
+       slash = path.find('/', slash + 1)) {
+    const std::string folder = path.substr(0, slash);
+    if (::mkdir(folder.c_str(), 0700) == 0) ::chmod(folder.c_str(), 0700);
+  }
+}
+
+/// Nothing is opened that is no file: to open a device may do something, and a FIFO waits.
+Status check_kind(const std::string& path, const struct stat& facts) {
+  if (S_ISREG(facts.st_mode)) return Done{};
+  const char* kind = S_ISDIR(facts.st_mode)    ? "a folder"
+                     : S_ISFIFO(facts.st_mode) ? "a FIFO"
+                     : S_ISSOCK(facts.st_mode) ? "a socket"
+                                               : "a device";
+  return Error{ErrorCode::kInvalid, 0,
+               path + " is " + kind + " and no file: name a file for the store"};
+}
+
 class FileIo final : public StoreIo {
  public:
   ~FileIo() override {
@@ -41,18 +66,12 @@ class FileIo final : public StoreIo {
   }
 
   base::Result<FileFacts> open(const std::string& path) override {
-    const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-    std::error_code ignored;
-    if (!folder.empty()) std::filesystem::create_directories(folder, ignored);
-    fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd_ < 0) return os_failure("the store file cannot be opened");
-    if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
-      return Error{ErrorCode::kForbidden, errno,
-                   "the store file " + path + " is in use by another perigee"};
-    }
+    make_folders(path);
+    const Status taken = take(path);
+    if (!taken.ok()) return taken.error();
     struct statx facts {};
     if (::statx(fd_, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &facts) != 0) {
-      return os_failure("the store file cannot be examined");
+      return open_failure(path, "examined");
     }
     FileFacts result;
     result.size = facts.stx_size;
@@ -139,6 +158,27 @@ class FileIo final : public StoreIo {
   int fd() const override { return fd_; }
 
  private:
+  /// Opens the file, or makes it, and locks it.
+  Status take(const std::string& path) {
+    struct stat facts {};
+    if (::stat(path.c_str(), &facts) == 0) {
+      const Status kind = check_kind(path, facts);
+      if (!kind.ok()) return kind;
+    }
+    constexpr int kFlags = O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    fd_ = ::open(path.c_str(), kFlags | O_EXCL, 0600);
+    const bool made = fd_ >= 0;
+    if (!made && errno == EEXIST) fd_ = ::open(path.c_str(), kFlags, 0600);
+    if (fd_ < 0) return open_failure(path, "opened");
+    // Whatever the umask says.
+    if (made) ::fchmod(fd_, 0600);
+    if (::fstat(fd_, &facts) != 0) return open_failure(path, "examined");
+    const Status kind = check_kind(path, facts);
+    if (!kind.ok()) return kind;
+    if (::flock(fd_, LOCK_EX | LOCK_NB) == 0) return Done{};
+    return Error{ErrorCode::kForbidden, errno,
+                 "the store file " + path + " is in use by another perigee"};
+  }
   Status check_length() {
     const base::Result<uint64_t> length = size();
     if (!length.ok()) return length.error();

@@ -21,8 +21,9 @@ struct FileFacts {
 class StoreIo {
  public:
   virtual ~StoreIo() = default;
-  /// Opens or creates (mode 0600, missing folders too) and takes the writer's lock. kForbidden:
-  /// another process holds it.
+  /// Opens or creates (mode 0600, missing folders 0700) and takes the writer's lock. Errors name
+  /// the path. kForbidden: another process holds it. kInvalid: it is no regular file; nothing was
+  /// opened.
   virtual base::Result<FileFacts> open(const std::string& path) = 0;
   /// Makes the file `size` bytes long with all blocks allocated. kNoSpace when the disk cannot; the
   /// file is then as long as it was.

@@ -34,9 +34,8 @@ void place_area(Geometry& geometry) {
 /// Both places of a file that may be a store.
 struct Superblocks {
   std::optional<format::Superblock> newest;
-  bool ours = false;        ///< one of them begins as a superblock does
-  bool other_kind = false;  ///< and is whole, of a version that is not known here
-  bool blank = true;        ///< zeros begin both
+  bool ours = false;        ///< a store began here, whatever has become of it
+  bool other_kind = false;  ///< and one of them is whole, of a version that is not known here
   Status unreadable = Done{};
 };
 
@@ -46,8 +45,15 @@ bool is_known(const format::Superblock& block) {
          is_journal_size(block.journal_bytes) && block.journal_half <= 1;
 }
 
+bool is_blank(const format::Superblock& block) {
+  const auto bytes = bytes_of(block);
+  return std::all_of(bytes.begin(), bytes.end(),
+                     [](std::byte byte) { return byte == std::byte{}; });
+}
+
 Superblocks read_superblocks(StoreIo& io, uint64_t file_size) {
   Superblocks result;
+  bool begins_otherwise = false;  ///< somebody else's bytes stand where A would
   for (const uint64_t offset : {format::kSuperblockA, format::kSuperblockB}) {
     format::Superblock block{};
     // What lies behind the end of a short file is blank; what lies before it may be somebody's.
@@ -59,10 +65,11 @@ Superblocks read_superblocks(StoreIo& io, uint64_t file_size) {
       result.unreadable = read;
       continue;
     }
-    result.blank = result.blank && block.magic == 0;
-    if (block.magic != format::kSuperblockMagic) continue;
-    result.ours = true;
-    if (block.checksum != checksum_of(block)) continue;
+    const bool named = block.magic == format::kSuperblockMagic;
+    const bool whole = named && block.checksum == checksum_of(block);
+    result.ours = result.ours || whole || (named && !begins_otherwise);
+    begins_otherwise = !named && !is_blank(block);
+    if (!whole) continue;
     if (!is_known(block)) {
       result.other_kind = true;
     } else if (!result.newest || block.version > result.newest->version) {
@@ -121,14 +128,15 @@ Status StoreCore::adopt_or_create(const FileFacts& facts) {
     return create(facts, *wanted);
   }
   if (!found.unreadable.ok()) return found.unreadable;
-  if (!found.ours && !found.blank) {
-    return Error{ErrorCode::kInvalid, 0, options_.path + " is not a store of perigee"};
+  if (!found.ours) {
+    return Error{ErrorCode::kInvalid, 0,
+                 options_.path +
+                     " is not a store of perigee and stays as it is: name another file for the "
+                     "store, or remove this one"};
   }
-  if (found.ours) {
-    observer_.on_store_event(found.other_kind
-                                 ? "the store file is of another version; it begins anew, empty"
-                                 : "the store file is damaged; it begins anew, empty");
-  }
+  observer_.on_store_event(found.other_kind
+                               ? "the store file is of another version; it begins anew, empty"
+                               : "the store file is damaged; it begins anew, empty");
   return create(facts, *wanted);
 }
 
@@ -169,7 +177,18 @@ Status StoreCore::create(const FileFacts& facts, const Geometry& geometry) {
   superblock_.journal_bytes = geometry.journal_bytes;
   superblock_.inode = facts.inode;
   superblock_.birth_ns = facts.birth_ns;
-  return allocate();
+  // First of all it is marked as ours: a creation that is cut short behind this goes on at the next
+  // start, and one that is cut before it leaves the file empty.
+  superblock_.version = 2;  // that of the first place
+  superblock_.checksum = checksum_of(superblock_);
+  const Status marked = io_.pwrite_durable(format::kSuperblockA, bytes_of(superblock_));
+  if (!marked.ok()) return marked;
+  const Status allocated = allocate();
+  if (!allocated.ok()) {
+    // Empty, as it was: the store may get another place. Should this fail it is still ours.
+    [[maybe_unused]] const Status emptied = io_.allocate(0);
+  }
+  return allocated;
 }
 
 /// Always, also when the file is long enough: a copy may have holes, which a full disk could not

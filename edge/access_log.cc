@@ -1,9 +1,14 @@
 #include "edge/access_log.h"
 
+#include <fcntl.h>
 #include <spdlog/async.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 
 #include "http/date.h"
 #include "http/policy.h"
@@ -12,6 +17,18 @@ namespace perigee::edge {
 
 namespace {
 constexpr size_t kTargetMost = 1024;
+
+/// Without waiting for the reader of a FIFO. One whose folder is not there yet is made later.
+base::Status check_writable(const std::string& path) {
+  const int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  const int fd = ::open(path.c_str(), flags, 0666);
+  if (fd >= 0) ::close(fd);
+  if (fd >= 0 || errno == ENOENT) return base::Done{};
+  const int error = errno;
+  return base::Error{base::ErrorCode::kIo, error,
+                     "the access log " + path + " cannot be opened: " +
+                         (error == ENXIO ? "nobody reads from it" : std::strerror(error))};
+}
 }  // namespace
 
 AccessLog::AccessLog(const LogConfig& config) {
@@ -19,7 +36,14 @@ AccessLog::AccessLog(const LogConfig& config) {
   if (config.access == "stdout") {
     logger_ = spdlog::create_async_nb<spdlog::sinks::stdout_sink_mt>("access");
   } else {
-    logger_ = spdlog::create_async_nb<spdlog::sinks::basic_file_sink_mt>("access", config.access);
+    status_ = check_writable(config.access);
+    if (!status_.ok()) return;
+    try {
+      logger_ = spdlog::create_async_nb<spdlog::sinks::basic_file_sink_mt>("access", config.access);
+    } catch (const spdlog::spdlog_ex& error) {
+      status_ = base::Error{base::ErrorCode::kIo, 0, error.what()};
+      return;
+    }
   }
   logger_->set_pattern("%v");
 }

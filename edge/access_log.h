@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/address.h"
+#include "base/result.h"
 #include "edge/config.h"
 #include "http/response.h"
 
@@ -31,11 +32,14 @@ struct AccessRecord {
 class AccessLog {
  public:
   explicit AccessLog(const LogConfig& config);
+  /// Whether what it should write to could be opened; an error names it.
+  const base::Status& status() const { return status_; }
   bool enabled() const { return logger_ != nullptr; }
   /// Queues a line; at the bound of the queue the oldest is dropped.
   void write(const AccessRecord& record);
 
  private:
+  base::Status status_ = base::Done{};
   std::shared_ptr<spdlog::logger> logger_;
 };
 

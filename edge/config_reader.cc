@@ -5,10 +5,11 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <initializer_list>
 #include <span>
-#include <sstream>
+
+#include "base/limits.h"
+#include "edge/regular_file.h"
 
 namespace perigee::edge {
 namespace {
@@ -141,11 +142,11 @@ class Reader {
 };
 
 base::Result<Config> Reader::read() {
-  std::ifstream file(path_);
-  if (!file) return Error{ErrorCode::kInvalid, 0, path_ + ": cannot be read"};
-  std::stringstream content;
-  content << file.rdbuf();
-  const toml::parse_result parsed = toml::parse(content.str(), path_);
+  const base::Result<std::string> content = read_regular_file(path_, base::limits::kConfigBytes);
+  if (!content.ok()) {
+    return Error{ErrorCode::kInvalid, content.error().os_error, content.error().message};
+  }
+  const toml::parse_result parsed = toml::parse(*content, path_);
   if (!parsed) {
     fail(parsed.error().source(), std::string(parsed.error().description()));
     return *error_;
@@ -435,6 +436,13 @@ void Reader::site_origin(const toml::table& table, SiteConfig& site) {
   auto* http_origin = std::get_if<origin::HttpOriginOptions>(&site.origin);
   origin::HttpOriginOptions& options = http_origin != nullptr ? *http_origin : unused;
   text(table, "origin_ca_file", options.tls.ca_file);
+  if (const toml::node* file = table.get("origin_ca_file"); file != nullptr && !error_) {
+    const base::Status kind = check_regular_file(options.tls.ca_file);
+    // One that is not there yet may come before it is needed.
+    if (!kind.ok() && kind.error().code == ErrorCode::kInvalid) {
+      fail(file->source(), kind.error().message);
+    }
+  }
   flag(table, "origin_verify", options.tls.verify);
   number(table, "origin_connections", 1, 65'536, options.connections);
 }

@@ -35,6 +35,7 @@ class ReadBuffer {
 
 Connection::Connection(const ConnectionShared& shared, std::unique_ptr<base::Channel> channel)
     : Runnable(shared.run_list),
+      QuietMember(shared.quiet_list),
       shared_(shared),
       channel_(std::move(channel)),
       out_(shared.out_buffers),
@@ -76,6 +77,7 @@ void Connection::run() {
   if (ended_ || close_if_over(now)) return;
   update_interest();
   update_deadline(now);
+  update_quiet();
 }
 
 void Connection::receive(Tick now) {
@@ -167,6 +169,7 @@ bool Connection::close_if_over(Tick now) {
     return true;
   }
   linger_until_ = now + limits::kLingerMs;
+  update_quiet();
   channel_->want(true, false);
   shared_.env.arm(timer_, linger_until_);
   return true;
@@ -200,6 +203,21 @@ void Connection::update_deadline(Tick now) {
   }
   if (due.ms == INT64_MAX) return timer_.disarm();
   if (!timer_.armed() || timer_.due() != due) shared_.env.arm(timer_, due);
+}
+
+void Connection::update_quiet() {
+  using Phase = http::ServerCodec::Phase;
+  const Phase phase = out_.empty() ? codec_->phase() : Phase::kExchange;
+  // The deadline counts from where the quiet began, so another one is another quiet.
+  note(phase == Phase::kBetween ? Quiet::kBetweenRequests
+       : phase == Phase::kHead  ? Quiet::kInHead
+                                : Quiet::kNot,
+       codec_->deadline());
+}
+
+void Connection::make_room() {
+  channel_->finish();
+  end();
 }
 
 void Connection::on_deadline() {
@@ -241,6 +259,7 @@ bool Connection::stalled(Tick now) {
 void Connection::end() {
   if (ended_) return;
   ended_ = true;
+  note(Quiet::kNot, {});
   codec_->cancel();
   timer_.disarm();
   channel_.reset();

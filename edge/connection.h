@@ -11,6 +11,7 @@
 
 #include "base/channel.h"
 #include "base/env.h"
+#include "edge/quiet_list.h"
 #include "edge/run_list.h"
 #include "http/codec.h"
 #include "http/http1_codec.h"
@@ -29,6 +30,7 @@ class ConnectionOwner {
 struct ConnectionShared {
   base::Env& env;
   RunList& run_list;
+  QuietList& quiet_list;
   ConnectionOwner& owner;
   http::RequestSink& sink;
   std::span<std::byte> read_buffer;
@@ -37,7 +39,7 @@ struct ConnectionShared {
   http::OutBuffers& out_buffers;
 };
 
-class Connection final : public Runnable, private base::ChannelUser {
+class Connection final : public Runnable, public QuietMember, private base::ChannelUser {
  public:
   Connection(const ConnectionShared& shared, std::unique_ptr<base::Channel> channel);
   ~Connection() override;
@@ -45,6 +47,9 @@ class Connection final : public Runnable, private base::ChannelUser {
   void run() override;
   /// Finishes what is in flight, takes a request that has arrived, and no further one.
   void drain();
+  /// Ends it in order and without a word, to make room for another client. Quiet ones only.
+  void make_room() override;
+  bool has_news() const override { return readable_; }
   bool ended() const { return ended_; }
 
   /// For the worker's list of its connections.
@@ -60,6 +65,7 @@ class Connection final : public Runnable, private base::ChannelUser {
   void linger(base::Tick now);
   void update_interest();
   void update_deadline(base::Tick now);
+  void update_quiet();
   /// Bytes that the peer has taken. A system call: asked when it blocks and when a check is due.
   uint64_t acknowledged() const;
   bool stalled(base::Tick now);

@@ -3,6 +3,13 @@
 #include <spdlog/async.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "base/limits.h"
+#include "edge/background.h"
 
 namespace perigee::edge {
 
@@ -17,6 +24,24 @@ void start_log(std::string_view level) {
   logger->set_level(spdlog::level::from_str(std::string(level)));
   logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(logger);
+}
+
+bool stop_log() {
+  return Background([] { spdlog::shutdown(); }).wait(base::limits::kLogFlushMs);
+}
+
+void print(int fd, std::string text) {
+  Background writing([fd, held = std::move(text)] {
+    std::string_view rest = held;
+    while (!rest.empty()) {
+      const ssize_t n = ::write(fd, rest.data(), rest.size());
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) return;
+      rest.remove_prefix(static_cast<size_t>(n));
+    }
+  });
+  // In vain: nobody reads. The thread keeps the text.
+  (void)writing.wait(base::limits::kLogFlushMs);
 }
 
 void log_info(std::string_view sentence) { spdlog::info("{}", sentence); }

@@ -10,6 +10,7 @@
 #include "base/budget.h"
 #include "cache_store/store.h"
 #include "edge/access_log.h"
+#include "edge/client_slots.h"
 #include "edge/config.h"
 #include "edge/metrics.h"
 #include "edge/origin_watch.h"
@@ -37,6 +38,7 @@ class Node final : private origin::FillObserver {
   AccessLog& access_log() { return access_log_; }
   origin::FillTable& fills() { return *fills_; }
   OriginWatch& origin_watch() { return origin_watch_; }
+  ClientSlots& client_slots() { return client_slots_; }
   const http::Http1Options& http1() const { return http1_; }
 
   /// Of memory that the bodies of all fills hold.
@@ -54,6 +56,7 @@ class Node final : private origin::FillObserver {
   Metrics& metrics_;
   AccessLog& access_log_;
   OriginWatch origin_watch_;
+  ClientSlots client_slots_;
   http::Http1Options http1_;
   base::Budget fill_budget_;
   origin::FillTablePtr fills_;

@@ -42,14 +42,18 @@ Worker::Worker(Node& node, base::Env& env)
                     node.access_log(),
                     node.origin_watch()},
       flow_(flow_context_),
-      connection_shared_{env,          run_list_,    *this,     flow_,
-                         read_buffer_, node.http1(), *scratch_, out_buffers_},
+      connection_shared_{env,          run_list_,    quiet_list_, *this,       flow_,
+                         read_buffer_, node.http1(), *scratch_,   out_buffers_},
       maintain_timer_([this] { maintain(); }),
       drain_timer_([this] { stop(); }) {
   if (env.loop() == 0) env.arm(maintain_timer_, env.now() + limits::kMaintainMs);
+  node.client_slots().add_loop(env);
 }
 
-Worker::~Worker() { stop(); }
+Worker::~Worker() {
+  stop();
+  node_.client_slots().remove_loop(env_);
+}
 
 void Worker::adopt(std::unique_ptr<base::Channel> channel) {
   if (draining_) return channel->abort();
@@ -61,6 +65,7 @@ void Worker::adopt(std::unique_ptr<base::Channel> channel) {
 
 bool Worker::turn() {
   run_list_.run(limits::kRunListTurn);
+  make_room();
   reap();
   return !run_list_.empty();
 }
@@ -90,6 +95,17 @@ void Worker::on_connection_ended(Connection& connection) {
     connections_[place]->place = place;
   }
   connections_.pop_back();
+}
+
+/// While clients wait to be accepted, the connections that are quiet the longest go. At the end of
+/// a turn: what has arrived in it has been looked at, or counts as news.
+void Worker::make_room() {
+  ClientSlots& slots = node_.client_slots();
+  while (slots.wanted() > 0) {
+    QuietMember* longest = quiet_list_.longest(limits::kRunListTurn);
+    if (longest == nullptr) return slots.ask_others(env_);
+    longest->make_room();
+  }
 }
 
 void Worker::reap() {

@@ -39,11 +39,13 @@ class Worker final : private ConnectionOwner {
  private:
   void on_connection_ended(Connection& connection) override;
   void maintain();
+  void make_room();
   void reap();
 
   Node& node_;
   base::Env& env_;
   RunList run_list_;
+  QuietList quiet_list_;
   std::vector<std::byte> read_buffer_;
   http::Http1ScratchPtr scratch_;
   http::OutBuffers out_buffers_;

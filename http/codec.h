@@ -28,6 +28,12 @@ class ServerCodec {
     kCut,     ///< what is queued is right, but the rest will not come: flush, abort()
     kAbort,   ///< cut now: nothing that is queued may leave, abort()
   };
+  /// Where a connection stands between its requests.
+  enum class Phase : uint8_t {
+    kBetween,   ///< requests: no byte of a next one has come
+    kHead,      ///< a head has begun and is not whole
+    kExchange,  ///< a request is being answered, or the connection ends
+  };
   virtual ~ServerCodec() = default;
   /// Parses what it can: bytes consumed; the caller keeps the rest (its spill) and feeds it again,
   /// with what follows, when wants_read() says so. Calls the sink for each whole head.
@@ -49,6 +55,7 @@ class ServerCodec {
   /// The connection is gone: cancels what is in flight. True: something was.
   virtual bool cancel() = 0;
   virtual State state() const = 0;
+  virtual Phase phase() const = 0;
 };
 
 }  // namespace perigee::http

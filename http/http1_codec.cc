@@ -41,6 +41,10 @@ class Http1Codec final : public ServerCodec, public Exchange {
   void drain() override { draining_ = true; }
   bool cancel() override;
   State state() const override { return state_; }
+  Phase phase() const override {
+    if (active_ || state_ != State::kOpen) return Phase::kExchange;
+    return reader_.started() ? Phase::kHead : Phase::kBetween;
+  }
 
   // Exchange
   const RequestHead& request() const override { return head_; }

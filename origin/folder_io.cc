@@ -17,7 +17,9 @@ using base::ErrorCode;
 
 Error failure(int error) {
   const bool missing = error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG;
-  const bool forbidden = error == EACCES || error == EPERM || error == EXDEV || error == ELOOP;
+  // ENXIO and ENODEV: a socket, or a device that nobody drives.
+  const bool forbidden = error == EACCES || error == EPERM || error == EXDEV || error == ELOOP ||
+                         error == ENXIO || error == ENODEV;
   const ErrorCode code = missing     ? ErrorCode::kNotFound
                          : forbidden ? ErrorCode::kForbidden
                                      : ErrorCode::kIo;
@@ -72,7 +74,8 @@ class Folder final : public FolderIo {
   base::Result<std::unique_ptr<FolderFile>> open(std::string_view relative_path) override {
     const std::string path = relative_path.empty() ? "." : std::string(relative_path);
     open_how how{};
-    how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+    // Neither a FIFO nor a device holds a thread of the pool, and no terminal becomes ours.
+    how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
     // The kernel refuses whatever would lead out: `..`, absolute paths, symlinks to elsewhere.
     how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
     const long opened = ::syscall(SYS_openat2, fd_, path.c_str(), &how, sizeof how);

@@ -36,8 +36,8 @@ class FolderIo {
  public:
   virtual ~FolderIo() = default;
   /// Opens a path relative to the folder without ever leaving it: no `..`, no absolute path, no
-  /// symlink that leads out (RESOLVE_BENEATH). kNotFound, kForbidden or kIo. Directories open too,
-  /// to be told apart.
+  /// symlink that leads out (RESOLVE_BENEATH). kNotFound, kForbidden (also what is neither a file
+  /// nor a folder, without waiting for it) or kIo. Directories open too, to be told apart.
   virtual base::Result<std::unique_ptr<FolderFile>> open(std::string_view relative_path) = 0;
 };
 

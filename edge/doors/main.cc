@@ -1,9 +1,14 @@
 // perigee: reads its arguments and its configuration, and serves.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cstdio>
+#include <cstdlib>
 
 #include "edge/arguments.h"
 #include "edge/config.h"
 #include "edge/doors/server.h"
+#include "edge/log.h"
 
 namespace base = perigee::base;
 namespace edge = perigee::edge;
@@ -13,9 +18,18 @@ namespace {
 constexpr int kUsageError = 64;   // EX_USAGE
 constexpr int kConfigError = 78;  // EX_CONFIG
 
+/// No file of ours may get the number of a stdout or stderr that was closed: what is printed would
+/// land in it.
+void fill_standard_descriptors() {
+  int fd = ::open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO) fd = ::open("/dev/null", O_RDWR);
+  if (fd >= 0) ::close(fd);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  fill_standard_descriptors();
   const edge::Arguments arguments = edge::parse_arguments(argc, argv);
   if (arguments.exit_code) {
     std::fputs(arguments.message.c_str(), *arguments.exit_code == 0 ? stdout : stderr);
@@ -33,7 +47,11 @@ int main(int argc, char** argv) {
     return 0;
   }
   const base::Status status = edge::run_server(*config);
-  if (status.ok()) return 0;
-  std::fprintf(stderr, "perigee: %s\n", status.error().message.c_str());
-  return status.error().code == base::ErrorCode::kInvalid ? kConfigError : 1;
+  int code = 0;
+  if (!status.ok()) {
+    edge::print(STDERR_FILENO, "perigee: " + status.error().message + "\n");
+    code = status.error().code == base::ErrorCode::kInvalid ? kConfigError : 1;
+  }
+  if (!edge::stop_log()) std::_Exit(code);
+  return code;
 }

@@ -7,15 +7,19 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <thread>
 #include <vector>
 
 #include "base/check.h"
+#include "base/limits.h"
 #include "cache_store/store.h"
 #include "cache_store/store_io.h"
 #include "edge/access_log.h"
+#include "edge/background.h"
 #include "edge/doors/random.h"
 #include "edge/doors/thread_pool.h"
 #include "edge/doors/uv_env.h"
@@ -26,7 +30,12 @@
 #include "edge/worker.h"
 
 namespace perigee::edge {
+
+namespace limits = base::limits;
+
 namespace {
+
+constexpr int64_t kStepMs = 20;  ///< between two looks at whether workers have ended
 
 class LoggedStoreEvents final : public cache_store::StoreObserver {
  public:
@@ -47,6 +56,18 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+size_t descriptor_limit() {
+  rlimit limit{};
+  return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : SIZE_MAX;
+}
+
+/// How many are open now: the loops', the listeners', the store's, and what we were started with.
+size_t open_descriptors() {
+  std::error_code ignored;
+  const std::filesystem::directory_iterator all("/proc/self/fd", ignored);
+  return static_cast<size_t>(std::distance(begin(all), end(all)));
+}
+
 /// Those that ask the node to stop. Blocked before any thread begins, the log's included, so that
 /// only sigwait() sees them.
 sigset_t block_signals() {
@@ -59,6 +80,12 @@ sigset_t block_signals() {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   return signals;
+}
+
+/// The signal that came within the time, or another number.
+int signal_within(const sigset_t& signals, int64_t ms) {
+  const timespec step{ms / 1000, ms % 1000 * 1'000'000};
+  return sigtimedwait(&signals, nullptr, &step);
 }
 
 unsigned worker_count(const Config& config) {
@@ -85,7 +112,8 @@ class Server {
         access_log_(config.log) {}
 
   base::Status start();
-  void serve_until_signal();
+  /// Lets what is in flight finish.
+  void drain(int signal);
   void stop();
 
  private:
@@ -133,6 +161,7 @@ base::Status Server::listen() {
 }
 
 base::Status Server::start() {
+  if (!access_log_.status().ok()) return access_log_.status();
   raise_descriptor_limit();
   // The sockets first: a second perigee is told before it asks for the store.
   base::Status status = listen();
@@ -156,24 +185,26 @@ void Server::seat_workers() {
     seat.env->set_turn([worker = seat.worker.get()] { return worker->turn(); });
     for (const ListeningSockets& sockets : sockets_) {
       seat.listeners.push_back(std::make_unique<UvListener>(
-          *seat.env, sockets.fds[i],
+          *seat.env, sockets.fds[i], node_->client_slots(),
           [worker = seat.worker.get()](std::unique_ptr<base::Channel> c) {
             worker->adopt(std::move(c));
           }));
     }
   }
+  const size_t bound = client_bound(config_, descriptor_limit(), open_descriptors());
+  node_->client_slots().set_bound(bound);
+  log_info("room for " + std::to_string(bound) + " connections of clients");
   for (const auto& seat : seats_) {
     seat->thread = std::thread([env = seat->env.get()]() noexcept { env->run(); });
   }
+  std::string ready;
   for (const ListeningSockets& sockets : sockets_) {
-    std::printf("perigee: listening on http://%s\n", sockets.bound.text().c_str());
+    ready += "perigee: listening on http://" + sockets.bound.text() + "\n";
   }
-  std::fflush(stdout);
+  print(STDOUT_FILENO, std::move(ready));
 }
 
-void Server::serve_until_signal() {
-  int signal = 0;
-  sigwait(&signals_, &signal);
+void Server::drain(int signal) {
   log_info(std::string(strsignal(signal)) +
            ": finishing what is in flight; a second signal stops at once");
   for (const auto& seat : seats_) {
@@ -184,10 +215,11 @@ void Server::serve_until_signal() {
       seat->worker->drain(seat->env->now() + config_.drain_ms);
     });
   }
-  // Waits for the workers or for a second signal, whichever comes first.
-  while (busy_workers_ > 0) {
-    const timespec step{0, 20'000'000};
-    if (sigtimedwait(&signals_, nullptr, &step) > 0) {
+  // Waits for the workers or for a second signal, whichever comes first. Whoever does not keep the
+  // time is left to stop(), which is bounded.
+  for (int64_t left_ms = config_.drain_ms + limits::kStopMs; left_ms > 0 && busy_workers_ > 0;
+       left_ms -= kStepMs) {
+    if (signal_within(signals_, kStepMs) > 0) {
       log_info("second signal: stopping at once");
       return;
     }
@@ -220,16 +252,31 @@ void Server::stop() {
   log_info("stopped: " + metrics_.summary());
 }
 
+/// As kill -9 would: the store is as good as after an orderly end.
+[[noreturn]] void end_now(std::string_view what) {
+  print(STDERR_FILENO, "perigee: " + std::string(what) + " is cut off\n");
+  std::_Exit(EXIT_FAILURE);
+}
+
 }  // namespace
 
 base::Status run_server(const Config& config) {
   const sigset_t signals = block_signals();
   start_log(config.log.level);
-  Server server(config, signals);
-  const base::Status started = server.start();
+  // On the heap: a step that hangs keeps it, until the process ends.
+  auto server = std::make_unique<Server>(config, signals);
+  base::Status started = base::Done{};
+  Background starting([&] { started = server->start(); });
+  int signal = 0;
+  while (signal <= 0 && !starting.wait(kStepMs)) signal = signal_within(signals, 0);
+  if (!starting.wait(limits::kStopMs)) end_now("a start that does not end");
   if (!started.ok()) return started;
-  server.serve_until_signal();
-  server.stop();
+  if (signal <= 0) {
+    sigwait(&signals, &signal);
+    server->drain(signal);
+  }
+  Background stopping([&] { server->stop(); });
+  if (!stopping.wait(limits::kStopMs)) end_now("a stop that does not end");
   return base::Done{};
 }
 

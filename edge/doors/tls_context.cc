@@ -2,6 +2,8 @@
 
 #include <openssl/err.h>
 
+#include "edge/regular_file.h"
+
 namespace perigee::edge {
 
 namespace {
@@ -32,6 +34,11 @@ base::Result<SSL_CTX*> TlsContexts::client(const base::TlsClient& options) {
   SSL_CTX_set_default_read_buffer_len(made.get(), kReadAheadBytes);
   if (options.verify) {
     SSL_CTX_set_verify(made.get(), SSL_VERIFY_PEER, nullptr);
+    // A FIFO or a device would hold the loop.
+    const base::Status kind =
+        options.ca_file.empty() ? base::Done{} : check_regular_file(options.ca_file);
+    if (!kind.ok())
+      return base::Error{base::ErrorCode::kTls, 0, "the CA file " + kind.error().message};
     const int loaded = options.ca_file.empty()
                            ? SSL_CTX_set_default_verify_paths(made.get())
                            : SSL_CTX_load_verify_file(made.get(), options.ca_file.c_str());

@@ -41,7 +41,7 @@ class Connecting final : public base::InFlight, private base::ChannelUser {
     fd_ = fd;
     base::Peer peer;
     peer.remote = endpoint_.address;
-    channel_ = make_socket_channel(env_, fd, peer, sendfile_pays(fd));
+    channel_ = make_socket_channel(env_, {.fd = fd, .may_sendfile = sendfile_pays(fd)}, peer);
     channel_->bind(this);
     if (::connect(fd, reinterpret_cast<sockaddr*>(&storage), size) != 0 && errno != EINPROGRESS) {
       return fail_later(errno);

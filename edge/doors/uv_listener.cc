@@ -2,7 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/resource.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,7 +21,6 @@ namespace {
 
 constexpr int kBacklog = 4096;
 constexpr int kDeferAcceptSeconds = 1;
-constexpr int64_t kResumeMs = 100;
 
 base::Error failure(const base::Address& address, const char* what) {
   const int error = errno;
@@ -49,13 +48,6 @@ int bind_socket(const base::Address& address, bool reuse_port) {
   ::close(fd);
   errno = error;
   return -1;
-}
-
-/// How high a descriptor may be before accepting pauses.
-int descriptor_bound() {
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  return static_cast<int>(limit.rlim_cur) - static_cast<int>(limits::kDescriptorsReserved);
 }
 
 }  // namespace
@@ -96,15 +88,15 @@ struct UvListener::Handle {
   }
 };
 
-UvListener::UvListener(UvEnv& env, int fd, OnAccept on_accept)
+UvListener::UvListener(UvEnv& env, int fd, ClientSlots& slots, OnAccept on_accept)
     : env_(env),
       fd_(fd),
+      slots_(slots),
       on_accept_(std::move(on_accept)),
       local_(local_address(fd)),
       may_sendfile_(sendfile_pays(fd)),
-      descriptor_bound_(descriptor_bound()),
       handle_(new Handle),
-      resume_timer_([this] { uv_poll_start(&handle_->poll, UV_READABLE, Handle::on_poll); }) {
+      retry_timer_([this] { go_on(); }) {
   handle_->listener = this;
   handle_->poll.data = handle_;
   uv_poll_init_socket(env_.uv(), &handle_->poll, fd_);
@@ -123,27 +115,42 @@ void UvListener::accept_waiting() { accept(kBacklog); }
 
 void UvListener::accept(size_t at_most) {
   for (size_t i = 0; i < at_most; ++i) {
+    ClientSlot slot = slots_.take();
+    if (!slot) {
+      // Nobody makes room before somebody needs it.
+      if (client_waits()) pause();
+      return;
+    }
     sockaddr_storage storage;
     socklen_t size = sizeof storage;
     const int fd =
         ::accept4(fd_, reinterpret_cast<sockaddr*>(&storage), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
-      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) pause();
-      if (errno != ECONNABORTED && errno != EINTR) return;
-      continue;
+      if (errno == ECONNABORTED || errno == EINTR) continue;
+      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        uv_poll_stop(&handle_->poll);
+        env_.arm(retry_timer_, env_.now() + limits::kAcceptRetryMs);
+      }
+      return;
     }
     base::Peer peer;
     peer.remote = from_sockaddr(reinterpret_cast<sockaddr*>(&storage));
     peer.local = local_;
-    on_accept_(make_socket_channel(env_, fd, peer, may_sendfile_));
-    if (fd >= descriptor_bound_) return pause();
+    on_accept_(make_socket_channel(env_, {fd, may_sendfile_, std::move(slot)}, peer));
   }
 }
 
-/// Interest off, so that a full table of descriptors does not spin the loop.
+bool UvListener::client_waits() const {
+  pollfd waits{fd_, POLLIN, 0};
+  return ::poll(&waits, 1, 0) > 0;
+}
+
+/// Interest off, so that clients which cannot be accepted do not spin the loop.
 void UvListener::pause() {
   uv_poll_stop(&handle_->poll);
-  env_.arm(resume_timer_, env_.now() + kResumeMs);
+  slot_ = slots_.wait(env_, [this] { go_on(); });
 }
+
+void UvListener::go_on() { uv_poll_start(&handle_->poll, UV_READABLE, Handle::on_poll); }
 
 }  // namespace perigee::edge

@@ -10,6 +10,7 @@
 #include "base/address.h"
 #include "base/fn.h"
 #include "base/result.h"
+#include "edge/client_slots.h"
 #include "edge/doors/uv_env.h"
 
 namespace perigee::edge {
@@ -26,30 +27,33 @@ base::Result<ListeningSockets> open_listeners(const base::Address& address, unsi
 
 using OnAccept = base::Fn<void(std::unique_ptr<base::Channel>)>;
 
-/// Accepts for one worker, at most kAcceptTurn a turn; pauses when descriptors run short and goes
-/// on by itself. Loop thread only.
+/// Accepts for one worker, at most kAcceptTurn a turn. Without a free slot it pauses until one is
+/// given back; its clients wait in the kernel's queue. Loop thread only.
 class UvListener {
  public:
-  /// Takes over the descriptor.
-  UvListener(UvEnv& env, int fd, OnAccept on_accept);
+  /// Takes over the descriptor. Each channel that it accepts holds one of the slots.
+  UvListener(UvEnv& env, int fd, ClientSlots& slots, OnAccept on_accept);
   /// Stops accepting and closes the descriptor.
   ~UvListener();
-  /// Takes all that wait in the kernel's queue: closing would reset them.
+  /// Takes all that wait in the kernel's queue, while there are slots: closing would reset them.
   void accept_waiting();
 
  private:
   struct Handle;
   void accept(size_t at_most);
+  bool client_waits() const;
   void pause();
+  void go_on();
 
   UvEnv& env_;
   const int fd_;
+  ClientSlots& slots_;
   OnAccept on_accept_;
   base::Address local_;
   bool may_sendfile_;
-  const int descriptor_bound_;
   Handle* handle_;
-  base::Timer resume_timer_;
+  base::Pending slot_;
+  base::Timer retry_timer_;
 };
 
 }  // namespace perigee::edge

@@ -40,8 +40,12 @@ Io os_result(ssize_t n) {
 
 class SocketChannel final : public base::Channel {
  public:
-  SocketChannel(UvEnv& env, int fd, const base::Peer& peer, bool may_sendfile)
-      : env_(env), fd_(fd), may_sendfile_(may_sendfile), peer_(peer) {}
+  SocketChannel(UvEnv& env, Socket socket, const base::Peer& peer)
+      : env_(env),
+        fd_(socket.fd),
+        may_sendfile_(socket.may_sendfile),
+        slot_(std::move(socket.slot)),
+        peer_(peer) {}
   ~SocketChannel() override {
     if (handle_ != nullptr) {
       handle_->user = nullptr;
@@ -108,6 +112,7 @@ class SocketChannel final : public base::Channel {
   UvEnv& env_;
   const int fd_;
   const bool may_sendfile_;
+  const ClientSlot slot_;
   PollHandle* handle_ = nullptr;
   base::ChannelUser* user_ = nullptr;
   const base::Peer peer_;
@@ -151,9 +156,9 @@ Io SocketChannel::send(std::span<const Piece> pieces) {
 
 }  // namespace
 
-std::unique_ptr<base::Channel> make_socket_channel(UvEnv& env, int fd, const base::Peer& peer,
-                                                   bool may_sendfile) {
-  return std::make_unique<SocketChannel>(env, fd, peer, may_sendfile);
+std::unique_ptr<base::Channel> make_socket_channel(UvEnv& env, Socket socket,
+                                                   const base::Peer& peer) {
+  return std::make_unique<SocketChannel>(env, std::move(socket), peer);
 }
 
 bool sendfile_pays(int fd) {

@@ -5,14 +5,20 @@
 #include <memory>
 
 #include "base/channel.h"
+#include "edge/client_slots.h"
 #include "edge/doors/uv_env.h"
 
 namespace perigee::edge {
 
-/// Takes over a connected, non-blocking descriptor. `may_sendfile`: false under bbr, which paces
-/// lent pages badly.
-std::unique_ptr<base::Channel> make_socket_channel(UvEnv& env, int fd, const base::Peer& peer,
-                                                   bool may_sendfile);
+/// What a channel takes over.
+struct Socket {
+  int fd = -1;               ///< connected and non-blocking
+  bool may_sendfile = true;  ///< false under bbr, which paces lent pages badly
+  ClientSlot slot = {};      ///< of a client: given back when the descriptor is closed
+};
+
+std::unique_ptr<base::Channel> make_socket_channel(UvEnv& env, Socket socket,
+                                                   const base::Peer& peer);
 
 /// Whether the congestion control of this socket goes well with sendfile.
 bool sendfile_pays(int fd);

@@ -170,20 +170,5 @@ TEST_F(Lifecycle, AFullDiskIsAClearError) {
   EXPECT_NE(done.err.find("allocated"), std::string::npos) << done.err;
 }
 
-TEST_F(Lifecycle, RunningOutOfDescriptorsHeals) {
-  origin.reply("/a", {.fields = {max_age(600)}, .body = "one"});
-  Node narrow({.origin = origin.url(), .workers = 1, .limits = {{RLIMIT_NOFILE, 256}}});
-  Client first(narrow.port());
-  first.get("/a").expect(200);
-  {
-    std::vector<Client> many;
-    for (int i = 0; i < 400; ++i) many.emplace_back(narrow.port()).send("GET");
-    // Whoever was accepted is served on; the rest wait in the kernel's queue.
-    first.get("/a").expect(200).expect_body("one");
-  }
-  Client(narrow.port()).get("/a").expect(200).expect_body("one");
-  first.get("/b").expect(200);
-}
-
 }  // namespace
 }  // namespace perigee::e2e

@@ -19,14 +19,7 @@ class SimDiskIo final : public cache_store::StoreIo {
     return cache_store::FileFacts{disk_.size_, 1, 1};
   }
   Status allocate(uint64_t size) override {
-    if (size == disk_.size_) return Done{};
-    if (disk_.bytes_ != nullptr) munmap(disk_.bytes_, disk_.size_);
-    disk_.bytes_ = nullptr;
-    disk_.size_ = size;
-    if (size == 0) return Done{};
-    void* bytes = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    CHECK(bytes != MAP_FAILED);
-    disk_.bytes_ = static_cast<std::byte*>(bytes);
+    if (disk_.alive_) disk_.resize(size);
     return Done{};
   }
   base::Result<const std::byte*> map(uint64_t) override {
@@ -82,9 +75,23 @@ bool SimDisk::takes_write() {
   return alive_;
 }
 
+void SimDisk::resize(uint64_t size) {
+  if (size == size_) return;
+  std::byte* bytes = nullptr;
+  if (size > 0) {
+    void* made = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(made != MAP_FAILED);
+    bytes = static_cast<std::byte*>(made);
+    std::copy_n(bytes_, std::min(size, size_), bytes);
+  }
+  if (bytes_ != nullptr) munmap(bytes_, size_);
+  bytes_ = bytes;
+  size_ = size;
+}
+
 void SimDisk::write(uint64_t offset, std::span<const std::byte> bytes, bool durable) {
   if (!takes_write()) return;
-  CHECK(offset + bytes.size() <= size_);
+  if (offset + bytes.size() > size_) resize(offset + bytes.size());
   std::byte* at = bytes_ + offset;
   if (!durable) {
     unsynced_.push_back({offset, {at, at + bytes.size()}, {bytes.begin(), bytes.end()}});

@@ -39,6 +39,7 @@ class SimDisk {
   };
   void write(uint64_t offset, std::span<const std::byte> bytes, bool durable);
   bool takes_write();
+  void resize(uint64_t size);
 
   std::byte* bytes_ = nullptr;
   uint64_t size_ = 0;

@@ -97,7 +97,10 @@ Process::Process(ProcessOptions options) {
   const int out = ::open(folder_.file("out").c_str(), flags, 0600);
   const int err = ::open(folder_.file("err").c_str(), flags, 0600);
   pid_ = ::fork();
-  if (pid_ == 0) become(options, arguments.data(), environment.data(), out, err);
+  if (pid_ == 0) {
+    become(options, arguments.data(), environment.data(), options.out >= 0 ? options.out : out,
+           options.err >= 0 ? options.err : err);
+  }
   ::close(out);
   ::close(err);
 }

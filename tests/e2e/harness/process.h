@@ -39,6 +39,8 @@ struct ProcessOptions {
   std::vector<std::pair<int, rlim_t>> limits;  ///< {RLIMIT_NOFILE, 256}
   std::vector<std::pair<std::string, std::string>> environment;  ///< on top of the test's own
   std::string folder;  ///< where it runs; empty: where the test does
+  int out = -1;        ///< its stdout; -1: a file
+  int err = -1;        ///< its stderr; -1: a file
 };
 
 /// A running program, its stdout and stderr in files. Killed when this goes, should it still run;

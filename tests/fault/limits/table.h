@@ -36,12 +36,15 @@ inline constexpr Shown kShownElsewhere[] = {
     {"kFillBytes", "LittleMemory.WaitingForMemoryEndsIn503"},
     {"kWaiters", "OneLoop.BeyondTheBoundOfWaitersEachGoesAlone"},
     {"kWaitersTurn", "OneLoop.TellsABoundedNumberOfWaitersATurn"},
+    {"kKeptAnswerBytes", "FlowRelay.AnAnswerToPostThatIsTooLongOrCutIsNotStored"},
+    // start
+    {"kConfigBytes", "ConfigFile.HasABoundedSize"},
     // loop to pool
     {"kStoreJobsHeldUp", "ThreadPool.BehindAStoreJobThatIsHeldUpAnotherThreadHelps"},
     {"kBackgroundJobs", "Lanes.EachHoldsSoManyJobsAndRefusesMore"},
     {"kLoops", "ConfigTest.AWrongTypeNamesItsPlace"},
     {"kAcceptTurn", "Listener.AcceptsABoundedNumberATurn"},
-    {"kDescriptorsReserved", "Listener.PausesWhenDescriptorsRunShortAndGoesOnByItself"},
+    {"kDescriptorsReserved", "ClientBound.IsWhatTheNodeItselfDoesNotNeed"},
     {"kRunListTurn", "ConnectionBounds.ATurnEntersAtMostItsShareOfConnections"},
     // the store
     {"kPurgesRemembered", "StoreTest.ATicketOlderThanTheRingIsRefused"},
@@ -60,6 +63,9 @@ inline constexpr Shown kShownElsewhere[] = {
     {"kStallMs", "ConnectionTimers.AClientThatTakesNothingIsCutAfterTheStallTime"},
     {"kRateWindowMs", "ConnectionTimers.AClientBelowTheMinimumRateIsCut"},
     {"kLingerMs", "ConnectionClosing.AnErrorLingersSoThatItIsRead"},
+    {"kAcceptRetryMs", "Listener.WhenTheSystemHasNoDescriptorItPausesAndTriesAgain"},
+    {"kStopMs", "Stopping.AThreadThatHangsDoesNotKeepTheNodeFromEnding"},
+    {"kLogFlushMs", "PrintTest.APipeThatNobodyReadsDoesNotHoldIt"},
     {"kDrainMs", "ConnectionDrain.WhatIsLeftAtTheDeadlineIsCut"},
     {"kResolveMs", "ResolverCacheTest.AHangingNameServerCostsItsTimeOnce"},
     {"kConnectMs", "ConnectorTest.EachAddressHasItsOwnTime"},

@@ -133,6 +133,7 @@ class Stand : private cache_store::StoreObserver {
   std::unique_ptr<edge::Worker> worker;
   cache_store::Store& store() { return *store_; }
   const edge::Config& config() const { return config_; }
+  edge::ClientSlots& client_slots() { return node_->client_slots(); }
   edge::Metrics metrics{1};
 
  private:

@@ -2,6 +2,8 @@
 #include "edge/doors/tls_channel.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <optional>
@@ -166,6 +168,20 @@ TEST_F(TlsTest, AnAuthorityFileThatIsNotThereIsSaid) {
   ASSERT_FALSE(made.ok());
   EXPECT_EQ(made.error().code, base::ErrorCode::kTls);
   EXPECT_NE(made.error().message.find("/no/such/file.pem"), std::string::npos);
+}
+
+TEST_F(TlsTest, AnAuthorityFileThatIsNoFileHoldsNoLoop) {
+  const std::string fifo = testing::TempDir() + "perigee-ca-" + std::to_string(::getpid());
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  for (const std::string& path : {fifo, std::string("/dev/zero"), testing::TempDir()}) {
+    options_.ca_file = path;
+    test::MemoryPipe pipe = test::make_memory_pipe(env_);
+    const auto made = make_tls_client(env_, contexts_, options_, std::move(pipe.near));
+    ASSERT_FALSE(made.ok());
+    EXPECT_NE(made.error().message.find(path + ": is a"), std::string::npos)
+        << made.error().message;
+  }
+  ::unlink(fifo.c_str());
 }
 
 TEST_F(TlsTest, ClearTextBeforeTheHandshakeIsRefused) {

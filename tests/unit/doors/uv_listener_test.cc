@@ -1,5 +1,5 @@
-// Listening sockets: one a worker on one port, bounded accepting, and a pause when descriptors run
-// short.
+// Listening sockets: one a worker on one port, bounded accepting, and a pause when slots or
+// descriptors run short.
 #include "edge/doors/uv_listener.h"
 
 #include <sys/resource.h>
@@ -24,7 +24,7 @@ class Listener : public testing::Test {
     base::Result<ListeningSockets> sockets = open_listeners(loopback(0), 1);
     ASSERT_TRUE(sockets.ok());
     port = sockets->bound.port;
-    listener = std::make_unique<UvListener>(loop.env, sockets->fds[0],
+    listener = std::make_unique<UvListener>(loop.env, sockets->fds[0], slots,
                                             [this](std::unique_ptr<base::Channel> channel) {
                                               accepted.push_back(std::move(channel));
                                               ++accepted_in[turn];
@@ -37,6 +37,7 @@ class Listener : public testing::Test {
     });
   }
 
+  ClientSlots slots;
   TurnedLoop loop;
   uint16_t port = 0;
   int turn = 0;
@@ -84,28 +85,87 @@ TEST_F(Listener, AcceptsABoundedNumberATurn) {
   for (const auto& [in_turn, count] : accepted_in) EXPECT_LE(count, base::limits::kAcceptTurn);
 }
 
-TEST_F(Listener, PausesWhenDescriptorsRunShortAndGoesOnByItself) {
-  rlimit before{};
-  ::getrlimit(RLIMIT_NOFILE, &before);
-  const rlimit narrow{256, before.rlim_max};
-  ::setrlimit(RLIMIT_NOFILE, &narrow);
+TEST_F(Listener, AcceptsAsManyAsThereAreSlotsAndGoesOnWhenOneIsGivenBack) {
+  slots.set_bound(3);
   listen();
-  // Nearly all that there may be: the far ends count, too.
   std::vector<FarEnd> clients;
-  for (int i = 0; i < 120; ++i) {
+  for (int i = 0; i < 5; ++i) {
     clients.push_back(connect_to(port));
     clients.back().send("x");
   }
-  // It goes on one by one, each time it looks; what is closed makes room for more at once.
-  ASSERT_TRUE(run_until_accepted(60));
-  EXPECT_LT(accepted.size(), clients.size());
-  size_t served = 0;
+  ASSERT_TRUE(run_until_accepted(3));
+  ASSERT_TRUE(loop.run_until([&] { return slots.wanted() == 1; }));
+  loop.turn();
+  EXPECT_EQ(accepted.size(), 3u);
+  for (size_t served = 4; served <= clients.size(); ++served) {
+    accepted.erase(accepted.begin());
+    ASSERT_TRUE(loop.run_until([&] { return slots.taken() == 3; }));
+  }
+  EXPECT_EQ(accepted.size(), 3u);
+  accepted.clear();
+  EXPECT_EQ(slots.taken(), 0u);
+}
+
+TEST_F(Listener, AtTheBoundNobodyIsAskedForASlotThatNobodyNeeds) {
+  slots.set_bound(2);
+  listen();
+  std::vector<FarEnd> clients;
+  for (int i = 0; i < 2; ++i) {
+    clients.push_back(connect_to(port));
+    clients.back().send("x");
+  }
+  ASSERT_TRUE(run_until_accepted(2));
+  loop.turn();
+  EXPECT_EQ(slots.wanted(), 0u);
+  clients.push_back(connect_to(port));
+  clients.back().send("x");
+  ASSERT_TRUE(loop.run_until([&] { return slots.wanted() == 1; }));
+  // It goes, and with it what it waited for.
+  listener.reset();
+  EXPECT_EQ(slots.wanted(), 0u);
+}
+
+TEST_F(Listener, APauseForASlotDoesNotSpin) {
+  slots.set_bound(1);
+  listen();
+  std::vector<FarEnd> clients;
+  for (int i = 0; i < 2; ++i) {
+    clients.push_back(connect_to(port));
+    clients.back().send("x");
+  }
+  ASSERT_TRUE(loop.run_until([&] { return slots.wanted() == 1; }));
+  int turns = 0;
+  bool over = false;
+  base::Timer end([&] { over = true; });
+  loop.env.post([&] { loop.env.arm(end, loop.env.now() + 300); });
   ASSERT_TRUE(loop.run_until([&] {
-    served += accepted.size();
-    accepted.clear();
-    return served == clients.size();
+    ++turns;
+    return over;
   }));
+  EXPECT_LT(turns, 50) << "the wheel's own steps, not those of a loop that never blocks";
+}
+
+TEST_F(Listener, WhenTheSystemHasNoDescriptorItPausesAndTriesAgain) {
+  listen();
+  FarEnd client = connect_to(port);
+  client.send("x");
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  const rlimit none{0, before.rlim_max};
+  ::setrlimit(RLIMIT_NOFILE, &none);
+  bool late = false;
+  base::Timer wait([&] { late = true; });
+  loop.env.post([&] { loop.env.arm(wait, loop.env.now() + 3 * base::limits::kAcceptRetryMs); });
+  int turns = 0;
+  const bool waited = loop.run_until([&] {
+    ++turns;
+    return late;
+  });
   ::setrlimit(RLIMIT_NOFILE, &before);
+  ASSERT_TRUE(waited);
+  EXPECT_TRUE(accepted.empty());
+  EXPECT_LT(turns, 50) << "it does not spin on what it cannot accept";
+  EXPECT_TRUE(run_until_accepted(1));
 }
 
 TEST_F(Listener, TakesAllThatWaitBeforeItGoes) {

@@ -38,7 +38,7 @@ class SocketChannel : public testing::Test {
     far_end = std::make_unique<FarEnd>(connect_to(ntohs(address.sin_port)));
     const int fd = ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     ::close(listener);
-    channel = make_socket_channel(loop.env, fd, {}, may_sendfile);
+    channel = make_socket_channel(loop.env, {.fd = fd, .may_sendfile = may_sendfile}, {});
     channel->bind(&user);
   }
   Io recv(size_t most) { return channel->recv(std::span(buffer).first(most)); }

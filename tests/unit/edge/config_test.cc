@@ -340,7 +340,7 @@ TEST_F(ConfigTest, ABrokenFileNamesItsPlace) {
   EXPECT_TRUE(mistake("[[site]]\norigin = \"dir:x\"\norigin = \"dir:y\"\n").starts_with("3:"));
   EXPECT_EQ(mistake(""), "1:1: there is no [[site]], so nothing to serve");
   EXPECT_EQ(read_config_file(folder_ + "/none.toml").error().message,
-            folder_ + "/none.toml: cannot be read");
+            folder_ + "/none.toml: cannot be read: No such file or directory");
 }
 
 TEST_F(ConfigTest, ASiteNeedsAnOriginAndAName) {

@@ -3,8 +3,11 @@
 #include "origin/directory_origin.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -180,6 +183,26 @@ INSTANTIATE_TEST_SUITE_P(
         PathCase{"WellKnown", "/.well-known/security.txt", 200},
         PathCase{"DoubleSlash", "//etc/passwd", 403}, PathCase{"NoPath", "*", 404}),
     [](const auto& row) { return std::string(row.param.name); });
+
+TEST_F(DirectoryTest, WhatIsNoFileIsForbiddenAtOnce) {
+  ASSERT_EQ(::mkfifo((root_ + "/fifo").c_str(), 0600), 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  (root_ + "/socket").copy(address.sun_path, sizeof address.sun_path - 1);
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ASSERT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  for (const char* target : {"/fifo", "/socket"}) EXPECT_EQ(status(target), 403) << target;
+  ::close(fd);
+  // Zeros without end, a terminal, and a device that nobody drives.
+  int number = 0;
+  for (const dev_t device : {makedev(1, 5), makedev(5, 0), makedev(250, 250)}) {
+    const std::string name = "/device" + std::to_string(number++);
+    if (::mknod((root_ + name).c_str(), S_IFCHR | 0600, device) != 0) {
+      GTEST_SKIP() << "this user makes no devices";
+    }
+    EXPECT_EQ(status(name), 403) << name;
+  }
+}
 
 TEST_F(DirectoryTest, ANameTooLongIsNotThere) {
   EXPECT_EQ(status("/" + std::string(5000, 'a')), 404);
