@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "tests/sim/judge.h"
+#include "tests/sim/judge_asked.h"
 #include "tests/sim/weather.h"
 
 namespace perigee::sim {
@@ -36,6 +37,7 @@ class Simulation {
     stop();
     Judge judge(world_.ledger, world_.options);
     judge.run(violations_);
+    AskedJudge(world_.ledger, world_.options).run(violations_);
     outcome.violations = violations_;
     for (const ClientExchange& exchange : world_.ledger.clients) {
       ++outcome.requests;

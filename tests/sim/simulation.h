@@ -10,7 +10,8 @@
 //     bounded time. The node is drained and stopped, and must leave nothing behind.
 //  4. The judge reads the ledger of all that went over the wires and compares it with a naive model
 //  of
-//     RFC 9111 (model.h) and with what cannot be (judge.h).
+//     RFC 9111 (model.h), with what cannot be (judge.h), and with what an origin may be asked
+//     (judge_asked.h).
 #pragma once
 
 #include <cstdint>
