@@ -272,7 +272,10 @@ bool RequestFlow::make_fill_request(const RequestHead& request, const Route& rou
   out.head.method = Method::kGet;
   out.head.method_text = "GET";
   out.fields = http::HeaderList(room_for_fields(request, *out.arena));
-  const http::ForwardOptions options{.site_name = route.site_name,
+  // The route is of scratch memory that the next request of this loop writes over.
+  const std::string_view site_name = out.arena->copy(route.site_name);
+  if (site_name.data() == nullptr) return false;
+  const http::ForwardOptions options{.site_name = site_name,
                                      .scheme = request.scheme,
                                      .cdn_id = route.site->cdn_id,
                                      .accept_encoding = route.site->accept_encoding,
