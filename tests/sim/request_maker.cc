@@ -55,7 +55,10 @@ Request RequestMaker::make(int id) {
   if (world_.fault(options.purge)) {
     request.method = "PURGE";
     request.version = "HTTP/1.1";
-    if (!has(request.fields, "Host")) request.fields.emplace_back("Host", "anything.test");
+    if (!has(request.fields, "Host")) {
+      const std::string& name = world_.ledger.resource(request.resource).name;
+      request.fields.emplace_back("Host", name.empty() ? "anything.test" : name);
+    }
     if (random.chance(options.soft_purge)) request.fields.emplace_back("Soft-Purge", "1");
     return request;
   }
@@ -203,7 +206,7 @@ void RequestMaker::add_content(Request& request, int id) {
   if (request.method == "DELETE" && random.chance(600)) return;
   // Of no other request, and of no response.
   const uint64_t number = 900'000 + static_cast<uint64_t>(id);
-  request.content = content_bytes(number, 0, random.below(9'000));
+  request.content = content_bytes(number, 0, random.below(random.chance(200) ? 120'000 : 9'000));
   if (request.version == "HTTP/1.1" && random.chance(400)) {
     add_chunks(request);
   } else {

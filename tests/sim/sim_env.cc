@@ -120,6 +120,7 @@ SimEnv::SimEnv(Scheduler& scheduler, SimPool& pool, Internet& internet, unsigned
 }
 
 SimEnv::~SimEnv() {
+  tasks_.clear();  // they may hold channels
   for (const auto& question : questions_) question->cut();
   for (const auto& job : finished_) job->cut();
   pool_.coming_home_ -= finished_.size();

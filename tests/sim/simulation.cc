@@ -38,14 +38,11 @@ class Simulation {
     Judge judge(world_.ledger, world_.options);
     judge.run(violations_);
     AskedJudge(world_.ledger, world_.options).run(violations_);
-    outcome.violations = violations_;
-    for (const ClientExchange& exchange : world_.ledger.clients) {
-      ++outcome.requests;
-      if (exchange.status != 0) ++outcome.answers;
-      const auto status = joined(exchange.response, "Cache-Status");
-      if (status && status->find("perigee; hit") != std::string::npos) ++outcome.hits;
+    outcome.tally = Tally(world_.ledger);
+    for (const std::string& why : outcome.tally.too_tame(world_.options)) {
+      violations_.push_back(why);
     }
-    outcome.fetches = static_cast<unsigned>(world_.ledger.origin.size());
+    outcome.violations = violations_;
     return outcome;
   }
 

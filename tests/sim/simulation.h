@@ -18,16 +18,14 @@
 #include <string>
 #include <vector>
 
+#include "tests/sim/tally.h"
+
 namespace perigee::sim {
 
 struct Outcome {
   std::vector<std::string> violations;  ///< empty: the run was right
   std::string options;
-  // How much happened, so that a run that tests nothing is noticed.
-  unsigned requests = 0;
-  unsigned answers = 0;
-  unsigned hits = 0;
-  unsigned fetches = 0;
+  Tally tally;
 };
 
 /// `tell`: every event goes to standard error.
