@@ -138,6 +138,19 @@ void Judge::judge_answer(const ClientExchange& exchange) {
   if (!unseen) fail(exchange, why + " (of #" + std::to_string(base) + ")");
 }
 
+/// Something was at hand for which what the request requires does not hold.
+bool Judge::fails_its_condition(const Case& asked) const {
+  const ClientExchange& exchange = asked.exchange;
+  return std::any_of(
+      ledger_.origin.begin(), ledger_.origin.end(), [&](const OriginExchange& heard) {
+        const Stamp known = heard.head_taken();
+        if (heard.resource != exchange.resource || heard.method != "GET" || !known) return false;
+        const StoredModel state(heard, std::vector<const OriginExchange*>{});
+        return known.seq < exchange.answered().seq && state.why_not_stored().empty() &&
+               state.answers_to(exchange, heard.size) == std::vector<int>{412};
+      });
+}
+
 /// Errors and answers of the node's own.
 void Judge::judge_own_answer(const Case& asked) {
   const ClientExchange& exchange = asked.exchange;
@@ -157,6 +170,9 @@ void Judge::judge_own_answer(const Case& asked) {
   }
   if (exchange.method == "HEAD" && status == 304) return;
   if (status == 304) return fail(exchange, "304 though nothing of the origin's was at hand");
+  if (status == 412) {
+    return fails_its_condition(asked) ? void() : fail(exchange, "412 though its condition holds");
+  }
   if (status < 500 && status != 408) return fail(exchange, "answered from nowhere");
   const auto directive = joined(exchange.fields, "Cache-Control");
   const bool only_cached = directive && directive->find("only-if-cached") != std::string::npos;

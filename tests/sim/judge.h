@@ -79,6 +79,7 @@ class Judge {
                                 std::string_view bytes, bool whole);
   static std::string wrong_multipart(const OriginExchange& version, const std::string& type,
                                      std::string_view body);
+  bool fails_its_condition(const Case& asked) const;
   void judge_own_answer(const Case& asked);
   int base_of(const Fields& response) const;
   static Chain chain_of(const Fields& response);

@@ -238,7 +238,7 @@ uint64_t Judge::soft_purged_since(const ClientExchange& exchange, const StoredMo
 /// RFC 9111 §5.1: one line, the floor of the current age.
 std::string Judge::wrong_age(const Case& asked, const StoredModel& state) const {
   const auto text = joined(asked.exchange.response, "Age");
-  if (asked.exchange.status == 416) return "";
+  if (asked.exchange.status == 412 || asked.exchange.status == 416) return "";
   const auto age = text ? number(*text) : std::nullopt;
   if (!age) return "no Age on a reused response";
   const Span right = state.age_ms(asked.wall);
@@ -253,13 +253,10 @@ std::string Judge::wrong_status(const Case& asked, const StoredModel& state) con
   const ClientExchange& exchange = asked.exchange;
   std::vector<int> right = state.answers_to(exchange, state.base().size);
   // Nobody can say what part of an unknown length is asked for: the whole is right too.
-  if (!state.base().has_length && !right.empty() && right[0] != 304)
-    right.push_back(state.status());
-  if (right.empty()) {
-    // A required condition that does not hold: it goes alone, and the origin judges.
-    if (!asked.told.hit && !asked.told.collapsed) return "";
-    return "served though its condition does not hold";
-  }
+  const bool as_a_whole = right[0] != 304 && right[0] != 412;
+  if (!state.base().has_length && as_a_whole) right.push_back(state.status());
+  // A required condition that does not hold may go to the origin, which judges it again.
+  if (right[0] == 412 && !asked.told.hit && !asked.told.collapsed) return "";
   if (std::find(right.begin(), right.end(), exchange.status) != right.end()) return "";
   return "status " + std::to_string(exchange.status) + " instead of " + std::to_string(right[0]);
 }

@@ -80,7 +80,7 @@ class StoredModel {
   bool allows_stale_while_revalidate(int64_t stale_ms) const;
   /// `unreachable_s`: how long the site covers an origin that cannot be reached.
   bool allows_stale_if_error(int64_t stale_ms, int64_t unreachable_s) const;
-  /// The statuses with which a request may be answered from it; empty: it must go alone.
+  /// The statuses with which a request may be answered from it; 412: or it goes alone.
   std::vector<int> answers_to(const ClientExchange& request, std::optional<uint64_t> size) const;
 
  private:

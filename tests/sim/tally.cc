@@ -91,15 +91,15 @@ std::string Tally::text() const {
 
 std::vector<std::string> Tally::too_tame(const Options& options) const {
   Wants wants;
-  wants.least(requests, 25, "requests");
+  wants.least(requests, 15, "requests");
   wants.least(answers, requests / 10, "answers");
   const size_t known = places_of(options).size();
   wants.least(places, known > 2 ? 2 : 1, "names");
   wants.least(sites, options.sites.size() > 1 ? 2 : 1, "sites");
   // Of what is drawn at its highest rate there must be some, once anything is answered at all.
-  if (options.head >= 250 && fetches >= 50) wants.least(heads, 1, "heads");
-  if (options.purge >= 120 && answers >= 50) wants.least(purges, 1, "purges");
-  if (options.conditional >= 500 && options.validators >= 500 && hits >= 30) {
+  if (options.head >= 250 && fetches >= 80) wants.least(heads, 1, "heads");
+  if (options.purge >= 120 && answers >= 150) wants.least(purges, 1, "purges");
+  if (options.conditional >= 500 && options.validators >= 500 && hits >= 50) {
     wants.least(not_modified, 1, "not modified");
   }
   return wants.tame;
