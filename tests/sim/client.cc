@@ -57,7 +57,7 @@ void Client::plan() {
   planned_ = std::min(requests_left_, static_cast<unsigned>(random.between(1, 8)));
   requests_left_ -= planned_;
   pipelined_ = random.chance(world_.options.pipelined);
-  slow_ = world_.fault(world_.options.slow_reader);
+  slow_ = world_.fault(world_.options.slow_client);
   half_close_ = random.chance(world_.options.half_close);
   finished_ = last_asked_ = false;
   patience_ms_ = world_.scheduler.now_ms() + kPatienceMs;
@@ -110,9 +110,13 @@ ClientExchange& Client::current() {
 
 void Client::write() {
   const size_t room = std::min(link_->pipes[kToNode].room(), out_.size());
-  const size_t n = world_.random.chance(300)
-                       ? std::min(room, static_cast<size_t>(world_.random.between(1, 60)))
-                       : room;
+  size_t n = world_.random.chance(300)
+                 ? std::min(room, static_cast<size_t>(world_.random.between(1, 60)))
+                 : room;
+  if (slow_ && !world_.calm) {
+    n = std::min(room, static_cast<size_t>(world_.random.between(500, 4'000)));
+    next_ms_ = world_.scheduler.now_ms() + world_.random.between(0, 1'500);
+  }
   link_->peer_write(out_.substr(0, n), world_.scheduler);
   out_.erase(0, n);
   if (!out_.empty() || !half_close_ || finished_) return;

@@ -37,7 +37,7 @@ void draw_requests(Dice& dice, Options& o) {
   o.abort = swarm(20, 150);
   o.half_close = swarm(30, 200);
   o.pipelined = swarm(200, 800);
-  o.slow_reader = swarm(30, 200);
+  o.slow_client = swarm(30, 200);
   o.think_ms = dice.one_of({0, 50, 1'000, 10'000, 60'000});
 }
 
@@ -117,7 +117,7 @@ std::string Options::text() const {
   add("range", range), add("directives", directives), add("selecting", selecting);
   add("authorization", authorization), add("odd_fields", odd_fields);
   add("absolute_form", absolute_form), add("http10", http10), add("abort", abort);
-  add("half_close", half_close), add("pipelined", pipelined), add("slow_reader", slow_reader);
+  add("half_close", half_close), add("pipelined", pipelined), add("slow_client", slow_client);
   add("think_ms", think_ms), add("churn", churn), add("odd_directives", odd_directives);
   add("targeted", targeted), add("vary", vary), add("odd_vary", odd_vary);
   add("set_cookie", set_cookie), add("odd_status", odd_status), add("validators", validators);

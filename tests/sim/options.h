@@ -37,8 +37,8 @@ struct Options {
   unsigned abort = 0;  ///< the client resets its connection
   unsigned half_close = 0;
   unsigned pipelined = 0;
-  unsigned slow_reader = 0;
-  int64_t think_ms = 1000;  ///< most between a client's requests
+  unsigned slow_client = 0;  ///< reads and writes at its leisure
+  int64_t think_ms = 1000;   ///< most between a client's requests
 
   // The origin's responses.
   unsigned churn = 0;           ///< the content changes with a request
