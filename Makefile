@@ -35,6 +35,8 @@ test:
 
 # The allocator's quarantine is kept small: tests watch how much memory the node takes.
 asan tsan: export ASAN_OPTIONS = quarantine_size_mb=8
+# The stress test, which runs for 5 seconds elsewhere.
+asan tsan: export PERIGEE_STRESS_SECONDS = 60
 asan tsan:
 	@tools/bootstrap --tests
 	@mkdir -p $(BUILD)-$@

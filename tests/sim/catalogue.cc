@@ -94,24 +94,27 @@ std::string fill_in(std::string text, int64_t lifetime_s) {
 
 }  // namespace
 
-Catalogue::Catalogue(World& world) : world_(world) {
-  Random& random = world.random;
-  const Options& options = world.options;
-  for (unsigned i = 0; i < options.targets; ++i) {
-    Temper& temper = tempers_[world.target(i)];
-    if (random.chance(options.vary)) {
-      temper.vary.push_back(random.pick(kSelectors));
-      if (random.chance(300)) temper.vary.push_back(random.pick(kSelectors));
-    }
-    if (random.chance(options.validators)) {
-      temper.tags = random.pick(std::vector{Tags::kStrong, Tags::kStrong, Tags::kWeak});
-      if (random.chance(options.lies_304)) temper.tags = Tags::kConstant;
-    }
-    temper.dated = random.chance(options.validators / 2);
-    temper.conditional = !random.chance(150);
-    temper.lifetime_s = random.between(0, options.lifetime_s);
-    temper.most_bytes = random.pick(std::vector<uint64_t>{0, 200, 2'000, 5'000, 20'000, 66'000});
+Catalogue::Catalogue(World& world) : world_(world) {}
+
+Catalogue::Temper& Catalogue::temper_of(int resource) {
+  const auto [it, fresh] = tempers_.try_emplace(resource);
+  Temper& temper = it->second;
+  if (!fresh) return temper;
+  Random& random = world_.random;
+  const Options& options = world_.options;
+  if (random.chance(options.vary)) {
+    temper.vary.push_back(random.pick(kSelectors));
+    if (random.chance(300)) temper.vary.push_back(random.pick(kSelectors));
   }
+  if (random.chance(options.validators)) {
+    temper.tags = random.pick(std::vector{Tags::kStrong, Tags::kStrong, Tags::kWeak});
+    if (random.chance(options.lies_304)) temper.tags = Tags::kConstant;
+  }
+  temper.dated = random.chance(options.validators / 2);
+  temper.conditional = !random.chance(150);
+  temper.lifetime_s = random.between(0, options.lifetime_s);
+  temper.most_bytes = random.pick(std::vector<uint64_t>{0, 200, 2'000, 5'000, 20'000, 66'000});
+  return temper;
 }
 
 uint64_t Catalogue::content_of(const std::string& key, uint64_t most_bytes) {
@@ -126,9 +129,8 @@ uint64_t Catalogue::content_of(const std::string& key, uint64_t most_bytes) {
   return it->second;
 }
 
-Catalogue::State Catalogue::state_of(const std::string& target, Temper& temper,
-                                     const Fields& request) {
-  std::string key = target + " " + std::to_string(temper.version);
+Catalogue::State Catalogue::state_of(int resource, Temper& temper, const Fields& request) {
+  std::string key = std::to_string(resource) + " " + std::to_string(temper.version);
   for (const std::string& name : temper.vary) {
     key += "|" + lower(joined(request, name).value_or("-"));
   }
@@ -235,7 +237,7 @@ void Catalogue::add_oddities(Temper& temper, Fields& fields) {
   }
 }
 
-Answer Catalogue::not_modified(Temper& temper, const State& state, const Fields& request, int id) {
+Answer Catalogue::not_modified(Temper& temper, const State& state, int id) {
   Random& random = world_.random;
   Answer answer;
   answer.status = 304;
@@ -248,37 +250,49 @@ Answer Catalogue::not_modified(Temper& temper, const State& state, const Fields&
   if (random.chance(200)) answer.fields.emplace_back("X-Odd", "n" + std::to_string(id));
   if (random.chance(world_.options.set_cookie)) answer.fields.emplace_back("Set-Cookie", "n=m");
   sign_freshening(id, answer.fields);
-  (void)request;
   return answer;
 }
 
-Answer Catalogue::unsafe(const std::string& target, Temper& temper, int id) {
+/// What an unsafe request may have changed besides: named relatively, or with its authority.
+std::string Catalogue::another_target(const Resource& resource) {
+  const std::string target = world_.any_target(resource.site);
+  const bool open =
+      resource.site >= 0 && world_.options.sites[static_cast<size_t>(resource.site)].hosts.empty();
+  // Other names of a site are other origins to its clients, so that only their own name counts.
+  if (!open || !world_.random.chance(400)) return target;
+  return resource.scheme + "://" + resource.name + target;
+}
+
+Answer Catalogue::unsafe(const OriginExchange& asked, Temper& temper) {
   Random& random = world_.random;
   Answer answer;
   answer.status = random.pick(std::vector<int>{200, 200, 201, 204, 303, 404, 500});
   if (answer.status < 400) ++temper.version;
   if (answer.status != 204) {
-    answer.content = content_of(target + " answer " + std::to_string(id), temper.most_bytes);
+    answer.content = content_of("answer " + std::to_string(asked.id), temper.most_bytes);
     answer.size = world_.ledger.sizes[answer.content];
   }
   add_dates(answer.fields);
   add_lifetime(temper, answer.fields);
   if (random.chance(300)) {
-    answer.fields.emplace_back(random.chance(500) ? "Location" : "Content-Location",
-                               world_.any_target());
+    const Resource& resource = world_.ledger.resource(asked.resource);
+    if (random.chance(500)) {
+      answer.fields.emplace_back("Location", another_target(resource));
+    } else {
+      answer.fields.emplace_back("Content-Location", world_.any_target(resource.site));
+    }
   }
-  sign(id, answer.fields);
+  sign(asked.id, answer.fields);
   return answer;
 }
 
-Answer Catalogue::answer(const std::string& method, const std::string& target,
-                         const Fields& request, int id) {
+Answer Catalogue::answer(const OriginExchange& asked) {
   Random& random = world_.random;
-  Temper& temper = tempers_[target];
-  if (method != "GET" && method != "HEAD") return unsafe(target, temper, id);
+  Temper& temper = temper_of(asked.resource);
+  if (asked.method != "GET" && asked.method != "HEAD") return unsafe(asked, temper);
   if (random.chance(world_.options.churn)) ++temper.version;
-  const State state = state_of(target, temper, request);
-  if (is_current(temper, state, request)) return not_modified(temper, state, request, id);
+  const State state = state_of(asked.resource, temper, asked.request);
+  if (is_current(temper, state, asked.request)) return not_modified(temper, state, asked.id);
   Answer answer;
   if (random.chance(world_.options.odd_status)) {
     answer.status = kOddStatuses[random.below(std::size(kOddStatuses))];
@@ -294,11 +308,11 @@ Answer Catalogue::answer(const std::string& method, const std::string& target,
   add_lifetime(temper, answer.fields);
   add_oddities(temper, answer.fields);
   answer.until_close = random.chance(world_.options.close_delimited);
-  if (method == "HEAD") {
-    sign_freshening(id, answer.fields);
+  if (asked.method == "HEAD") {
+    sign_freshening(asked.id, answer.fields);
     return answer;
   }
-  sign(id, answer.fields);
+  sign(asked.id, answer.fields);
   return answer;
 }
 

@@ -1,5 +1,5 @@
-// What the origin has and says of it: for each target a temper that lasts the run, and answers
-// drawn from it.
+// What the origins have and say of it: for each resource a temper that lasts the run, and answers
+// drawn from it. No two resources have a content or a tag in common, unless an origin lies.
 #pragma once
 
 #include <map>
@@ -22,9 +22,8 @@ class Catalogue {
  public:
   explicit Catalogue(World& world);
 
-  /// `id`: of the exchange, to be found in the answer.
-  Answer answer(const std::string& method, const std::string& target, const Fields& request,
-                int id);
+  /// What is asked for in `asked`, whose id is to be found in the answer.
+  Answer answer(const OriginExchange& asked);
 
  private:
   enum class Tags : uint8_t { kNone, kStrong, kWeak, kConstant };
@@ -43,9 +42,11 @@ class Catalogue {
     std::string modified;
   };
 
-  State state_of(const std::string& target, Temper& temper, const Fields& request);
-  Answer not_modified(Temper& temper, const State& state, const Fields& request, int id);
-  Answer unsafe(const std::string& target, Temper& temper, int id);
+  Temper& temper_of(int resource);
+  State state_of(int resource, Temper& temper, const Fields& request);
+  Answer not_modified(Temper& temper, const State& state, int id);
+  Answer unsafe(const OriginExchange& asked, Temper& temper);
+  std::string another_target(const Resource& resource);
   bool is_current(const Temper& temper, const State& state, const Fields& request);
   void add_lifetime(Temper& temper, Fields& fields);
   std::string directives(int64_t lifetime_s);
@@ -54,7 +55,7 @@ class Catalogue {
   uint64_t content_of(const std::string& key, uint64_t most_bytes);
 
   World& world_;
-  std::map<std::string, Temper> tempers_;
+  std::map<int, Temper> tempers_;  ///< by resource
   std::map<std::string, uint64_t> contents_;
 };
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "tests/sim/origin_site.h"
+#include "tests/sim/origins.h"
 
 namespace perigee::sim {
 
@@ -57,7 +57,7 @@ void Client::plan() {
   planned_ = std::min(requests_left_, static_cast<unsigned>(random.between(1, 8)));
   requests_left_ -= planned_;
   pipelined_ = random.chance(world_.options.pipelined);
-  slow_ = world_.fault(world_.options.slow_reader);
+  slow_ = world_.fault(world_.options.slow_client);
   half_close_ = random.chance(world_.options.half_close);
   finished_ = last_asked_ = false;
   patience_ms_ = world_.scheduler.now_ms() + kPatienceMs;
@@ -68,8 +68,8 @@ void Client::ask() {
   if (planned_ == 0 || last_asked_) return leave();
   do {
     --planned_;
-    Request request = maker_.make();
     ClientExchange& exchange = world_.ledger.new_client_exchange();
+    Request request = maker_.make(exchange.id);
     request.fields.emplace_back("X-Client", std::to_string(exchange.id));
     if (planned_ == 0 && world_.random.chance(300) && !has(request.fields, "Connection")) {
       request.fields.emplace_back("Connection", "close");
@@ -79,9 +79,11 @@ void Client::ask() {
     head += "\r\n";
     exchange.link = link_;
     exchange.method = request.method;
-    exchange.target = request.target;
+    exchange.resource = request.resource;
+    exchange.target = world_.ledger.resource(request.resource).target;
     exchange.version = request.version;
     exchange.fields = request.fields;
+    exchange.content = request.content;
     exchange.request_begin = link_->pipes[kToNode].sent() + out_.size();
     exchange.head_end = exchange.request_begin + head.size();
     out_ += head;
@@ -95,8 +97,8 @@ void Client::ask() {
     asked_.push_back(exchange.id);
     const auto connection = first_of(request.fields, "Connection");
     last_asked_ = connection == "close" || (request.version == "HTTP/1.0" && !connection);
-    world_.trace("client asks @", exchange.id, " ", head.substr(0, head.find("\r\n")), " ",
-                 head.substr(head.find("site.test") + 9));
+    world_.trace("client asks @", exchange.id, " for ",
+                 world_.ledger.resource(request.resource).text(), ": ", head);
   } while (pipelined_ && planned_ > 0 && !last_asked_);
   patience_ms_ = world_.scheduler.now_ms() + kPatienceMs;
   if (asked_.size() > 0 && !reader_.started()) reader_.begin(current().method);
@@ -108,9 +110,13 @@ ClientExchange& Client::current() {
 
 void Client::write() {
   const size_t room = std::min(link_->pipes[kToNode].room(), out_.size());
-  const size_t n = world_.random.chance(300)
-                       ? std::min(room, static_cast<size_t>(world_.random.between(1, 60)))
-                       : room;
+  size_t n = world_.random.chance(300)
+                 ? std::min(room, static_cast<size_t>(world_.random.between(1, 60)))
+                 : room;
+  if (slow_ && !world_.calm) {
+    n = std::min(room, static_cast<size_t>(world_.random.between(500, 4'000)));
+    next_ms_ = world_.scheduler.now_ms() + world_.random.between(0, 1'500);
+  }
   link_->peer_write(out_.substr(0, n), world_.scheduler);
   out_.erase(0, n);
   if (!out_.empty() || !half_close_ || finished_) return;
@@ -160,7 +166,7 @@ void Client::take_response() {
   exchange.response_begin = response_begin_;
   exchange.whole = true;
   exchange.ended_by_close = reader_.until_close;
-  maker_.learn(exchange.target, exchange.response);
+  maker_.learn(exchange.resource, exchange.response);
   world_.trace("client got @", exchange.id, " ", exchange.status, " ", exchange.body.size(),
                " bytes sim=", first_of(exchange.response, "X-Sim").value_or("-"),
                " age=", first_of(exchange.response, "Age").value_or("-"), " ",

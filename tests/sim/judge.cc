@@ -9,7 +9,7 @@ namespace perigee::sim {
 
 void Judge::fail(const ClientExchange& exchange, const std::string& why) {
   violations_->push_back("@" + std::to_string(exchange.id) + " " + exchange.method + " " +
-                         exchange.target + ": " + why);
+                         ledger_.resource(exchange.resource).text() + ": " + why);
 }
 
 Told read_cache_status(const Fields& response) {
@@ -64,7 +64,15 @@ void Judge::run(std::vector<std::string>& violations) {
     judge_answer(exchange);
   }
   if (options_.full_lanes != 0) return;
-  for (unsigned i = 0; i < options_.targets; ++i) judge_needs("/r" + std::to_string(i));
+  std::set<int> asked_for;
+  for (const ClientExchange& exchange : ledger_.clients) asked_for.insert(exchange.resource);
+  for (const int resource : asked_for) {
+    if (ledger_.resource(resource).site >= 0) judge_needs(resource);
+  }
+}
+
+const SiteOptions& Judge::site_of(int resource) const {
+  return options_.sites[static_cast<size_t>(ledger_.resource(resource).site)];
 }
 
 /// The response of the origin that an answer is made of; -1: none, it is the node's own.
@@ -130,10 +138,28 @@ void Judge::judge_answer(const ClientExchange& exchange) {
   if (!unseen) fail(exchange, why + " (of #" + std::to_string(base) + ")");
 }
 
+/// Something was at hand for which what the request requires does not hold.
+bool Judge::fails_its_condition(const Case& asked) const {
+  const ClientExchange& exchange = asked.exchange;
+  return std::any_of(
+      ledger_.origin.begin(), ledger_.origin.end(), [&](const OriginExchange& heard) {
+        const Stamp known = heard.head_taken();
+        if (heard.resource != exchange.resource || heard.method != "GET" || !known) return false;
+        const StoredModel state(heard, std::vector<const OriginExchange*>{});
+        return known.seq < exchange.answered().seq && state.why_not_stored().empty() &&
+               state.answers_to(exchange, heard.size) == std::vector<int>{412};
+      });
+}
+
 /// Errors and answers of the node's own.
 void Judge::judge_own_answer(const Case& asked) {
   const ClientExchange& exchange = asked.exchange;
   const int status = exchange.status;
+  const bool nobodys = ledger_.resource(exchange.resource).site < 0;
+  if (nobodys != (status == 421)) {
+    return fail(exchange, nobodys ? "answered, though no site has this name" : "misdirected");
+  }
+  if (nobodys) return;
   if (exchange.method == "PURGE" || exchange.broken_off || status == 417) return;
   // A 304 to its own conditions, or an answer to its own HEAD, relayed.
   const Chain chain = chain_of(exchange.response);
@@ -144,6 +170,9 @@ void Judge::judge_own_answer(const Case& asked) {
   }
   if (exchange.method == "HEAD" && status == 304) return;
   if (status == 304) return fail(exchange, "304 though nothing of the origin's was at hand");
+  if (status == 412) {
+    return fails_its_condition(asked) ? void() : fail(exchange, "412 though its condition holds");
+  }
   if (status < 500 && status != 408) return fail(exchange, "answered from nowhere");
   const auto directive = joined(exchange.fields, "Cache-Control");
   const bool only_cached = directive && directive->find("only-if-cached") != std::string::npos;

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "tests/sim/model.h"
+#include "tests/sim/options.h"
 
 namespace perigee::sim {
 
@@ -56,12 +57,18 @@ class Judge {
     Span wall;
     bool clock_stepped = false;
   };
-  /// What a target holds for sure: states, and since when nothing can have kept them from being
+  /// What a resource holds for sure: states, and since when nothing can have kept them from being
   /// found.
   struct Claim {
     StoredModel state;
     uint64_t since;
     int doubted_by = -1;  ///< a fetch that may have replaced it by now
+  };
+  /// What changes, or may change, what a resource holds.
+  struct Event {
+    Stamp stamp;
+    enum Kind : uint8_t { kBegun, kCompleted, kPublished, kDoubt, kPurge, kPurged } kind;
+    const OriginExchange* fetch = nullptr;
   };
 
   // judge.cc
@@ -72,6 +79,7 @@ class Judge {
                                 std::string_view bytes, bool whole);
   static std::string wrong_multipart(const OriginExchange& version, const std::string& type,
                                      std::string_view body);
+  bool fails_its_condition(const Case& asked) const;
   void judge_own_answer(const Case& asked);
   int base_of(const Fields& response) const;
   static Chain chain_of(const Fields& response);
@@ -91,11 +99,14 @@ class Judge {
   const OriginExchange* replacement_of(const ClientExchange& exchange,
                                        const StoredModel& state) const;
   uint64_t soft_purged_since(const ClientExchange& exchange, const StoredModel& state) const;
-  bool invalidates(const ClientExchange& exchange, const std::string& target,
+  bool invalidates(const ClientExchange& exchange, int resource,
                    const OriginExchange** answer) const;
+  const SiteOptions& site_of(int resource) const;
 
   // judge_need.cc
-  void judge_needs(const std::string& target);
+  void note_fetch(const OriginExchange& fetch, std::vector<Event>& events) const;
+  std::vector<Event> events_of(int resource) const;
+  void judge_needs(int resource);
   uint64_t settled(const OriginExchange& fetch) const;
   uint64_t earliest_begin(const OriginExchange& fetch) const;
   void publish(const OriginExchange& fetch, uint64_t seq, const Stamp& doubt,

@@ -2,8 +2,8 @@
 //
 // A claim is a response that the node must find: whole, storable, and published, since the node had
 // nothing left to do after its last byte came; and nothing can have dropped it since. Claims are
-// given up in doubt: when the store evicted anything, when another fetch for the same target was in
-// flight, when a purge, an unsafe request or a HEAD passed by. What is left is few enough to be
+// given up in doubt: when the store evicted anything, when another fetch for the same resource was
+// in flight, when a purge, an unsafe request or a HEAD passed by. What is left is few enough to be
 // sure of and many enough to matter.
 #include <algorithm>
 
@@ -45,52 +45,63 @@ uint64_t Judge::settled(const OriginExchange& fetch) const {
   return quiet != ledger_.quiet.end() ? *quiet : UINT64_MAX;
 }
 
-void Judge::judge_needs(const std::string& target) {
-  // A node keeps its own time over a small step of the wall clock, which the stamps follow.
-  if (options_.wall_steps > 0) return;
-  struct Event {
-    Stamp stamp;
-    enum Kind : uint8_t { kBegun, kCompleted, kPublished, kDoubt, kLoss } kind;
-    const OriginExchange* fetch = nullptr;
-  };
+/// A fetch begins, is whole, and is found from then on.
+void Judge::note_fetch(const OriginExchange& fetch, std::vector<Event>& events) const {
+  events.push_back({fetch.begun(), Event::kBegun, &fetch});
+  const Stamp completed = fetch.completed();
+  if (!completed) return;
+  events.push_back({completed, Event::kCompleted, &fetch});
+  const auto quiet = std::upper_bound(ledger_.quiet.begin(), ledger_.quiet.end(), completed.seq);
+  if (quiet == ledger_.quiet.end()) return;
+  const bool restarted =
+      std::any_of(ledger_.losses.begin(), ledger_.losses.end(), [&](const Ledger::Loss& loss) {
+        return loss.seq > earliest_begin(fetch) && loss.seq < *quiet;
+      });
+  const Stamp published{*quiet, completed.tick_ms, completed.wall_ms};
+  events.push_back({published, restarted ? Event::kDoubt : Event::kPublished, &fetch});
+}
+
+/// All that tells what a resource holds, in order.
+std::vector<Judge::Event> Judge::events_of(int resource) const {
   std::vector<Event> events;
   for (const OriginExchange& fetch : ledger_.origin) {
-    if (fetch.method != "GET" || fetch.target != target) {
-      // HEAD may mark stale; an unsafe request may name any target in its answer.
-      if (fetch.target == target || fetch.method != "HEAD") {
-        events.push_back({fetch.begun(), Event::kDoubt});
-        if (fetch.head_taken()) events.push_back({fetch.head_taken(), Event::kDoubt});
-      }
+    if (fetch.method == "GET" && fetch.resource == resource) {
+      note_fetch(fetch, events);
       continue;
     }
-    events.push_back({fetch.begun(), Event::kBegun, &fetch});
-    const Stamp completed = fetch.completed();
-    if (!completed) continue;
-    events.push_back({completed, Event::kCompleted, &fetch});
-    const auto quiet = std::upper_bound(ledger_.quiet.begin(), ledger_.quiet.end(), completed.seq);
-    if (quiet == ledger_.quiet.end()) continue;
-    const bool restarted =
-        std::any_of(ledger_.losses.begin(), ledger_.losses.end(), [&](const Ledger::Loss& loss) {
-          return loss.seq > earliest_begin(fetch) && loss.seq < *quiet;
-        });
-    const Stamp published{*quiet, completed.tick_ms, completed.wall_ms};
-    events.push_back({published, restarted ? Event::kDoubt : Event::kPublished, &fetch});
+    // HEAD may mark stale; an unsafe request may name any target of its place in its answer.
+    const bool unsafe = fetch.method != "GET" && fetch.method != "HEAD";
+    if (fetch.resource != resource && !(unsafe && ledger_.neighbours(fetch.resource, resource))) {
+      continue;
+    }
+    events.push_back({fetch.begun(), Event::kDoubt});
+    if (fetch.head_taken()) events.push_back({fetch.head_taken(), Event::kDoubt});
   }
   for (const ClientExchange& exchange : ledger_.clients) {
-    if (exchange.method != "PURGE" || exchange.target != target) continue;
-    events.push_back({exchange.written(), Event::kDoubt});
-    if (exchange.taken()) events.push_back({exchange.taken(), Event::kDoubt});
-    if (exchange.status != 0) events.push_back({exchange.answered(), Event::kDoubt});
+    if (exchange.method != "PURGE" || exchange.resource != resource) continue;
+    // It may be carried out whenever its turn comes, its client waiting for it or not.
+    if (!exchange.written()) continue;
+    events.push_back({exchange.written(), Event::kPurge});
+    const Stamp over = exchange.status != 0 ? exchange.answered() : exchange.link->node_left;
+    if (over) events.push_back({over, Event::kPurged});
   }
   for (const Ledger::Loss& loss : ledger_.losses) {
-    if (loss.kind != Ledger::Loss::kRestart)
-      events.push_back({Stamp{loss.seq, 0, 0}, Event::kLoss});
+    if (loss.kind != Ledger::Loss::kRestart) {
+      events.push_back({Stamp{loss.seq, 0, 0}, Event::kDoubt});
+    }
   }
   std::stable_sort(events.begin(), events.end(),
                    [](const Event& a, const Event& b) { return a.stamp.seq < b.stamp.seq; });
+  return events;
+}
+
+void Judge::judge_needs(int resource) {
+  // A node keeps its own time over a small step of the wall clock, which the stamps follow.
+  if (options_.wall_steps > 0) return;
   std::vector<Claim> claims;
   Stamp doubt;
-  for (const Event& event : events) {
+  int purges = 0;  ///< on their way
+  for (const Event& event : events_of(resource)) {
     switch (event.kind) {
       case Event::kBegun:
         judge_need(*event.fetch, claims);
@@ -106,9 +117,13 @@ void Judge::judge_needs(const std::string& target) {
           if (claim.doubted_by == event.fetch->id) claim.doubted_by = -1;
         }
         publish(*event.fetch, event.stamp.seq, doubt, claims);
+        if (purges > 0) claims.clear();
         break;
+      case Event::kPurge:
+      case Event::kPurged:
+        purges += event.kind == Event::kPurge ? 1 : -1;
+        [[fallthrough]];
       case Event::kDoubt:
-      case Event::kLoss:
         claims.clear();
         doubt = event.stamp;
         break;
@@ -132,10 +147,14 @@ void Judge::publish(const OriginExchange& fetch, uint64_t seq, const Stamp& doub
   // Which of two overlapping fetches asked first is not known; of two variants both are stored.
   const bool in_company =
       std::any_of(ledger_.origin.begin(), ledger_.origin.end(), [&](const OriginExchange& other) {
-        return &other != &fetch && other.target == fetch.target && other.method == "GET" &&
+        return &other != &fetch && other.resource == fetch.resource && other.method == "GET" &&
                other.begun().seq < seq && settled(other) > begun && !is_other_variant(fetch, other);
       });
   if (in_company || begun < doubt.seq) return claims.clear();
+  // A validation that ends in an error of the server's leaves the copy as it is (http-rules 3.8).
+  const bool validates =
+      has(fetch.request, "If-None-Match") || has(fetch.request, "If-Modified-Since");
+  if (validates && fetch.status >= 500) return;
   std::optional<StoredModel> state;
   if (fetch.status == 304) {
     const auto tags = joined(fetch.request, "If-None-Match");
@@ -167,7 +186,8 @@ void Judge::judge_need(const OriginExchange& fetch, const std::vector<Claim>& cl
       has(exchange.fields, "If-Unmodified-Since")) {
     return;
   }
-  if (options_.honour_client_directives && has(exchange.fields, "Cache-Control")) return;
+  const bool honours = site_of(exchange.resource).honour_client_directives;
+  if (honours && has(exchange.fields, "Cache-Control")) return;
   const uint64_t written = exchange.written().seq;
   if (between(ledger_.wall_steps, written, fetch.begun().seq)) return;
   for (const Claim& claim : claims) {
@@ -186,10 +206,10 @@ void Judge::judge_need(const OriginExchange& fetch, const std::vector<Claim>& cl
 
 /// Two fetches for one key in flight at once.
 void Judge::judge_company(const OriginExchange& fetch) {
-  if (fetch.asked_by < 0 || options_.honour_client_directives) return;
+  if (fetch.asked_by < 0 || site_of(fetch.resource).honour_client_directives) return;
   const ClientExchange& exchange = ledger_.clients[static_cast<size_t>(fetch.asked_by)];
   for (const OriginExchange& other : ledger_.origin) {
-    if (other.target != fetch.target || other.method != "GET" || other.asked_by < 0 ||
+    if (other.resource != fetch.resource || other.method != "GET" || other.asked_by < 0 ||
         other.asked_by == fetch.asked_by) {
       continue;
     }
@@ -224,7 +244,8 @@ bool Judge::may_be_alone(const OriginExchange& fetch, const OriginExchange& othe
   const uint64_t now = fetch.begun().seq;
   for (const ClientExchange& exchange : ledger_.clients) {
     const bool safe = exchange.method == "GET" || exchange.method == "HEAD";
-    if (safe || exchange.written().seq == 0 || exchange.written().seq > now) continue;
+    const bool elsewhere = !ledger_.neighbours(exchange.resource, fetch.resource);
+    if (safe || elsewhere || exchange.written().seq == 0 || exchange.written().seq > now) continue;
     // A purge, or an invalidation, in between.
     if (exchange.status == 0 || exchange.answered().seq > other.begun().seq) return true;
   }
@@ -232,7 +253,7 @@ bool Judge::may_be_alone(const OriginExchange& fetch, const OriginExchange& othe
     if (loss.seq > other.begun().seq && loss.seq < now) return true;
   }
   for (const OriginExchange& third : ledger_.origin) {
-    if (third.target != fetch.target || third.begun().seq > now) continue;
+    if (third.resource != fetch.resource || third.begun().seq > now) continue;
     if (&third == &fetch || &third == &other) continue;
     // A response that could not be shared released its waiters, or is remembered as such.
     const Stamp head = third.head_taken();

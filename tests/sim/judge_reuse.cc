@@ -28,7 +28,9 @@ Fields comparable(const Fields& fields, const std::vector<std::string>& named) {
 
 std::string Judge::why_not(const Case& asked, const StoredModel& state, bool exact) const {
   const ClientExchange& exchange = asked.exchange;
-  if (state.base().target != exchange.target) return "the response of another target";
+  if (state.base().resource != exchange.resource) {
+    return "the response of " + ledger_.resource(state.base().resource).text();
+  }
   const bool safe = exchange.method == "GET" || exchange.method == "HEAD";
   // The substitute for an answer that did not come is told as forwarded (RFC 9211 §2.2).
   const bool from_store = asked.told.hit || asked.told.detail == "stale-if-error";
@@ -101,8 +103,8 @@ std::string Judge::why_not_fresh(const Case& asked, const StoredModel& state) co
   if (state.directives().no_cache) return "reused without validation, against no-cache";
   const Span age = state.age_ms(asked.wall);
   const int64_t lifetime = state.lifetime_ms();
-  const Directives client =
-      options_.honour_client_directives ? read_cache_control(asked.exchange.fields) : Directives{};
+  const bool honours = site_of(asked.exchange.resource).honour_client_directives;
+  const Directives client = honours ? read_cache_control(asked.exchange.fields) : Directives{};
   if (client.no_cache) return "reused without validation, against the client's no-cache";
   if (client.min_fresh && lifetime - age.least < *client.min_fresh * 1000) {
     return "not fresh for as long as the client wants";
@@ -138,14 +140,15 @@ std::string Judge::why_not_stale(const Case& asked, const StoredModel& state) co
         options_.odd_status == 0) {
       return "stale, though the origin never failed";
     }
-    return state.allows_stale_if_error(stale, options_) ? "" : "stale, and not allowed to be";
+    const int64_t unreachable_s = site_of(asked.exchange.resource).unreachable_stale_s;
+    return state.allows_stale_if_error(stale, unreachable_s) ? "" : "stale, and not allowed to be";
   }
   return "unknown detail " + detail;
 }
 
-/// Whether a request of a client invalidates a target (RFC 9111 §4.4): its success is in force
+/// Whether a request of a client invalidates a resource (RFC 9111 §4.4): its success is in force
 /// before its answer's first byte.
-bool Judge::invalidates(const ClientExchange& exchange, const std::string& target,
+bool Judge::invalidates(const ClientExchange& exchange, int resource,
                         const OriginExchange** answer) const {
   if (exchange.method != "POST" && exchange.method != "PUT" && exchange.method != "DELETE") {
     return false;
@@ -154,9 +157,12 @@ bool Judge::invalidates(const ClientExchange& exchange, const std::string& targe
   const int base = base_of(exchange.response);
   if (base < 0) return false;
   *answer = &ledger_.origin[static_cast<size_t>(base)];
-  if (exchange.target == target) return true;
-  return first_of(exchange.response, "Location") == target ||
-         first_of(exchange.response, "Content-Location") == target;
+  if (exchange.resource == resource) return true;
+  if (!ledger_.neighbours(exchange.resource, resource)) return false;
+  const Resource& named = ledger_.resource(resource);
+  const auto location = first_of(exchange.response, "Location");
+  return location == named.target || location == named.text() ||
+         first_of(exchange.response, "Content-Location") == named.target;
 }
 
 /// Neither purged nor invalidated before the request was written.
@@ -165,12 +171,12 @@ std::string Judge::why_not_alive(const ClientExchange& exchange, const StoredMod
   const uint64_t written = exchange.written().seq;
   for (const ClientExchange& other : ledger_.clients) {
     if (other.status == 0 || other.answered().seq > written) continue;
-    if (other.method == "PURGE" && other.target == exchange.target && other.status == 200 &&
+    if (other.method == "PURGE" && other.resource == exchange.resource && other.status == 200 &&
         !has(other.fields, "Soft-Purge") && begun < other.written().seq) {
       return "purged by @" + std::to_string(other.id);
     }
     const OriginExchange* answer = nullptr;
-    if (!invalidates(other, exchange.target, &answer) || begun >= answer->begun().seq) continue;
+    if (!invalidates(other, exchange.resource, &answer) || begun >= answer->begun().seq) continue;
     // An invalidation is not synced: a power cut may undo it.
     const bool undone =
         std::any_of(ledger_.losses.begin(), ledger_.losses.end(), [&](const Ledger::Loss& loss) {
@@ -185,11 +191,13 @@ std::string Judge::why_not_alive(const ClientExchange& exchange, const StoredMod
 /// the request was written. In doubt there is none.
 const OriginExchange* Judge::replacement_of(const ClientExchange& exchange,
                                             const StoredModel& state) const {
-  if (options_.full_lanes != 0 || options_.honour_client_directives) return nullptr;
+  if (options_.full_lanes != 0 || site_of(exchange.resource).honour_client_directives) {
+    return nullptr;
+  }
   const uint64_t known = state.last().first_byte().seq;
   const uint64_t written = exchange.written().seq;
   for (const OriginExchange& other : ledger_.origin) {
-    if (other.method != "GET" || other.target != exchange.target || other.status != 200 ||
+    if (other.method != "GET" || other.resource != exchange.resource || other.status != 200 ||
         other.asked_by < 0 || other.size > kMostStored || !other.completed() ||
         has(other.request, "X-Forwarded-For") || settled(other) >= written) {
       continue;
@@ -206,7 +214,8 @@ const OriginExchange* Judge::replacement_of(const ClientExchange& exchange,
     });
     // What purges, invalidates or freshens.
     const bool touched = std::ranges::any_of(ledger_.clients, [&](const ClientExchange& third) {
-      return third.method != "GET" && third.written().seq != 0 && third.written().seq < written &&
+      return third.method != "GET" && ledger_.neighbours(third.resource, exchange.resource) &&
+             third.written().seq != 0 && third.written().seq < written &&
              (third.status == 0 || third.answered().seq > begun);
     });
     if (!lost && !touched) return &other;
@@ -218,7 +227,8 @@ const OriginExchange* Judge::replacement_of(const ClientExchange& exchange,
 uint64_t Judge::soft_purged_since(const ClientExchange& exchange, const StoredModel& state) const {
   uint64_t last = 0;
   for (const ClientExchange& other : ledger_.clients) {
-    if (other.method != "PURGE" || other.target != exchange.target || other.status != 200) continue;
+    if (other.method != "PURGE" || other.resource != exchange.resource || other.status != 200)
+      continue;
     if (other.answered().seq > exchange.written().seq) continue;
     if (state.last().begun().seq < other.written().seq) last = other.answered().seq;
   }
@@ -228,7 +238,7 @@ uint64_t Judge::soft_purged_since(const ClientExchange& exchange, const StoredMo
 /// RFC 9111 §5.1: one line, the floor of the current age.
 std::string Judge::wrong_age(const Case& asked, const StoredModel& state) const {
   const auto text = joined(asked.exchange.response, "Age");
-  if (asked.exchange.status == 416) return "";
+  if (asked.exchange.status == 412 || asked.exchange.status == 416) return "";
   const auto age = text ? number(*text) : std::nullopt;
   if (!age) return "no Age on a reused response";
   const Span right = state.age_ms(asked.wall);
@@ -243,13 +253,10 @@ std::string Judge::wrong_status(const Case& asked, const StoredModel& state) con
   const ClientExchange& exchange = asked.exchange;
   std::vector<int> right = state.answers_to(exchange, state.base().size);
   // Nobody can say what part of an unknown length is asked for: the whole is right too.
-  if (!state.base().has_length && !right.empty() && right[0] != 304)
-    right.push_back(state.status());
-  if (right.empty()) {
-    // A required condition that does not hold: it goes alone, and the origin judges.
-    if (!asked.told.hit && !asked.told.collapsed) return "";
-    return "served though its condition does not hold";
-  }
+  const bool as_a_whole = right[0] != 304 && right[0] != 412;
+  if (!state.base().has_length && as_a_whole) right.push_back(state.status());
+  // A required condition that does not hold may go to the origin, which judges it again.
+  if (right[0] == 412 && !asked.told.hit && !asked.told.collapsed) return "";
   if (std::find(right.begin(), right.end(), exchange.status) != right.end()) return "";
   return "status " + std::to_string(exchange.status) + " instead of " + std::to_string(right[0]);
 }

@@ -16,4 +16,16 @@ Stamp OriginExchange::over() const {
   return first;
 }
 
+int Ledger::resource_id(const Resource& resource) {
+  const auto [it, fresh] = resource_ids_.emplace(resource, static_cast<int>(resources.size()));
+  if (fresh) resources.push_back(resource);
+  return it->second;
+}
+
+bool Ledger::neighbours(int one, int other) const {
+  const Resource& a = resource(one);
+  const Resource& b = resource(other);
+  return a.site == b.site && a.scheme == b.scheme && a.name == b.name;
+}
+
 }  // namespace perigee::sim

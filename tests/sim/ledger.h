@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/sim/fields.h"
+#include "tests/sim/places.h"
 #include "tests/sim/sim_channel.h"
 
 namespace perigee::sim {
@@ -18,6 +19,8 @@ namespace perigee::sim {
 struct OriginExchange {
   int id = 0;
   LinkPtr link;
+  int site = -1;      ///< whose origin it reached
+  int resource = -1;  ///< what it asks for, as an origin with many names reads it
   std::string method;
   std::string target;
   Fields request;
@@ -47,14 +50,27 @@ struct OriginExchange {
   Stamp over() const;
 };
 
+/// The bytes of one request on a connection to an origin, as they came.
+struct AskedBytes {
+  LinkPtr link;
+  int site = -1;
+  uint64_t begin = 0;  ///< offset in the connection
+  std::string raw;
+  bool ended = false;  ///< the origin's reader took it for whole
+
+  Stamp begun() const { return link->attempt_at(begin); }
+};
+
 /// A request of a client, and what the node answered.
 struct ClientExchange {
   int id = 0;
   LinkPtr link;
+  int resource = -1;  ///< what it means
   std::string method;
-  std::string target;
+  std::string target;  ///< as it is keyed
   std::string version;
   Fields fields;
+  std::string content;  ///< without its framing
   uint64_t request_begin = 0;
   uint64_t head_end = 0;
   bool broken_off = false;  ///< the client gave up, or sent its content short
@@ -76,6 +92,8 @@ struct ClientExchange {
 };
 
 struct Ledger {
+  std::deque<Resource> resources;      ///< by id, from 0
+  std::deque<AskedBytes> asked;        ///< in the order in which their first bytes were read
   std::deque<OriginExchange> origin;   ///< by id, from 0
   std::deque<ClientExchange> clients;  ///< by id, from 0
   std::map<uint64_t, uint64_t> sizes;  ///< of contents
@@ -89,6 +107,10 @@ struct Ledger {
   std::vector<uint64_t> wall_steps;
   uint64_t calm_seq = UINT64_MAX;  ///< no fault from then on, nor any trace of one
 
+  int resource_id(const Resource& resource);
+  const Resource& resource(int id) const { return resources[static_cast<size_t>(id)]; }
+  /// The two are filed under one name of one site: an unsafe request for one may touch the other.
+  bool neighbours(int one, int other) const;
   OriginExchange& new_origin_exchange() {
     origin.push_back({.id = static_cast<int>(origin.size())});
     return origin.back();
@@ -97,6 +119,9 @@ struct Ledger {
     clients.push_back({.id = static_cast<int>(clients.size())});
     return clients.back();
   }
+
+ private:
+  std::map<Resource, int> resource_ids_;
 };
 
 }  // namespace perigee::sim

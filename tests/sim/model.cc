@@ -216,13 +216,13 @@ bool StoredModel::allows_stale_while_revalidate(int64_t stale_ms) const {
   return !forbids_stale() && window > 0 && stale_ms <= window;
 }
 
-bool StoredModel::allows_stale_if_error(int64_t stale_ms, const Options& options) const {
+bool StoredModel::allows_stale_if_error(int64_t stale_ms, int64_t unreachable_s) const {
   if (forbids_stale() || status() >= 500) return false;
   const int64_t window = directives_.stale_if_error.value_or(0) * 1000;
   if (window > 0 && stale_ms <= window) return true;
   if (allows_stale_while_revalidate(stale_ms)) return true;
   // s-maxage means proxy-revalidate; the site's patience does not overrule it.
-  return !directives_.s_maxage && stale_ms <= options.unreachable_stale_s * 1000;
+  return !directives_.s_maxage && stale_ms <= unreachable_s * 1000;
 }
 
 }  // namespace perigee::sim

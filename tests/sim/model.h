@@ -20,7 +20,6 @@
 #include <vector>
 
 #include "tests/sim/ledger.h"
-#include "tests/sim/options.h"
 
 namespace perigee::sim {
 
@@ -79,8 +78,9 @@ class StoredModel {
   bool selects(const Fields& request) const;
   /// It may be used after `stale_ms` beyond its lifetime.
   bool allows_stale_while_revalidate(int64_t stale_ms) const;
-  bool allows_stale_if_error(int64_t stale_ms, const Options& options) const;
-  /// The statuses with which a request may be answered from it; empty: it must go alone.
+  /// `unreachable_s`: how long the site covers an origin that cannot be reached.
+  bool allows_stale_if_error(int64_t stale_ms, int64_t unreachable_s) const;
+  /// The statuses with which a request may be answered from it; 412: or it goes alone.
   std::vector<int> answers_to(const ClientExchange& request, std::optional<uint64_t> size) const;
 
  private:

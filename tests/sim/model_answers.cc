@@ -81,7 +81,7 @@ std::vector<int> StoredModel::answers_to(const ClientExchange& request,
   if (status() >= 200 && status() < 300) {
     const Condition condition =
         judge_conditions(request, tag, modified, modified_text ? modified : date, date);
-    if (condition == Condition::kFailed) return {};
+    if (condition == Condition::kFailed) return {412};
     if (condition == Condition::kNotModified) return {304};
   }
   const auto range = joined(request.fields, "Range");

@@ -31,11 +31,13 @@ void draw_requests(Dice& dice, Options& o) {
   o.directives = swarm(50, 300);
   o.selecting = swarm(300, 900);
   o.authorization = swarm(30, 300);
+  o.odd_fields = swarm(100, 500);
+  o.absolute_form = swarm(50, 300);
   o.http10 = swarm(50, 300);
   o.abort = swarm(20, 150);
   o.half_close = swarm(30, 200);
   o.pipelined = swarm(200, 800);
-  o.slow_reader = swarm(30, 200);
+  o.slow_client = swarm(30, 200);
   o.think_ms = dice.one_of({0, 50, 1'000, 10'000, 60'000});
 }
 
@@ -90,16 +92,17 @@ Options Options::draw(uint64_t seed) {
   Options o;
   o.seed = seed;
   o.loops = static_cast<unsigned>(dice.random.between(1, 3));
-  o.targets = static_cast<unsigned>(dice.random.between(1, 6));
   o.clients = static_cast<unsigned>(dice.random.between(1, 8));
   o.requests = static_cast<unsigned>(dice.random.between(60, 240));
   o.slabs = static_cast<unsigned>(dice.one_of({6, 12, 24, 24}));
   draw_requests(dice, o);
   draw_responses(dice, o);
   draw_faults(dice, o);
-  o.permits = static_cast<unsigned>(dice.one_of({64, 64, 3, 1}));
-  o.unreachable_stale_s = dice.one_of({86'400, 86'400, 20, 0});
-  o.honour_client_directives = dice.random.below(5) == 0;
+  draw_sites(dice.random, o);
+  // The more names there are, the fewer targets has each, so that all of them are asked for often.
+  const size_t names = places_of(o).size();
+  o.targets = static_cast<unsigned>(dice.random.between(1, names > 3 ? 2 : names > 1 ? 4 : 6));
+  o.trusted = dice.random.below(4) == 0;
   return o;
 }
 
@@ -112,8 +115,9 @@ std::string Options::text() const {
   add("slabs", slabs), add("unsafe", unsafe), add("purge", purge), add("soft_purge", soft_purge);
   add("head", head), add("conditional", conditional), add("required", required);
   add("range", range), add("directives", directives), add("selecting", selecting);
-  add("authorization", authorization), add("http10", http10), add("abort", abort);
-  add("half_close", half_close), add("pipelined", pipelined), add("slow_reader", slow_reader);
+  add("authorization", authorization), add("odd_fields", odd_fields);
+  add("absolute_form", absolute_form), add("http10", http10), add("abort", abort);
+  add("half_close", half_close), add("pipelined", pipelined), add("slow_client", slow_client);
   add("think_ms", think_ms), add("churn", churn), add("odd_directives", odd_directives);
   add("targeted", targeted), add("vary", vary), add("odd_vary", odd_vary);
   add("set_cookie", set_cookie), add("odd_status", odd_status), add("validators", validators);
@@ -126,8 +130,9 @@ std::string Options::text() const {
   add("reset_loses", reset_loses), add("pool_delay_ms", pool_delay_ms);
   add("full_lanes", full_lanes), add("sleeps", sleeps), add("wall_steps", wall_steps);
   add("crashes", crashes), add("power_cuts", power_cuts), add("drains", drains);
-  add("unreachable_stale_s", unreachable_stale_s);
-  add("honour_client_directives", honour_client_directives);
+  add("trusted", trusted);
+  for (const SiteOptions& site : sites) out += " " + site.text();
+  for (const std::string& guest : guests) out += " guest=" + guest;
   return out;
 }
 

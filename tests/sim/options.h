@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "tests/sim/places.h"
 #include "tests/sim/random.h"
 
 namespace perigee::sim {
@@ -13,7 +15,7 @@ namespace perigee::sim {
 struct Options {
   uint64_t seed = 0;
   unsigned loops = 1;
-  unsigned targets = 3;
+  unsigned targets = 3;  ///< of each name
   unsigned clients = 3;
   unsigned requests = 150;  ///< of all clients, before the faults stop
   unsigned slabs = 24;
@@ -29,12 +31,14 @@ struct Options {
   unsigned directives = 0;  ///< Cache-Control
   unsigned selecting = 0;   ///< fields that Vary may name
   unsigned authorization = 0;
+  unsigned odd_fields = 0;     ///< hop-by-hop, poisonous and strange ones
+  unsigned absolute_form = 0;  ///< targets with an authority
   unsigned http10 = 0;
   unsigned abort = 0;  ///< the client resets its connection
   unsigned half_close = 0;
   unsigned pipelined = 0;
-  unsigned slow_reader = 0;
-  int64_t think_ms = 1000;  ///< most between a client's requests
+  unsigned slow_client = 0;  ///< reads and writes at its leisure
+  int64_t think_ms = 1000;   ///< most between a client's requests
 
   // The origin's responses.
   unsigned churn = 0;           ///< the content changes with a request
@@ -77,10 +81,10 @@ struct Options {
   unsigned power_cuts = 0;  ///< of the crashes
   unsigned drains = 0;
 
-  // The site.
-  unsigned permits = 64;  ///< connections to the origin
-  int64_t unreachable_stale_s = 86'400;
-  bool honour_client_directives = false;
+  // The sites.
+  std::vector<SiteOptions> sites;
+  std::vector<std::string> guests;  ///< names under which a site without names is asked for
+  bool trusted = false;             ///< clients are proxies whose word counts
 
   static Options draw(uint64_t seed);
   std::string text() const;

@@ -7,8 +7,19 @@
 
 namespace perigee::sim {
 
-OriginConnection::OriginConnection(World& world, Catalogue& catalogue, LinkPtr link)
-    : world_(world), catalogue_(catalogue), link_(std::move(link)) {
+namespace {
+
+/// What an origin with many names takes a request for. What names nothing is a resource too.
+Resource resource_of(int site, const std::string& target, const Fields& fields) {
+  const auto name = first_of(fields, "X-Forwarded-Host");
+  return {site, first_of(fields, "X-Forwarded-Proto").value_or(""),
+          name ? *name : first_of(fields, "Host").value_or(""), target};
+}
+
+}  // namespace
+
+OriginConnection::OriginConnection(World& world, Catalogue& catalogue, int site, LinkPtr link)
+    : world_(world), catalogue_(catalogue), site_(site), link_(std::move(link)) {
   slow_ = world_.fault(world_.options.slow);
   world_.scheduler.add(*this);
 }
@@ -35,6 +46,8 @@ int64_t OriginConnection::pause() {
 void OriginConnection::act() {
   next_ms_ = world_.scheduler.now_ms() + pause();
   if (link_->peer_sees_end()) return close();
+  // The node never says more than its request before it is answered: the judge looks at it.
+  if (answering_) note(link_->pipes[kFromNode].take(SIZE_MAX, world_.scheduler.stamp()));
   if (answering_) return write();
   if (world_.scheduler.now_ms() >= idle_until_ms_) return close();
   read();
@@ -51,28 +64,38 @@ void OriginConnection::close() {
   over_ = true;
 }
 
+void OriginConnection::note(std::string_view bytes) { asked_->raw += bytes; }
+
 void OriginConnection::read() {
   Pipe& pipe = link_->pipes[kFromNode];
-  if (!reader_.started()) request_begin_ = pipe.taken();
+  if (!reader_.started()) {
+    asked_ = &world_.ledger.asked.emplace_back(AskedBytes{link_, site_, pipe.taken(), "", false});
+  }
   const size_t most = static_cast<size_t>(world_.random.between(1, 3'000));
   const std::string bytes = pipe.take(most, world_.scheduler.stamp());
-  const size_t used = reader_.read(bytes);
-  CHECK(reader_.state() != MessageReader::State::kBroken);
-  // The node never sends a request before the last one is answered.
-  CHECK(used == bytes.size());
+  note(bytes);
+  reader_.read(bytes);
   idle_until_ms_ = kNever;
+  // The judge finds what is wrong with it.
+  if (reader_.state() == MessageReader::State::kBroken) return break_off();
   if (reader_.state() == MessageReader::State::kDone) take_request();
 }
 
 void OriginConnection::take_request() {
+  asked_->ended = true;
   OriginExchange& exchange = world_.ledger.new_origin_exchange();
   exchange.link = link_;
+  exchange.site = site_;
   exchange.method = reader_.method;
   exchange.target = reader_.target;
   exchange.request = reader_.fields;
-  exchange.request_begin = request_begin_;
-  const auto client = first_of(reader_.fields, "X-Client");
-  if (client) exchange.asked_by = std::stoi(*client);
+  exchange.resource =
+      world_.ledger.resource_id(resource_of(site_, exchange.target, exchange.request));
+  exchange.request_begin = asked_->begin;
+  const auto client = number(first_of(reader_.fields, "X-Client").value_or(""));
+  if (client && *client < static_cast<int64_t>(world_.ledger.clients.size())) {
+    exchange.asked_by = static_cast<int>(*client);
+  }
   reader_.begin();
   if (world_.fault(world_.options.hangs)) {
     world_.trace("origin hangs on #", exchange.id, " ", exchange.method, " ", exchange.target);
@@ -80,9 +103,7 @@ void OriginConnection::take_request() {
     hung_ = true;
     return;
   }
-  const Answer answer =
-      catalogue_.answer(exchange.method, exchange.target, exchange.request, exchange.id);
-  write_answer(answer, exchange);
+  write_answer(catalogue_.answer(exchange), exchange);
 }
 
 std::string OriginConnection::frame(const Answer& answer, OriginExchange& exchange,
@@ -141,7 +162,7 @@ void OriginConnection::write_answer(const Answer& answer, OriginExchange& exchan
   out_ = interim + head + body;
   answering_ = true;
   world_.trace("origin #", exchange.id, " for client ", exchange.asked_by, ": ", exchange.method,
-               " ", exchange.target,
+               " ", world_.ledger.resource(exchange.resource).text(),
                " inm=", joined(exchange.request, "If-None-Match").value_or("-"), " -> ",
                answer.status, " content ", answer.content, " size ", answer.size,
                " cc=", joined(answer.fields, "Cache-Control").value_or("-"),

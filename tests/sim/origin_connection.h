@@ -3,25 +3,28 @@
 
 #include <string>
 
-#include "tests/sim/origin_site.h"
+#include "tests/sim/origins.h"
 
 namespace perigee::sim {
 
 class OriginConnection final : public Actor {
  public:
-  OriginConnection(World& world, Catalogue& catalogue, LinkPtr link);
+  /// To the origin of `site`.
+  OriginConnection(World& world, Catalogue& catalogue, int site, LinkPtr link);
   ~OriginConnection() override;
 
   int64_t due() const override;
   void act() override;
   void break_off();
   const Link& link() const { return *link_; }
+  int site() const { return site_; }
   bool over() const { return over_; }
 
  private:
   enum class Ending : uint8_t { kKeep, kFin, kReset };
 
   void read();
+  void note(std::string_view bytes);
   void take_request();
   void write_answer(const Answer& answer, OriginExchange& exchange);
   std::string frame(const Answer& answer, OriginExchange& exchange, std::string& head);
@@ -33,11 +36,12 @@ class OriginConnection final : public Actor {
 
   World& world_;
   Catalogue& catalogue_;
+  const int site_;
   LinkPtr link_;
   MessageReader reader_{MessageReader::Kind::kRequest};
-  uint64_t request_begin_ = 0;
-  std::string out_;      ///< still to be sent
-  std::string surplus_;  ///< to be sent with the last of it
+  AskedBytes* asked_ = nullptr;  ///< of the last request
+  std::string out_;              ///< still to be sent
+  std::string surplus_;          ///< to be sent with the last of it
   Ending ending_ = Ending::kKeep;
   bool answering_ = false;
   bool slow_ = false;

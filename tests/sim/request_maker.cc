@@ -1,5 +1,7 @@
 #include "tests/sim/request_maker.h"
 
+#include <algorithm>
+
 #include "tests/sim/content.h"
 #include "tests/sim/http_date.h"
 
@@ -19,27 +21,55 @@ constexpr const char* kDirectives[] = {"no-cache",       "max-age=0",
                                        "max-stale",      "max-stale=10",
                                        "min-fresh=5",    "max-age=20",
                                        "no-transform",   "only-if-cached, max-stale=60"};
+/// What a stranger hopes that the origin believes.
+constexpr std::pair<const char*, const char*> kPoison[] = {
+    {"X-Forwarded-Host", "evil.test"},   {"x_forwarded_host", "evil.test"},
+    {"X-Forwarded-Port", "6666"},        {"X-Forwarded-Prefix", "/evil"},
+    {"X-Forwarded-Server", "evil.test"}, {"X-Forwarded-Scheme", "ftp"},
+    {"X-Real-IP", "203.0.113.66"},       {"Front-End-Https", "on"},
+    {"Proxy", "http://evil.test"},       {"Content_Length", "5"},
+    {"Transfer_Encoding", "chunked"},    {"X-Original-URL", "/evil"},
+    {"X-Rewrite-URL", "/evil"},          {"X-HTTP-Method-Override", "DELETE"},
+    {"X_Method-Override", "DELETE"},     {"X-Host", "evil.test"},
+    {"True-Client-IP", "203.0.113.66"},
+};
+/// What is of this connection alone.
+constexpr std::pair<const char*, const char*> kOneHop[] = {
+    {"Keep-Alive", "timeout=5"},
+    {"Proxy-Connection", "keep-alive"},
+    {"Proxy-Authorization", "Basic QTpB"},
+    {"TE", "trailers"},
+    {"Trailer", "X-Sum"},
+};
+/// Values that must pass as they are.
+constexpr const char* kNotes[] = {"plain",         "",         "a, b ,,c", "a\tb", "caf\xc3\xa9",
+                                  "\"q, \\\" r\"", "\xff\xfe", "a=b; c"};
 }  // namespace
 
-Request RequestMaker::make() {
+Request RequestMaker::make(int id) {
   Random& random = world_.random;
   const Options& options = world_.options;
   Request request;
-  request.target = world_.any_target();
-  request.fields.emplace_back("Host", "site.test");
+  if (random.chance(options.http10)) request.version = "HTTP/1.0";
+  choose_resource(request);
   if (world_.fault(options.purge)) {
     request.method = "PURGE";
+    request.version = "HTTP/1.1";
+    if (!has(request.fields, "Host")) {
+      const std::string& name = world_.ledger.resource(request.resource).name;
+      request.fields.emplace_back("Host", name.empty() ? "anything.test" : name);
+    }
     if (random.chance(options.soft_purge)) request.fields.emplace_back("Soft-Purge", "1");
     return request;
   }
-  if (random.chance(options.http10)) {
-    request.version = "HTTP/1.0";
-    if (random.chance(500)) request.fields.emplace_back("Connection", "keep-alive");
+  if (request.version == "HTTP/1.0" && random.chance(500)) {
+    request.fields.emplace_back("Connection", "keep-alive");
   }
   add_selectors(request);
+  add_odd_fields(request, id);
   if (world_.fault(options.unsafe)) {
     request.method = random.pick(std::vector<std::string>{"POST", "POST", "PUT", "DELETE"});
-    add_content(request);
+    add_content(request, id);
     return request;
   }
   if (random.chance(options.head)) request.method = "HEAD";
@@ -47,6 +77,58 @@ Request RequestMaker::make() {
   if (random.chance(options.conditional)) add_conditions(request);
   if (random.chance(options.range)) add_range(request);
   return request;
+}
+
+/// The first name is asked for most, so that some keys see many requests.
+void RequestMaker::choose_resource(Request& request) {
+  Random& random = world_.random;
+  const Options& options = world_.options;
+  const Place nameless = nameless_place(options);
+  const bool omits = request.version == "HTTP/1.0" && random.chance(200);
+  const Place& place = omits                ? nameless
+                       : random.chance(300) ? world_.places.front()
+                                            : random.pick(world_.places);
+  Resource resource{place.site, "http", place.name, world_.any_target(place.site)};
+  if (options.trusted && random.chance(300)) resource.scheme = "https";
+  request.resource = world_.ledger.resource_id(resource);
+  const Spelling spelling = spell(random, options, resource, omits);
+  request.target = spelling.target;
+  if (spelling.has_host) request.fields.emplace_back("Host", spelling.host);
+  if (resource.scheme == "https") request.fields.emplace_back("X-Forwarded-Proto", "https");
+}
+
+void RequestMaker::add_odd_fields(Request& request, int id) {
+  Random& random = world_.random;
+  const unsigned chance = world_.options.odd_fields;
+  if (random.chance(chance)) {
+    request.fields.emplace_back("X-Note", random.pick(kNotes));
+    request.fields.emplace_back("x-NOTE", std::to_string(id) + random.pick(kNotes));
+  }
+  if (random.chance(chance / 2)) {
+    const auto& [name, value] = kPoison[random.below(std::size(kPoison))];
+    request.fields.emplace_back(name, value);
+  }
+  if (random.chance(chance / 2)) request.fields.emplace_back("Via", "1.0 fred");
+  if (random.chance(chance / 4)) request.fields.emplace_back("CDN-Loop", "other; a=1");
+  if (random.chance(chance / 2)) request.fields.emplace_back("Accept-Encoding", "br, gzip;q=0.5");
+  if (random.chance(chance / 2)) add_hops(request);
+  if (!world_.options.trusted && random.chance(chance / 2)) {
+    request.fields.emplace_back("X-Forwarded-Proto", "https");
+  }
+  if (random.chance(chance / 2)) {
+    request.fields.emplace_back("X-Forwarded-For", "203.0.113." + std::to_string(id % 200));
+  }
+  if (random.chance(chance / 4))
+    request.fields.emplace_back("Forwarded", "for=evil;host=evil.test");
+}
+
+void RequestMaker::add_hops(Request& request) {
+  Random& random = world_.random;
+  const auto& [name, value] = kOneHop[random.below(std::size(kOneHop))];
+  request.fields.emplace_back(name, value);
+  if (request.version == "HTTP/1.0" || random.chance(500)) return;
+  request.fields.emplace_back("Connection", "X-Hop");
+  request.fields.emplace_back("X-Hop", "for one hop");
 }
 
 void RequestMaker::add_selectors(Request& request) {
@@ -69,13 +151,13 @@ void RequestMaker::add_directives(Request& request) {
   request.fields.emplace_back("Cache-Control", world_.random.pick(kDirectives));
 }
 
-std::string RequestMaker::tag(const std::string& target) {
-  const auto& seen = tags_[target];
+std::string RequestMaker::tag(int resource) {
+  const auto& seen = tags_[resource];
   return seen.empty() ? "\"unseen\"" : world_.random.pick(seen);
 }
 
-std::string RequestMaker::date(const std::string& target) {
-  const auto& seen = dates_[target];
+std::string RequestMaker::date(int resource) {
+  const auto& seen = dates_[resource];
   if (!seen.empty() && world_.random.chance(600)) return world_.random.pick(seen);
   const int64_t at = world_.scheduler.wall_ms() - world_.random.between(-100'000, 100'000'000);
   return world_.random.chance(100) ? "not a date" : write_date(at);
@@ -83,12 +165,12 @@ std::string RequestMaker::date(const std::string& target) {
 
 void RequestMaker::add_conditions(Request& request) {
   Random& random = world_.random;
-  const std::string& target = request.target;
+  const int resource = request.resource;
   if (random.chance(world_.options.required)) {
     if (random.chance(600))
-      request.fields.emplace_back("If-Match", tag(target));
+      request.fields.emplace_back("If-Match", tag(resource));
     else
-      request.fields.emplace_back("If-Unmodified-Since", date(target));
+      request.fields.emplace_back("If-Unmodified-Since", date(resource));
     return;
   }
   switch (random.below(6)) {
@@ -96,17 +178,17 @@ void RequestMaker::add_conditions(Request& request) {
       request.fields.emplace_back("If-None-Match", "*");
       break;
     case 1:
-      request.fields.emplace_back("If-None-Match", "\"x\", " + tag(target));
+      request.fields.emplace_back("If-None-Match", "\"x\", " + tag(resource));
       break;
     case 2:
-      request.fields.emplace_back("If-Modified-Since", date(target));
+      request.fields.emplace_back("If-Modified-Since", date(resource));
       break;
     case 3:
-      request.fields.emplace_back("If-None-Match", tag(target));
-      request.fields.emplace_back("If-Modified-Since", date(target));
+      request.fields.emplace_back("If-None-Match", tag(resource));
+      request.fields.emplace_back("If-Modified-Since", date(resource));
       break;
     default:
-      request.fields.emplace_back("If-None-Match", tag(target));
+      request.fields.emplace_back("If-None-Match", tag(resource));
       break;
   }
 }
@@ -116,29 +198,45 @@ void RequestMaker::add_range(Request& request) {
   request.fields.emplace_back("Range", random.pick(kRanges));
   if (random.chance(700)) return;
   request.fields.emplace_back("If-Range",
-                              random.chance(600) ? tag(request.target) : date(request.target));
+                              random.chance(600) ? tag(request.resource) : date(request.resource));
 }
 
-void RequestMaker::add_content(Request& request) {
+void RequestMaker::add_content(Request& request, int id) {
   Random& random = world_.random;
   if (request.method == "DELETE" && random.chance(600)) return;
-  const std::string content = content_bytes(999'999, 0, random.below(9'000));
+  // Of no other request, and of no response.
+  const uint64_t number = 900'000 + static_cast<uint64_t>(id);
+  request.content = content_bytes(number, 0, random.below(random.chance(200) ? 120'000 : 9'000));
   if (request.version == "HTTP/1.1" && random.chance(400)) {
-    request.fields.emplace_back("Transfer-Encoding", "chunked");
-    char size[32];
-    std::snprintf(size, sizeof size, "%zx\r\n", content.size());
-    if (!content.empty()) request.body = size + content + "\r\n";
-    request.body += "0\r\n\r\n";
+    add_chunks(request);
   } else {
-    request.fields.emplace_back("Content-Length", std::to_string(content.size()));
-    request.body = content;
+    request.fields.emplace_back("Content-Length", std::to_string(request.content.size()));
+    request.body = request.content;
   }
   if (random.chance(200)) request.fields.emplace_back("Expect", "100-continue");
 }
 
-void RequestMaker::learn(const std::string& target, const Fields& response) {
-  if (const auto tag = first_of(response, "ETag")) tags_[target].push_back(*tag);
-  if (const auto date = first_of(response, "Last-Modified")) dates_[target].push_back(*date);
+/// Extensions and trailers are of this connection alone.
+void RequestMaker::add_chunks(Request& request) {
+  Random& random = world_.random;
+  request.fields.emplace_back("Transfer-Encoding", "chunked");
+  const bool odd = random.chance(world_.options.odd_fields);
+  for (size_t at = 0; at < request.content.size();) {
+    const size_t n =
+        std::min(request.content.size() - at,
+                 static_cast<size_t>(random.between(1, random.chance(500) ? 60 : 9'000)));
+    char size[32];
+    std::snprintf(size, sizeof size, "%zx", n);
+    request.body +=
+        size + std::string(odd ? ";a=\"b\"\r\n" : "\r\n") + request.content.substr(at, n) + "\r\n";
+    at += n;
+  }
+  request.body += odd ? "0;a\r\nX-Sum: 1\r\nHost: evil.test\r\n\r\n" : "0\r\n\r\n";
+}
+
+void RequestMaker::learn(int resource, const Fields& response) {
+  if (const auto tag = first_of(response, "ETag")) tags_[resource].push_back(*tag);
+  if (const auto date = first_of(response, "Last-Modified")) dates_[resource].push_back(*date);
 }
 
 }  // namespace perigee::sim

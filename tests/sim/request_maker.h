@@ -11,33 +11,39 @@
 namespace perigee::sim {
 
 struct Request {
+  int resource = -1;  ///< what it means
   std::string method = "GET";
-  std::string target;
+  std::string target;  ///< as it is spelled
   std::string version = "HTTP/1.1";
   Fields fields;
-  std::string body;    ///< content as framed, with its chunk lines
-  bool close = false;  ///< the last on its connection
+  std::string content;
+  std::string body;  ///< the content as framed, with its chunk lines
 };
 
 class RequestMaker {
  public:
   explicit RequestMaker(World& world) : world_(world) {}
-  Request make();
+  /// `id`: of the exchange; values that only one request has are made of it.
+  Request make(int id);
   /// A client saw this response.
-  void learn(const std::string& target, const Fields& response);
+  void learn(int resource, const Fields& response);
 
  private:
+  void choose_resource(Request& request);
+  void add_odd_fields(Request& request, int id);
+  void add_hops(Request& request);
   void add_conditions(Request& request);
   void add_range(Request& request);
   void add_selectors(Request& request);
   void add_directives(Request& request);
-  void add_content(Request& request);
-  std::string tag(const std::string& target);
-  std::string date(const std::string& target);
+  void add_content(Request& request, int id);
+  void add_chunks(Request& request);
+  std::string tag(int resource);
+  std::string date(int resource);
 
   World& world_;
-  std::map<std::string, std::vector<std::string>> tags_;
-  std::map<std::string, std::vector<std::string>> dates_;
+  std::map<int, std::vector<std::string>> tags_;
+  std::map<int, std::vector<std::string>> dates_;
 };
 
 }  // namespace perigee::sim

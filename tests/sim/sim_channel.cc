@@ -51,8 +51,8 @@ void Link::peer_close() {
 }
 
 SimChannel::SimChannel(SimEnv& env, LinkPtr link) : env_(env), link_(std::move(link)) {
-  peer_.remote = base::Address::parse("127.0.0.1:50000").value();
-  peer_.local = base::Address::parse("127.0.0.1:80").value();
+  peer_.remote = base::Address::parse(std::string(kPeerAddress) + ":50000").value();
+  peer_.local = base::Address::parse("192.0.2.200:80").value();
   env_.add(*this);
 }
 

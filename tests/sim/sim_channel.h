@@ -16,6 +16,9 @@ namespace perigee::sim {
 /// Whose bytes: to the node, or from it.
 enum Way : uint8_t { kToNode, kFromNode };
 
+/// Of all clients.
+inline constexpr std::string_view kPeerAddress = "198.51.100.7";
+
 /// The bytes of one direction.
 class Pipe {
  public:

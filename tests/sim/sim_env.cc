@@ -91,15 +91,20 @@ class SimEnv::Resolving final : public Question {
 
 class SimEnv::Connecting final : public Question {
  public:
-  Connecting(int64_t due, base::Result<base::Done> result, base::OnConnect callback)
-      : Question(due), result_(std::move(result)), callback_(std::move(callback)) {}
+  Connecting(int64_t due, const base::Address& address, base::Result<base::Done> result,
+             base::OnConnect callback)
+      : Question(due),
+        address_(address),
+        result_(std::move(result)),
+        callback_(std::move(callback)) {}
   void deliver(SimEnv& env) override {
     settle();
-    if (result_.ok()) return callback_(env.internet_.connected(env));
+    if (result_.ok()) return callback_(env.internet_.connected(env, address_));
     callback_(result_.error());
   }
 
  private:
+  const base::Address address_;
   base::Result<base::Done> result_;
   base::OnConnect callback_;
 };
@@ -115,6 +120,7 @@ SimEnv::SimEnv(Scheduler& scheduler, SimPool& pool, Internet& internet, unsigned
 }
 
 SimEnv::~SimEnv() {
+  tasks_.clear();  // they may hold channels
   for (const auto& question : questions_) question->cut();
   for (const auto& job : finished_) job->cut();
   pool_.coming_home_ -= finished_.size();
@@ -145,8 +151,8 @@ base::Pending SimEnv::connect(const base::Endpoint& endpoint, base::OnConnect on
   } else {
     due = scheduler_.now_ms() + reply.after_ms;
   }
-  questions_.push_back(
-      std::make_unique<Connecting>(due, std::move(reply.result), std::move(on_connect)));
+  questions_.push_back(std::make_unique<Connecting>(due, endpoint.address, std::move(reply.result),
+                                                    std::move(on_connect)));
   return base::Pending(questions_.back().get());
 }
 

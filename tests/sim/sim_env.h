@@ -31,7 +31,8 @@ class Internet {
   /// Asked when the question is; the connection itself is made by connected() when the answer is
   /// due.
   virtual Reply<base::Done> connect(const base::Address& address) = 0;
-  virtual std::unique_ptr<base::Channel> connected(class SimEnv& env) = 0;
+  virtual std::unique_ptr<base::Channel> connected(class SimEnv& env,
+                                                   const base::Address& address) = 0;
 };
 
 /// How the pool behaves.

@@ -10,23 +10,39 @@ constexpr uint64_t kSlabBytes = 256 * 1024;
 constexpr uint64_t kJournalBytes = 64 * 1024;
 constexpr uint64_t kAreaBytes = 2 * 1024 * 1024;
 
+edge::SiteConfig make_site(const SiteOptions& options) {
+  edge::SiteConfig site;
+  site.hosts = options.hosts;
+  site.is_default = options.is_default;
+  site.host_header = options.host_header;
+  site.accept_encoding = options.accept_encoding;
+  site.cdn_id = options.cdn_id;
+  site.query.sort = options.query == QueryRule::kSorted;
+  site.query.ignore = options.query == QueryRule::kIgnored;
+  if (options.query == QueryRule::kStripped) site.query.strip = {"utm_*"};
+  origin::HttpOriginOptions origin;
+  origin.host = options.origin_host;
+  origin.port = options.origin_port;
+  origin.authority = options.origin_authority();
+  origin.connections = options.permits;
+  site.origin = origin;
+  site.purge_from = {*edge::parse_network(std::string(kPeerAddress) + "/32")};
+  http::PolicyOptions policy;
+  policy.unreachable_stale_s = options.unreachable_stale_s;
+  policy.honour_client_directives = options.honour_client_directives;
+  site.policy = std::make_shared<const http::PolicyOptions>(policy);
+  return site;
+}
+
 edge::Config make_config(const Options& options) {
   edge::Config config;
   config.workers = options.loops;
   config.store.path = "simulated";
   config.store.size_bytes = kAreaBytes + options.slabs * kSlabBytes;
-  edge::SiteConfig site;
-  site.is_default = true;
-  origin::HttpOriginOptions origin;
-  origin.host = origin.authority = "origin.test";
-  origin.connections = options.permits;
-  site.origin = origin;
-  site.purge_from = {*edge::parse_network("127.0.0.0/8")};
-  http::PolicyOptions policy;
-  policy.unreachable_stale_s = options.unreachable_stale_s;
-  policy.honour_client_directives = options.honour_client_directives;
-  site.policy = std::make_shared<const http::PolicyOptions>(policy);
-  config.sites.push_back(std::move(site));
+  if (options.trusted) {
+    config.trusted_proxies = {*edge::parse_network(std::string(kPeerAddress) + "/32")};
+  }
+  for (const SiteOptions& site : options.sites) config.sites.push_back(make_site(site));
   return config;
 }
 

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "tests/sim/judge.h"
+#include "tests/sim/judge_asked.h"
 #include "tests/sim/weather.h"
 
 namespace perigee::sim {
@@ -17,10 +18,10 @@ class Simulation {
  public:
   Simulation(uint64_t seed, bool tell)
       : world_(Options::draw(seed), tell),
-        origin_(world_),
-        node_(world_, origin_),
+        origins_(world_),
+        node_(world_, origins_),
         maker_(world_),
-        weather_(world_, origin_, node_) {}
+        weather_(world_, origins_, node_) {}
 
   Outcome run() {
     Outcome outcome;
@@ -36,14 +37,12 @@ class Simulation {
     stop();
     Judge judge(world_.ledger, world_.options);
     judge.run(violations_);
-    outcome.violations = violations_;
-    for (const ClientExchange& exchange : world_.ledger.clients) {
-      ++outcome.requests;
-      if (exchange.status != 0) ++outcome.answers;
-      const auto status = joined(exchange.response, "Cache-Status");
-      if (status && status->find("perigee; hit") != std::string::npos) ++outcome.hits;
+    AskedJudge(world_.ledger, world_.options).run(violations_);
+    outcome.tally = Tally(world_.ledger);
+    for (const std::string& why : outcome.tally.too_tame(world_.options)) {
+      violations_.push_back(why);
     }
-    outcome.fetches = static_cast<unsigned>(world_.ledger.origin.size());
+    outcome.violations = violations_;
     return outcome;
   }
 
@@ -92,7 +91,7 @@ class Simulation {
       observe();
     }
     world_.ledger.calm_seq = world_.scheduler.stamp().seq;
-    requests_left_ = 4 * world_.options.targets;
+    requests_left_ = 4 * static_cast<unsigned>(world_.places.size()) + 4 * world_.options.targets;
     const int64_t deadline = world_.scheduler.now_ms() + kCalmMs;
     if (!run_until_asked(deadline)) violations_.push_back("requests are not answered in time");
     look_for_leaks();
@@ -113,14 +112,16 @@ class Simulation {
     if (!node_.idle()) violations_.push_back("connections outlive the drain");
     if (const std::string left = node_.stop(); !left.empty()) violations_.push_back(left);
     for (const std::string& left : weather_.leftovers) violations_.push_back(left);
-    if (origin_.open_connections() > 0) violations_.push_back("origin connections are left");
-    if (origin_.most_connections() > world_.options.permits) {
-      violations_.push_back("more connections to the origin than there are permits");
+    if (origins_.open_connections() > 0) violations_.push_back("origin connections are left");
+    for (size_t site = 0; site < world_.options.sites.size(); ++site) {
+      if (origins_.most_connections(site) > world_.options.sites[site].permits) {
+        violations_.push_back("more connections to an origin than there are permits");
+      }
     }
   }
 
   World world_;
-  OriginSite origin_;
+  Origins origins_;
   SimNode node_;
   RequestMaker maker_;
   Weather weather_;

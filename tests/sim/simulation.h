@@ -10,23 +10,22 @@
 //     bounded time. The node is drained and stopped, and must leave nothing behind.
 //  4. The judge reads the ledger of all that went over the wires and compares it with a naive model
 //  of
-//     RFC 9111 (model.h) and with what cannot be (judge.h).
+//     RFC 9111 (model.h), with what cannot be (judge.h), and with what an origin may be asked
+//     (judge_asked.h).
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "tests/sim/tally.h"
+
 namespace perigee::sim {
 
 struct Outcome {
   std::vector<std::string> violations;  ///< empty: the run was right
   std::string options;
-  // How much happened, so that a run that tests nothing is noticed.
-  unsigned requests = 0;
-  unsigned answers = 0;
-  unsigned hits = 0;
-  unsigned fetches = 0;
+  Tally tally;
 };
 
 /// `tell`: every event goes to standard error.

@@ -2,8 +2,8 @@
 
 namespace perigee::sim {
 
-Weather::Weather(World& world, OriginSite& origin, SimNode& node)
-    : world_(world), origin_(origin), node_(node), next_ms_(world.scheduler.now_ms() + 1'000) {
+Weather::Weather(World& world, Origins& origins, SimNode& node)
+    : world_(world), origins_(origins), node_(node), next_ms_(world.scheduler.now_ms() + 1'000) {
   world_.scheduler.add(*this);
 }
 
@@ -14,7 +14,7 @@ void Weather::act() {
   const Options& options = world_.options;
   Scheduler& scheduler = world_.scheduler;
   next_ms_ = scheduler.now_ms() + random.between(100, 4'000);
-  origin_.tidy();
+  origins_.tidy();
   if (down_) {
     if (node_.running()) {
       if (!node_.idle() && scheduler.now_ms() < drained_by_ms_) return;
@@ -29,8 +29,9 @@ void Weather::act() {
   }
   if (world_.fault(options.outages)) {
     const int64_t length = random.between(100, 40'000);
-    world_.trace("the origin is down for ", length, " ms");
-    origin_.go_down(scheduler.now_ms() + length);
+    const size_t site = random.below(options.sites.size());
+    world_.trace("the origin of site ", site, " is down for ", length, " ms");
+    origins_.go_down(site, scheduler.now_ms() + length);
   }
   if (world_.fault(options.sleeps)) {
     const int64_t length = random.between(1'000, random.chance(200) ? 3'600'000 : 20'000);

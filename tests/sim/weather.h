@@ -2,14 +2,14 @@
 // drains.
 #pragma once
 
-#include "tests/sim/origin_site.h"
+#include "tests/sim/origins.h"
 #include "tests/sim/sim_node.h"
 
 namespace perigee::sim {
 
 class Weather final : public Actor {
  public:
-  Weather(World& world, OriginSite& origin, SimNode& node);
+  Weather(World& world, Origins& origins, SimNode& node);
   ~Weather() override;
 
   int64_t due() const override { return world_.calm && !down_ ? kNever : next_ms_; }
@@ -25,7 +25,7 @@ class Weather final : public Actor {
   void restart_later();
 
   World& world_;
-  OriginSite& origin_;
+  Origins& origins_;
   SimNode& node_;
   int64_t next_ms_;
   int64_t drained_by_ms_ = kNever;

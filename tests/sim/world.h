@@ -13,9 +13,14 @@ namespace perigee::sim {
 
 struct World {
   explicit World(const Options& drawn, bool tell)
-      : options(drawn), random(drawn.seed), scheduler(random), verbose(tell) {}
+      : options(drawn),
+        places(places_of(drawn)),
+        random(drawn.seed),
+        scheduler(random),
+        verbose(tell) {}
 
   const Options options;
+  const std::vector<Place> places;
   Random random;
   Scheduler scheduler;
   Ledger ledger;
@@ -24,8 +29,12 @@ struct World {
 
   /// A fault of that rate happens now.
   bool fault(unsigned per_mille) { return !calm && random.chance(per_mille); }
-  std::string target(uint64_t number) const { return "/r" + std::to_string(number); }
-  std::string any_target() { return target(random.below(options.targets)); }
+  /// A target of that site (-1: of none), as it is keyed.
+  std::string any_target(int site) {
+    static const SiteOptions kNone;
+    return keyed_target(site < 0 ? kNone : options.sites[static_cast<size_t>(site)],
+                        random.below(options.targets));
+  }
   template <typename... Parts>
   void trace(const Parts&... parts) {
     if (!verbose) return;

@@ -36,7 +36,6 @@ inline constexpr Shown kShownElsewhere[] = {
     {"kFillBytes", "LittleMemory.WaitingForMemoryEndsIn503"},
     {"kWaiters", "OneLoop.BeyondTheBoundOfWaitersEachGoesAlone"},
     {"kWaitersTurn", "OneLoop.TellsABoundedNumberOfWaitersATurn"},
-    {"kKeptAnswerBytes", "FlowRelay.AnAnswerToPostThatIsTooLongOrCutIsNotStored"},
     // start
     {"kConfigBytes", "ConfigFile.HasABoundedSize"},
     // loop to pool

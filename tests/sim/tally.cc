@@ -1,0 +1,130 @@
+#include "tests/sim/tally.h"
+
+#include <set>
+
+#include "tests/sim/judge.h"
+
+namespace perigee::sim {
+
+namespace {
+
+struct Wants {
+  std::vector<std::string> tame;
+  void least(unsigned count, unsigned wanted, const char* what) {
+    if (count >= wanted) return;
+    tame.push_back("too tame: " + std::to_string(count) + " " + what + ", not " +
+                   std::to_string(wanted));
+  }
+};
+
+}  // namespace
+
+void Tally::count_answer(const ClientExchange& exchange) {
+  ++answers;
+  const Told told = read_cache_status(exchange.response);
+  if (told.hit) ++hits;
+  if (told.detail.starts_with("stale-")) ++stale;
+  if (told.collapsed) ++collapsed;
+  if (exchange.status == 304) ++not_modified;
+  if (exchange.status == 206) ++parts;
+  if (exchange.method == "PURGE" && exchange.status == 200) ++purges;
+}
+
+void Tally::count_fetch(const OriginExchange& fetch) {
+  ++fetches;
+  if (fetch.status == 304) ++validated;
+  if (has(fetch.request, "X-Forwarded-For")) ++relayed;
+  if (fetch.method == "HEAD") ++heads;
+  if (fetch.method != "GET" && fetch.method != "HEAD") ++unsafe;
+}
+
+Tally::Tally(const Ledger& ledger) {
+  for (const ClientExchange& exchange : ledger.clients) {
+    ++requests;
+    if (exchange.status != 0) count_answer(exchange);
+  }
+  std::set<std::string> names;
+  std::set<int> servers;
+  for (const OriginExchange& fetch : ledger.origin) {
+    if (fetch.status == 0) continue;
+    count_fetch(fetch);
+    servers.insert(fetch.site);
+    names.insert(ledger.resource(fetch.resource).name);
+  }
+  places = static_cast<unsigned>(names.size());
+  sites = static_cast<unsigned>(servers.size());
+  for (const AskedBytes& bytes : ledger.asked) cut += bytes.ended ? 0 : 1;
+}
+
+void Tally::add(const Tally& other) {
+  runs += other.runs;
+  requests += other.requests;
+  answers += other.answers;
+  hits += other.hits;
+  stale += other.stale;
+  collapsed += other.collapsed;
+  not_modified += other.not_modified;
+  parts += other.parts;
+  purges += other.purges;
+  fetches += other.fetches;
+  validated += other.validated;
+  relayed += other.relayed;
+  unsafe += other.unsafe;
+  heads += other.heads;
+  cut += other.cut;
+  places += other.places;
+  sites += other.sites;
+}
+
+std::string Tally::text() const {
+  std::string out;
+  const auto add = [&](unsigned count, const char* what) {
+    out += (out.empty() ? "" : ", ") + std::to_string(count) + " " + what;
+  };
+  add(runs, "runs"), add(requests, "requests"), add(answers, "answers"), add(hits, "hits");
+  add(stale, "stale"), add(collapsed, "collapsed"), add(not_modified, "not modified");
+  add(parts, "parts"), add(purges, "purges"), add(fetches, "fetches");
+  add(validated, "validated"), add(relayed, "relayed"), add(unsafe, "unsafe");
+  add(heads, "heads"), add(cut, "cut requests"), add(places, "names"), add(sites, "sites");
+  return out;
+}
+
+std::vector<std::string> Tally::too_tame(const Options& options) const {
+  Wants wants;
+  wants.least(requests, 15, "requests");
+  wants.least(answers, requests / 10, "answers");
+  const size_t known = places_of(options).size();
+  wants.least(places, known > 2 ? 2 : 1, "names");
+  wants.least(sites, options.sites.size() > 1 ? 2 : 1, "sites");
+  // Of what is drawn at its highest rate there must be some, once anything is answered at all.
+  if (options.head >= 250 && fetches >= 80) wants.least(heads, 1, "heads");
+  if (options.purge >= 120 && answers >= 150) wants.least(purges, 1, "purges");
+  if (options.conditional >= 500 && options.validators >= 500 && hits >= 50) {
+    wants.least(not_modified, 1, "not modified");
+  }
+  return wants.tame;
+}
+
+/// About a fifth of what 25 runs do on average.
+std::vector<std::string> Tally::too_tame() const {
+  Wants wants;
+  const unsigned batches = runs / 25;
+  wants.least(requests, batches * 2'000, "requests");
+  wants.least(answers, batches * 1'500, "answers");
+  wants.least(hits, batches * 400, "hits");
+  wants.least(stale, batches * 8, "stale");
+  wants.least(collapsed, batches * 25, "collapsed");
+  wants.least(not_modified, batches * 25, "not modified");
+  wants.least(parts, batches * 8, "parts");
+  wants.least(purges, batches * 10, "purges");
+  wants.least(fetches, batches * 400, "fetches");
+  wants.least(validated, batches * 50, "validated");
+  wants.least(relayed, batches * 15, "relayed");
+  wants.least(unsafe, batches * 15, "unsafe");
+  wants.least(heads, batches * 15, "heads");
+  wants.least(places, batches * 50, "names");
+  wants.least(sites, batches * 30, "sites");
+  return wants.tame;
+}
+
+}  // namespace perigee::sim

@@ -1,0 +1,46 @@
+// How much happened in a run, and whether that is enough: a run in which nothing happens finds
+// nothing, and nobody would notice.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tests/sim/ledger.h"
+#include "tests/sim/options.h"
+
+namespace perigee::sim {
+
+struct Tally {
+  unsigned runs = 1;
+  unsigned requests = 0;
+  unsigned answers = 0;
+  unsigned hits = 0;
+  unsigned stale = 0;      ///< served without or against the origin's word
+  unsigned collapsed = 0;  ///< answered from another client's fetch
+  unsigned not_modified = 0;
+  unsigned parts = 0;
+  unsigned purges = 0;   ///< carried out
+  unsigned fetches = 0;  ///< requests that an origin answered
+  unsigned validated = 0;
+  unsigned relayed = 0;  ///< fetches for one client alone
+  unsigned unsafe = 0;   ///< that an origin answered
+  unsigned heads = 0;
+  unsigned cut = 0;     ///< requests that reached an origin in part
+  unsigned places = 0;  ///< names that reached an origin
+  unsigned sites = 0;   ///< origins that were asked
+
+  explicit Tally(const Ledger& ledger);
+  Tally() : runs(0) {}
+  void add(const Tally& other);
+  std::string text() const;
+  /// What should have happened in this one run with these options, and did not.
+  std::vector<std::string> too_tame(const Options& options) const;
+  /// The same of 25 runs or more, of any options.
+  std::vector<std::string> too_tame() const;
+
+ private:
+  void count_answer(const ClientExchange& exchange);
+  void count_fetch(const OriginExchange& fetch);
+};
+
+}  // namespace perigee::sim
