@@ -3,55 +3,14 @@
 #include <algorithm>
 #include <charconv>
 
+#include "http/held_back.h"
+
 namespace perigee::http {
 namespace {
 
-/// What proxies tell the origin about the client's connection: ours, never a client's
-/// (http-rules 4.1).
-/// `_` equals `-` in these lists, since CGI origins fold them (http-rules 3.14): so also what would
-/// be framing to them.
-constexpr std::string_view kFromProxies[] = {
-    "x-forwarded",        "x-forwarded-for",
-    "x-forwarded-host",   "x-forwarded-port",
-    "x-forwarded-prefix", "x-forwarded-proto",
-    "x-forwarded-scheme", "x-forwarded-server",
-    "x-forwarded-ssl",    "x-real-ip",
-    "x-url-scheme",       "forwarded",
-    "front-end-https",    "proxy",
-    "content-length",     "transfer-encoding",
-};
-
-/// What makes an origin answer another request than the one that is keyed: kept from everything
-/// whose answer others may get (http-rules 5.1).
-constexpr std::string_view kPoison[] = {
-    "x-original-url", "x-original-host",        "x-rewrite-url",     "x-http-method",
-    "x-host",         "x-http-method-override", "x-method-override", "x-http-host-override",
-    "x-client-ip",    "x-cluster-client-ip",    "true-client-ip",    "cf-connecting-ip",
-    "client-ip",      "fastly-client-ip",
-};
-
-bool folded_equal(std::string_view name, std::string_view wanted) {
-  if (name.size() != wanted.size()) return false;
-  for (size_t i = 0; i < name.size(); ++i) {
-    char c = name[i] == '_' ? '-' : name[i];
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-    if (c != wanted[i]) return false;
-  }
-  return true;
-}
-
-template <size_t kCount>
-bool is_among(const std::string_view (&list)[kCount], std::string_view name) {
-  // Most names are told apart by their first letter.
-  const char first = name.empty() ? '\0' : static_cast<char>(name.front() | 0x20);
-  if (first != 'x' && first != 'f' && first != 'p' && first != 'c' && first != 't') return false;
-  return std::any_of(std::begin(list), std::end(list),
-                     [&](std::string_view wanted) { return folded_equal(name, wanted); });
-}
-
 /// What a fill leaves out: it is unconditional, whole, and nobody's directives pierce it.
-bool is_for_one_client(FieldName token, bool send_client_directives) {
-  switch (token) {
+bool is_for_one_client(const Field& field, bool send_client_directives) {
+  switch (field.token) {
     case FieldName::kIfMatch:
     case FieldName::kIfNoneMatch:
     case FieldName::kIfModifiedSince:
@@ -61,8 +20,10 @@ bool is_for_one_client(FieldName token, bool send_client_directives) {
     case FieldName::kAcceptEncoding:
       return true;
     case FieldName::kCacheControl:
-    case FieldName::kPragma:
       return !send_client_directives;
+    case FieldName::kPragma:
+      // Whatever else it says is no directive, but an order to one CDN or another.
+      return !send_client_directives || !iequals(field.value, "no-cache");
     default:
       return false;
   }
@@ -81,10 +42,22 @@ bool is_ours(FieldName token) {
   }
 }
 
-bool is_listed(const Field& field, const std::vector<std::string>& listed) {
-  return listed.empty() || std::any_of(listed.begin(), listed.end(), [&](const std::string& name) {
-           return iequals(name, field.name);
-         });
+template <typename Names>
+bool is_named(const Field& field, const Names& names) {
+  return std::any_of(names.begin(), names.end(),
+                     [&](std::string_view name) { return iequals(name, field.name); });
+}
+
+/// What could poison goes on where the site answers for it, or where it selects (http-rules 5.1).
+bool is_let_through(const Field& field, const PolicyOptions& policy, VaryNames vary_names) {
+  switch (held_back(field)) {
+    case Hold::kNo:
+      return true;
+    case Hold::kShared:
+      return is_named(field, policy.forward_headers) || is_named(field, vary_names);
+    default:
+      return false;
+  }
 }
 
 /// Both write them: our own member stands behind the client's.
@@ -139,14 +112,17 @@ bool is_hop_by_hop(const Field& field, const ConnectionLines& connection) {
 /// What no request takes to the origin, whoever may get the answer.
 bool is_stripped(const Field& field, const ConnectionLines& connection) {
   return is_ours(field.token) || is_hop_by_hop(field, connection) ||
-         is_among(kFromProxies, field.name);
+         held_back(field) == Hold::kAlways;
 }
 
 /// What a shared request leaves out besides.
-bool is_shared(const Field& field, const ConnectionLines& connection, const PolicyOptions& policy) {
-  if (is_stripped(field, connection) || is_among(kPoison, field.name)) return false;
-  if (is_for_one_client(field.token, policy.honour_client_directives)) return false;
-  return is_appended_to(field.token) || is_listed(field, policy.forward_headers);
+bool is_shared(const Field& field, const ConnectionLines& connection, const PolicyOptions& policy,
+               VaryNames vary_names) {
+  if (is_ours(field.token) || is_hop_by_hop(field, connection)) return false;
+  if (!is_let_through(field, policy, vary_names)) return false;
+  if (is_for_one_client(field, policy.honour_client_directives)) return false;
+  return is_appended_to(field.token) || policy.forward_headers.empty() ||
+         is_named(field, policy.forward_headers);
 }
 
 /// All lines of a list field with our own member behind them.
@@ -273,12 +249,20 @@ bool connection_names_critical(const HeaderList& fields, bool response) {
   return false;
 }
 
+bool keys_what_was_sent(const HeaderList& sent, VaryNames sent_for,
+                        const std::vector<std::string>& names) {
+  return std::none_of(sent.begin(), sent.end(), [&](const Field& field) {
+    return held_back(field) == Hold::kShared && is_named(field, sent_for) &&
+           !is_named(field, names);
+  });
+}
+
 HeaderList shared_fields(const HeaderList& request, const PolicyOptions& policy,
-                         std::span<Field> storage) {
+                         VaryNames vary_names, std::span<Field> storage) {
   const ConnectionLines connection(request);
   HeaderList out(storage);
   for (const Field& field : request) {
-    if (is_shared(field, connection, policy)) out.add(field);
+    if (is_shared(field, connection, policy, vary_names)) out.add(field);
   }
   return out;
 }
@@ -288,8 +272,8 @@ bool forwarded_fields(const RequestHead& request, const ForwardOptions& options,
   const ConnectionLines connection(request.fields);
   for (const Field& field : request.fields) {
     if (is_appended_to(field.token)) continue;
-    const bool sent =
-        options.shared ? is_shared(field, connection, policy) : !is_stripped(field, connection);
+    const bool sent = options.shared ? is_shared(field, connection, policy, options.vary_names)
+                                     : !is_stripped(field, connection);
     if (sent && !out.add(counted_down(field, request, arena))) return false;
   }
   return add_own_fields(request, options, arena, out);

@@ -14,6 +14,10 @@
 
 namespace perigee::http {
 
+/// Names that a Vary holds; views.
+using VaryNames = std::span<const std::string_view>;
+
+/// How a request is to be forwarded.
 struct ForwardOptions {
   std::string_view site_name;                     ///< X-Forwarded-Host
   std::string_view scheme;                        ///< X-Forwarded-Proto: the key's scheme
@@ -23,15 +27,24 @@ struct ForwardOptions {
   /// A trusted proxy sent the request: the two go on with our member behind what came. If only one
   /// of them came, only that one does, since the other would know less.
   bool extends_chain = false;
+  /// What the stored Vary of the URL names: sent on a shared request though it could poison, since
+  /// it is keyed (http-rules 5.1).
+  VaryNames vary_names;
   bool shared = true;  ///< the answer may be stored, served to others, or freshen what is stored
 };
 
 /// The fields of `request` that reach the origin on a shared request: not the hop-by-hop ones, what
 /// we write ourselves, conditions, Range, Accept-Encoding, client directives (unless the site
-/// honours them), what is known to poison caches, and what the site does not list where it lists
-/// any. `storage` holds at least as many.
+/// honours them), what is known to poison caches (unless the site lists it, or `vary_names` holds
+/// it), and what the site does not list where it lists any. `storage` holds at least as many.
 HeaderList shared_fields(const HeaderList& request, const PolicyOptions& policy,
-                         std::span<Field> storage);
+                         VaryNames vary_names, std::span<Field> storage);
+
+/// Every field that could poison and went on because `sent_for`, the Vary that was stored then,
+/// named it, is still named by `names`, the Vary of the answer (lower case). Otherwise the answer
+/// is one client's.
+bool keys_what_was_sent(const HeaderList& sent, VaryNames sent_for,
+                        const std::vector<std::string>& names);
 
 /// What is added to a request's own fields at most: Via, CDN-Loop, X-Forwarded-Proto, -Host and
 /// -For, Forwarded, Accept-Encoding and two validators.

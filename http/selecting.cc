@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "http/forward.h"
-
 namespace perigee::http {
 namespace {
 
@@ -72,12 +70,13 @@ void append_types(const HeaderList& request, const Names& types, std::string& ou
 
 }  // namespace
 
-HeaderList SelectingFields::of(const HeaderList& request, const PolicyOptions& policy) {
+HeaderList SelectingFields::of(const HeaderList& request, const PolicyOptions& policy,
+                               VaryNames vary_names) {
   // Room for the two reduced fields.
   storage_.resize(request.size() + 2);
   text_.clear();
   HeaderList out(storage_);
-  const HeaderList seen = shared_fields(request, policy, storage_);
+  const HeaderList seen = shared_fields(request, policy, vary_names, storage_);
   if (policy.vary_ignore.empty() && policy.vary_cookies.empty() && policy.vary_accept.empty()) {
     return seen;
   }

@@ -64,6 +64,41 @@ RULE(FlowPolicy, VaryOnFieldsThatAreNotForwarded, "RFC 9111 §4.1; http-rules 2.
   EXPECT_EQ(stand.origin.asked[0]["User-Agent"], "");
 }
 
+RULE(FlowPolicy, AFieldThatPoisonsGoesOnWhereVaryNamesIt, "RFC 9111 §4.1; http-rules 5.1",
+     "What Vary names is keyed, so that it poisons nobody",
+     "the first fill goes without it and fills the variant without; from then on each value is "
+     "sent, and has a variant of its own",
+     "forward_headers") {
+  Stand stand;
+  stand.origin.on("/a", [](const Asked& asked) {
+    return Reply(200).cache("max-age=60").line("Vary", "RSC").body("rsc" + asked["RSC"]);
+  });
+  EXPECT_EQ(stand.get("/a", "RSC: 1\r\n").body, "rsc");
+  EXPECT_EQ(stand.get("/a").cache(), "perigee; hit; ttl=60");
+  EXPECT_EQ(stand.get("/a", "RSC: 1\r\n").body, "rsc1");
+  EXPECT_EQ(stand.get("/a", "RSC: 1\r\n").cache(), "perigee; hit; ttl=60");
+  EXPECT_EQ(stand.get("/a").body, "rsc");
+  EXPECT_EQ(stand.ask("HEAD", "/a", "RSC: 2\r\n").status, 200);
+  EXPECT_EQ(stand.origin.asked.back()["RSC"], "2") << "as the fill that it stands for";
+}
+
+RULE(FlowPolicy, WhatWasSentMustStayKeyed, "RFC 9111 §4.1; http-rules 5.1",
+     "An error may come without the Vary of the page",
+     "what answers a request with a field that went on only because of Vary is not stored when "
+     "its own Vary lacks the name, and nobody who waits gets it",
+     "") {
+  Stand stand;
+  stand.origin.on("/a", [](const Asked& asked) {
+    if (asked["RSC"] == "evil") return Reply(404).cache("max-age=60").body("poison");
+    return Reply(200).cache("max-age=60").line("Vary", "RSC").body("page");
+  });
+  stand.get("/a");
+  EXPECT_EQ(stand.get("/a", "RSC: evil\r\n").body, "poison");
+  EXPECT_EQ(stand.get("/a").body, "page");
+  EXPECT_EQ(stand.get("/a").cache(), "perigee; hit; ttl=60");
+  EXPECT_EQ(stand.get("/a", "RSC: evil\r\n").cache(), "perigee; fwd=vary-miss; fwd-status=404");
+}
+
 RULE(FlowPolicy, AHeadAsksLikeAFill, "RFC 9111 §4.3.5; http-rules 2.10, 3.3",
      "What answers a HEAD may update what is stored for GET",
      "relayed without what is one client's; its own conditions are judged here", "") {
