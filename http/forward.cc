@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "http/connection_options.h"
 #include "http/held_back.h"
 
 namespace perigee::http {
@@ -35,7 +36,6 @@ bool is_ours(FieldName token) {
     case FieldName::kHost:
     case FieldName::kContentLength:
     case FieldName::kExpect:
-    case FieldName::kHttp2Settings:
       return true;
     default:
       return false;
@@ -65,60 +65,15 @@ bool is_appended_to(FieldName token) {
   return token == FieldName::kVia || token == FieldName::kCdnLoop;
 }
 
-/// The Connection lines of a message, found once for all its fields.
-class ConnectionLines {
- public:
-  explicit ConnectionLines(const HeaderList& all) : first_(all.find(FieldName::kConnection)) {
-    if (first_ == nullptr) return;
-    for (const Field* field = first_; field != all.end(); ++field) {
-      if (field->token == FieldName::kConnection) last_ = field;
-    }
-  }
-  bool name(std::string_view name) const {
-    if (first_ == nullptr) return false;
-    for (const Field* field = first_; field <= last_; ++field) {
-      if (field->token != FieldName::kConnection) continue;
-      ListCursor cursor(field->value);
-      while (const auto member = cursor.next()) {
-        if (iequals(*member, name)) return true;
-      }
-    }
-    return false;
-  }
-
- private:
-  const Field* first_;
-  const Field* last_ = nullptr;
-};
-
-bool is_hop_by_hop(const Field& field, const ConnectionLines& connection) {
-  switch (field.token) {
-    case FieldName::kConnection:
-    case FieldName::kKeepAlive:
-    case FieldName::kProxyConnection:
-    case FieldName::kProxyAuthenticate:
-    case FieldName::kProxyAuthenticationInfo:
-    case FieldName::kProxyAuthorization:
-    case FieldName::kTe:
-    case FieldName::kTrailer:
-    case FieldName::kTransferEncoding:
-    case FieldName::kUpgrade:
-      return true;
-    default:
-      return connection.name(field.name);
-  }
-}
-
 /// What no request takes to the origin, whoever may get the answer.
-bool is_stripped(const Field& field, const ConnectionLines& connection) {
-  return is_ours(field.token) || is_hop_by_hop(field, connection) ||
-         held_back(field) == Hold::kAlways;
+bool is_stripped(const Field& field, const ConnectionOptions& connection) {
+  return is_ours(field.token) || connection.ends_here(field) || held_back(field) == Hold::kAlways;
 }
 
 /// What a shared request leaves out besides.
-bool is_shared(const Field& field, const ConnectionLines& connection, const PolicyOptions& policy,
+bool is_shared(const Field& field, const ConnectionOptions& connection, const PolicyOptions& policy,
                VaryNames vary_names) {
-  if (is_ours(field.token) || is_hop_by_hop(field, connection)) return false;
+  if (is_ours(field.token) || connection.ends_here(field)) return false;
   if (!is_let_through(field, policy, vary_names)) return false;
   if (is_for_one_client(field, policy.honour_client_directives)) return false;
   return is_appended_to(field.token) || policy.forward_headers.empty() ||
@@ -202,53 +157,6 @@ bool add_own_fields(const RequestHead& request, const ForwardOptions& options, A
 
 }  // namespace
 
-bool is_hop_by_hop(const Field& field, const HeaderList& all) {
-  return is_hop_by_hop(field, ConnectionLines(all));
-}
-
-bool is_critical_field(FieldName token, bool response) {
-  switch (token) {
-    case FieldName::kAge:
-    case FieldName::kCacheControl:
-    case FieldName::kContentLength:
-      return true;
-    case FieldName::kHost:
-    case FieldName::kTransferEncoding:
-    case FieldName::kAuthorization:
-    case FieldName::kCookie:
-    case FieldName::kRange:
-    case FieldName::kIfMatch:
-    case FieldName::kIfNoneMatch:
-    case FieldName::kIfModifiedSince:
-    case FieldName::kIfUnmodifiedSince:
-    case FieldName::kIfRange:
-      return !response;
-    case FieldName::kVary:
-    case FieldName::kSetCookie:
-    case FieldName::kEtag:
-    case FieldName::kContentType:
-    case FieldName::kDate:
-    case FieldName::kExpires:
-    case FieldName::kContentEncoding:
-    case FieldName::kLastModified:
-    case FieldName::kCdnCacheControl:
-      return response;
-    default:
-      return false;
-  }
-}
-
-bool connection_names_critical(const HeaderList& fields, bool response) {
-  for (const Field& field : fields) {
-    if (field.token != FieldName::kConnection) continue;
-    ListCursor cursor(field.value);
-    while (const auto member = cursor.next()) {
-      if (is_critical_field(field_name(*member), response)) return true;
-    }
-  }
-  return false;
-}
-
 bool keys_what_was_sent(const HeaderList& sent, VaryNames sent_for,
                         const std::vector<std::string>& names) {
   return std::none_of(sent.begin(), sent.end(), [&](const Field& field) {
@@ -259,7 +167,7 @@ bool keys_what_was_sent(const HeaderList& sent, VaryNames sent_for,
 
 HeaderList shared_fields(const HeaderList& request, const PolicyOptions& policy,
                          VaryNames vary_names, std::span<Field> storage) {
-  const ConnectionLines connection(request);
+  const ConnectionOptions connection(request);
   HeaderList out(storage);
   for (const Field& field : request) {
     if (is_shared(field, connection, policy, vary_names)) out.add(field);
@@ -269,7 +177,7 @@ HeaderList shared_fields(const HeaderList& request, const PolicyOptions& policy,
 
 bool forwarded_fields(const RequestHead& request, const ForwardOptions& options,
                       const PolicyOptions& policy, Arena& arena, HeaderList& out) {
-  const ConnectionLines connection(request.fields);
+  const ConnectionOptions connection(request.fields);
   for (const Field& field : request.fields) {
     if (is_appended_to(field.token)) continue;
     const bool sent = options.shared ? is_shared(field, connection, policy, options.vary_names)

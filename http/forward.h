@@ -62,12 +62,4 @@ std::optional<uint64_t> max_forwards(const RequestHead& request);
 /// CDN-Loop names `cdn_id`: the request went through this tier before (508).
 bool loops(const RequestHead& request, std::string_view cdn_id);
 
-/// Hop-by-hop: the fixed list, and what the Connection lines of `all` name (RFC 9110 §7.6.1).
-bool is_hop_by_hop(const Field& field, const HeaderList& all);
-/// A field that Connection must not name, since without it the message means something else.
-bool is_critical_field(FieldName token, bool response);
-/// Connection names a field without which the message means something else: 400 (request),
-/// unstorable (response). protocol.md §1.4.
-bool connection_names_critical(const HeaderList& fields, bool response);
-
 }  // namespace perigee::http

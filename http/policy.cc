@@ -4,8 +4,8 @@
 
 #include "http/cache_control.h"
 #include "http/cache_key.h"
+#include "http/connection_options.h"
 #include "http/date.h"
-#include "http/forward.h"
 #include "http/location.h"
 #include "http/preconditions.h"
 
@@ -270,7 +270,8 @@ Storable judge(const RequestHead& request, const ReceivedResponse& received,
   if ((policy.flags & Flag::kSetCookie) != 0 && options.set_cookie == SetCookieMode::kPass) {
     return Storable::kSetCookie;
   }
-  if (connection_names_critical(received.fields, true)) return Storable::kConnectionNamed;
+  if (ConnectionOptions(received.fields).names_critical(/*response=*/true))
+    return Storable::kConnectionNamed;
   if (!lifetime.stated() && !governing.is_public && !is_heuristic_status(status)) {
     return Storable::kStatus;
   }

@@ -149,12 +149,13 @@ std::optional<std::vector<std::string>> vary_names(const HeaderList& fields,
       if (accept_encoding_constant && iequals(*member, "Accept-Encoding")) continue;
       std::string name(*member);
       std::transform(name.begin(), name.end(), name.begin(), to_lower);
-      names.push_back(std::move(name));
+      const auto place = std::lower_bound(names.begin(), names.end(), name);
+      if (place != names.end() && *place == name) continue;
+      // More than there may be: what follows need not be read.
+      if (names.size() == base::limits::kVaryNames) return std::nullopt;
+      names.insert(place, std::move(name));
     }
   }
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  if (names.size() > base::limits::kVaryNames) return std::nullopt;
   return names;
 }
 

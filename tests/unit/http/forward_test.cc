@@ -430,27 +430,5 @@ TEST(ForwardedMemory, NoRoomIsSaid) {
   EXPECT_FALSE(http::forwarded_fields(request.head(), shared(), {}, none, out));
 }
 
-RULE(Forwarded, CriticalConnectionOptions, "RFC 9110 §7.6.1",
-     "Connection must not name fields that all recipients need",
-     "a request whose Connection names Host, Content-Length, Authorization, Cookie, Range, "
-     "Cache-Control or a condition is refused with 400",
-     "") {
-  const auto critical = [](const std::string& name, bool response) {
-    return http::connection_names_critical(Lines({"X: 1", "Connection: close, " + name}).fields(),
-                                           response);
-  };
-  for (const std::string name :
-       {"Host", "content-length", "Transfer-Encoding", "Authorization", "Cookie", "Cache-Control",
-        "Range", "Age", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since",
-        "If-Range"}) {
-    EXPECT_TRUE(critical(name, false)) << name;
-  }
-  for (const std::string name : {"keep-alive", "TE", "Upgrade", "HTTP2-Settings", "X-Any"}) {
-    EXPECT_FALSE(critical(name, false)) << name;
-    EXPECT_FALSE(critical(name, true)) << name;
-  }
-  EXPECT_FALSE(http::connection_names_critical(Lines({"Host: a"}).fields(), false));
-}
-
 }  // namespace
 }  // namespace perigee::test
