@@ -46,6 +46,8 @@ inline constexpr size_t kOriginHeadBytes = 64 * kKiB;  ///< beyond: 502
 inline constexpr size_t kOriginFields = 200;           ///< beyond: 502
 inline constexpr size_t kNamedFields =
     32;  ///< that no-cache and private name in one head; more: as if they named none
+inline constexpr size_t kDictionaryMembers =
+    1'024;  ///< keys of CDN-Cache-Control; more: invalid, as if it were absent
 inline constexpr size_t kInterimResponses = 10;   ///< 1xx heads of one exchange; beyond: 502
 inline constexpr size_t kOriginConnections = 64;  ///< an origin and process; at it: wait in turn
 inline constexpr size_t kOriginWaiters = 1'024;   ///< fetches a loop that wait for one; beyond: 503

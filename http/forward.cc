@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "http/accept_types.h"
 #include "http/connection_options.h"
 #include "http/held_back.h"
 
@@ -123,6 +124,16 @@ Field counted_down(const Field& field, const RequestHead& request, Arena& arena)
   return {field.token, field.name, arena.copy({digits, static_cast<size_t>(end - digits)})};
 }
 
+/// Accept as all requests that select alike send it (http-rules 4.7).
+bool reduce_accept(const PolicyOptions& policy, Arena& arena, HeaderList& out) {
+  std::string text;
+  append_accept_types(out, policy.vary_accept, text);
+  out.remove(FieldName::kAccept);
+  const std::string_view value = arena.copy(text);
+  return value.data() != nullptr &&
+         out.add(Field{FieldName::kAccept, field_text(FieldName::kAccept), value});
+}
+
 bool add_own_fields(const RequestHead& request, const ForwardOptions& options, Arena& arena,
                     HeaderList& out) {
   const auto add = [&](FieldName token, std::string_view value) {
@@ -184,6 +195,7 @@ bool forwarded_fields(const RequestHead& request, const ForwardOptions& options,
                                      : !is_stripped(field, connection);
     if (sent && !out.add(counted_down(field, request, arena))) return false;
   }
+  if (options.shared && reduces_accept(policy) && !reduce_accept(policy, arena, out)) return false;
   return add_own_fields(request, options, arena, out);
 }
 

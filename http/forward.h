@@ -47,10 +47,11 @@ bool keys_what_was_sent(const HeaderList& sent, VaryNames sent_for,
                         const std::vector<std::string>& names);
 
 /// What is added to a request's own fields at most: Via, CDN-Loop, X-Forwarded-Proto, -Host and
-/// -For, Forwarded, Accept-Encoding and two validators.
-inline constexpr size_t kForwardedFields = 9;
+/// -For, Forwarded, Accept-Encoding, Accept and two validators.
+inline constexpr size_t kForwardedFields = 10;
 
-/// Appends the fields to forward: the client's, Max-Forwards of an OPTIONS one less, then Via,
+/// Appends the fields to forward: the client's (Accept reduced on a shared request where the site
+/// names the types that it looks at), Max-Forwards of an OPTIONS one less, then Via,
 /// CDN-Loop, X-Forwarded-* and, when not shared, Forwarded. Views into the request and the arena.
 /// False: no room.
 bool forwarded_fields(const RequestHead& request, const ForwardOptions& options,

@@ -41,7 +41,7 @@ struct PolicyOptions {
   std::vector<std::string> vary_ignore;
   /// … of Cookie only these (empty: all, and only requests without cookies share a variant) …
   std::vector<std::string> vary_cookies;
-  /// … and of Accept only whether these types are named (empty: all of it).
+  /// … and of Accept only whether these types are named (empty: all of it); it sees no more.
   std::vector<std::string> vary_accept;
   PreflightOptions preflight;
 };

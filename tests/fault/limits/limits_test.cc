@@ -164,6 +164,19 @@ TEST(Limits, kNamedFields) {
   EXPECT_EQ(cache_of(limits::kNamedFields + 1).find("stored"), std::string::npos) << "private";
 }
 
+TEST(Limits, kDictionaryMembers) {
+  const auto cache_of = [](size_t keys) {
+    std::string dictionary = "max-age=60";
+    for (size_t i = 1; i < keys; ++i) dictionary += ",k" + std::to_string(i);
+    Stand stand;
+    stand.origin.on("/a",
+                    Reply(200).cache("no-store").line("CDN-Cache-Control", dictionary).body("x"));
+    return stand.get("/a").cache();
+  };
+  EXPECT_NE(cache_of(limits::kDictionaryMembers).find("stored"), std::string::npos);
+  EXPECT_EQ(cache_of(limits::kDictionaryMembers + 1).find("stored"), std::string::npos);
+}
+
 TEST(Limits, kVaryNames) {
   const auto cache_of = [](size_t names) {
     std::string vary;

@@ -99,6 +99,40 @@ RULE(FlowPolicy, WhatWasSentMustStayKeyed, "RFC 9111 §4.1; http-rules 5.1",
   EXPECT_EQ(stand.get("/a", "RSC: evil\r\n").cache(), "perigee; fwd=vary-miss; fwd-status=404");
 }
 
+RULE(FlowPolicy, ARefusedTypeFillsNoCopyOfThoseWhoWantIt, "RFC 9110 §12.4.2; http-rules 4.7",
+     "q=0 means not acceptable",
+     "a client that refuses a type has a variant apart from those that want it and from those that "
+     "do not name it",
+     "vary_accept") {
+  const std::string refusing = "Accept: image/webp;q=0.0, image/webp\r\n";
+  const std::string wanting = "Accept: image/webp, image/png\r\n";
+  for (const bool refusing_first : {false, true}) {
+    Stand stand("vary_accept = [\"image/webp\"]");
+    stand.origin.on("/a", [](const Asked& asked) {
+      const bool refused = asked["Accept"].find("image/webp;q=0") != std::string::npos;
+      const bool webp = asked["Accept"].find("image/webp") != std::string::npos && !refused;
+      return Reply(200).cache("max-age=60").line("Vary", "Accept").body(webp ? "webp" : "png");
+    });
+    stand.get("/a", refusing_first ? refusing : wanting);
+    EXPECT_EQ(stand.get("/a", wanting).body, "webp");
+    EXPECT_EQ(stand.get("/a", refusing).body, "png");
+    EXPECT_EQ(stand.get("/a").body, "png");
+    EXPECT_EQ(stand.origin.asked.size(), 3u);
+    EXPECT_EQ(stand.get("/a", "Accept: image/webp;q=0\r\n").cache(), "perigee; hit; ttl=60");
+  }
+}
+
+RULE(FlowPolicy, ACommaInOriginIsAnotherOrigin, "RFC 9111 §4.1; http-rules 2.7",
+     "Origin holds one value, so that a comma in it separates nothing",
+     "what an origin says to `https://app.example,` is not sent to `https://app.example`", "") {
+  Stand stand;
+  stand.origin.on("/a", [](const Asked& asked) {
+    return Reply(200).cache("max-age=60").line("Vary", "Origin").body("to " + asked["Origin"]);
+  });
+  stand.get("/a", "Origin: https://app.example,\r\n");
+  EXPECT_EQ(stand.get("/a", "Origin: https://app.example\r\n").body, "to https://app.example");
+}
+
 RULE(FlowPolicy, AHeadAsksLikeAFill, "RFC 9111 §4.3.5; http-rules 2.10, 3.3",
      "What answers a HEAD may update what is stored for GET",
      "relayed without what is one client's; its own conditions are judged here", "") {

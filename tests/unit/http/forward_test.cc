@@ -265,6 +265,31 @@ RULE(Fill, WhatSelectsGoesOn, "RFC 9111 §4.1; http-rules 5.1",
   EXPECT_EQ(passed(request, listing), Strings{"RSC: 1"});
 }
 
+RULE(Fill, AcceptIsWhatIsKeyed, "RFC 9111 §4.1; http-rules 4.7",
+     "What an origin sees beyond what is keyed fills a variant for others",
+     "where a site names types, a shared request carries Accept reduced to them; any other request "
+     "carries the client's",
+     "vary_accept") {
+  PolicyOptions policy;
+  policy.vary_accept = {"image/webp"};
+  const auto accept_of = [&](const Request& request, const ForwardOptions& options) {
+    Strings accepts;
+    for (const std::string& line : forwarded(request, options, policy)) {
+      if (line.starts_with("Accept:")) accepts.push_back(line);
+    }
+    return accepts;
+  };
+  const Request refusing({"Accept: text/html", "Accept: image/webp;q=0.0, image/webp, evil/type"});
+  EXPECT_EQ(accept_of(refusing, shared()), Strings{"Accept: image/webp;q=0, */*;q=0.8"});
+  EXPECT_EQ(accept_of({"Accept: image/webp, evil/type"}, shared()),
+            Strings{"Accept: image/webp, */*;q=0.8"});
+  EXPECT_EQ(accept_of({"Accept: evil/type"}, shared()), Strings{"Accept: */*"});
+  EXPECT_EQ(accept_of({}, shared()), Strings{"Accept: */*"});
+  EXPECT_EQ(accept_of(refusing, alone()).size(), 2u);
+  policy.forward_headers = {"X"};
+  EXPECT_EQ(accept_of({"Accept: image/webp"}, shared()), Strings{});
+}
+
 TEST(WhatWasSent, IsKeyedOnlyWhileVaryNamesIt) {
   const Lines sent({"RSC: 1", "X-Any: 1"});
   const std::string_view vary[] = {"rsc", "x-any"};
