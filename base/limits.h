@@ -24,6 +24,8 @@ inline constexpr size_t kTrailerBytes = 16 * kKiB;         ///< of one body; bey
 inline constexpr size_t kSpillBytes = 64 * kKiB;   ///< pipelined bytes kept; at it: stop reading
 inline constexpr size_t kLingerBytes = 64 * kKiB;  ///< drained before a close after an error
 inline constexpr size_t kReadBufferBytes = 64 * kKiB;  ///< one a loop, shared by its connections
+inline constexpr size_t kUsualRequestBytes =
+    2 * kKiB;  ///< target and field lines; an error that answers more is not stored
 inline constexpr size_t kConnectionMembers =
     32;  ///< fields that Connection names in one head, both directions; more: 400 or 502
 inline constexpr size_t kRangeParts = 16;  ///< of one answer, once joined; more: the whole

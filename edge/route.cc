@@ -34,7 +34,7 @@ Route route(const http::RequestHead& request, const Config& config, const cache_
   }
   result.host = site.host_header.empty() ? result.site_name : std::string_view(site.host_header);
   result.target = http::normalize_query(request.target, site.query, scratch.target);
-  result.policy = &policy_for(site, result.target);
+  result.policy = &policy_for(site, result.target, scratch.path);
   result.key = http::make_cache_key(request.scheme, result.site_name, result.target, scratch.key);
   result.digest = store.digest(result.key);
   return result;

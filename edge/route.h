@@ -33,6 +33,7 @@ struct RouteScratch {
   std::string variant_key;
   std::string selected;
   http::SelectingFields selecting;
+  http::PathReadings path;
 };
 
 Route route(const http::RequestHead& request, const Config& config, const cache_store::Store& store,

@@ -168,6 +168,19 @@ bool add_own_fields(const RequestHead& request, const ForwardOptions& options, A
 
 }  // namespace
 
+bool is_unusual_request(const RequestHead& request, const PolicyOptions& policy,
+                        VaryNames vary_names) {
+  constexpr size_t kLineBytes = 4;  // ": " and CRLF
+  size_t bytes = request.target.size();
+  for (const Field& field : request.fields) {
+    bytes += field.name.size() + field.value.size() + kLineBytes;
+    const bool plain = std::all_of(field.value.begin(), field.value.end(),
+                                   [](char c) { return (c >= ' ' && c <= '~') || c == '\t'; });
+    if (!plain || !is_let_through(field, policy, vary_names)) return true;
+  }
+  return bytes > base::limits::kUsualRequestBytes;
+}
+
 bool keys_what_was_sent(const HeaderList& sent, VaryNames sent_for,
                         const std::vector<std::string>& names) {
   return std::none_of(sent.begin(), sent.end(), [&](const Field& field) {

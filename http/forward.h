@@ -14,9 +14,6 @@
 
 namespace perigee::http {
 
-/// Names that a Vary holds; views.
-using VaryNames = std::span<const std::string_view>;
-
 /// How a request is to be forwarded.
 struct ForwardOptions {
   std::string_view site_name;                     ///< X-Forwarded-Host
@@ -39,6 +36,13 @@ struct ForwardOptions {
 /// it), and what the site does not list where it lists any. `storage` holds at least as many.
 HeaderList shared_fields(const HeaderList& request, const PolicyOptions& policy,
                          VaryNames vary_names, std::span<Field> storage);
+
+/// A request that no browser sends, so that an error that answers it may be of its own making
+/// (http-rules 5.7): its target and field lines are above limits::kUsualRequestBytes, a value holds
+/// another byte than visible ASCII, space and HTAB, or a field is held back from a shared request
+/// because of its name.
+bool is_unusual_request(const RequestHead& request, const PolicyOptions& policy,
+                        VaryNames vary_names);
 
 /// Every field that could poison and went on because `sent_for`, the Vary that was stored then,
 /// named it, is still named by `names`, the Vary of the answer (lower case). Otherwise the answer

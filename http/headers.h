@@ -123,6 +123,9 @@ class HeaderList {
   size_t size_ = 0;
 };
 
+/// Names that a Vary holds; views.
+using VaryNames = std::span<const std::string_view>;
+
 /// ASCII letters in lower case, every other byte as it is.
 constexpr char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 /// ASCII case-insensitive equality.

@@ -118,7 +118,8 @@ bool FillProduction::merge(const http::StoredResponse& stored, const ReceivedRes
   if (const http::Field* age = head.fields.find(http::FieldName::kAge); age != nullptr) {
     updated.fields.add(*age);
   }
-  const http::Admission admission = http::admit(request_.head, updated, times, *request_.policy);
+  const http::Admission admission =
+      http::admit(request_.head, updated, times, *request_.policy, request_.sent_for);
   policy_ = admission.policy;
   const bool storable = admission.storable == http::Storable::kStorable;
   if (storable && !admission.drop_names.empty()) {
@@ -138,7 +139,8 @@ bool FillProduction::merge(const http::StoredResponse& stored, const ReceivedRes
 }
 
 void FillProduction::take_response(const ReceivedResponse& head, const ResponseTimes& times) {
-  const http::Admission admission = http::admit(request_.head, head, times, *request_.policy);
+  const http::Admission admission =
+      http::admit(request_.head, head, times, *request_.policy, request_.sent_for);
   policy_ = admission.policy;
   bool storable = admission.storable == http::Storable::kStorable;
   judge_vary(head.fields, storable);

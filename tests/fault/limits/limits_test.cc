@@ -125,6 +125,19 @@ TEST(Limits, kTrailerBytes) {
   EXPECT_EQ(outcome_of(trailer(limits::kTrailerBytes + 2000)).status, 431);
 }
 
+TEST(Limits, kUsualRequestBytes) {
+  const auto cache_of = [](size_t bytes) {
+    Stand stand;
+    stand.origin.on("/a", Reply(500).cache("max-age=60").body("x"));
+    const size_t others = std::string("/aHost: site.test\r\nX: \r\n").size();
+    Client client(stand);
+    client.write(get("/a", "X: " + std::string(bytes - others, 'a') + "\r\n"));
+    return client.answer().cache();
+  };
+  EXPECT_NE(cache_of(limits::kUsualRequestBytes).find("stored"), std::string::npos);
+  EXPECT_EQ(cache_of(limits::kUsualRequestBytes + 1).find("stored"), std::string::npos);
+}
+
 std::string connection_line(size_t members) {
   std::string line = "close, Upgrade, TE, Keep-Alive";
   for (size_t i = 0; i < members; ++i) line += ", X-" + std::to_string(i);
