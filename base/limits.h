@@ -24,6 +24,10 @@ inline constexpr size_t kTrailerBytes = 16 * kKiB;         ///< of one body; bey
 inline constexpr size_t kSpillBytes = 64 * kKiB;   ///< pipelined bytes kept; at it: stop reading
 inline constexpr size_t kLingerBytes = 64 * kKiB;  ///< drained before a close after an error
 inline constexpr size_t kReadBufferBytes = 64 * kKiB;  ///< one a loop, shared by its connections
+inline constexpr size_t kUsualRequestBytes =
+    2 * kKiB;  ///< target and field lines; an error that answers more is not stored
+inline constexpr size_t kConnectionMembers =
+    32;  ///< fields that Connection names in one head, both directions; more: 400 or 502
 inline constexpr size_t kRangeParts = 16;  ///< of one answer, once joined; more: the whole
 inline constexpr size_t kVaryNames = 32;   ///< names in one Vary; more: not stored
 
@@ -42,7 +46,11 @@ inline constexpr size_t kExchangeArenaBytes = 64 * kKiB;  ///< of one blocked ex
 // --- origin to us -------------------------------------------------------------------------------
 inline constexpr size_t kOriginHeadBytes = 64 * kKiB;  ///< beyond: 502
 inline constexpr size_t kOriginFields = 200;           ///< beyond: 502
-inline constexpr size_t kInterimResponses = 10;        ///< 1xx heads of one exchange; beyond: 502
+inline constexpr size_t kNamedFields =
+    32;  ///< that no-cache and private name in one head; more: as if they named none
+inline constexpr size_t kDictionaryMembers =
+    1'024;  ///< keys of CDN-Cache-Control; more: invalid, as if it were absent
+inline constexpr size_t kInterimResponses = 10;   ///< 1xx heads of one exchange; beyond: 502
 inline constexpr size_t kOriginConnections = 64;  ///< an origin and process; at it: wait in turn
 inline constexpr size_t kOriginWaiters = 1'024;   ///< fetches a loop that wait for one; beyond: 503
 inline constexpr size_t kRelayShare = 2;  ///< relays take 1/2 of an origin's connections; then wait

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 
 #include "edge/config_reader.h"
 
@@ -106,6 +107,46 @@ base::Status lay_over(const Arguments& arguments, Config& config) {
   return base::Done{};
 }
 
+/// Smaller is stricter: what is never stored, then what is never fresh, then what goes by the
+/// origin's word, then what is kept for so long whatever the origin says. Of two that agree, the
+/// one that stores less beside Set-Cookie.
+std::pair<int64_t, http::SetCookieMode> strictness(const http::PolicyOptions& policy) {
+  const std::optional<int64_t> forced = policy.ttl_s ? policy.ttl_s : policy.default_ttl_s;
+  int64_t rank = 2;
+  if (policy.bypass) {
+    rank = 0;
+  } else if (forced) {
+    rank = *forced == 0 ? 1 : 2 + *forced;
+  }
+  return {rank, policy.set_cookie};
+}
+
+/// `governing`, unless `other` is stricter.
+const PolicyPtr& stricter(const PolicyPtr& governing, const PolicyPtr& other) {
+  return strictness(*other) < strictness(*governing) ? other : governing;
+}
+
+const PolicyPtr& canonical_policy(const SiteConfig& site, std::string_view path) {
+  for (const RuleConfig& rule : site.rules) {
+    if (path.starts_with(rule.prefix)) return rule.policy;
+  }
+  return site.policy;
+}
+
+/// Of one of the other readings, letters in any case. Of rules of one length the strictest.
+const PolicyPtr& loose_policy(const SiteConfig& site, std::string_view path) {
+  const auto begins = [&](const std::string& prefix) {
+    return http::iequals(path.substr(0, prefix.size()), prefix);
+  };
+  const RuleConfig* found = nullptr;
+  for (const RuleConfig& rule : site.rules) {
+    if (found != nullptr && rule.prefix.size() < found->prefix.size()) break;
+    if (!begins(rule.prefix) && !begins(rule.loose_prefix)) continue;
+    if (found == nullptr || strictness(*rule.policy) < strictness(*found->policy)) found = &rule;
+  }
+  return found != nullptr ? found->policy : site.policy;
+}
+
 }  // namespace
 
 base::Result<Config> read_config(const Arguments& arguments) {
@@ -132,12 +173,19 @@ const SiteConfig* find_site(const Config& config, std::string_view authority) {
   return by_host != nullptr ? by_host : by_default;
 }
 
-const PolicyPtr& policy_for(const SiteConfig& site, std::string_view target) {
+const PolicyPtr& policy_for(const SiteConfig& site, std::string_view target,
+                            http::PathReadings& readings) {
   const std::string_view path = target.substr(0, target.find('?'));
-  for (const RuleConfig& rule : site.rules) {
-    if (path.starts_with(rule.prefix)) return rule.policy;
+  if (site.rules.empty() || !path.starts_with('/')) return site.policy;
+  if (http::is_plain_path(path)) {
+    return stricter(canonical_policy(site, path), loose_policy(site, path));
   }
-  return site.policy;
+  const auto all = readings.of(path);
+  const PolicyPtr* governing = &canonical_policy(site, all.front());
+  for (const std::string_view reading : all) {
+    governing = &stricter(*governing, loose_policy(site, reading));
+  }
+  return *governing;
 }
 
 base::Result<OriginConfig> parse_origin(std::string_view text, const std::string& folder) {

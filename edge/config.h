@@ -12,6 +12,7 @@
 #include "edge/arguments.h"
 #include "edge/units.h"
 #include "http/cache_key.h"
+#include "http/path_readings.h"
 #include "http/policy.h"
 #include "origin/directory_origin.h"
 #include "origin/fetch.h"
@@ -36,7 +37,8 @@ using PolicyPtr = std::shared_ptr<const http::PolicyOptions>;
 
 /// A policy of its own for a part of a site.
 struct RuleConfig {
-  std::string prefix;  ///< of the path
+  std::string prefix;        ///< of the path, in its canonical reading
+  std::string loose_prefix;  ///< in the loosest reading
   PolicyPtr policy;
 };
 
@@ -77,8 +79,11 @@ base::Result<Config> read_config(const Arguments& arguments);
 
 /// The site of a canonical authority: with its port, without it, else the default. Null: none.
 const SiteConfig* find_site(const Config& config, std::string_view authority);
-/// The policy of the longest rule that fits, else the site's.
-const PolicyPtr& policy_for(const SiteConfig& site, std::string_view target);
+/// The policy of the longest rule that fits the canonical reading of the path, else the site's; or,
+/// if an origin could read the path as one that is ruled more strictly, that one's
+/// (http-rules 5.6). Allocates nothing once `readings` has grown.
+const PolicyPtr& policy_for(const SiteConfig& site, std::string_view target,
+                            http::PathReadings& readings);
 
 /// "dir:/path" (relative paths against `folder`), "http://host[:port]", "https://host[:port]". The
 /// error is a sentence without a place.

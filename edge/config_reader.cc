@@ -32,6 +32,7 @@ constexpr std::string_view kPolicyKeys[] = {"ttl",
                                             "stale_if_slow",
                                             "unreachable_stale",
                                             "heuristic_cap",
+                                            "error_ttl_cap",
                                             "set_cookie",
                                             "honour_client_directives",
                                             "trust_origin_clock",
@@ -344,6 +345,7 @@ void Reader::policy(const toml::table& table, http::PolicyOptions& policy) {
   duration_ms(table, "stale_if_slow", policy.stale_if_slow_ms);
   seconds(table, "unreachable_stale", policy.unreachable_stale_s);
   seconds(table, "heuristic_cap", policy.heuristic_cap_s);
+  seconds(table, "error_ttl_cap", policy.error_ttl_cap_s);
   flag(table, "honour_client_directives", policy.honour_client_directives);
   flag(table, "trust_origin_clock", policy.trust_origin_clock);
   flag(table, "bypass", policy.bypass);
@@ -505,6 +507,10 @@ void Reader::site_rules(const toml::table& table, const http::PolicyOptions& opt
     if (!made.prefix.starts_with('/')) {
       fail(rule.source(), "a rule has a 'prefix' that begins with /");
     }
+    // As requests are matched, whatever way it is written here.
+    http::PathReadings readings;
+    made.prefix = readings.of(made.prefix).front();
+    made.loose_prefix = readings.of(made.prefix).back();
     http::PolicyOptions ruled = options;
     policy(rule, ruled);
     made.policy = std::make_shared<const http::PolicyOptions>(ruled);

@@ -43,6 +43,20 @@ class WarmJob final : public base::Job {
 
 constexpr std::string_view kConditionFailed = "what is stored is not what the request asks for";
 
+/// The names of an encoded spec (empty: none), copied. False: the arena is full.
+bool copy_vary_names(std::string_view spec, http::VarySpec& scratch, http::Arena& arena,
+                     http::VaryNames& out) {
+  if (spec.empty() || !http::decode_vary_spec(spec, scratch)) return true;
+  const auto names = arena.alloc_span<std::string_view>(scratch.names.size());
+  if (names.size() < scratch.names.size()) return false;
+  for (size_t i = 0; i < names.size(); ++i) {
+    names[i] = arena.copy(scratch.names[i]);
+    if (names[i].data() == nullptr) return false;
+  }
+  out = names;
+  return true;
+}
+
 /// For all that may be forwarded. Empty: the arena is full.
 std::span<http::Field> room_for_fields(const RequestHead& request, http::Arena& arena) {
   return arena.alloc_span<http::Field>(request.fields.size() + http::kForwardedFields);
@@ -157,7 +171,8 @@ RequestFlow::Lookup RequestFlow::look_up(const RequestHead& request, const Route
       return result;
     }
     scratch_.selected.clear();
-    const http::HeaderList selecting = scratch_.selecting.of(request.fields, **route.policy);
+    const http::HeaderList selecting =
+        scratch_.selecting.of(request.fields, **route.policy, vary_scratch_.names);
     http::append_selected(vary_scratch_, selecting, scratch_.selected);
     result.key = TurnText(
         http::make_variant_key(route.key.now(), spec_rid, scratch_.selected, scratch_.variant_key));
@@ -273,11 +288,13 @@ bool RequestFlow::make_fill_request(const RequestHead& request, const Route& rou
   out.head.method = Method::kGet;
   out.head.method_text = "GET";
   out.fields = http::HeaderList(room_for_fields(request, *out.arena));
+  if (!copy_vary_names(lookup.vary_spec, vary_scratch_, *out.arena, out.sent_for)) return false;
   const http::ForwardOptions options{.site_name = route.site_name.copy_to(*out.arena),
                                      .scheme = request.scheme,
                                      .cdn_id = route.site->cdn_id,
                                      .accept_encoding = route.site->accept_encoding,
                                      .client_address = {},
+                                     .vary_names = out.sent_for,
                                      .shared = true};
   return http::forwarded_fields(out.head, options, *out.policy, *out.arena, out.fields);
 }
@@ -304,6 +321,14 @@ void RequestFlow::relay(Exchange& exchange, Flow* flow, const Route& route,
   request.body = exchange.request_body();
   request.relayed = true;
   request.client = client_network(client_of(exchange));
+  // By the same rule as the variant that the answer is compared with.
+  http::VaryNames vary_names;
+  if (flow->shared) {
+    const Lookup lookup = look_up(head, route);
+    if (!copy_vary_names(lookup.vary_spec, vary_scratch_, arena, vary_names)) {
+      return fail(exchange, flow, 503, "no memory for this request", cache);
+    }
+  }
   const base::Address& peer = exchange.peer().remote;
   const http::ForwardOptions options{
       .site_name = route.site_name.copy_to(arena),
@@ -312,6 +337,7 @@ void RequestFlow::relay(Exchange& exchange, Flow* flow, const Route& route,
       .accept_encoding = flow->shared ? std::string_view(route.site->accept_encoding) : "",
       .client_address = arena.copy(peer.host_text()),
       .extends_chain = contains(context_.config.trusted_proxies, peer),
+      .vary_names = vary_names,
       .shared = flow->shared};
   const bool room = request.target.data() != nullptr && request.host.data() != nullptr &&
                     http::forwarded_fields(head, options, **route.policy, arena, request.fields);

@@ -55,7 +55,7 @@ Route::Route(const http::RequestHead& request, const Config& config,
   host = site->host_header.empty() ? site_name : TurnText(site->host_header);
   const std::string_view keyed = http::normalize_query(request.target, site->query, scratch.target);
   target = TurnText(keyed);
-  policy = &policy_for(*site, keyed);
+  policy = &policy_for(*site, keyed, scratch.path);
   key = TurnText(http::make_cache_key(request.scheme, name, keyed, scratch.key));
   digest = store.digest(scratch.key);
 }

@@ -47,6 +47,7 @@ class RouteScratch {
   std::string variant_key;
   std::string selected;
   http::SelectingFields selecting;
+  http::PathReadings path;
 
  private:
   friend class Route;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/limits.h"
 #include "http/structured_field.h"
 
 namespace perigee::http {
@@ -81,13 +82,14 @@ std::optional<int64_t> seconds_of(const Directive& directive) {
   return parse_delta_seconds(directive.argument);
 }
 
-/// Adds the field names of a qualified directive. False: not a list of names, so it is unqualified.
+/// Adds the field names of a qualified directive. False: not a list of names, or too many, so it is
+/// unqualified.
 bool add_named_fields(const Directive& directive, std::vector<std::string_view>& names) {
   if (!directive.has_argument || !directive.valid_argument) return false;
   const size_t before = names.size();
   ListCursor cursor(directive.argument);
   while (const auto name = cursor.next()) {
-    if (!is_token(*name)) {
+    if (!is_token(*name) || names.size() == base::limits::kNamedFields) {
       names.resize(before);
       return false;
     }

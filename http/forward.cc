@@ -3,55 +3,16 @@
 #include <algorithm>
 #include <charconv>
 
+#include "http/accept_types.h"
+#include "http/connection_options.h"
+#include "http/held_back.h"
+
 namespace perigee::http {
 namespace {
 
-/// What proxies tell the origin about the client's connection: ours, never a client's
-/// (http-rules 4.1).
-/// `_` equals `-` in these lists, since CGI origins fold them (http-rules 3.14): so also what would
-/// be framing to them.
-constexpr std::string_view kFromProxies[] = {
-    "x-forwarded",        "x-forwarded-for",
-    "x-forwarded-host",   "x-forwarded-port",
-    "x-forwarded-prefix", "x-forwarded-proto",
-    "x-forwarded-scheme", "x-forwarded-server",
-    "x-forwarded-ssl",    "x-real-ip",
-    "x-url-scheme",       "forwarded",
-    "front-end-https",    "proxy",
-    "content-length",     "transfer-encoding",
-};
-
-/// What makes an origin answer another request than the one that is keyed: kept from everything
-/// whose answer others may get (http-rules 5.1).
-constexpr std::string_view kPoison[] = {
-    "x-original-url", "x-original-host",        "x-rewrite-url",     "x-http-method",
-    "x-host",         "x-http-method-override", "x-method-override", "x-http-host-override",
-    "x-client-ip",    "x-cluster-client-ip",    "true-client-ip",    "cf-connecting-ip",
-    "client-ip",      "fastly-client-ip",
-};
-
-bool folded_equal(std::string_view name, std::string_view wanted) {
-  if (name.size() != wanted.size()) return false;
-  for (size_t i = 0; i < name.size(); ++i) {
-    char c = name[i] == '_' ? '-' : name[i];
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-    if (c != wanted[i]) return false;
-  }
-  return true;
-}
-
-template <size_t kCount>
-bool is_among(const std::string_view (&list)[kCount], std::string_view name) {
-  // Most names are told apart by their first letter.
-  const char first = name.empty() ? '\0' : static_cast<char>(name.front() | 0x20);
-  if (first != 'x' && first != 'f' && first != 'p' && first != 'c' && first != 't') return false;
-  return std::any_of(std::begin(list), std::end(list),
-                     [&](std::string_view wanted) { return folded_equal(name, wanted); });
-}
-
 /// What a fill leaves out: it is unconditional, whole, and nobody's directives pierce it.
-bool is_for_one_client(FieldName token, bool send_client_directives) {
-  switch (token) {
+bool is_for_one_client(const Field& field, bool send_client_directives) {
+  switch (field.token) {
     case FieldName::kIfMatch:
     case FieldName::kIfNoneMatch:
     case FieldName::kIfModifiedSince:
@@ -61,8 +22,10 @@ bool is_for_one_client(FieldName token, bool send_client_directives) {
     case FieldName::kAcceptEncoding:
       return true;
     case FieldName::kCacheControl:
-    case FieldName::kPragma:
       return !send_client_directives;
+    case FieldName::kPragma:
+      // Whatever else it says is no directive, but an order to one CDN or another.
+      return !send_client_directives || !iequals(field.value, "no-cache");
     default:
       return false;
   }
@@ -74,17 +37,28 @@ bool is_ours(FieldName token) {
     case FieldName::kHost:
     case FieldName::kContentLength:
     case FieldName::kExpect:
-    case FieldName::kHttp2Settings:
       return true;
     default:
       return false;
   }
 }
 
-bool is_listed(const Field& field, const std::vector<std::string>& listed) {
-  return listed.empty() || std::any_of(listed.begin(), listed.end(), [&](const std::string& name) {
-           return iequals(name, field.name);
-         });
+template <typename Names>
+bool is_named(const Field& field, const Names& names) {
+  return std::any_of(names.begin(), names.end(),
+                     [&](std::string_view name) { return iequals(name, field.name); });
+}
+
+/// What could poison goes on where the site answers for it, or where it selects (http-rules 5.1).
+bool is_let_through(const Field& field, const PolicyOptions& policy, VaryNames vary_names) {
+  switch (held_back(field)) {
+    case Hold::kNo:
+      return true;
+    case Hold::kShared:
+      return is_named(field, policy.forward_headers) || is_named(field, vary_names);
+    default:
+      return false;
+  }
 }
 
 /// Both write them: our own member stands behind the client's.
@@ -92,61 +66,19 @@ bool is_appended_to(FieldName token) {
   return token == FieldName::kVia || token == FieldName::kCdnLoop;
 }
 
-/// The Connection lines of a message, found once for all its fields.
-class ConnectionLines {
- public:
-  explicit ConnectionLines(const HeaderList& all) : first_(all.find(FieldName::kConnection)) {
-    if (first_ == nullptr) return;
-    for (const Field* field = first_; field != all.end(); ++field) {
-      if (field->token == FieldName::kConnection) last_ = field;
-    }
-  }
-  bool name(std::string_view name) const {
-    if (first_ == nullptr) return false;
-    for (const Field* field = first_; field <= last_; ++field) {
-      if (field->token != FieldName::kConnection) continue;
-      ListCursor cursor(field->value);
-      while (const auto member = cursor.next()) {
-        if (iequals(*member, name)) return true;
-      }
-    }
-    return false;
-  }
-
- private:
-  const Field* first_;
-  const Field* last_ = nullptr;
-};
-
-bool is_hop_by_hop(const Field& field, const ConnectionLines& connection) {
-  switch (field.token) {
-    case FieldName::kConnection:
-    case FieldName::kKeepAlive:
-    case FieldName::kProxyConnection:
-    case FieldName::kProxyAuthenticate:
-    case FieldName::kProxyAuthenticationInfo:
-    case FieldName::kProxyAuthorization:
-    case FieldName::kTe:
-    case FieldName::kTrailer:
-    case FieldName::kTransferEncoding:
-    case FieldName::kUpgrade:
-      return true;
-    default:
-      return connection.name(field.name);
-  }
-}
-
 /// What no request takes to the origin, whoever may get the answer.
-bool is_stripped(const Field& field, const ConnectionLines& connection) {
-  return is_ours(field.token) || is_hop_by_hop(field, connection) ||
-         is_among(kFromProxies, field.name);
+bool is_stripped(const Field& field, const ConnectionOptions& connection) {
+  return is_ours(field.token) || connection.ends_here(field) || held_back(field) == Hold::kAlways;
 }
 
 /// What a shared request leaves out besides.
-bool is_shared(const Field& field, const ConnectionLines& connection, const PolicyOptions& policy) {
-  if (is_stripped(field, connection) || is_among(kPoison, field.name)) return false;
-  if (is_for_one_client(field.token, policy.honour_client_directives)) return false;
-  return is_appended_to(field.token) || is_listed(field, policy.forward_headers);
+bool is_shared(const Field& field, const ConnectionOptions& connection, const PolicyOptions& policy,
+               VaryNames vary_names) {
+  if (is_ours(field.token) || connection.ends_here(field)) return false;
+  if (!is_let_through(field, policy, vary_names)) return false;
+  if (is_for_one_client(field, policy.honour_client_directives)) return false;
+  return is_appended_to(field.token) || policy.forward_headers.empty() ||
+         is_named(field, policy.forward_headers);
 }
 
 /// All lines of a list field with our own member behind them.
@@ -192,6 +124,16 @@ Field counted_down(const Field& field, const RequestHead& request, Arena& arena)
   return {field.token, field.name, arena.copy({digits, static_cast<size_t>(end - digits)})};
 }
 
+/// Accept as all requests that select alike send it (http-rules 4.7).
+bool reduce_accept(const PolicyOptions& policy, Arena& arena, HeaderList& out) {
+  std::string text;
+  append_accept_types(out, policy.vary_accept, text);
+  out.remove(FieldName::kAccept);
+  const std::string_view value = arena.copy(text);
+  return value.data() != nullptr &&
+         out.add(Field{FieldName::kAccept, field_text(FieldName::kAccept), value});
+}
+
 bool add_own_fields(const RequestHead& request, const ForwardOptions& options, Arena& arena,
                     HeaderList& out) {
   const auto add = [&](FieldName token, std::string_view value) {
@@ -226,72 +168,47 @@ bool add_own_fields(const RequestHead& request, const ForwardOptions& options, A
 
 }  // namespace
 
-bool is_hop_by_hop(const Field& field, const HeaderList& all) {
-  return is_hop_by_hop(field, ConnectionLines(all));
+bool is_unusual_request(const RequestHead& request, const PolicyOptions& policy,
+                        VaryNames vary_names) {
+  constexpr size_t kLineBytes = 4;  // ": " and CRLF
+  size_t bytes = request.target.size();
+  for (const Field& field : request.fields) {
+    bytes += field.name.size() + field.value.size() + kLineBytes;
+    const bool plain = std::all_of(field.value.begin(), field.value.end(),
+                                   [](char c) { return (c >= ' ' && c <= '~') || c == '\t'; });
+    if (!plain || !is_let_through(field, policy, vary_names)) return true;
+  }
+  return bytes > base::limits::kUsualRequestBytes;
 }
 
-bool is_critical_field(FieldName token, bool response) {
-  switch (token) {
-    case FieldName::kAge:
-    case FieldName::kCacheControl:
-    case FieldName::kContentLength:
-      return true;
-    case FieldName::kHost:
-    case FieldName::kTransferEncoding:
-    case FieldName::kAuthorization:
-    case FieldName::kCookie:
-    case FieldName::kRange:
-    case FieldName::kIfMatch:
-    case FieldName::kIfNoneMatch:
-    case FieldName::kIfModifiedSince:
-    case FieldName::kIfUnmodifiedSince:
-    case FieldName::kIfRange:
-      return !response;
-    case FieldName::kVary:
-    case FieldName::kSetCookie:
-    case FieldName::kEtag:
-    case FieldName::kContentType:
-    case FieldName::kDate:
-    case FieldName::kExpires:
-    case FieldName::kContentEncoding:
-    case FieldName::kLastModified:
-    case FieldName::kCdnCacheControl:
-      return response;
-    default:
-      return false;
-  }
-}
-
-bool connection_names_critical(const HeaderList& fields, bool response) {
-  for (const Field& field : fields) {
-    if (field.token != FieldName::kConnection) continue;
-    ListCursor cursor(field.value);
-    while (const auto member = cursor.next()) {
-      if (is_critical_field(field_name(*member), response)) return true;
-    }
-  }
-  return false;
+bool keys_what_was_sent(const HeaderList& sent, VaryNames sent_for,
+                        const std::vector<std::string>& names) {
+  return std::none_of(sent.begin(), sent.end(), [&](const Field& field) {
+    return held_back(field) == Hold::kShared && is_named(field, sent_for) &&
+           !is_named(field, names);
+  });
 }
 
 HeaderList shared_fields(const HeaderList& request, const PolicyOptions& policy,
-                         std::span<Field> storage) {
-  const ConnectionLines connection(request);
+                         VaryNames vary_names, std::span<Field> storage) {
+  const ConnectionOptions connection(request);
   HeaderList out(storage);
   for (const Field& field : request) {
-    if (is_shared(field, connection, policy)) out.add(field);
+    if (is_shared(field, connection, policy, vary_names)) out.add(field);
   }
   return out;
 }
 
 bool forwarded_fields(const RequestHead& request, const ForwardOptions& options,
                       const PolicyOptions& policy, Arena& arena, HeaderList& out) {
-  const ConnectionLines connection(request.fields);
+  const ConnectionOptions connection(request.fields);
   for (const Field& field : request.fields) {
     if (is_appended_to(field.token)) continue;
-    const bool sent =
-        options.shared ? is_shared(field, connection, policy) : !is_stripped(field, connection);
+    const bool sent = options.shared ? is_shared(field, connection, policy, options.vary_names)
+                                     : !is_stripped(field, connection);
     if (sent && !out.add(counted_down(field, request, arena))) return false;
   }
+  if (options.shared && reduces_accept(policy) && !reduce_accept(policy, arena, out)) return false;
   return add_own_fields(request, options, arena, out);
 }
 

@@ -213,6 +213,13 @@ bool HeaderList::add(const Field& field) {
   return true;
 }
 
+void HeaderList::remove(FieldName token) {
+  const auto lines = storage_.first(size_);
+  const auto end = std::remove_if(lines.begin(), lines.end(),
+                                  [&](const Field& field) { return field.token == token; });
+  size_ = static_cast<size_t>(end - lines.begin());
+}
+
 const Field* HeaderList::find(FieldName token) const {
   for (const Field& field : *this) {
     if (field.token == token) return &field;
@@ -280,17 +287,28 @@ size_t ListCursor::end_of_quoted(size_t begin) {
   return begin;
 }
 
+std::string_view ListCursor::take_member() {
+  size_t end = 0;
+  for (; end < rest_.size() && rest_[end] != ','; ++end) {
+    if (rest_[end] == '"') end = end_of_quoted(end);
+  }
+  ended_ = end >= rest_.size();
+  const std::string_view member = trim_ows(rest_.substr(0, end));
+  rest_.remove_prefix(std::min(end + 1, rest_.size()));
+  return member;
+}
+
 std::optional<std::string_view> ListCursor::next() {
   while (!rest_.empty()) {
-    size_t end = 0;
-    for (; end < rest_.size() && rest_[end] != ','; ++end) {
-      if (rest_[end] == '"') end = end_of_quoted(end);
-    }
-    const std::string_view member = trim_ows(rest_.substr(0, end));
-    rest_.remove_prefix(std::min(end + 1, rest_.size()));
+    const std::string_view member = take_member();
     if (!member.empty()) return member;
   }
   return std::nullopt;
+}
+
+std::optional<std::string_view> ListCursor::next_of_any_text() {
+  if (ended_) return std::nullopt;
+  return take_member();
 }
 
 }  // namespace perigee::http

@@ -102,6 +102,8 @@ class HeaderList {
   /// False: the storage is full, and nothing was added.
   bool add(std::string_view name, std::string_view value);
   bool add(const Field& field);
+  /// All lines of that name.
+  void remove(FieldName token);
   void clear() { size_ = 0; }
 
   size_t size() const { return size_; }
@@ -120,6 +122,9 @@ class HeaderList {
   std::span<Field> storage_;
   size_t size_ = 0;
 };
+
+/// Names that a Vary holds; views.
+using VaryNames = std::span<const std::string_view>;
 
 /// ASCII letters in lower case, every other byte as it is.
 constexpr char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
@@ -142,13 +147,19 @@ class ListCursor {
  public:
   explicit ListCursor(std::string_view value) : rest_(value) {}
   std::optional<std::string_view> next();
+  /// The same, with empty members: for text that need not be a list. An empty value is one empty
+  /// member.
+  std::optional<std::string_view> next_of_any_text();
 
  private:
   /// Where the string that begins there is closed; `begin` when it never is.
   size_t end_of_quoted(size_t begin);
+  /// Takes what stands before the next comma, or all that is left.
+  std::string_view take_member();
 
   std::string_view rest_;
   bool quotes_ = true;  ///< quotes can still be closed
+  bool ended_ = false;  ///< the last member was taken
 };
 
 }  // namespace perigee::http

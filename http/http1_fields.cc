@@ -2,8 +2,6 @@
 
 #include <charconv>
 
-#include "http/forward.h"
-
 namespace perigee::http {
 
 bool parse_field_line(std::string_view line, Field& field) {
@@ -21,19 +19,6 @@ std::optional<uint64_t> parse_content_length(std::string_view value) {
   const auto [at, error] = std::from_chars(value.data(), end, length);
   if (value.empty() || error != std::errc() || at != end || length > INT64_MAX) return std::nullopt;
   return length;
-}
-
-void ConnectionOptions::add(std::string_view value) {
-  ListCursor cursor(value);
-  while (const auto member = cursor.next()) {
-    if (iequals(*member, "close")) {
-      close = true;
-    } else if (iequals(*member, "keep-alive")) {
-      keep_alive = true;
-    } else if (is_critical_field(field_name(*member), /*response=*/false)) {
-      names_critical = true;
-    }
-  }
 }
 
 }  // namespace perigee::http

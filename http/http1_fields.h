@@ -1,4 +1,4 @@
-// What both directions of HTTP/1 read alike in a head: field lines, Content-Length and Connection.
+// What both directions of HTTP/1 read alike in a head: field lines and Content-Length.
 #pragma once
 
 #include <cstdint>
@@ -15,17 +15,5 @@ bool parse_field_line(std::string_view line, Field& field);
 
 /// A Content-Length (RFC 9110 §8.6): digits and nothing else, below 2^63.
 std::optional<uint64_t> parse_content_length(std::string_view value);
-
-/// What the lines of Connection say together (RFC 9110 §7.6.1).
-struct ConnectionOptions {
-  bool close = false;
-  bool keep_alive = false;
-  /// It names a field without which the request means something else.
-  bool names_critical = false;
-  /// Takes one line of it into account.
-  void add(std::string_view value);
-  /// RFC 9112 §9.3: close wins, and HTTP/1.0 must ask to go on.
-  bool persists(uint8_t version_minor) const { return !close && (version_minor > 0 || keep_alive); }
-};
 
 }  // namespace perigee::http

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/poison.h"
 #include "http/cache_key.h"
+#include "http/connection_options.h"
 
 namespace perigee::http {
 
@@ -229,7 +230,8 @@ bool Http1RequestReader::take_framing(const Marks& marks, RequestHead& head) {
 }
 
 bool Http1RequestReader::take_options(const Marks& marks, RequestHead& head) {
-  if (marks.connection.names_critical) {
+  if (marks.connection.too_many()) return refuse(400, "Connection names too many fields");
+  if (marks.connection.names_critical(/*response=*/false)) {
     return refuse(400, "Connection names a field that is not the connection's");
   }
   head.upgrade_dropped = marks.upgrade;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "http/cache_control.h"
+#include "http/connection_options.h"
 #include "http/date.h"
 #include "http/forward.h"
 #include "http/preconditions.h"
@@ -35,6 +36,25 @@ bool is_heuristic_status(uint16_t status) {
 
 /// Statuses that a configured lifetime is meant for: what a site serves, not how it fails.
 bool is_site_status(uint16_t status) { return is_heuristic_status(status) && status < 400; }
+
+/// Errors that a request's own oddity can provoke, while the next one would get the page
+/// (http-rules 5.7).
+bool is_provokable(uint16_t status) {
+  switch (status) {
+    case 400:
+    case 401:
+    case 408:
+    case 413:
+    case 414:
+    case 421:
+    case 425:
+    case 426:
+    case 431:
+      return true;
+    default:
+      return status >= 500;
+  }
+}
 
 /// Never reused, whatever a response says (http-rules 1.9, RFC 6585).
 bool is_never_stored_status(uint16_t status) {
@@ -218,6 +238,13 @@ void set_stale_windows(const CacheControl& governing, const PolicyOptions& optio
   policy.stale_if_error_ms = window(governing.stale_if_error_s, options.stale_if_error_s);
 }
 
+/// However long an error says that it holds, it is kept no longer than the site allows.
+void cap_error(const PolicyOptions& options, StoredPolicy& policy) {
+  if (!is_provokable(policy.status)) return;
+  policy.lifetime_ms = std::min(policy.lifetime_ms, options.error_ttl_cap_s * 1000);
+  policy.stale_while_revalidate_ms = policy.stale_if_error_ms = kAbsent;
+}
+
 /// Of what varies by Cookie one variant is kept, that of requests without; or one for each value of
 /// the cookies that the site names (http-rules 1.8).
 bool is_for_one_visitor(const RequestHead& request, const HeaderList& fields,
@@ -254,7 +281,8 @@ Storable judge(const RequestHead& request, const ReceivedResponse& received,
   if ((policy.flags & Flag::kSetCookie) != 0 && options.set_cookie == SetCookieMode::kPass) {
     return Storable::kSetCookie;
   }
-  if (connection_names_critical(received.fields, true)) return Storable::kConnectionNamed;
+  if (ConnectionOptions(received.fields).names_critical(/*response=*/true))
+    return Storable::kConnectionNamed;
   if (!lifetime.stated() && !governing.is_public && !is_heuristic_status(status)) {
     return Storable::kStatus;
   }
@@ -288,7 +316,8 @@ bool is_worth_remembering(Storable storable, uint16_t status) {
 }
 
 bool forbids_stale(const StoredPolicy& policy) {
-  return (policy.flags & (Flag::kNoCache | Flag::kMustRevalidate | Flag::kProxyRevalidate)) != 0;
+  return is_provokable(policy.status) ||
+         (policy.flags & (Flag::kNoCache | Flag::kMustRevalidate | Flag::kProxyRevalidate)) != 0;
 }
 
 /// Directives of the client, where the site honours them (RFC 9111 §5.2.1). Each one is a condition
@@ -355,7 +384,7 @@ std::string_view forward_text(Forward forward) {
 }
 
 Admission admit(const RequestHead& request, const ReceivedResponse& received,
-                const ResponseTimes& times, const PolicyOptions& options) {
+                const ResponseTimes& times, const PolicyOptions& options, VaryNames vary_names) {
   Admission result;
   const HeaderList& fields = received.fields;
   const std::optional<CacheControl> targeted = parse_targeted(fields);
@@ -374,8 +403,12 @@ Admission admit(const RequestHead& request, const ReceivedResponse& received,
   policy.flags = policy_flags(request, fields, governing, options);
   if (lifetime.source == Lifetime::kEstimated) policy.flags |= Flag::kHeuristic;
   set_stale_windows(governing, options, policy);
+  cap_error(options, policy);
   result.drop_names = governing.named_fields;
-  result.storable = judge(request, received, governing, lifetime, policy, options);
+  const bool provoked = is_provokable(received.status) && request.method == Method::kGet &&
+                        is_unusual_request(request, options, vary_names);
+  result.storable = provoked ? Storable::kUnusualRequest
+                             : judge(request, received, governing, lifetime, policy, options);
   result.drop_set_cookie =
       options.set_cookie == SetCookieMode::kStrip && result.storable == Storable::kStorable;
   result.remember = is_worth_remembering(result.storable, received.status);
@@ -426,8 +459,8 @@ bool may_share(const StoredResponse& fetched, const RequestHead& request, int64_
 bool may_serve_stale(const StoredResponse& stored, const RequestHead& request,
                      OriginFailure failure, int64_t now_ms, const PolicyOptions& options) {
   const StoredPolicy& policy = stored.policy;
-  // A stored error is no substitute for the answer that did not come.
-  if (forbids_stale(policy) || policy.status >= 500) return false;
+  // Nor is a stored error a substitute for the answer that did not come.
+  if (forbids_stale(policy)) return false;
   const Freshness age = freshness(stored, now_ms);
   if (!client_permits(honoured_directives(request, options), policy, age)) return false;
   if (age.fresh() || within(policy.stale_if_error_ms, age)) return true;

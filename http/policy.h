@@ -30,6 +30,7 @@ struct PolicyOptions {
   std::optional<int64_t> stale_if_slow_ms;  ///< an origin without a head for so long is covered
   int64_t unreachable_stale_s = base::limits::kUnreachableStaleSeconds;
   int64_t heuristic_cap_s = 3600;
+  int64_t error_ttl_cap_s = 10;    ///< of errors that a request can provoke, whatever they say
   bool trust_origin_clock = true;  ///< false: apparent_age is not used (§4.2.3)
   bool honour_client_directives =
       false;  ///< Cache-Control of requests; only-if-cached always holds
@@ -41,7 +42,7 @@ struct PolicyOptions {
   std::vector<std::string> vary_ignore;
   /// … of Cookie only these (empty: all, and only requests without cookies share a variant) …
   std::vector<std::string> vary_cookies;
-  /// … and of Accept only whether these types are named (empty: all of it).
+  /// … and of Accept only whether these types are named (empty: all of it); it sees no more.
   std::vector<std::string> vary_accept;
   PreflightOptions preflight;
 };
@@ -99,14 +100,15 @@ enum class Storable : uint8_t {
   kPartial,
   kConnectionNamed,
   kConfigured,
+  kUnusualRequest,  ///< an error that this one request may have provoked
 };
 
 /// What admit() says of a response.
 struct Admission {
   Storable storable = Storable::kStorable;
   /// True when the reason lies in the response, not in this one request: the key is worth
-  /// remembering as hit-for-miss (never because of Authorization, Range, Cookie, method or client
-  /// directives).
+  /// remembering as hit-for-miss (never because of Authorization, Range, Cookie, method, client
+  /// directives or what is unusual in the request).
   bool remember = false;
   StoredPolicy policy;  ///< filled in any case: waiters and Cache-Status need it
   /// Fields to leave out of what is stored (qualified no-cache and private); views into `received`.
@@ -115,10 +117,11 @@ struct Admission {
   bool drop_set_cookie = false;
 };
 
-/// May the response to `request` (as forwarded) be stored for GET (RFC 9111 §3), and under what
-/// policy.
+/// May the response to `request` (the client's head) be stored for GET (RFC 9111 §3), and under
+/// what policy. `vary_names`: of the Vary that the request was forwarded by.
 Admission admit(const RequestHead& request, const ReceivedResponse& received,
-                const ResponseTimes& times, const PolicyOptions& options);
+                const ResponseTimes& times, const PolicyOptions& options,
+                VaryNames vary_names = {});
 
 /// May a response that is still arriving, or was just fetched for another request, answer
 /// `request`? As a hit: fresh, no no-cache, Authorization and Set-Cookie rules (RFC 9111 §4).

@@ -3,8 +3,8 @@
 #include <charconv>
 
 #include "base/check.h"
+#include "http/connection_options.h"
 #include "http/date.h"
-#include "http/forward.h"
 #include "http/preconditions.h"
 
 namespace perigee::http {
@@ -233,9 +233,9 @@ std::optional<ResponseHead> make_response(const StoredResponse& stored, const Se
 std::optional<ResponseHead> make_interim(const ReceivedResponse& interim, bool shared,
                                          Arena& arena) {
   FieldBlockBuilder builder(arena, base::limits::kRequestHeadBytes, interim.fields.size());
+  const ConnectionOptions connection(interim.fields);
   for (const Field& field : interim.fields) {
-    const bool dropped = is_hop_by_hop(field, interim.fields) ||
-                         field.token == FieldName::kContentLength ||
+    const bool dropped = connection.ends_here(field) || field.token == FieldName::kContentLength ||
                          (shared && field.token == FieldName::kSetCookie);
     if (!dropped) builder.add(field);
   }

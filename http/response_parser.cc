@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "http/chunked_decoder.h"
+#include "http/connection_options.h"
 #include "http/http1_fields.h"
 
 namespace perigee::http {
@@ -71,7 +72,7 @@ struct ResponseParser::State {
   Event parse_head();
   bool parse_status_line(std::string_view line);
   bool parse_fields(std::string_view lines_text);
-  bool choose_framing();
+  bool choose_framing(const ConnectionOptions& connection);
   bool choose_length(const HeaderList& fields);
   bool choose_coding(const HeaderList& fields);
   Step read_body(std::span<const std::byte> input);
@@ -183,6 +184,8 @@ ResponseParser::Event ResponseParser::State::parse_head() {
   const size_t end = text.find('\n');
   if (!parse_status_line(text.substr(0, end - 1))) return Event::kError;
   if (!parse_fields(text.substr(end + 1))) return Event::kError;
+  const ConnectionOptions connection(head.fields);
+  if (connection.too_many()) return fail("the origin's Connection names too many fields");
   if (head.status >= 100 && head.status < 200) {
     if (head.status == 101) return fail("the origin switched protocols unasked");
     if (++interims > limits::kInterimResponses) return fail("too many interim responses");
@@ -190,7 +193,7 @@ ResponseParser::Event ResponseParser::State::parse_head() {
     if (says_content(head.fields)) tainted = true;
     return Event::kInterim;
   }
-  if (!choose_framing()) return Event::kError;
+  if (!choose_framing(connection)) return Event::kError;
   phase = Phase::kBody;
   return Event::kHead;
 }
@@ -231,12 +234,8 @@ bool ResponseParser::State::parse_fields(std::string_view text) {
 }
 
 /// RFC 9112 §6.3, refusing what can be read in two ways.
-bool ResponseParser::State::choose_framing() {
+bool ResponseParser::State::choose_framing(const ConnectionOptions& connection) {
   const HeaderList& fields = head.fields;
-  ConnectionOptions connection;
-  for (const Field& field : fields) {
-    if (field.token == FieldName::kConnection) connection.add(field.value);
-  }
   head.keep_alive = connection.persists(head.version_minor) && !tainted;
   head.has_body = !never_has_body(method, head.status);
   if (!head.has_body) {

@@ -3,71 +3,55 @@
 #include <algorithm>
 
 #include "base/poison.h"
-#include "http/forward.h"
+#include "http/accept_types.h"
+#include "http/held_back.h"
 
 namespace perigee::http {
 namespace {
 
 using Names = std::vector<std::string>;
 
-/// The value of a cookie in one line; nullopt: it is not among its pairs.
-std::optional<std::string_view> cookie_value(std::string_view line, std::string_view name) {
+/// A pair begins with this name as origins may read it: in any case, with other bytes for those
+/// that are no letters or digits, as an array, or without a value.
+bool begins_with_name(std::string_view pair, std::string_view name) {
+  if (!folded_equal(pair.substr(0, name.size()), name)) return false;
+  const std::string_view rest = trim_ows(pair.substr(name.size()));
+  return rest.empty() || std::string_view("=;,[").find(rest.front()) != std::string_view::npos;
+}
+
+/// Where the value of a pair ends: at the next semicolon that is not in a quoted value.
+size_t pair_end(std::string_view pair) {
+  const size_t first_end = std::min(pair.find(';'), pair.size());
+  const size_t equals = pair.find('=');
+  if (equals >= first_end) return first_end;
+  const size_t value = std::min(pair.find_first_not_of(" \t", equals + 1), pair.size());
+  if (value == pair.size() || pair[value] != '"') return first_end;
+  const size_t closed = std::min(pair.find('"', value + 1), pair.size());
+  return std::min(pair.find(';', closed), pair.size());
+}
+
+/// Each pair of a line that an origin could read as this cookie, as it stands, in order. Some
+/// separate pairs by commas too.
+void append_pairs(std::string_view line, std::string_view name, std::string& out) {
   while (!line.empty()) {
-    const size_t end = std::min(line.find(';'), line.size());
-    const std::string_view pair = trim_ows(line.substr(0, end));
-    const size_t equals = pair.find('=');
-    if (equals != std::string_view::npos && pair.substr(0, equals) == name) {
-      return pair.substr(equals + 1);
+    line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+    size_t end = 0;
+    if (begins_with_name(line, name)) {
+      end = pair_end(line);
+      out.append(trim_ows(line.substr(0, end))).append(";");
+    } else {
+      end = std::min(line.find_first_of(";,"), line.size());
     }
     line.remove_prefix(std::min(end + 1, line.size()));
   }
-  return std::nullopt;
 }
 
-/// q=0: the client does not want it (RFC 9110 §12.4.2).
-bool is_refused(std::string_view parameters) {
-  while (!parameters.empty()) {
-    const size_t end = std::min(parameters.find(';'), parameters.size());
-    const std::string_view parameter = trim_ows(parameters.substr(0, end));
-    if (iequals(parameter.substr(0, 2), "q=")) {
-      return parameter.find_first_of("123456789") == std::string_view::npos;
-    }
-    parameters.remove_prefix(std::min(end + 1, parameters.size()));
-  }
-  return false;
-}
-
-/// An Accept line names exactly this type; ranges such as */* say nothing about it.
-bool names_type(std::string_view line, std::string_view type) {
-  ListCursor cursor(line);
-  while (const auto member = cursor.next()) {
-    const size_t end = std::min(member->find(';'), member->size());
-    if (!iequals(trim_ows(member->substr(0, end)), type)) continue;
-    if (!is_refused(member->substr(end))) return true;
-  }
-  return false;
-}
-
-/// The named cookies that are there, in the order of `names`.
+/// The named cookies that are there, in the order of `names`, all values of each.
 void append_cookies(const HeaderList& request, const Names& names, std::string& out) {
   for (const std::string& name : names) {
     for (const Field& field : request) {
-      if (field.token != FieldName::kCookie) continue;
-      const std::optional<std::string_view> value = cookie_value(field.value, name);
-      if (!value) continue;
-      out.append(name).append("=").append(*value).append(";");
-      break;
+      if (field.token == FieldName::kCookie) append_pairs(field.value, name, out);
     }
-  }
-}
-
-/// The listed types that the client names, in the order of `types`.
-void append_types(const HeaderList& request, const Names& types, std::string& out) {
-  for (const std::string& type : types) {
-    const bool named = std::any_of(request.begin(), request.end(), [&](const Field& field) {
-      return field.token == FieldName::kAccept && names_type(field.value, type);
-    });
-    if (named) out.append(type).append(",");
   }
 }
 
@@ -83,21 +67,23 @@ void SelectingFields::unpoison() const {
   base::unpoison(text_);
 }
 
-HeaderList SelectingFields::of(const HeaderList& request, const PolicyOptions& policy) {
+HeaderList SelectingFields::of(const HeaderList& request, const PolicyOptions& policy,
+                               VaryNames vary_names) {
   // Room for the two reduced fields.
   storage_.resize(request.size() + 2);
   text_.clear();
   HeaderList out(storage_);
-  const HeaderList seen = shared_fields(request, policy, storage_);
+  const HeaderList seen = shared_fields(request, policy, vary_names, storage_);
   if (policy.vary_ignore.empty() && policy.vary_cookies.empty() && policy.vary_accept.empty()) {
     return seen;
   }
   append_cookies(seen, policy.vary_cookies, text_);
   const size_t cookies_bytes = text_.size();
-  append_types(seen, policy.vary_accept, text_);
+  const bool reduces = reduces_accept(policy);
+  if (reduces) append_accept_types(seen, policy.vary_accept, text_);
   for (const Field& field : seen) {
     const bool reduced = (field.token == FieldName::kCookie && !policy.vary_cookies.empty()) ||
-                         (field.token == FieldName::kAccept && !policy.vary_accept.empty());
+                         (field.token == FieldName::kAccept && reduces);
     const bool ignored =
         std::any_of(policy.vary_ignore.begin(), policy.vary_ignore.end(),
                     [&](const std::string& name) { return iequals(name, field.name); });

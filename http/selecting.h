@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "http/forward.h"
 #include "http/headers.h"
 #include "http/policy.h"
 
@@ -13,8 +14,9 @@ namespace perigee::http {
 /// Memory that is reused from request to request, so that a lookup allocates nothing.
 class SelectingFields {
  public:
-  /// Views into `request` and into this; valid until the next call.
-  HeaderList of(const HeaderList& request, const PolicyOptions& policy);
+  /// As `request` is forwarded when the Vary that is stored for its URL holds `vary_names`. Views
+  /// into `request` and into this; valid until the next call.
+  HeaderList of(const HeaderList& request, const PolicyOptions& policy, VaryNames vary_names = {});
   /// What of() gave must not be read from now on; unpoison() before the next call.
   void poison() const;
   void unpoison() const;

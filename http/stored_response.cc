@@ -4,8 +4,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "http/connection_options.h"
 #include "http/date.h"
-#include "http/forward.h"
 
 namespace perigee::http {
 namespace {
@@ -144,13 +144,13 @@ bool named(std::span<const std::string_view> names, std::string_view name) {
 
 /// Neither kept nor merged, whatever the response: framing is each hop's own, an Age is kept apart,
 /// and Alt-Svc would lead clients around us (http-rules 4.14).
-bool is_never_kept(const Field& field, const HeaderList& all) {
+bool is_never_kept(const Field& field, const ConnectionOptions& connection) {
   return field.token == FieldName::kContentLength || field.token == FieldName::kAge ||
-         field.token == FieldName::kAltSvc || is_hop_by_hop(field, all);
+         field.token == FieldName::kAltSvc || connection.ends_here(field);
 }
 
 /// Fields of a 304 that replace those of their name (http-rules 2.9).
-bool is_merged(const Field& field, const HeaderList& all) {
+bool is_merged(const Field& field, const ConnectionOptions& connection) {
   switch (field.token) {
     case FieldName::kContentEncoding:
     case FieldName::kContentRange:
@@ -158,7 +158,7 @@ bool is_merged(const Field& field, const HeaderList& all) {
     case FieldName::kDate:
       return false;
     default:
-      return !is_never_kept(field, all);
+      return !is_never_kept(field, connection);
   }
 }
 
@@ -186,8 +186,9 @@ std::vector<std::byte> make_head_image(const ReceivedResponse& received, const R
                                        const ImageOptions& options) {
   ImageWriter writer(received.fields.size() + 1);
   const Field* date = valid_date(received.fields, times.response_ms);
+  const ConnectionOptions connection(received.fields);
   for (const Field& field : received.fields) {
-    if (is_never_kept(field, received.fields) || named(options.drop_names, field.name)) continue;
+    if (is_never_kept(field, connection) || named(options.drop_names, field.name)) continue;
     if (field.token == FieldName::kDate && &field != date) continue;
     if (field.token == FieldName::kSetCookie && options.drop_set_cookie) continue;
     writer.add(field);
@@ -204,15 +205,16 @@ std::vector<std::byte> freshen_head_image(const StoredResponse& stored,
                                           const ResponseTimes& times) {
   ImageWriter writer(stored.block.size() + update.fields.size());
   const HeaderList& fresh = update.fields;
+  const ConnectionOptions connection(fresh);
   for (size_t i = 0; i < stored.block.size(); ++i) {
     const Field field = stored.block.at(i);
     if (field.token == FieldName::kContentLength || field.token == FieldName::kDate) continue;
     const Field* replacement = fresh.find(field.name);
-    if (replacement != nullptr && is_merged(*replacement, fresh)) continue;
+    if (replacement != nullptr && is_merged(*replacement, connection)) continue;
     writer.add(field);
   }
   for (const Field& field : fresh) {
-    if (is_merged(field, fresh)) writer.add(field);
+    if (is_merged(field, connection)) writer.add(field);
   }
   if (const Field* date = valid_date(fresh, times.response_ms); date != nullptr) {
     writer.add(*date);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/limits.h"
+
 namespace perigee::http {
 namespace {
 
@@ -63,7 +65,7 @@ class Parser {
     while (!rest_.empty()) {
       SfMember member;
       if (!key(member.key) || !value(member)) return false;
-      merge(member, out);
+      if (!merge(member, out)) return false;
       skip(" \t");
       if (rest_.empty()) return true;
       if (!take(',')) return false;
@@ -74,14 +76,17 @@ class Parser {
   }
 
  private:
-  static void merge(const SfMember& member, SfDictionary& out) {
+  /// False: more members than are read.
+  static bool merge(const SfMember& member, SfDictionary& out) {
     for (SfMember& known : out) {
       if (known.key == member.key) {
         known = member;
-        return;
+        return true;
       }
     }
+    if (out.size() == base::limits::kDictionaryMembers) return false;
     out.push_back(member);
+    return true;
   }
   bool take(char c) {
     if (rest_.empty() || rest_.front() != c) return false;

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/limits.h"
+#include "http/held_back.h"
 
 namespace perigee::http {
 namespace {
@@ -26,19 +27,106 @@ bool take_integer(std::string_view& bytes, Integer& value) {
   return true;
 }
 
-/// Fields whose members may stand in any order when their weights are equal (http-rules 2.7).
-bool is_negotiated(FieldName token) {
-  return token == FieldName::kAccept || token == FieldName::kAcceptLanguage ||
-         token == FieldName::kAcceptCharset || token == FieldName::kAcceptEncoding;
+/// How the values of a field are compared (http-rules 2.7).
+enum class Grammar : uint8_t {
+  kAnyText,     ///< lines joined, whitespace around commas removed
+  kList,        ///< the same without empty members, which mean nothing (RFC 9110 §5.6.1)
+  kNegotiated,  ///< a list whose members may stand in any order
+  kSingle,      ///< line by line, byte by byte
+};
+
+/// Request fields whose grammar is a list of RFC 9110 §5.6.1, and that have no token of their own.
+constexpr std::string_view kListNames[] = {"a-im", "access-control-request-headers",
+                                           "content-language", "link", "prefer"};
+/// The same for what holds one value, so that a comma in it separates nothing.
+constexpr std::string_view kSingleNames[] = {
+    "access-control-request-method",
+    "device-memory",
+    "dnt",
+    "downlink",
+    "dpr",
+    "ect",
+    "rtt",
+    "save-data",
+    "upgrade-insecure-requests",
+    "viewport-width",
+    "width",
+    "x-requested-with",
+};
+
+template <size_t kCount>
+bool is_among(const std::string_view (&names)[kCount], std::string_view name) {
+  return std::any_of(std::begin(names), std::end(names),
+                     [&](std::string_view other) { return iequals(other, name); });
 }
 
-bool compares_bytes(FieldName token) {
-  return token == FieldName::kCookie || token == FieldName::kAuthorization ||
-         token == FieldName::kUserAgent;
+Grammar grammar_of(FieldName token) {
+  switch (token) {
+    case FieldName::kAccept:
+    case FieldName::kAcceptLanguage:
+    case FieldName::kAcceptCharset:
+    case FieldName::kAcceptEncoding:
+      return Grammar::kNegotiated;
+    case FieldName::kAllow:
+    case FieldName::kCacheControl:
+    case FieldName::kCdnLoop:
+    case FieldName::kConnection:
+    case FieldName::kContentEncoding:
+    case FieldName::kExpect:
+    case FieldName::kForwarded:
+    case FieldName::kIfMatch:
+    case FieldName::kIfNoneMatch:
+    case FieldName::kPragma:
+    case FieldName::kTe:
+    case FieldName::kTrailer:
+    case FieldName::kUpgrade:
+    case FieldName::kVia:
+    case FieldName::kXForwardedFor:
+      return Grammar::kList;
+    case FieldName::kAuthorization:
+    case FieldName::kContentLength:
+    case FieldName::kContentLocation:
+    case FieldName::kContentRange:
+    case FieldName::kContentType:
+    case FieldName::kCookie:
+    case FieldName::kDate:
+    case FieldName::kExpires:
+    case FieldName::kFrom:
+    case FieldName::kHost:
+    case FieldName::kIfModifiedSince:
+    case FieldName::kIfRange:
+    case FieldName::kIfUnmodifiedSince:
+    case FieldName::kLastModified:
+    case FieldName::kMaxForwards:
+    case FieldName::kOrigin:
+    case FieldName::kProxyAuthorization:
+    case FieldName::kRange:
+    case FieldName::kReferer:
+    case FieldName::kUserAgent:
+    case FieldName::kXForwardedHost:
+    case FieldName::kXForwardedProto:
+    case FieldName::kXRealIp:
+      return Grammar::kSingle;
+    default:
+      return Grammar::kAnyText;
+  }
+}
+
+Grammar grammar_of(std::string_view name) {
+  const FieldName token = field_name(name);
+  if (token != FieldName::kOther) return grammar_of(token);
+  if (is_among(kListNames, name)) return Grammar::kList;
+  const bool fetch_metadata = iequals(name.substr(0, 4), "sec-");
+  // Of these some are structured lists, in which an empty member is a mistake.
+  const bool client_hint = iequals(name.substr(0, 7), "sec-ch-");
+  if ((fetch_metadata && !client_hint) || is_among(kSingleNames, name)) return Grammar::kSingle;
+  return Grammar::kAnyText;
 }
 
 /// Stands between members and lines: no field value can hold it, so no value can imitate another.
 constexpr char kSeparator = '\n';
+/// Stands before a line that came by a folded spelling of the name, with that spelling.
+constexpr char kSpelled = '\r';
 /// A list with more members keeps its order.
 constexpr size_t kSortedMembers = 32;
 
@@ -120,19 +208,59 @@ void append_members(const HeaderList& fields, std::string_view name, std::string
   for_each_member(fields, name, [&](std::string_view member) { out.append(member) += kSeparator; });
 }
 
+void append_any_text(const HeaderList& fields, std::string_view name, std::string& out) {
+  for (const Field& field : fields) {
+    if (!iequals(field.name, name)) continue;
+    ListCursor cursor(field.value);
+    while (const auto member = cursor.next_of_any_text()) out.append(*member) += kSeparator;
+  }
+}
+
 void append_lines(const HeaderList& fields, std::string_view name, std::string& out) {
   for (const Field& field : fields) {
     if (iequals(field.name, name)) out.append(field.value) += kSeparator;
   }
 }
 
-void append_values(const HeaderList& fields, std::string_view name, std::string& out) {
-  const FieldName token = field_name(name);
-  if (compares_bytes(token)) return append_lines(fields, name, out);
-  if (is_negotiated(token)) {
-    return append_negotiated(fields, name, token != FieldName::kAccept, out);
+/// Which lines a name selects: an origin that folds names sees those of other spellings too
+/// (http-rules 3.14).
+struct Spellings {
+  bool any = false;
+  bool other = false;
+};
+
+Spellings spellings_of(const HeaderList& fields, std::string_view name) {
+  Spellings result;
+  for (const Field& field : fields) {
+    if (!folded_equal(field.name, name)) continue;
+    result.any = true;
+    result.other |= !iequals(field.name, name);
   }
-  append_members(fields, name, out);
+  return result;
+}
+
+/// All lines in their order, each with its spelling: what an origin makes of them is its own.
+void append_spelled(const HeaderList& fields, std::string_view name, std::string& out) {
+  for (const Field& field : fields) {
+    if (!folded_equal(field.name, name)) continue;
+    out += kSpelled;
+    for (const char c : field.name) out += to_lower(c);
+    out += ':';
+    out.append(field.value) += kSeparator;
+  }
+}
+
+void append_values(const HeaderList& fields, std::string_view name, std::string& out) {
+  switch (grammar_of(name)) {
+    case Grammar::kAnyText:
+      return append_any_text(fields, name, out);
+    case Grammar::kList:
+      return append_members(fields, name, out);
+    case Grammar::kNegotiated:
+      return append_negotiated(fields, name, !iequals(name, "accept"), out);
+    case Grammar::kSingle:
+      return append_lines(fields, name, out);
+  }
 }
 
 }  // namespace
@@ -149,12 +277,13 @@ std::optional<std::vector<std::string>> vary_names(const HeaderList& fields,
       if (accept_encoding_constant && iequals(*member, "Accept-Encoding")) continue;
       std::string name(*member);
       std::transform(name.begin(), name.end(), name.begin(), to_lower);
-      names.push_back(std::move(name));
+      const auto place = std::lower_bound(names.begin(), names.end(), name);
+      if (place != names.end() && *place == name) continue;
+      // More than there may be: what follows need not be read.
+      if (names.size() == base::limits::kVaryNames) return std::nullopt;
+      names.insert(place, std::move(name));
     }
   }
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  if (names.size() > base::limits::kVaryNames) return std::nullopt;
   return names;
 }
 
@@ -184,13 +313,15 @@ bool decode_vary_spec(std::string_view bytes, VarySpec& out) {
 
 void append_selected(const VarySpec& spec, const HeaderList& request_fields, std::string& out) {
   for (const std::string_view name : spec.names) {
-    if (request_fields.find(name) == nullptr) {
+    const Spellings spellings = spellings_of(request_fields, name);
+    if (!spellings.any) {
       append_integer(out, kAbsent);
       continue;
     }
     const size_t at = out.size();
     append_integer(out, uint32_t{0});
-    append_values(request_fields, name, out);
+    spellings.other ? append_spelled(request_fields, name, out)
+                    : append_values(request_fields, name, out);
     const auto size = static_cast<uint32_t>(out.size() - at - sizeof(uint32_t));
     std::memcpy(out.data() + at, &size, sizeof size);
   }

@@ -136,7 +136,8 @@ bool FillProduction::merge(const http::StoredResponse& stored, const ReceivedRes
   if (const http::Field* age = head.fields.find(http::FieldName::kAge); age != nullptr) {
     updated.fields.add(*age);
   }
-  const http::Admission admission = http::admit(request_.head, updated, times, *request_.policy);
+  const http::Admission admission =
+      http::admit(request_.head, updated, times, *request_.policy, request_.sent_for);
   policy_ = admission.policy;
   const bool storable = admission.storable == http::Storable::kStorable;
   if (storable && !admission.drop_names.empty()) {
@@ -146,8 +147,9 @@ bool FillProduction::merge(const http::StoredResponse& stored, const ReceivedRes
   progress_->revalidated_ = true;
   store_it_ = storable;
   progress_->shareable_ = storable && admission.drop_names.empty();
-  bool same_vary = true;
-  judge_vary(updated.fields, same_vary);
+  bool keyed = storable;
+  judge_vary(updated.fields, keyed);
+  if (!keyed) store_it_ = progress_->shareable_ = false;
   note_for_others(storable, admission.remember);
   publish_head();
   complete();
@@ -155,7 +157,8 @@ bool FillProduction::merge(const http::StoredResponse& stored, const ReceivedRes
 }
 
 void FillProduction::take_response(const ReceivedResponse& head, const ResponseTimes& times) {
-  const http::Admission admission = http::admit(request_.head, head, times, *request_.policy);
+  const http::Admission admission =
+      http::admit(request_.head, head, times, *request_.policy, request_.sent_for);
   policy_ = admission.policy;
   bool storable = admission.storable == http::Storable::kStorable;
   judge_vary(head.fields, storable);
@@ -217,9 +220,11 @@ void FillProduction::judge_vary(const http::HeaderList& fields, bool& storable) 
     storable = false;
     return;
   }
+  if (!http::keys_what_was_sent(request_.fields, request_.sent_for, *names)) storable = false;
   progress_->vary_names_ = *names;
   if (names->empty()) return;
-  progress_->vary_selected_ = selected_values(*names, request_.head.fields, *request_.policy);
+  progress_->vary_selected_ =
+      selected_values(*names, request_.head.fields, *request_.policy, request_.sent_for);
 }
 
 /// Memory before the first byte of content: what holds nothing cannot deadlock.

@@ -5,9 +5,9 @@
 namespace perigee::origin {
 
 std::string selected_values(const std::vector<std::string>& names, const http::HeaderList& request,
-                            const http::PolicyOptions& policy) {
+                            const http::PolicyOptions& policy, http::VaryNames sent_for) {
   http::SelectingFields selecting;
-  const http::HeaderList fields = selecting.of(request, policy);
+  const http::HeaderList fields = selecting.of(request, policy, sent_for);
   http::VarySpec spec;
   spec.names.assign(names.begin(), names.end());
   std::string selected;
@@ -47,8 +47,10 @@ LoopSet FillProgress::publish(Phase phase) {
 
 bool FillProgress::answers(const http::RequestHead& request, int64_t now_ms) const {
   if (!shareable_ || !http::may_share(response_, request, now_ms, *policy)) return false;
-  return vary_names_.empty() ||
-         selected_values(vary_names_, request.fields, *policy) == vary_selected_;
+  if (vary_names_.empty()) return true;
+  // As it will be looked up once this is stored.
+  const std::vector<std::string_view> stored_then(vary_names_.begin(), vary_names_.end());
+  return selected_values(vary_names_, request.fields, *policy, stored_then) == vary_selected_;
 }
 
 }  // namespace perigee::origin

@@ -93,8 +93,9 @@ class FillProgress final : public FillSession {
   std::atomic<bool> asking_{false};
 };
 
-/// The values that a request selects with under these names, as it is forwarded.
+/// The values that a request selects with under these names, as it is forwarded when the Vary that
+/// is stored for its URL holds `sent_for`.
 std::string selected_values(const std::vector<std::string>& names, const http::HeaderList& request,
-                            const http::PolicyOptions& policy);
+                            const http::PolicyOptions& policy, http::VaryNames sent_for);
 
 }  // namespace perigee::origin

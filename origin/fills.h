@@ -16,6 +16,7 @@
 #include "base/budget.h"
 #include "base/env.h"
 #include "cache_store/store.h"
+#include "http/forward.h"
 #include "http/policy.h"
 #include "http/stored_response.h"
 #include "http/vary.h"
@@ -32,12 +33,13 @@ struct FillRequest {
   cache_store::Digest base;  ///< digest(key)
   cache_store::Digest
       join;  ///< what is joined: the variant's digest when the Vary spec is known, else `base`
-  std::string join_key;     ///< the key text of `join`
-  bool varies = false;      ///< a Vary spec is known: `join` is the variant's
-  std::string target;       ///< as keyed
-  std::string host;         ///< the Host field to send
-  http::RequestHead head;   ///< the client's head, copied into `arena` (for Vary, Authorization)
-  http::HeaderList fields;  ///< end-to-end fields to forward, in `arena`
+  std::string join_key;      ///< the key text of `join`
+  bool varies = false;       ///< a Vary spec is known: `join` is the variant's
+  std::string target;        ///< as keyed
+  std::string host;          ///< the Host field to send
+  http::RequestHead head;    ///< the client's head, copied into `arena` (for Vary, Authorization)
+  http::HeaderList fields;   ///< end-to-end fields to forward, in `arena`
+  http::VaryNames sent_for;  ///< names of the Vary that `fields` were chosen by, in `arena`
   std::unique_ptr<http::Arena> arena;
   std::shared_ptr<const http::PolicyOptions> policy;
   Origin* origin = nullptr;              ///< of the loop that begins

@@ -14,6 +14,24 @@ bool contains(std::initializer_list<int> list, int value) {
   return std::find(list.begin(), list.end(), value) != list.end();
 }
 
+constexpr int64_t kErrorCapMs = 10'000;
+
+/// Errors that a request can provoke (http-rules 5.7).
+bool is_provokable(int status) {
+  return status >= 500 || contains({400, 401, 408, 413, 414, 421, 425, 426, 431}, status);
+}
+
+/// The members of a field whose grammar is not known, empty ones too.
+std::vector<std::string> parts_of(std::string_view text) {
+  std::vector<std::string> parts;
+  while (true) {
+    const size_t end = text.find(',');
+    parts.push_back(trim(std::string(text.substr(0, end))));
+    if (end == std::string_view::npos) return parts;
+    text.remove_prefix(end + 1);
+  }
+}
+
 /// RFC 9110 §15.1 less 206.
 bool is_heuristic(int status) {
   return contains({200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501}, status);
@@ -97,6 +115,12 @@ void StoredModel::merge(const OriginExchange& not_modified) {
 
 /// RFC 9111 §4.2.1 to §4.2.3.
 void StoredModel::measure() {
+  measure_age();
+  measure_lifetime();
+  if (is_provokable(status())) lifetime_ms_ = std::min(lifetime_ms_, kErrorCapMs);
+}
+
+void StoredModel::measure_age() {
   const OriginExchange& heard = last();
   const int64_t received = heard.head_taken().wall_ms;
   const int64_t date = date_of(heard);
@@ -114,7 +138,11 @@ void StoredModel::measure() {
   if (!own_date || !read_date(*own_date, received)) {
     initial_age_ms_.most = std::max(initial_age_ms_.most, received % 1000);
   }
+}
 
+void StoredModel::measure_lifetime() {
+  const int64_t received = last().head_taken().wall_ms;
+  const int64_t date = date_of(last());
   has_lifetime_ = is_explicit_ = true;
   if (directives_.s_maxage || directives_.max_age) {
     lifetime_ms_ = (directives_.s_maxage ? *directives_.s_maxage : *directives_.max_age) * 1000;
@@ -151,7 +179,8 @@ std::string StoredModel::why_not_stored() const {
   const std::vector<std::string> names = *vary();
   const bool cookies = std::find(names.begin(), names.end(), "cookie") != names.end();
   if (cookies && has(last().request, "Cookie")) return "a variant of somebody's Cookie";
-  const bool window = d.stale_while_revalidate.value_or(0) > 0 || d.stale_if_error.value_or(0) > 0;
+  const bool window = !is_provokable(status()) && (d.stale_while_revalidate.value_or(0) > 0 ||
+                                                   d.stale_if_error.value_or(0) > 0);
   if (lifetime_ms_ <= 0 && !has_validator() && !window) return "of no use";
   return "";
 }
@@ -187,8 +216,9 @@ std::string selecting_text(const std::vector<std::string>& names, const Fields& 
       text += *value + "\n";
       continue;
     }
-    std::vector<std::string> parts = members(*value);
-    if (name.starts_with("accept")) {
+    const bool listed = name.starts_with("accept");
+    std::vector<std::string> parts = listed ? members(*value) : parts_of(*value);
+    if (listed) {
       for (std::string& part : parts) {
         std::erase_if(part, [](char c) { return c == ' ' || c == '\t'; });
         if (name != "accept") part = lower(part);
@@ -208,7 +238,8 @@ bool StoredModel::selects(const Fields& request) const {
 }
 
 bool StoredModel::forbids_stale() const {
-  return directives_.no_cache || directives_.must_revalidate || directives_.proxy_revalidate;
+  return directives_.no_cache || directives_.must_revalidate || directives_.proxy_revalidate ||
+         is_provokable(status());
 }
 
 bool StoredModel::allows_stale_while_revalidate(int64_t stale_ms) const {
@@ -217,7 +248,7 @@ bool StoredModel::allows_stale_while_revalidate(int64_t stale_ms) const {
 }
 
 bool StoredModel::allows_stale_if_error(int64_t stale_ms, int64_t unreachable_s) const {
-  if (forbids_stale() || status() >= 500) return false;
+  if (forbids_stale()) return false;
   const int64_t window = directives_.stale_if_error.value_or(0) * 1000;
   if (window > 0 && stale_ms <= window) return true;
   if (allows_stale_while_revalidate(stale_ms)) return true;

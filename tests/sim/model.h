@@ -86,6 +86,8 @@ class StoredModel {
  private:
   void merge(const OriginExchange& not_modified);
   void measure();
+  void measure_age();
+  void measure_lifetime();
   bool forbids_stale() const;
 
   const OriginExchange* base_;

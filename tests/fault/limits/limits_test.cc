@@ -125,6 +125,71 @@ TEST(Limits, kTrailerBytes) {
   EXPECT_EQ(outcome_of(trailer(limits::kTrailerBytes + 2000)).status, 431);
 }
 
+TEST(Limits, kUsualRequestBytes) {
+  const auto cache_of = [](size_t bytes) {
+    Stand stand;
+    stand.origin.on("/a", Reply(500).cache("max-age=60").body("x"));
+    const size_t others = std::string("/aHost: site.test\r\nX: \r\n").size();
+    Client client(stand);
+    client.write(get("/a", "X: " + std::string(bytes - others, 'a') + "\r\n"));
+    return client.answer().cache();
+  };
+  EXPECT_NE(cache_of(limits::kUsualRequestBytes).find("stored"), std::string::npos);
+  EXPECT_EQ(cache_of(limits::kUsualRequestBytes + 1).find("stored"), std::string::npos);
+}
+
+std::string connection_line(size_t members) {
+  std::string line = "close, Upgrade, TE, Keep-Alive";
+  for (size_t i = 0; i < members; ++i) line += ", X-" + std::to_string(i);
+  return line;
+}
+
+TEST(Limits, kConnectionMembers) {
+  const auto asked = [](size_t members) {
+    return outcome_of(get("/a", "Connection: " + connection_line(members) + "\r\n"));
+  };
+  EXPECT_EQ(asked(limits::kConnectionMembers), (Outcome{200, true}));
+  EXPECT_EQ(asked(limits::kConnectionMembers + 1), (Outcome{400, true}));
+  // The lines of one head count together.
+  const std::string half = "Connection: x" + std::string(limits::kConnectionMembers, ',') + "\r\n";
+  std::string lines;
+  for (size_t i = 0; i < limits::kConnectionMembers; ++i) lines += half;
+  EXPECT_EQ(outcome_of(get("/a", lines)), kPasses);
+  EXPECT_EQ(outcome_of(get("/a", lines + half)), (Outcome{400, true}));
+  const auto answered = [](size_t members) {
+    Stand stand;
+    stand.origin.on("/a", fresh("x").line("Connection", connection_line(members)));
+    return stand.get("/a").status;
+  };
+  EXPECT_EQ(answered(limits::kConnectionMembers), 200);
+  EXPECT_EQ(answered(limits::kConnectionMembers + 1), 502);
+}
+
+TEST(Limits, kNamedFields) {
+  const auto cache_of = [](size_t names) {
+    std::string list;
+    for (size_t i = 0; i < names; ++i) list += (i == 0 ? "X-" : ", X-") + std::to_string(i);
+    Stand stand;
+    stand.origin.on("/a", Reply(200).cache("max-age=60, private=\"" + list + "\"").body("x"));
+    return stand.get("/a").cache();
+  };
+  EXPECT_NE(cache_of(limits::kNamedFields).find("stored"), std::string::npos);
+  EXPECT_EQ(cache_of(limits::kNamedFields + 1).find("stored"), std::string::npos) << "private";
+}
+
+TEST(Limits, kDictionaryMembers) {
+  const auto cache_of = [](size_t keys) {
+    std::string dictionary = "max-age=60";
+    for (size_t i = 1; i < keys; ++i) dictionary += ",k" + std::to_string(i);
+    Stand stand;
+    stand.origin.on("/a",
+                    Reply(200).cache("no-store").line("CDN-Cache-Control", dictionary).body("x"));
+    return stand.get("/a").cache();
+  };
+  EXPECT_NE(cache_of(limits::kDictionaryMembers).find("stored"), std::string::npos);
+  EXPECT_EQ(cache_of(limits::kDictionaryMembers + 1).find("stored"), std::string::npos);
+}
+
 TEST(Limits, kVaryNames) {
   const auto cache_of = [](size_t names) {
     std::string vary;

@@ -144,6 +144,21 @@ TEST(Allocations, ASteadyHitAllocatesNothing) {
   for (const Case& one : cases) EXPECT_EQ(allocations_of(stand, one.bytes), 0u) << one.name;
 }
 
+TEST(Allocations, AHitOnASiteWithRulesAllocatesNothing) {
+  Stand stand(
+      "vary_accept = [\"text/html\"]\nvary_cookies = [\"a\", \"c\"]\n"
+      "[[site.rule]]\nprefix = \"/a%20folder/with/a/long/name/\"\nttl = \"1d\"");
+  for (const std::string target : {"/a%20folder/with/a/long/name/and//a;parameter/%41",
+                                   "/a/plain/path/that/no/string/holds"}) {
+    stand.origin.on(target, Reply(200)
+                                .cache("max-age=86400")
+                                .line("Vary", "Accept, Cookie, X-Kind")
+                                .body(std::string(1024, 'a')));
+    Client(stand).write(request("GET", target)).answer();
+    EXPECT_EQ(allocations_of(stand, request("GET", target)), 0u) << target;
+  }
+}
+
 TEST(Allocations, AHitThroughATrustedProxyAllocatesNothing) {
   Stand stand("[server]\ntrusted_proxies = [\"192.0.2.0/24\", \"10.0.0.0/8\"]");
   stand.origin.on("/a", Reply(200).cache("max-age=86400").body(std::string(1024, 'a')));

@@ -213,6 +213,11 @@ TEST_F(ConfigTest, WhatIsNotWrittenHasItsDefault) {
   EXPECT_EQ(http_of(site).connections, base::limits::kOriginConnections);
 }
 
+const PolicyPtr& policy_of(const SiteConfig& site, std::string_view target) {
+  http::PathReadings readings;
+  return policy_for(site, target, readings);
+}
+
 TEST_F(ConfigTest, TheLongestPrefixWinsAndInheritsFromTheSite) {
   const Config config = good(R"(
 [[site]]
@@ -229,14 +234,117 @@ ttl = "5s"
 forbidden_statuses = [404]
 )");
   const SiteConfig& site = config.sites.at(0);
-  EXPECT_EQ(policy_for(site, "/x")->ttl_s, 3600);
-  EXPECT_EQ(policy_for(site, "/a/x")->ttl_s, 3600);
-  EXPECT_EQ(policy_for(site, "/a/x")->stale_if_error_s, 60);
-  EXPECT_EQ(policy_for(site, "/a/b/c?q=/z")->ttl_s, 5);
-  EXPECT_FALSE(policy_for(site, "/a/b/c")->stale_if_error_s)
+  EXPECT_EQ(policy_of(site, "/x")->ttl_s, 3600);
+  EXPECT_EQ(policy_of(site, "/a/x")->ttl_s, 3600);
+  EXPECT_EQ(policy_of(site, "/a/x")->stale_if_error_s, 60);
+  EXPECT_EQ(policy_of(site, "/a/b/c?q=/z")->ttl_s, 5);
+  EXPECT_FALSE(policy_of(site, "/a/b/c")->stale_if_error_s)
       << "rules do not inherit from one another";
-  EXPECT_EQ(policy_for(site, "/a/b/c")->forbidden_statuses, std::vector<uint16_t>{404});
-  EXPECT_EQ(policy_for(site, "/?/a/")->ttl_s, 3600) << "the query is no path";
+  EXPECT_EQ(policy_of(site, "/a/b/c")->forbidden_statuses, std::vector<uint16_t>{404});
+  EXPECT_EQ(policy_of(site, "/?/a/")->ttl_s, 3600) << "the query is no path";
+}
+
+TEST_F(ConfigTest, ARuleHoldsForWhatAnOriginCouldReadAsInsideIt) {
+  const Config config = good(R"(
+[[site]]
+default = true
+origin = "dir:public"
+default_ttl = "1h"
+[[site.rule]]
+prefix = "/private/"
+bypass = true
+[[site.rule]]
+prefix = "/live%20feed/"
+ttl = "0s"
+[[site.rule]]
+prefix = "/static/"
+ttl = "7d"
+[[site.rule]]
+prefix = "/Admin/"
+bypass = true
+)");
+  const SiteConfig& site = config.sites.at(0);
+  for (const std::string_view target : {"/private/",
+                                        "/private/me",
+                                        "/%70rivate/me",
+                                        "/%2570rivate/me",
+                                        "/%252570rivate/me",
+                                        "/%25%37%30rivate/me",
+                                        "//private/me",
+                                        "///private//me",
+                                        "/private%2fme",
+                                        "/private%2Fme",
+                                        "/private%5cme",
+                                        "/private%252fme",
+                                        "/%2fprivate/me",
+                                        "/private;x/me",
+                                        "/private;a=b;c/me",
+                                        "/private%3bx/me",
+                                        "/PRIVATE/me",
+                                        "/Private/me",
+                                        "/private./me",
+                                        "/private%20/me",
+                                        "/private.%20./me",
+                                        "/static/..%2fprivate/me",
+                                        "/static/..;/private/me",
+                                        "/static/..%252fprivate/me",
+                                        "/static/%252e%252e/private/me",
+                                        "/private/..%2fstatic/me",
+                                        "/%70rivate/..%2fstatic/me",
+                                        "/private;%2f..%2f../me",
+                                        "//any.host/private/me",
+                                        "/x;y/..%2fprivate/me",
+                                        "/private/x?/static/",
+                                        "/admin/",
+                                        "/ADMIN/x",
+                                        "/%61dmin/x"}) {
+    EXPECT_TRUE(policy_of(site, target)->bypass) << target;
+  }
+  for (const std::string_view target :
+       {"/privat/me", "/privately", "/private", "/x/private/me", "/?/private/", "/%", "/%7", "/%zz",
+        "/x?y=/private/me", "/private%/me", "/static", "/", "/%2e%2eprivate/", "/a..b/"}) {
+    EXPECT_FALSE(policy_of(site, target)->bypass) << target;
+    EXPECT_FALSE(policy_of(site, target)->ttl_s) << target;
+  }
+  for (const std::string_view target : {"/live%20feed/x", "/live%2520feed/x", "/LIVE%20feed/"}) {
+    EXPECT_EQ(policy_of(site, target)->ttl_s, 0) << target;
+  }
+  EXPECT_EQ(policy_of(site, "/static/app.js")->ttl_s, 7 * 86'400);
+  EXPECT_EQ(policy_of(site, "/static/a%20b;v=1.JS")->ttl_s, 7 * 86'400);
+  for (const std::string_view target :
+       {"/STATIC/app.js", "/static/..%2faccount", "/static/..%252faccount", "/static/..;/account",
+        "/account/..%2fstatic/x", "/static%2f..%2faccount"}) {
+    EXPECT_FALSE(policy_of(site, target)->ttl_s) << target << ": the site's own is stricter";
+  }
+}
+
+TEST_F(ConfigTest, OfTwoRulesTheStricterGoverns) {
+  const Config config = good(R"(
+[[site]]
+default = true
+origin = "dir:public"
+ttl = "1h"
+[[site.rule]]
+prefix = "/zero/"
+ttl = "0s"
+[[site.rule]]
+prefix = "/minute/"
+ttl = "1m"
+[[site.rule]]
+prefix = "/week/"
+ttl = "7d"
+[[site.rule]]
+prefix = "/strip/"
+ttl = "1m"
+set_cookie = "strip"
+)");
+  const SiteConfig& site = config.sites.at(0);
+  const auto ttl_s = [&](std::string_view target) { return *policy_of(site, target)->ttl_s; };
+  EXPECT_EQ(ttl_s("/week/..%2fminute/x"), 60);
+  EXPECT_EQ(ttl_s("/minute/..%2fweek/x"), 60);
+  EXPECT_EQ(ttl_s("/minute/..%252fzero/x"), 0);
+  EXPECT_EQ(ttl_s("/week/..%252fx"), 3600);
+  EXPECT_EQ(policy_of(site, "/strip/..%252fminute/x")->set_cookie, http::SetCookieMode::kPass);
 }
 
 TEST_F(ConfigTest, SitesAreFoundByNameThenByDefault) {

@@ -64,6 +64,125 @@ RULE(FlowPolicy, VaryOnFieldsThatAreNotForwarded, "RFC 9111 §4.1; http-rules 2.
   EXPECT_EQ(stand.origin.asked[0]["User-Agent"], "");
 }
 
+RULE(FlowPolicy, AFieldThatPoisonsGoesOnWhereVaryNamesIt, "RFC 9111 §4.1; http-rules 5.1",
+     "What Vary names is keyed, so that it poisons nobody",
+     "the first fill goes without it and fills the variant without; from then on each value is "
+     "sent, and has a variant of its own",
+     "forward_headers") {
+  Stand stand;
+  stand.origin.on("/a", [](const Asked& asked) {
+    return Reply(200).cache("max-age=60").line("Vary", "RSC").body("rsc" + asked["RSC"]);
+  });
+  EXPECT_EQ(stand.get("/a", "RSC: 1\r\n").body, "rsc");
+  EXPECT_EQ(stand.get("/a").cache(), "perigee; hit; ttl=60");
+  EXPECT_EQ(stand.get("/a", "RSC: 1\r\n").body, "rsc1");
+  EXPECT_EQ(stand.get("/a", "RSC: 1\r\n").cache(), "perigee; hit; ttl=60");
+  EXPECT_EQ(stand.get("/a").body, "rsc");
+  EXPECT_EQ(stand.ask("HEAD", "/a", "RSC: 2\r\n").status, 200);
+  EXPECT_EQ(stand.origin.asked.back()["RSC"], "2") << "as the fill that it stands for";
+}
+
+RULE(FlowPolicy, WhatWasSentMustStayKeyed, "RFC 9111 §4.1; http-rules 5.1",
+     "An error may come without the Vary of the page",
+     "what answers a request with a field that went on only because of Vary is not stored when "
+     "its own Vary lacks the name, and nobody who waits gets it",
+     "") {
+  Stand stand;
+  stand.origin.on("/a", [](const Asked& asked) {
+    if (asked["RSC"] == "evil") return Reply(404).cache("max-age=60").body("poison");
+    return Reply(200).cache("max-age=60").line("Vary", "RSC").body("page");
+  });
+  stand.get("/a");
+  EXPECT_EQ(stand.get("/a", "RSC: evil\r\n").body, "poison");
+  EXPECT_EQ(stand.get("/a").body, "page");
+  EXPECT_EQ(stand.get("/a").cache(), "perigee; hit; ttl=60");
+  EXPECT_EQ(stand.get("/a", "RSC: evil\r\n").cache(), "perigee; fwd=vary-miss; fwd-status=404");
+}
+
+RULE(FlowPolicy, ARefusedTypeFillsNoCopyOfThoseWhoWantIt, "RFC 9110 §12.4.2; http-rules 4.7",
+     "q=0 means not acceptable",
+     "a client that refuses a type has a variant apart from those that want it and from those that "
+     "do not name it",
+     "vary_accept") {
+  const std::string refusing = "Accept: image/webp;q=0.0, image/webp\r\n";
+  const std::string wanting = "Accept: image/webp, image/png\r\n";
+  for (const bool refusing_first : {false, true}) {
+    Stand stand("vary_accept = [\"image/webp\"]");
+    stand.origin.on("/a", [](const Asked& asked) {
+      const bool refused = asked["Accept"].find("image/webp;q=0") != std::string::npos;
+      const bool webp = asked["Accept"].find("image/webp") != std::string::npos && !refused;
+      return Reply(200).cache("max-age=60").line("Vary", "Accept").body(webp ? "webp" : "png");
+    });
+    stand.get("/a", refusing_first ? refusing : wanting);
+    EXPECT_EQ(stand.get("/a", wanting).body, "webp");
+    EXPECT_EQ(stand.get("/a", refusing).body, "png");
+    EXPECT_EQ(stand.get("/a").body, "png");
+    EXPECT_EQ(stand.origin.asked.size(), 3u);
+    EXPECT_EQ(stand.get("/a", "Accept: image/webp;q=0\r\n").cache(), "perigee; hit; ttl=60");
+  }
+}
+
+RULE(FlowPolicy, ACommaInOriginIsAnotherOrigin, "RFC 9111 §4.1; http-rules 2.7",
+     "Origin holds one value, so that a comma in it separates nothing",
+     "what an origin says to `https://app.example,` is not sent to `https://app.example`", "") {
+  Stand stand;
+  stand.origin.on("/a", [](const Asked& asked) {
+    return Reply(200).cache("max-age=60").line("Vary", "Origin").body("to " + asked["Origin"]);
+  });
+  stand.get("/a", "Origin: https://app.example,\r\n");
+  EXPECT_EQ(stand.get("/a", "Origin: https://app.example\r\n").body, "to https://app.example");
+}
+
+RULE(
+    FlowPolicy, AProvokedErrorReachesNobodyElse, "http-rules 1.2, 5.7",
+    "An origin answers an oddity with an error, and the error page says how long it holds",
+    "neither who waits nor who comes later gets it; an ordinary error is kept for 10 s and is gone "
+    "then",
+    "error_ttl_cap") {
+  const std::string odd = "X: " + std::string(4'000, 'a') + "\r\n";
+  Stand stand;
+  stand.origin.on("/a", [](const Asked& asked) {
+    if (!asked["X"].empty()) return Reply(400).cache("max-age=3600").etag("\"e\"").body("too long");
+    return Reply(200).cache("max-age=60").body("page");
+  });
+  stand.origin.hold();
+  Client attacker(stand);
+  Client victim(stand);
+  attacker.ask("GET", "/a", odd);
+  stand.run();
+  victim.ask("GET", "/a");
+  stand.run();
+  ASSERT_EQ(stand.origin.asked.size(), 1u) << "the victim waits for the attacker's fill";
+  stand.origin.release();
+  EXPECT_EQ(attacker.answer().body, "too long");
+  EXPECT_EQ(victim.answer().body, "page");
+  EXPECT_EQ(stand.get("/a").cache(), "perigee; hit; ttl=60");
+  stand.origin.on("/b", Reply(503).cache("max-age=3600, stale-if-error=3600").body("down"));
+  stand.get("/b");
+  EXPECT_EQ(stand.get("/b").cache(), "perigee; hit; ttl=10");
+  stand.env.step_wall(10 * kSecond);
+  stand.origin.on("/b", Reply(200).cache("max-age=60").body("up"));
+  EXPECT_EQ(stand.get("/b").body, "up");
+}
+
+RULE(
+    FlowPolicy, APathThatTheOriginReadsAsPrivateIsPrivate, "RFC 3986 §6.2.2; http-rules 5.6",
+    "A rule that keeps pages out of the cache holds however the path is written",
+    "what an origin could read as inside the rule is relayed and not stored; it is forwarded as it "
+    "came",
+    "") {
+  Stand stand("default_ttl = \"1h\"\n[[site.rule]]\nprefix = \"/private/\"\nbypass = true");
+  for (const std::string target :
+       {"/private/me", "/%70rivate/me", "//private/me", "/private%2fme", "/PRIVATE/me",
+        "/private;x/me", "/%2570rivate/me", "/public/..%252fprivate/me"}) {
+    stand.origin.on(target, Reply(200).body("the victim's"));
+    EXPECT_EQ(stand.get(target).cache(), "perigee; fwd=bypass; fwd-status=200") << target;
+    EXPECT_EQ(stand.origin.asked.back().target, target);
+  }
+  stand.origin.on("/public/me", Reply(200).body("everybody's"));
+  EXPECT_EQ(stand.get("/public/me").cache(), "perigee; fwd=uri-miss; fwd-status=200; stored");
+}
+
 RULE(FlowPolicy, AHeadAsksLikeAFill, "RFC 9111 §4.3.5; http-rules 2.10, 3.3",
      "What answers a HEAD may update what is stored for GET",
      "relayed without what is one client's; its own conditions are judged here", "") {

@@ -147,7 +147,7 @@ void PrintTo(Storable storable, std::ostream* out) {
   static constexpr const char* kNames[] = {
       "storable",        "method",    "status",           "no-store",   "private",
       "authorization",   "vary-star", "vary-cookie",      "set-cookie", "no-freshness-no-validator",
-      "must-understand", "partial",   "connection-named", "configured"};
+      "must-understand", "partial",   "connection-named", "configured", "unusual-request"};
   *out << kNames[static_cast<size_t>(storable)];
 }
 

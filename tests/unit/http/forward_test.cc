@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cctype>
+
 #include "tests/support/rule.h"
 #include "tests/unit/http/exchange_text.h"
 
@@ -94,6 +97,7 @@ RULE(Fill, ClientDirectivesDoNotPierce, "RFC 9111 §5.2.1; http-rules 3.1",
   honouring.honour_client_directives = true;
   EXPECT_EQ(passed(request, honouring),
             (Strings{"Cache-Control: no-cache", "Pragma: no-cache", "X: 1"}));
+  EXPECT_EQ(passed({"Pragma: akamai-x-cache-on, akamai-x-get-cache-key"}, honouring), Strings{});
 }
 
 RULE(Fill, AcceptEncodingIsConstant, "RFC 9110 §12.5.3; http-rules 3.3",
@@ -105,10 +109,8 @@ RULE(Fill, AcceptEncodingIsConstant, "RFC 9110 §12.5.3; http-rules 3.3",
   EXPECT_EQ(forwarded({"Accept-Encoding: br"}, options).back(), "Accept-Encoding: gzip");
 }
 
-RULE(Fill, NoPoison, "http-rules 3.14, 5.1",
-     "A field that changes the answer but is not keyed poisons a cache",
-     "those known to are not sent on fills, in any case, with _ for - too", "") {
-  for (const std::string name : {"X-Forwarded-Host",
+/// What could poison: none of it reaches the origin on a fill.
+const char* const kHeldBack[] = {"X-Forwarded-Host",
                                  "X-Forwarded-Proto",
                                  "X-Forwarded-Port",
                                  "X-Forwarded-Scheme",
@@ -117,35 +119,185 @@ RULE(Fill, NoPoison, "http-rules 3.14, 5.1",
                                  "X-Forwarded-Prefix",
                                  "X-Forwarded-For",
                                  "X-Forwarded",
+                                 "X-Forwarded-By",
+                                 "X-Forwarded-Path",
+                                 "X-Forwarded-Protocol",
+                                 "X-Forwarded-Uri",
+                                 "X-Forwarded-Anything",
                                  "Forwarded",
+                                 "Forwarded-For",
+                                 "Forwarded-Proto",
+                                 "X-Forward-Proto",
                                  "X-Original-URL",
                                  "X-Original-Host",
+                                 "X-Original-Anything",
                                  "X-Rewrite-URL",
                                  "X-HTTP-Method",
                                  "X-HTTP-Method-Override",
                                  "X-Method-Override",
-                                 "X-Host",
                                  "X-HTTP-Host-Override",
-                                 "X-Real-IP",
-                                 "Front-End-Https",
+                                 "X-HTTP-DestinationURL",
+                                 "X-HTTP-Path-Override",
+                                 "X-Override-URL",
+                                 "HTTP-Host",
+                                 "Http-Method-Override",
+                                 "X-Host",
+                                 "X-Host-Override",
+                                 "X-Backend-Host",
+                                 "Base-Url",
+                                 "Request-Uri",
+                                 "X-Url",
+                                 "X-Script-Name",
+                                 "X-Scheme",
                                  "X-Url-Scheme",
-                                 "Proxy",
+                                 "Front-End-Https",
+                                 "X-Real-IP",
                                  "True-Client-IP",
                                  "CF-Connecting-IP",
+                                 "CF-Visitor",
                                  "Fastly-Client-IP",
+                                 "Fastly-SSL",
                                  "Client-IP",
                                  "X-Client-IP",
                                  "X-Cluster-Client-IP",
-                                 "Content_Length",
-                                 "TRANSFER_ENCODING",
-                                 "x_forwarded_host",
-                                 "X_Original-URL",
-                                 "x-rewrite_url"}) {
-    EXPECT_EQ(passed({name + ": evil", "X: 1"}), Strings{"X: 1"}) << name;
+                                 "WL-Proxy-Client-IP",
+                                 "Incap-Client-IP",
+                                 "Proxy",
+                                 "Proxy-Host",
+                                 "X-Proxy-Url",
+                                 "X-Amz-Website-Redirect-Location",
+                                 "X-Amz-Server-Side-Encryption",
+                                 "X-Goog-Date",
+                                 "X-Ms-Version",
+                                 "X-Envoy-Original-Path",
+                                 "X-Kong-Route",
+                                 "X-Azure-Ref",
+                                 "X-ARR-SSL",
+                                 "CloudFront-Forwarded-Proto",
+                                 "Akamai-Origin-Hop",
+                                 "Surrogate-Capability",
+                                 "X-Middleware-Subrequest",
+                                 "X-Middleware-Prefetch",
+                                 "X-Invoke-Path",
+                                 "X-Invoke-Status",
+                                 "X-Matched-Path",
+                                 "X-Now-Route-Matches",
+                                 "X-Nextjs-Data",
+                                 "RSC",
+                                 "Next-Router-State-Tree",
+                                 "Next-Router-Prefetch",
+                                 "Next-Action",
+                                 "X-Nuxt-No-SSR",
+                                 "X-React-Router-SPA-Mode",
+                                 "X-Astro-Path",
+                                 "Spring.Cloud.Function.Routing-Expression",
+                                 "X-Sendfile-Type",
+                                 "X-Accel-Mapping",
+                                 "X-Accel-Redirect"};
+
+RULE(Fill, NoPoison, "http-rules 3.14, 5.1",
+     "A field that changes the answer but is not keyed poisons a cache",
+     "those known to, by pattern, are not sent on fills: in any case, with any byte for the -",
+     "forward_headers") {
+  for (const std::string name : kHeldBack) {
+    for (const char byte : {'-', '_', '.', '~'}) {
+      std::string spelling = name;
+      std::replace(spelling.begin(), spelling.end(), '-', byte);
+      EXPECT_EQ(passed({spelling + ": evil", "X: 1"}), Strings{"X: 1"}) << spelling;
+      std::transform(spelling.begin(), spelling.end(), spelling.begin(), ::toupper);
+      EXPECT_EQ(passed({spelling + ": evil", "X: 1"}), Strings{"X: 1"}) << spelling;
+    }
   }
-  for (const std::string name : {"X-Forwarded-Hosts", "Proxys", "X-Real", "Forwarde", "X-Hosts"}) {
+  for (const std::string name :
+       {"X-Forward", "X-Real", "Forwarde", "X-Hosts", "X-Original", "Nextjs", "CF", "X-Am",
+        "Client-Ips", "X-Requested-With", "Upgrade-Insecure-Requests", "Sec-Fetch-Mode", "DNT",
+        "Sec-CH-UA", "Priority", "Save-Data", "X-CSRF-Token", "HX-Request", "Prefer"}) {
     EXPECT_EQ(passed({name + ": 1"}), Strings{name + ": 1"}) << name;
   }
+}
+
+RULE(Fill, NoFoldedSpelling, "http-rules 3.14, 5.1",
+     "CGI and WSGI read `_` and other bytes in a field name as `-`",
+     "a field that we know by another spelling is not sent on fills, whatever the site or Vary "
+     "names",
+     "") {
+  PolicyOptions listing;
+  listing.forward_headers = {"If_None_Match", "Accept_Language", "X"};
+  for (const std::string name :
+       {"If_None_Match", "If.Modified.Since", "If_Range", "Accept_Encoding", "Accept_Language",
+        "Cache_Control", "Max_Forwards", "User_Agent", "Content_Length", "Content.Length",
+        "TRANSFER_ENCODING", "Keep_Alive", "X.Forwarded.Host", "x_forwarded_for", "X_Real-IP",
+        "CDN_Loop", "Proxy_Authorization", "HTTP2_Settings"}) {
+    EXPECT_EQ(passed({name + ": evil", "X: 1"}), Strings{"X: 1"}) << name;
+    EXPECT_EQ(passed({name + ": evil", "X: 1"}, listing), Strings{"X: 1"}) << name;
+  }
+}
+
+RULE(Alone, NoFoldedFraming, "RFC 9112 §6; http-rules 3.14, 4.1",
+     "An origin that folds names would see framing and routing that nobody checked",
+     "folded spellings of framing, of hop-by-hop fields and of what proxies write go nowhere", "") {
+  for (const std::string name :
+       {"Content_Length", "Content.Length", "content~length", "Transfer_Encoding", "Keep_Alive",
+        "Proxy_Authorization", "Proxy_Connection", "HTTP2_Settings", "X_Forwarded_Host",
+        "X.Forwarded.Proto", "x_real_ip", "CDN_Loop", "Front_End_Https", "X_Url_Scheme"}) {
+    EXPECT_EQ(forwarded(Request("POST", {name + ": evil", "X: 1"}), alone()).front(), "X: 1")
+        << name;
+  }
+  EXPECT_EQ(forwarded(Request("POST", {"If_Match: x"}), alone()).front(), "If_Match: x");
+}
+
+RULE(Fill, WhatSelectsGoesOn, "RFC 9111 §4.1; http-rules 5.1",
+     "A field that Vary names is keyed, so that it poisons nobody",
+     "a name of a pattern goes on where the site lists it or the stored Vary holds it, in its own "
+     "spelling; what we write ourselves never does",
+     "forward_headers") {
+  const std::string_view vary[] = {"rsc", "x-forwarded-host", "x-original-lang", "range"};
+  const Request request({"RSC: 1", "X-Original-Lang: de", "X_Original_Lang: evil",
+                         "X-Forwarded-Host: evil", "X-Host: evil", "Range: bytes=0-1"});
+  ForwardOptions options = shared();
+  options.vary_names = vary;
+  EXPECT_EQ(forwarded(request, options).size(), 2 + kOwn.size());
+  std::vector<http::Field> storage(request.head().fields.size());
+  EXPECT_EQ(lines_of(http::shared_fields(request.head().fields, {}, vary, storage)),
+            (Strings{"RSC: 1", "X-Original-Lang: de"}));
+  PolicyOptions listing;
+  listing.forward_headers = {"rsc"};
+  EXPECT_EQ(passed(request, listing), Strings{"RSC: 1"});
+}
+
+RULE(Fill, AcceptIsWhatIsKeyed, "RFC 9111 §4.1; http-rules 4.7",
+     "What an origin sees beyond what is keyed fills a variant for others",
+     "where a site names types, a shared request carries Accept reduced to them; any other request "
+     "carries the client's",
+     "vary_accept") {
+  PolicyOptions policy;
+  policy.vary_accept = {"image/webp"};
+  const auto accept_of = [&](const Request& request, const ForwardOptions& options) {
+    Strings accepts;
+    for (const std::string& line : forwarded(request, options, policy)) {
+      if (line.starts_with("Accept:")) accepts.push_back(line);
+    }
+    return accepts;
+  };
+  const Request refusing({"Accept: text/html", "Accept: image/webp;q=0.0, image/webp, evil/type"});
+  EXPECT_EQ(accept_of(refusing, shared()), Strings{"Accept: image/webp;q=0, */*;q=0.8"});
+  EXPECT_EQ(accept_of({"Accept: image/webp, evil/type"}, shared()),
+            Strings{"Accept: image/webp, */*;q=0.8"});
+  EXPECT_EQ(accept_of({"Accept: evil/type"}, shared()), Strings{"Accept: */*"});
+  EXPECT_EQ(accept_of({}, shared()), Strings{"Accept: */*"});
+  EXPECT_EQ(accept_of(refusing, alone()).size(), 2u);
+  policy.forward_headers = {"X"};
+  EXPECT_EQ(accept_of({"Accept: image/webp"}, shared()), Strings{});
+}
+
+TEST(WhatWasSent, IsKeyedOnlyWhileVaryNamesIt) {
+  const Lines sent({"RSC: 1", "X-Any: 1"});
+  const std::string_view vary[] = {"rsc", "x-any"};
+  EXPECT_TRUE(http::keys_what_was_sent(sent.fields(), vary, {"rsc"}));
+  EXPECT_FALSE(http::keys_what_was_sent(sent.fields(), vary, {"x-any"}));
+  EXPECT_FALSE(http::keys_what_was_sent(sent.fields(), vary, {}));
+  EXPECT_TRUE(http::keys_what_was_sent(sent.fields(), {}, {})) << "the site lists it";
+  EXPECT_TRUE(http::keys_what_was_sent(Lines({"X-Any: 1"}).fields(), vary, {}));
 }
 
 RULE(Fill, OnlyListedFields, "http-rules 5.1", "A site may say which fields its origin reads",
@@ -301,28 +453,6 @@ TEST(ForwardedMemory, NoRoomIsSaid) {
   std::vector<http::Field> enough(20);
   http::HeaderList out(enough);
   EXPECT_FALSE(http::forwarded_fields(request.head(), shared(), {}, none, out));
-}
-
-RULE(Forwarded, CriticalConnectionOptions, "RFC 9110 §7.6.1",
-     "Connection must not name fields that all recipients need",
-     "a request whose Connection names Host, Content-Length, Authorization, Cookie, Range, "
-     "Cache-Control or a condition is refused with 400",
-     "") {
-  const auto critical = [](const std::string& name, bool response) {
-    return http::connection_names_critical(Lines({"X: 1", "Connection: close, " + name}).fields(),
-                                           response);
-  };
-  for (const std::string name :
-       {"Host", "content-length", "Transfer-Encoding", "Authorization", "Cookie", "Cache-Control",
-        "Range", "Age", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since",
-        "If-Range"}) {
-    EXPECT_TRUE(critical(name, false)) << name;
-  }
-  for (const std::string name : {"keep-alive", "TE", "Upgrade", "HTTP2-Settings", "X-Any"}) {
-    EXPECT_FALSE(critical(name, false)) << name;
-    EXPECT_FALSE(critical(name, true)) << name;
-  }
-  EXPECT_FALSE(http::connection_names_critical(Lines({"Host: a"}).fields(), false));
 }
 
 }  // namespace

@@ -381,6 +381,96 @@ RULE(HitForMiss, ErrorsOfTheOriginAreNot, "http-rules 3.2",
   }
 }
 
+// --- errors that a request can provoke ---
+
+constexpr uint16_t kProvokable[] = {400, 401, 408, 413, 414, 421, 425, 426,
+                                    500, 501, 502, 503, 504, 505, 599};
+constexpr uint16_t kOthers[] = {200, 301, 403, 404, 405, 410, 418, 422, 451};
+
+RULE(ProvokedErrors, AreNotStoredOfAnUnusualRequest, "http-rules 5.7",
+     "An origin answers an oddity with an error, and the error page says how long it holds",
+     "400, 401, 408, 413, 414, 421, 425, 426, 431 and 5xx are not stored when the request was "
+     "unusual: above 2 KiB, with odd bytes, or with a field that its name holds back; and never "
+     "remembered as hit-for-miss",
+     "error_ttl_cap") {
+  const std::string long_value = "X: " + std::string(2'048, 'a');
+  for (const std::string& line :
+       {long_value, std::string("X: \x7f"), std::string("X: \x01"), std::string("X: caf\xc3\xa9"),
+        std::string("X-Forwarded-Host: evil"), std::string("X-Middleware-Subrequest: 1"),
+        std::string("X-HTTP-Method-Override: PUT"), std::string("If_None_Match: x"),
+        std::string("Content_Length: 5"), std::string("X-Amz-Date: x")}) {
+    for (const uint16_t status : kProvokable) {
+      const Answer answer = Answer(status, {kFresh}).to({line});
+      EXPECT_EQ(answer.storable(), Storable::kUnusualRequest) << status << " " << line;
+      EXPECT_FALSE(Answer(status, {"Cache-Control: no-store"}).to({line}).admission().remember);
+    }
+    for (const uint16_t status : kOthers) {
+      EXPECT_EQ(Answer(status, {kFresh}).to({line}).storable(), Storable::kStorable) << line;
+    }
+  }
+}
+
+RULE(ProvokedErrors, AreStoredOfAUsualRequest, "http-rules 5.7",
+     "What every browser sends provokes nothing",
+     "conditions, Range, Accept-Encoding, directives, cookies and hop-by-hop fields do not make a "
+     "request unusual, nor does a field that the site lists",
+     "forward_headers") {
+  const Request usual({"Host: site.test", "User-Agent: x", "Accept: */*", "Accept-Encoding: gzip",
+                       "Accept-Language: de", "Connection: keep-alive, X-Hop", "X-Hop: 1",
+                       "Cookie: a=b", "If-None-Match: \"a\"", "Range: bytes=0-1",
+                       "Pragma: no-cache", "Cache-Control: no-cache", "Sec-Fetch-Mode: navigate",
+                       "DNT: 1", "Upgrade-Insecure-Requests: 1", "X-Custom:\ttab", "TE: trailers"});
+  PolicyOptions listing;
+  listing.forward_headers = {"RSC"};
+  for (const uint16_t status : kProvokable) {
+    EXPECT_EQ(Answer(status, {kFresh}).to(usual).storable(), Storable::kStorable) << status;
+    EXPECT_EQ(Answer(status, {kFresh}).to({"RSC: 1"}).under(listing).storable(),
+              Storable::kStorable);
+  }
+  const Request selecting({"RSC: 1"});
+  const std::string_view vary[] = {"rsc"};
+  const Lines lines({kFresh});
+  http::ReceivedResponse received;
+  received.status = 500;
+  received.fields = lines.fields();
+  EXPECT_EQ(http::admit(selecting.head(), received, {}, {}).storable, Storable::kUnusualRequest);
+  EXPECT_EQ(http::admit(selecting.head(), received, {}, {}, vary).storable, Storable::kStorable);
+}
+
+RULE(ProvokedErrors, AreKeptForAMoment, "http-rules 5.7",
+     "An error that one request provoked must not stand for long",
+     "at most error_ttl_cap, 10 s unless configured, whatever they say, and never stale: neither "
+     "windows of the origin or the site nor max-stale nor an unreachable origin keep them",
+     "error_ttl_cap") {
+  PolicyOptions options;
+  options.stale_while_revalidate_s = options.stale_if_error_s = 60;
+  options.honour_client_directives = true;
+  const char* const says =
+      "Cache-Control: max-age=60, stale-while-revalidate=60, stale-if-error=60";
+  for (const uint16_t status : kProvokable) {
+    const Answer answer = Answer(status, {says, "ETag: \"a\"", date(0)}).under(options);
+    EXPECT_EQ(answer.lifetime_s(), 10) << status;
+    EXPECT_EQ(answer.decide({}, 9.999).action, http::Action::kServe) << status;
+    EXPECT_EQ(answer.decide({}, 10).action, http::Action::kRevalidate) << status;
+    EXPECT_EQ(answer.decide({"Cache-Control: max-stale"}, 10).action, http::Action::kRevalidate);
+    for (const auto failure : {http::OriginFailure::kUnreachable, http::OriginFailure::kServerError,
+                               http::OriginFailure::kSlow}) {
+      EXPECT_FALSE(answer.stands_in(failure, 11)) << status;
+    }
+  }
+  for (const uint16_t status : kOthers) {
+    const Answer answer = Answer(status, {says, date(0)}).under(options);
+    EXPECT_EQ(answer.lifetime_s(), 60) << status;
+    EXPECT_TRUE(answer.stands_in(http::OriginFailure::kUnreachable, 61)) << status;
+  }
+  EXPECT_EQ(Answer(500, {"Cache-Control: max-age=5", date(0)}).lifetime_s(), 5);
+  options.error_ttl_cap_s = 2;
+  EXPECT_EQ(Answer(500, {says, date(0)}).under(options).lifetime_s(), 2);
+  options.error_ttl_cap_s = 0;
+  EXPECT_EQ(Answer(500, {says, date(0)}).under(options).storable(),
+            Storable::kNoFreshnessNoValidator);
+}
+
 RULE(Storable, BypassStoresNothing, "RFC 9211 §2.2", "A site may name paths that are never cached",
      "is relayed and never stored", "bypass") {
   PolicyOptions options;
