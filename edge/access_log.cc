@@ -5,13 +5,25 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "edge/escape.h"
 #include "http/date.h"
 #include "http/policy.h"
 
 namespace perigee::edge {
 
 namespace {
-constexpr size_t kTargetMost = 1024;
+constexpr size_t kQuotedMost = 1024;  ///< of a method, a host or a target
+
+/// `METHOD hosttarget`, as it stands between the quotes.
+std::string quoted_part(const AccessRecord& record) {
+  std::string text;
+  append_escaped(text, record.method, kQuotedMost);
+  text.push_back(' ');
+  append_escaped(text, record.host, kQuotedMost);
+  append_escaped(text, record.target, kQuotedMost);
+  return text;
+}
+
 }  // namespace
 
 AccessLog::AccessLog(const LogConfig& config) {
@@ -29,10 +41,9 @@ void AccessLog::write(const AccessRecord& record) {
   const http::CacheStatus& cache = record.cache;
   const std::string_view outcome =
       cache.hit ? std::string_view("hit") : http::forward_text(cache.forward);
-  logger_->info("{} [{}] \"{} {}{}\" {} {} {}ms {}{}{}{}", record.client.host_text(),
-                http::format_date(record.wall_ms, date), record.method, record.host,
-                record.target.substr(0, kTargetMost), record.status, record.body_bytes,
-                record.duration_ms, cache.hit ? "" : "fwd=", outcome,
+  logger_->info("{} [{}] \"{}\" {} {} {}ms {}{}{}{}", record.client.host_text(),
+                http::format_date(record.wall_ms, date), quoted_part(record), record.status,
+                record.body_bytes, record.duration_ms, cache.hit ? "" : "fwd=", outcome,
                 cache.collapsed ? " collapsed" : "", cache.stored ? " stored" : "");
 }
 
