@@ -114,6 +114,8 @@ inline constexpr int64_t kReserveMs = 15'000;        ///< a fill waits for memor
 inline constexpr int64_t kLaggardMs =
     2'000;  ///< a reader that holds a full window this long is cut loose
 inline constexpr int64_t kHitForMissMs = 30'000;
+inline constexpr int64_t kFailureLogMs =
+    60'000;  ///< one line of the log a site and kind of failure; others are counted
 inline constexpr int64_t kDrainMs = 30'000;     ///< after SIGTERM; then connections are cut
 inline constexpr int64_t kMaintainMs = 50;      ///< between maintenance steps of the store
 inline constexpr int64_t kNameFloorMs = 5'000;  ///< a resolved name is kept at least

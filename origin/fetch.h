@@ -30,7 +30,30 @@ struct FetchError {
     kTimeout,    ///< connect, first byte or head: 504
     kBusy,       ///< no connection, permit or memory in time: 503
   } kind = kConnect;
-  std::string message;  ///< one sentence for the log
+  static constexpr size_t kKinds = kBusy + 1;
+  std::string message;  ///< the whole reason, for the log alone: it names addresses
+  /// What a client is told: one fixed sentence for the kind. Of static storage.
+  std::string_view sentence() const {
+    switch (kind) {
+      case kResolve:
+        return "the origin's name has no address now";
+      case kConnect:
+        return "the origin cannot be reached";
+      case kTls:
+        return "no secure connection to the origin came about";
+      case kClosed:
+        return "the origin closed the connection before its response";
+      case kMalformed:
+        return "the origin's response is not valid";
+      case kTooLarge:
+        return "the origin's response has too large a head";
+      case kTimeout:
+        return "the origin did not answer in time";
+      case kBusy:
+        return "this server has too much to do";
+    }
+    return "";
+  }
   /// http-rules 2.8: name, connect, TLS, timeout, or closed before the head.
   bool unreachable() const { return kind != kMalformed && kind != kTooLarge && kind != kBusy; }
   uint16_t status() const { return kind == kTimeout ? 504 : kind == kBusy ? 503 : 502; }
