@@ -87,7 +87,7 @@ void OriginStream::on_connection(std::unique_ptr<OriginConnection> connection, b
   await_response(state);
   const bool quiet = state == Upload::State::kWhole || state == Upload::State::kBlocked ||
                      state == Upload::State::kWaiting;
-  if (!quiet) run_later();
+  if (!quiet || readable_) run_later();
 }
 
 void OriginStream::on_no_connection(FetchError::Kind kind, const std::string& why) {
@@ -137,10 +137,17 @@ void OriginStream::await_response(Upload::State state) {
   // The answer may stand before the error that ended the sending.
   if (state == Upload::State::kBroken) readable_ = true;
   if (state == Upload::State::kWhole) {
+    if (request_.body != nullptr) look_for_early_answer();
     head_due_ = shared_.env.now() + shared_.options.head_ms;
     return await(shared_.options.first_byte_ms);
   }
   await(shared_.options.between_bytes_ms);
+}
+
+/// The last byte of content has just left. What is there by now was said without it.
+void OriginStream::look_for_early_answer() {
+  if (!readable_) readable_ = receive().state != Io::kAgain;
+  early_ = early_ || readable_;
 }
 
 void OriginStream::await(int64_t ms) {
@@ -177,6 +184,7 @@ void OriginStream::receive_head() {
     const Io io = receive();
     if (io.state == Io::kAgain) return;
     if (io.state != Io::kOk) return on_closed_before_head();
+    early_ = early_ || !upload_.over();
   } while (take_step(parse()));
 }
 
@@ -218,7 +226,7 @@ void OriginStream::hand_over_head() {
   const http::ReceivedResponse& head = parser_.head();
   phase_ = Phase::kContent;
   timer_.disarm();
-  keep_alive_ = head.keep_alive && upload_.state() == Upload::State::kWhole;
+  keep_alive_ = head.keep_alive && upload_.state() == Upload::State::kWhole && has_read_content();
   upload_.stop();
   idle_ms_ = idle_ms_of(head.fields);
   if (head.has_body) declared_ = head.content_length;
@@ -226,6 +234,14 @@ void OriginStream::hand_over_head() {
   // Before the user is told: it may begin the next request, or destroy this one.
   if (!head.has_body || declared_ == 0u) end_response();
   user_.on_fetch_head(head, times);
+}
+
+/// The origin may be taken to have read the request's content. One that answered too early, or with
+/// an error, may take what it left unread for the next request, whose answer would be another
+/// client's.
+bool OriginStream::has_read_content() const {
+  if (request_.body == nullptr) return true;
+  return !early_ && parser_.head().status < 400 && connection_->channel().unacked() == 0;
 }
 
 Chunk OriginStream::peek(size_t max) {
