@@ -108,6 +108,9 @@ void Flow::go_alone() {
 void Flow::on_fill_failed(const origin::FetchError& error) {
   slow_timer_.disarm();
   const CacheStatus gone = forwarded();
+  if (error.kind == origin::FetchError::kRefused) {
+    return parent_.fail(exchange_, this, error.status(), error.sentence(), gone);
+  }
   // What came and is no response is an error of the server's, as the 502 that it would become.
   const bool came = !error.unreachable() && error.kind != origin::FetchError::kBusy;
   const auto failure = came ? http::OriginFailure::kServerError : http::OriginFailure::kUnreachable;

@@ -120,6 +120,10 @@ void OriginStream::run() {
 
 /// False: the request was cut, and the stream with it.
 bool OriginStream::send_request() {
+  if (upload_.state() == Upload::State::kRefused) {
+    fail(FetchError::kRefused, "the request's head holds a byte that none may hold");
+    return false;
+  }
   if (upload_.over()) return true;
   const Upload::State state = upload_.send(connection_->channel());
   if (state == Upload::State::kCut) {
