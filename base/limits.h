@@ -132,6 +132,8 @@ inline constexpr int64_t kLaggardBytesPerSecond = 16 * kKiB;
 inline constexpr int64_t kHitForMissMs = 30'000;
 inline constexpr int64_t kAcceptRetryMs =
     100;  ///< accepting pauses when the system has no descriptor or memory for it
+inline constexpr int64_t kFailureLogMs =
+    60'000;  ///< one line of the log a site and kind of failure; others are counted
 inline constexpr int64_t kDrainMs = 30'000;     ///< after SIGTERM; then connections are cut
 inline constexpr int64_t kStopMs =
     10'000;  ///< to stop in order, after the drain; then the process ends as it stands

@@ -10,13 +10,14 @@
 #include <cerrno>
 #include <cstring>
 
+#include "edge/escape.h"
 #include "http/date.h"
 #include "http/policy.h"
 
 namespace perigee::edge {
 
 namespace {
-constexpr size_t kTargetMost = 1024;
+constexpr size_t kQuotedMost = 1024;  ///< of a method, a host or a target
 
 /// Without waiting for the reader of a FIFO. One whose folder is not there yet is made later.
 base::Status check_writable(const std::string& path) {
@@ -29,6 +30,17 @@ base::Status check_writable(const std::string& path) {
                      "the access log " + path + " cannot be opened: " +
                          (error == ENXIO ? "nobody reads from it" : std::strerror(error))};
 }
+
+/// `METHOD hosttarget`, as it stands between the quotes.
+std::string quoted_part(const AccessRecord& record) {
+  std::string text;
+  append_escaped(text, record.method, kQuotedMost);
+  text.push_back(' ');
+  append_escaped(text, record.host, kQuotedMost);
+  append_escaped(text, record.target, kQuotedMost);
+  return text;
+}
+
 }  // namespace
 
 AccessLog::AccessLog(const LogConfig& config) {
@@ -53,10 +65,9 @@ void AccessLog::write(const AccessRecord& record) {
   const http::CacheStatus& cache = record.cache;
   const std::string_view outcome =
       cache.hit ? std::string_view("hit") : http::forward_text(cache.forward);
-  logger_->info("{} [{}] \"{} {}{}\" {} {} {}ms {}{}{}{}", record.client.host_text(),
-                http::format_date(record.wall_ms, date), record.method, record.host,
-                record.target.substr(0, kTargetMost), record.status, record.body_bytes,
-                record.duration_ms, cache.hit ? "" : "fwd=", outcome,
+  logger_->info("{} [{}] \"{}\" {} {} {}ms {}{}{}{}", record.client.host_text(),
+                http::format_date(record.wall_ms, date), quoted_part(record), record.status,
+                record.body_bytes, record.duration_ms, cache.hit ? "" : "fwd=", outcome,
                 cache.collapsed ? " collapsed" : "", cache.stored ? " stored" : "");
 }
 

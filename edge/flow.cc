@@ -101,12 +101,15 @@ http::BodySource* Flow::selected(http::SpanSource& source, const http::StoredRes
 void Flow::on_fill_failed(const origin::FetchError& error) {
   slow_timer_.disarm();
   const CacheStatus gone = forwarded();
+  if (error.kind == origin::FetchError::kRefused) {
+    return parent_.fail(exchange_, this, error.status(), error.sentence(), gone);
+  }
   // What came and is no response is an error of the server's, as the 502 that it would become.
   const bool came = !error.unreachable() && error.kind != origin::FetchError::kBusy;
   const auto failure = came ? http::OriginFailure::kServerError : http::OriginFailure::kUnreachable;
   if (serve_stale(failure, gone)) return;
   const uint16_t status = forbidden_ && error.unreachable() ? 504 : error.status();
-  parent_.fail(exchange_, this, status, error.message, gone);
+  parent_.fail(exchange_, this, status, error.sentence(), gone);
 }
 
 bool Flow::serve_stale(http::OriginFailure failure, const CacheStatus& cache) {
@@ -157,7 +160,11 @@ void Flow::answer_relayed() {
   parent_.respond(exchange_, *head, relayed_.has_body ? fetch.get() : nullptr, cache);
 }
 
-void Flow::on_fetch_failed(const origin::FetchError& error) { on_fill_failed(error); }
+void Flow::on_fetch_failed(const origin::FetchError& error) {
+  const FlowContext& context = parent_.context_;
+  context.origin_watch.on_failure(site, error, context.env.now());
+  on_fill_failed(error);
+}
 
 bool Flow::invalidate(const Route& route) {
   // In force before the first byte of this answer leaves (RFC 9111 §4.4).
@@ -207,7 +214,9 @@ void Flow::note_head_response(const http::ReceivedResponse& head, const http::Re
 
 void Flow::on_purged(const base::Status& status) {
   if (!status.ok()) {
-    return parent_.fail(exchange_, this, 503, "purged, but not durable: " + status.error().message,
+    // The store's observer is told the reason.
+    return parent_.fail(exchange_, this, 503,
+                        "purged, but not durable: the journal cannot be written",
                         {.forward = http::Forward::kBypass});
   }
   http::ResponseHead head;

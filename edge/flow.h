@@ -65,6 +65,7 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
   bool hit_for_miss = false;  ///< alone, since what this key gave before could not be shared
   http::Decision decision;
   http::Presentation presentation;
+  size_t site = 0;               ///< whose origin a relayed request goes to
   bool shared = false;           ///< a relayed request that any client could have sent
   cache_store::Awaited awaited;  ///< what such a request may freshen
   cache_store::Ticket ticket;    ///< taken before that request left

@@ -16,8 +16,9 @@ std::string Metrics::summary() const {
   return std::to_string(hits) + " hits, " + std::to_string(forwarded) + " forwarded, " +
          std::to_string(refused) + " refused, " + std::to_string(fills_.load()) + " fills, " +
          std::to_string(stored_.load()) + " stored, " + std::to_string(fill_failures_.load()) +
-         " failed, " + std::to_string(late_dates()) + " with an old Date, " +
-         std::to_string(semicolons()) + " with a semicolon in Cache-Control";
+         " failed, " + std::to_string(origin_failures()) + " failures of origins, " +
+         std::to_string(late_dates()) + " with an old Date, " + std::to_string(semicolons()) +
+         " with a semicolon in Cache-Control";
 }
 
 }  // namespace perigee::edge

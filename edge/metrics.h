@@ -50,6 +50,9 @@ class Metrics {
   }
   void on_late_date() { late_dates_.fetch_add(1, std::memory_order_relaxed); }
   void on_semicolon() { semicolons_.fetch_add(1, std::memory_order_relaxed); }
+  void on_origin_failure() { origin_failures_.fetch_add(1, std::memory_order_relaxed); }
+  /// Requests to origins, fills and others, that failed.
+  uint64_t origin_failures() const { return origin_failures_.load(std::memory_order_relaxed); }
   /// Responses whose Date lagged behind receipt, and those with a semicolon in Cache-Control.
   uint64_t late_dates() const { return late_dates_.load(std::memory_order_relaxed); }
   uint64_t semicolons() const { return semicolons_.load(std::memory_order_relaxed); }
@@ -62,6 +65,7 @@ class Metrics {
   std::atomic<uint64_t> fills_{0};
   std::atomic<uint64_t> stored_{0};
   std::atomic<uint64_t> fill_failures_{0};
+  std::atomic<uint64_t> origin_failures_{0};
   std::atomic<uint64_t> late_dates_{0};
   std::atomic<uint64_t> semicolons_{0};
 };

@@ -66,8 +66,9 @@ void Node::on_fill_response(const origin::FillRequest& request, const http::Rece
   origin_watch_.on_head(request.site, head, times, *request.policy);
 }
 
-void Node::on_fill_ended(bool stored, const origin::FetchError* error) {
-  metrics_.on_fill_ended(stored, error != nullptr);
+void Node::on_fill_ended(const origin::FillRequest& request, const origin::FillEnd& end) {
+  metrics_.on_fill_ended(end.stored, end.error != nullptr);
+  if (end.error != nullptr) origin_watch_.on_failure(request.site, *end.error, end.now);
 }
 
 }  // namespace perigee::edge

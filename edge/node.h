@@ -49,7 +49,7 @@ class Node final : private origin::FillObserver {
   void on_fill_begun() override;
   void on_fill_response(const origin::FillRequest& request, const http::ReceivedResponse& head,
                         const http::ResponseTimes& times) override;
-  void on_fill_ended(bool stored, const origin::FetchError* error) override;
+  void on_fill_ended(const origin::FillRequest& request, const origin::FillEnd& end) override;
 
   const Config& config_;
   cache_store::Store& store_;

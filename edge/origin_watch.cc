@@ -2,13 +2,15 @@
 
 #include <string>
 
+#include "edge/escape.h"
 #include "edge/route.h"
 #include "http/mistakes.h"
 
 namespace perigee::edge {
 
 namespace {
-constexpr size_t kQuotedMost = 100;  ///< of an origin's words, in a line of the log
+constexpr size_t kQuotedMost = 100;    ///< of an origin's words, in a line of the log
+constexpr size_t kSentenceMost = 500;  ///< of a line, which may hold words of an origin
 }  // namespace
 
 void OriginWatch::on_head(size_t site, const http::ReceivedResponse& head,
@@ -31,11 +33,29 @@ void OriginWatch::on_head(size_t site, const http::ReceivedResponse& head,
                  "', one unknown directive: a comma stands between two, not a semicolon");
 }
 
+void OriginWatch::on_failure(size_t site, const origin::FetchError& error, base::Tick now) {
+  metrics_.on_origin_failure();
+  Failures& failures = told_[site].failures[error.kind];
+  int64_t until_ms = failures.quiet_until_ms.load(std::memory_order_relaxed);
+  // Of several loops one tells.
+  if (now.ms < until_ms || !failures.quiet_until_ms.compare_exchange_strong(
+                               until_ms, now.ms + base::limits::kFailureLogMs)) {
+    failures.unsaid.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  std::string what = error.message;
+  const uint64_t unsaid = failures.unsaid.exchange(0, std::memory_order_relaxed);
+  if (unsaid > 0) what += " (and " + std::to_string(unsaid) + " times more since the last line)";
+  tell(site, what);
+}
+
 void OriginWatch::tell(size_t site, std::string_view what) {
   const SiteConfig& config = config_.sites[site];
   const std::string_view name =
       config.hosts.empty() ? origin_authority(config) : std::string_view(config.hosts.front());
-  warn_("the origin of " + std::string(name) + ": " + std::string(what));
+  std::string sentence = "the origin of " + std::string(name) + ": ";
+  append_escaped(sentence, what, kSentenceMost);
+  warn_(sentence);
 }
 
 }  // namespace perigee::edge

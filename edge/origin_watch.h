@@ -1,6 +1,8 @@
-// Tells the operator, once an origin, of what the origin says and surely does not mean.
+// Tells the operator of an origin that does not answer, and, once an origin, of what it says and
+// surely does not mean.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <string_view>
 #include <vector>
@@ -8,10 +10,11 @@
 #include "edge/config.h"
 #include "edge/metrics.h"
 #include "http/policy.h"
+#include "origin/fetch.h"
 
 namespace perigee::edge {
 
-/// Every response's head of every origin passes it. Any loop.
+/// Every response's head of every origin passes it, and every failure. Any loop.
 class OriginWatch {
  public:
   /// Logs a sentence.
@@ -24,11 +27,21 @@ class OriginWatch {
   void on_head(size_t site, const http::ReceivedResponse& head, const http::ResponseTimes& times,
                const http::PolicyOptions& policy);
 
+  /// No whole response came. The log gets the reason, which clients are not told: of a site and
+  /// kind one line in kFailureLogMs, which says how many came before it unsaid.
+  void on_failure(size_t site, const origin::FetchError& error, base::Tick now);
+
  private:
+  /// Of one site and kind.
+  struct Failures {
+    std::atomic<int64_t> quiet_until_ms{0};
+    std::atomic<uint64_t> unsaid{0};
+  };
   /// Of one site: what was said of it before.
   struct Told {
     std::atomic<bool> late_date{false};
     std::atomic<bool> semicolon{false};
+    std::array<Failures, origin::FetchError::kKinds> failures;
   };
   void tell(size_t site, std::string_view what);
 

@@ -20,18 +20,79 @@ class CommitJob final : public base::Job {
   base::Status status_ = base::Done{};
 };
 
-bool came_through_a_proxy(const http::HeaderList& fields) {
-  using http::FieldName;
-  return fields.find(FieldName::kForwarded) != nullptr ||
-         fields.find(FieldName::kXForwardedFor) != nullptr ||
-         fields.find(FieldName::kVia) != nullptr || fields.find(FieldName::kXRealIp) != nullptr;
+/// What proxies and CDNs put into a request and clients do not: names, and starts of names where
+/// '*' stands last.
+constexpr std::string_view kSignsOfAProxy[] = {
+    "Forwarded",
+    "Via",
+    "X-Forwarded*",
+    "X-Original-*",
+    "X-Real-*",
+    "X-Client*",
+    "X-Cluster-*",
+    "X-Remote-*",
+    "X-True-Client*",
+    "True-Client*",
+    "Client-IP",
+    "X-Proxy*",
+    "Proxy-*",
+    "WL-Proxy-*",
+    "X-Originating-IP",
+    "X-Scheme",
+    "X-Host",
+    "X-Accel-*",
+    "X-Varnish*",
+    "X-Envoy-*",
+    "X-Amz-Cf-*",
+    "X-Amzn-*",
+    "CloudFront-*",
+    "CF-*",
+    "CDN-*",
+    "X-CDN-*",
+    "Fastly-Client*",
+    "Fastly-FF",
+    "Fastly-SSL",
+    "X-Akamai-*",
+    "Akamai-*",
+    "X-Azure-*",
+    "X-ARR-*",
+    "Fly-*",
+    "X-Cloud-Trace-Context",
+    "X-Appengine-*",
+    "Ali-Cdn-*",
+    "X-Sucuri-*",
+    "Incap-*",
+    "X-Vercel-*",
+};
+
+/// Equal in any case, `_` like `-`: gateways turn one into the other (http-rules 3.14).
+bool same_name(std::string_view name, std::string_view sign) {
+  return std::equal(name.begin(), name.end(), sign.begin(), sign.end(), [](char a, char b) {
+    return http::to_lower(a == '_' ? '-' : a) == http::to_lower(b);
+  });
+}
+
+bool is_sign_of_a_proxy(std::string_view name) {
+  return std::ranges::any_of(kSignsOfAProxy, [&](std::string_view sign) {
+    if (!sign.ends_with('*')) return same_name(name, sign);
+    sign.remove_suffix(1);
+    return same_name(name.substr(0, sign.size()), sign);
+  });
+}
+
+/// Any trace of one. HTTP/1.0 is what nginx speaks to where it passes requests on, and hardly
+/// anybody else does. The Host proves nothing: a proxy may send any.
+bool came_through_a_proxy(const http::RequestHead& request) {
+  if (request.version_major == 1 && request.version_minor == 0) return true;
+  return std::ranges::any_of(
+      request.fields, [](const http::Field& field) { return is_sign_of_a_proxy(field.name); });
 }
 
 }  // namespace
 
 bool may_purge(const http::RequestHead& request, const base::Address& client,
                const SiteConfig& site) {
-  if (client.is_loopback() && came_through_a_proxy(request.fields)) return false;
+  if (client.is_loopback() && came_through_a_proxy(request)) return false;
   return contains(site.purge_from, client);
 }
 

@@ -14,8 +14,9 @@
 
 namespace perigee::edge {
 
-/// The client's address is on the site's list. Loopback counts only without the traces of a proxy
-/// in front of it, behind which everybody is loopback (http-rules 4.2).
+/// The client's address is on the site's list. Loopback counts only without any trace of a proxy in
+/// front of it, behind which everybody is loopback (http-rules 4.2): a field that proxies add, or
+/// HTTP/1.0. A proxy that leaves no trace is not seen: there purge_from must not hold loopback.
 bool may_purge(const http::RequestHead& request, const base::Address& client,
                const SiteConfig& site);
 

@@ -256,7 +256,9 @@ void RequestFlow::fill(Exchange& exchange, Flow* flow, const Route& route, Looku
       flow->mode == origin::JoinMode::kShared && context_.fills.is_hit_for_miss(request.join);
   const origin::JoinMode mode = flow->hit_for_miss ? origin::JoinMode::kAlone : flow->mode;
   if (!context_.fills.join(std::move(request), *flow, mode)) {
-    return flow->on_fill_failed({origin::FetchError::kBusy, "too many fills in flight"});
+    const origin::FetchError error{origin::FetchError::kBusy, "too many fills in flight"};
+    context_.origin_watch.on_failure(route.site_index, error, context_.env.now());
+    return flow->on_fill_failed(error);
   }
   const std::optional<int64_t> slow_ms = (*route.policy)->stale_if_slow_ms;
   if (slow_ms && lookup.stored) flow->cover_when_slow(*slow_ms);
@@ -308,6 +310,7 @@ void RequestFlow::relay(Exchange& exchange, Flow* flow, const Route& route,
   flow->shared =
       decision.action != Action::kPass && !http::is_conditional_on_origin(exchange.request());
   if (flow->shared) flow->awaited = context_.store.await(route.digest);
+  flow->site = route.site_index;
   flow->ticket = context_.store.ticket();
   flow->presentation = presentation(*route.site);
   http::Arena& arena = exchange.arena();
@@ -358,7 +361,8 @@ void RequestFlow::purge(Exchange& exchange, const Route& route) {
   const CacheStatus ours{.forward = http::Forward::kBypass};
   const base::Address client = client_of(exchange);
   if (!may_purge(exchange.request(), client, *route.site)) {
-    return fail(exchange, nullptr, 403, "purging is not allowed from this address", ours);
+    return fail(exchange, nullptr, 403,
+                "purging is not allowed from this address, or through a proxy", ours);
   }
   Flow* flow = block(exchange, nullptr);
   if (flow == nullptr) return fail(exchange, nullptr, 503, "no memory for this request", ours);

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "http/http1_request_reader.h"
+#include "http/line_breaks.h"
 #include "http/response.h"
 
 namespace perigee::http {
@@ -98,7 +99,8 @@ class Http1Codec final : public ServerCodec, public Exchange {
   Chunk peek_request_body(size_t max);
   void advance_request_body(size_t n);
   void choose_framing(const ResponseHead& head, bool has_body);
-  void write_head(const ResponseHead& head, bool final_response);
+  bool write_head(const ResponseHead& head, bool final_response);
+  void send_error(const Refusal& refusal);
   bool pull();
   void copy_piece(const base::Piece& piece);
   void on_body_taken(size_t n);
@@ -199,7 +201,8 @@ size_t Http1Codec::feed_body(std::span<const std::byte> bytes) {
   return used;
 }
 
-void Http1Codec::refuse(const Refusal& refusal) {
+/// An error of the codec's own, behind which the connection ends.
+void Http1Codec::send_error(const Refusal& refusal) {
   Arena arena;
   std::string_view body;
   ResponseHead head = make_error(refusal.status, refusal.why, arena, body);
@@ -207,8 +210,12 @@ void Http1Codec::refuse(const Refusal& refusal) {
   head_.version_minor = 1;
   framing_ = Framing::kLength;
   keep_alive_ = false;
-  write_head(head, true);
+  CHECK(write_head(head, true));
   if (!reader_.is_head_request()) context_.out.copy(body);
+}
+
+void Http1Codec::refuse(const Refusal& refusal) {
+  send_error(refusal);
   state_ = State::kLinger;
   deadline_ = kNever;
 }
@@ -312,8 +319,7 @@ void Http1Codec::advance_request_body(size_t n) {
 
 void Http1Codec::inform(const ResponseHead& interim) {
   if (head_.version_minor == 0 || responded_) return;
-  write_head(interim, false);
-  context_.waker.wake();
+  if (write_head(interim, false)) context_.waker.wake();
 }
 
 /// Nothing more is read behind the request that is being answered, whatever its answer.
@@ -338,7 +344,9 @@ void Http1Codec::choose_framing(const ResponseHead& head, bool has_body) {
   if (head.close || framing_ == Framing::kClose || ends_after_this()) keep_alive_ = false;
 }
 
-void Http1Codec::write_head(const ResponseHead& head, bool final_response) {
+/// False: a CR, LF or NUL stands where none may, and nothing was written.
+bool Http1Codec::write_head(const ResponseHead& head, bool final_response) {
+  if (!head.block.is_whole_lines()) return false;
   const std::string_view reason = head.reason.empty() ? reason_phrase(head.status) : head.reason;
   size_t size = 64 + reason.size() + head.block.text.size();
   for (size_t i = 0; i < head.fresh_count; ++i) {
@@ -359,24 +367,38 @@ void Http1Codec::write_head(const ResponseHead& head, bool final_response) {
     put(head.fresh[i].value);
     put("\r\n");
   }
+  // The status line, and the empty one.
+  size_t lines = 2 + head.block.size() + head.fresh_count;
+  const auto put_line = [&](std::string_view line) {
+    put(line);
+    ++lines;
+  };
   if (final_response) {
     if (!keep_alive_) {
-      put("Connection: close\r\n");
+      put_line("Connection: close\r\n");
     } else if (head_.version_minor == 0) {
-      put("Connection: keep-alive\r\n");
+      put_line("Connection: keep-alive\r\n");
     }
-    if (framing_ == Framing::kChunked) put("Transfer-Encoding: chunked\r\n");
-    if (framing_ == Framing::kEmpty) put("Content-Length: 0\r\n");
+    if (framing_ == Framing::kChunked) put_line("Transfer-Encoding: chunked\r\n");
+    if (framing_ == Framing::kEmpty) put_line("Content-Length: 0\r\n");
   }
   put("\r\n");
-  context_.out.commit(static_cast<size_t>(at - room.data()));
+  const auto written = static_cast<size_t>(at - room.data());
+  const bool sound = line_break_bytes({room.data(), written}) == 2 * lines;
+  context_.out.commit(sound ? written : 0);
+  return sound;
 }
 
 void Http1Codec::respond(const ResponseHead& head, BodySource* body) {
   CHECK(active_ && !responded_);
   choose_framing(head, body != nullptr);
   responded_ = true;
-  write_head(head, true);
+  if (!write_head(head, true)) {
+    // Nothing of it may leave, its content neither.
+    send_error({502, "the response holds a byte that no head may hold"});
+    left_ = 0;
+    body = nullptr;
+  }
   body_ = framing_ == Framing::kNone ? nullptr : body;
   sent_ = 0;
   last_lent_ = false;

@@ -1,6 +1,7 @@
 #include "http/message.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/check.h"
 
@@ -66,6 +67,19 @@ std::optional<std::string_view> FieldBlock::find(FieldName token) const {
     }
   }
   return std::nullopt;
+}
+
+bool FieldBlock::is_whole_lines() const {
+  const char* const begin = text.data();
+  size_t at = 0;
+  for (const FieldEntry& entry : table) {
+    const size_t end = size_t{entry.value_offset} + entry.value_length;
+    if (entry.value_offset != at + entry.name_length + 2 || end + 2 > text.size()) return false;
+    if (std::memcmp(begin + entry.value_offset - 2, ": ", 2) != 0) return false;
+    if (std::memcmp(begin + end, "\r\n", 2) != 0) return false;
+    at = end + 2;
+  }
+  return at == text.size();
 }
 
 FieldBlockBuilder::FieldBlockBuilder(Arena& arena, size_t text_bytes, size_t lines)

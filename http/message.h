@@ -79,6 +79,9 @@ struct FieldBlock {
   size_t size() const { return table.size(); }
   /// The first line's value of that name; nullopt when absent.
   std::optional<std::string_view> find(FieldName token) const;
+  /// The text is the lines of the table, one behind the other, and nothing else: `Name: value` and
+  /// CRLF. What stands inside names and values is not looked at.
+  bool is_whole_lines() const;
 };
 
 /// Builds a FieldBlock into memory of an arena; at most 64 KiB of text and 200 lines.

@@ -1,11 +1,13 @@
 #include "http/stored_response.h"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cstring>
 
 #include "http/connection_options.h"
 #include "http/date.h"
+#include "http/line_breaks.h"
 
 namespace perigee::http {
 namespace {
@@ -162,6 +164,37 @@ bool is_merged(const Field& field, const ConnectionOptions& connection) {
   }
 }
 
+/// The names of a list of fields, found in constant time in any case.
+class NameIndex {
+ public:
+  explicit NameIndex(const HeaderList& fields) : fields_(fields) {
+    slots_.resize(std::bit_ceil(2 * fields.size() + 1));
+    for (size_t i = 0; i < fields.size(); ++i) {
+      uint16_t& slot = slots_[slot_of(fields[i].name)];
+      if (slot == 0) slot = static_cast<uint16_t>(i + 1);
+    }
+  }
+  /// The first field of that name, or null.
+  const Field* find(std::string_view name) const {
+    const uint16_t slot = slots_[slot_of(name)];
+    return slot == 0 ? nullptr : &fields_[slot - 1u];
+  }
+
+ private:
+  /// Where that name stands, or is to stand.
+  size_t slot_of(std::string_view name) const {
+    size_t hash = 14695981039346656037u;  // FNV-1a
+    for (const char c : name) hash = (hash ^ static_cast<uint8_t>(to_lower(c))) * 1099511628211u;
+    size_t at = (hash ^ hash >> 32) % slots_.size();
+    while (slots_[at] != 0 && !iequals(fields_[slots_[at] - 1u].name, name)) {
+      at = (at + 1) % slots_.size();
+    }
+    return at;
+  }
+  const HeaderList& fields_;
+  std::vector<uint16_t> slots_;  ///< 1 + the place of the first field of a name; 0: free
+};
+
 std::vector<std::byte> rewrite(const StoredResponse& stored,
                                std::span<const std::string_view> drop_names,
                                std::optional<uint64_t> content_length) {
@@ -206,10 +239,11 @@ std::vector<std::byte> freshen_head_image(const StoredResponse& stored,
   ImageWriter writer(stored.block.size() + update.fields.size());
   const HeaderList& fresh = update.fields;
   const ConnectionOptions connection(fresh);
+  const NameIndex names(fresh);
   for (size_t i = 0; i < stored.block.size(); ++i) {
     const Field field = stored.block.at(i);
     if (field.token == FieldName::kContentLength || field.token == FieldName::kDate) continue;
-    const Field* replacement = fresh.find(field.name);
+    const Field* replacement = names.find(field.name);
     if (replacement != nullptr && is_merged(*replacement, connection)) continue;
     writer.add(field);
   }
@@ -255,11 +289,9 @@ std::optional<StoredResponse> view_head_image(std::span<const std::byte> image,
   result.reason = {chars, header.reason_size};
   result.received_age = {chars + header.reason_size, header.age_size};
   result.block.text = {chars + header.reason_size + header.age_size, header.text_size};
-  for (const FieldEntry& entry : result.block.table) {
-    const size_t end = size_t{entry.value_offset} + entry.value_length;
-    if (entry.name_length + 2u > entry.value_offset || end + 2 > header.text_size) {
-      return std::nullopt;
-    }
+  if (!result.block.is_whole_lines()) return std::nullopt;
+  if (line_break_bytes(result.reason) + line_break_bytes(result.received_age) > 0) {
+    return std::nullopt;
   }
   if (header.etag_line < header.lines) result.etag = result.block.at(header.etag_line).value;
   if (header.last_modified_line < header.lines) {

@@ -65,8 +65,9 @@ struct StoredResponse {
   int64_t stale_since_ms = 0;              ///< wall time of a soft purge, 0: none
 };
 
-/// Validates and views; nullopt when the bytes are not a head image. Cheap: no allocation, no
-/// parsing of field values (positions and dates are kept in the image).
+/// Validates and views; nullopt when the bytes are not a head image: its text is exactly the lines
+/// of its table. Cheap: no allocation, no parsing of field values (positions and dates are kept in
+/// the image), whose bytes are looked at only where they are sent.
 std::optional<StoredResponse> view_head_image(std::span<const std::byte> image,
                                               const StoredPolicy& policy);
 

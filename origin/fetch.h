@@ -19,7 +19,7 @@
 
 namespace perigee::origin {
 
-/// Why no final head came. Each maps to what a client gets: 502, 503 or 504.
+/// Why no final head came. Each maps to what a client gets: 400, 502, 503 or 504.
 struct FetchError {
   enum Kind : uint8_t {
     kResolve,    ///< 502
@@ -30,11 +30,48 @@ struct FetchError {
     kTooLarge,   ///< head beyond its bounds: 502
     kTimeout,    ///< connect, first byte or head: 504
     kBusy,       ///< no connection, permit or memory in time: 503
+    kRefused,    ///< the request's head must not leave: 400
   } kind = kConnect;
-  std::string message;  ///< one sentence for the log
+  static constexpr size_t kKinds = kRefused + 1;
+  std::string message;  ///< the whole reason, for the log alone: it names addresses
+  /// What a client is told: one fixed sentence for the kind. Of static storage.
+  std::string_view sentence() const {
+    switch (kind) {
+      case kResolve:
+        return "the origin's name has no address now";
+      case kConnect:
+        return "the origin cannot be reached";
+      case kTls:
+        return "no secure connection to the origin came about";
+      case kClosed:
+        return "the origin closed the connection before its response";
+      case kMalformed:
+        return "the origin's response is not valid";
+      case kTooLarge:
+        return "the origin's response has too large a head";
+      case kTimeout:
+        return "the origin did not answer in time";
+      case kBusy:
+        return "this server has too much to do";
+      case kRefused:
+        return "this request holds a byte that no head may hold";
+    }
+    return "";
+  }
   /// http-rules 2.8: name, connect, TLS, timeout, or closed before the head.
-  bool unreachable() const { return kind != kMalformed && kind != kTooLarge && kind != kBusy; }
-  uint16_t status() const { return kind == kTimeout ? 504 : kind == kBusy ? 503 : 502; }
+  bool unreachable() const { return kind < kMalformed || kind == kTimeout; }
+  uint16_t status() const {
+    switch (kind) {
+      case kTimeout:
+        return 504;
+      case kBusy:
+        return 503;
+      case kRefused:
+        return 400;
+      default:
+        return 502;
+    }
+  }
 };
 
 /// What to ask. All views must stay valid until the Fetch ends; fill sessions own copies.

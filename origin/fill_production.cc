@@ -445,7 +445,7 @@ void FillProduction::end(bool stored, const FetchError* error) {
   if (!progress_->alone) table.remove(*progress_);
   if (progress_->relieves != nullptr) progress_->relieves->end_further();
   permit_ = {};
-  table.shared().observer.on_fill_ended(stored, error);
+  table.shared().observer.on_fill_ended(request_, {stored, error, fills_.env().now()});
   fills_.end_production(this);
 }
 

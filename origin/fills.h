@@ -96,6 +96,13 @@ enum class JoinMode : uint8_t {
   kAlone,   ///< begin one that nobody joins (released, hit-for-miss); storable all the same
 };
 
+/// How a fill ended.
+struct FillEnd {
+  bool stored = false;
+  const FetchError* error = nullptr;  ///< why no response came; valid during the call
+  base::Tick now;
+};
+
 /// What is told of fills: for counters and logs. Any loop.
 class FillObserver {
  public:
@@ -104,7 +111,7 @@ class FillObserver {
   /// The origin answered.
   virtual void on_fill_response(const FillRequest& request, const http::ReceivedResponse& head,
                                 const http::ResponseTimes& times) = 0;
-  virtual void on_fill_ended(bool stored, const FetchError* error) = 0;
+  virtual void on_fill_ended(const FillRequest& request, const FillEnd& end) = 0;
 };
 
 /// Shared by all loops; outlives them.

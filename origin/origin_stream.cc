@@ -89,7 +89,7 @@ void OriginStream::on_connection(std::unique_ptr<OriginConnection> connection, b
   await_response(state);
   const bool quiet = state == Upload::State::kWhole || state == Upload::State::kBlocked ||
                      state == Upload::State::kWaiting;
-  if (!quiet) run_later();
+  if (!quiet || readable_) run_later();
 }
 
 void OriginStream::on_no_connection(FetchError::Kind kind, const std::string& why) {
@@ -122,6 +122,10 @@ void OriginStream::run() {
 
 /// False: the request was cut, and the stream with it.
 bool OriginStream::send_request() {
+  if (upload_.state() == Upload::State::kRefused) {
+    fail(FetchError::kRefused, "the request's head holds a byte that none may hold");
+    return false;
+  }
   if (upload_.over()) return true;
   const Upload::State state = upload_.send(connection_->channel());
   if (state == Upload::State::kCut) {
@@ -139,10 +143,17 @@ void OriginStream::await_response(Upload::State state) {
   // The answer may stand before the error that ended the sending.
   if (state == Upload::State::kBroken) readable_ = true;
   if (state == Upload::State::kWhole) {
+    if (request_.body != nullptr) look_for_early_answer();
     head_due_ = shared_.env.now() + shared_.options.head_ms;
     return await(shared_.options.first_byte_ms);
   }
   await(shared_.options.between_bytes_ms);
+}
+
+/// The last byte of content has just left. What is there by now was said without it.
+void OriginStream::look_for_early_answer() {
+  if (!readable_) readable_ = receive().state != Io::kAgain;
+  early_ = early_ || readable_;
 }
 
 void OriginStream::await(int64_t ms) {
@@ -179,6 +190,7 @@ void OriginStream::receive_head() {
     const Io io = receive();
     if (io.state == Io::kAgain) return;
     if (io.state != Io::kOk) return on_closed_before_head();
+    early_ = early_ || !upload_.over();
   } while (take_step(parse()));
 }
 
@@ -220,7 +232,7 @@ void OriginStream::hand_over_head() {
   const http::ReceivedResponse& head = parser_.head();
   phase_ = Phase::kContent;
   timer_.disarm();
-  keep_alive_ = head.keep_alive && upload_.state() == Upload::State::kWhole;
+  keep_alive_ = head.keep_alive && upload_.state() == Upload::State::kWhole && has_read_content();
   upload_.stop();
   idle_ms_ = idle_ms_of(head.fields);
   if (head.has_body) declared_ = head.content_length;
@@ -232,6 +244,14 @@ void OriginStream::hand_over_head() {
     watch_pace();
   }
   user_.on_fetch_head(head, times);
+}
+
+/// The origin may be taken to have read the request's content. One that answered too early, or with
+/// an error, may take what it left unread for the next request, whose answer would be another
+/// client's.
+bool OriginStream::has_read_content() const {
+  if (request_.body == nullptr) return true;
+  return !early_ && parser_.head().status < 400 && connection_->channel().unacked() == 0;
 }
 
 Chunk OriginStream::peek(size_t max) {

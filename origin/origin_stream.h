@@ -53,6 +53,8 @@ class OriginStream final : public Fetch,
   void run();
   bool send_request();
   void await_response(Upload::State state);
+  void look_for_early_answer();
+  bool has_read_content() const;
   void await(int64_t ms);
   base::Io receive();
   http::ResponseParser::Step parse();
@@ -98,6 +100,7 @@ class OriginStream final : public Fetch,
   bool reused_ = false;
   bool retried_ = false;
   bool keep_alive_ = false;
+  bool early_ = false;  ///< the response began before all content was sent
   bool readable_ = false;
   bool waiting_ = false;       ///< a kLater was given, and no wake for it yet
   bool beyond_share_ = false;  ///< a relay without a place among the relays

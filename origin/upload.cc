@@ -36,8 +36,11 @@ void Upload::begin(const FetchRequest& request, base::Waker& waker) {
     // RFC 9110 §8.6: else some origins ask for the length of what is not there (411).
     framing = http::RequestFraming::kContentLength;
   }
-  http::append_request_head(output_, request.method_text, request.target, request.host,
-                            request.fields, framing, length);
+  if (!http::append_request_head(output_, request.method_text, request.target, request.host,
+                                 request.fields, framing, length)) {
+    stop();
+    state_ = State::kRefused;
+  }
 }
 
 Upload::State Upload::send(base::Channel& channel) {

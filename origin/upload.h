@@ -19,6 +19,7 @@ class Upload {
     kCut,      ///< the request's content will not be whole
     kBroken,   ///< the connection takes nothing any more
     kStopped,  ///< stop() was called
+    kRefused,  ///< the head holds a byte that none may hold: nothing is sent
   };
 
   /// Views of `request` stay valid; `waker` is told when its content has more.
@@ -28,7 +29,8 @@ class Upload {
   void stop();
   /// Nothing more will be sent.
   bool over() const {
-    return state_ == State::kWhole || state_ == State::kBroken || state_ == State::kStopped;
+    return state_ == State::kWhole || state_ == State::kBroken || state_ == State::kStopped ||
+           state_ == State::kRefused;
   }
   State state() const { return state_; }
   /// Bytes that the connection took so far.

@@ -115,6 +115,7 @@ class FakeOrigin::Connection final : public Wire {
     origin_.last_[request.path] = request;
     return whole;
   }
+  void forget_body() override { body_read_ = true; }
   void finish() override {
     ::shutdown(fd_, SHUT_WR);
     open_ = false;

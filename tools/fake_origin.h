@@ -63,6 +63,8 @@ class Wire {
   /// The content of the request, into request.body. False: it was cut. Without a call it is read
   /// after the script, as an early answer demands.
   virtual bool read_body(FakeRequest& request) = 0;
+  /// The content is taken for the next request, as by a server that forgets that there is some.
+  virtual void forget_body() = 0;
   /// FIN, and no further request on this connection.
   virtual void finish() = 0;
   /// RST, and no further request on this connection.

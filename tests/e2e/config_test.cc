@@ -168,6 +168,41 @@ TEST(Configuration, ListensOnIpv6) {
   client.request("PURGE", "/a").expect(200);
 }
 
+TEST(Configuration, AnErrorPageHasASentenceAndTheLogHasTheReason) {
+  uint16_t port = 0;
+  {
+    tools::FakeOrigin gone;
+    port = gone.port();
+  }
+  const std::string address = "127.0.0.1:" + std::to_string(port);
+  Node node({.origin = "http://" + address});
+  for (int i = 0; i < 3; ++i) {
+    Client(node.port())
+        .get("/a")
+        .expect(502)
+        .expect_body("502 Bad Gateway: the origin cannot be reached\n");
+  }
+  EXPECT_EQ(node.stop(), 0);
+  const std::string log = node.output();
+  const std::string reason = "no connection to " + address;
+  const size_t told = log.find(reason);
+  EXPECT_NE(told, std::string::npos) << log;
+  EXPECT_EQ(log.find(reason, told + 1), std::string::npos) << "once a minute: " << log;
+}
+
+TEST(Configuration, TheAccessLogEscapesWhatAClientSent) {
+  TempFolder folder;
+  tools::FakeOrigin origin;
+  const std::string log = folder.file("access");
+  Node node({.config = "[log]\naccess = \"" + log + "\"\n[[site]]\ndefault = true\norigin = \"" +
+                       origin.url() + "\"\n"});
+  Client(node.port()).get("/a?\" 200 0 0ms hit\\").expect(400);
+  Client(node.port()).get("/a?\"200\\", {"Host: a.example"}).expect(200);
+  EXPECT_EQ(node.stop(), 0);
+  const std::string lines = read_file(log);
+  EXPECT_NE(lines.find("\"GET a.example/a?\\x22200\\x5C\" 200 "), std::string::npos) << lines;
+}
+
 TEST(Configuration, TheAccessLogSaysTheSameWordAsTheHeader) {
   TempFolder folder;
   tools::FakeOrigin origin;

@@ -157,6 +157,7 @@ class PausedWire final : public Wire {
   explicit PausedWire(Wire& wire) : wire_(wire) {}
   bool send(std::string_view bytes) override { return wire_.send(bytes); }
   bool read_body(FakeRequest& request) override { return wire_.read_body(request); }
+  void forget_body() override { wire_.forget_body(); }
   void finish() override { wire_.finish(); }
   void reset() override { wire_.reset(); }
   bool sleep(int64_t ms) override { return wire_.wait_while_held("pause") && wire_.sleep(ms); }

@@ -54,8 +54,9 @@ TEST_F(Purge, ASoftOneMakesTheCopyStale) {
 TEST_F(Purge, IsRefusedToWhoeverCameThroughAProxy) {
   origin.reply("/a", {.fields = {max_age(600)}, .body = "one"});
   hit("/a");
-  for (const std::string line : {"X-Forwarded-For: 192.0.2.1", "Via: 1.1 front",
-                                 "Forwarded: for=_x", "X-Real-IP: 192.0.2.1"}) {
+  for (const std::string line :
+       {"X-Forwarded-For: 192.0.2.1", "Via: 1.1 front", "Forwarded: for=_x", "X-Real-IP: 192.0.2.1",
+        "X-Forwarded-Proto: https", "CF-Connecting-IP: 192.0.2.1"}) {
     request("PURGE", "/a", {line}).expect(403);
   }
   get("/a").expect_cache("hit");

@@ -43,7 +43,8 @@ bool answers(const std::string& host) {
 /// folder.
 class Nginx {
  public:
-  explicit Nginx(const std::string& root) { start(root); }
+  /// `inside` are directives of its server.
+  explicit Nginx(const std::string& root, const std::string& inside = "") { start(root, inside); }
   std::string url() const { return "http://" + host_ + ":" + std::to_string(kPort); }
   bool running() { return process_->running() && answers(host_); }
   void stop() {
@@ -54,7 +55,7 @@ class Nginx {
   std::string trouble() const { return process_->err(); }
 
  private:
-  void start(const std::string& root) {
+  void start(const std::string& root, const std::string& inside) {
     const std::string config = folder_.write("nginx.conf", R"(
       daemon off; master_process off; worker_processes 1;
       pid )" + folder_.file("pid") + R"(; error_log stderr;
@@ -68,7 +69,8 @@ class Nginx {
         uwsgi_temp_path )" + folder_.file("uwsgi") + R"(;
         scgi_temp_path )" + folder_.file("scgi") + R"(;
         server { listen )" + host_ + ":" + std::to_string(kPort) +
-                                                               R"(; root )" + root + R"(; }
+                                                               R"(; root )" + root + R"(; )" +
+                                                               inside + R"( }
       })");
     process_ = std::make_unique<Process>(ProcessOptions{
         .arguments = {"/usr/sbin/nginx", "-p", folder_.path(), "-e", "stderr", "-c", config}});
@@ -205,6 +207,28 @@ TEST(RealSite, AConditionOfAColdUrlFetchesTheWholeAndIsAnswered) {
   Client(node.port()).get("/index.html").expect_body(read_file(kDocumentation + "/index.html"));
   const std::string log = nginx.access_log();
   EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 1) << log;
+}
+
+TEST(RealSite, APurgeThroughNginxIsRefusedThoughItComesFromLoopback) {
+  tools::FakeOrigin origin;
+  origin.reply("/a", {.fields = {max_age(600)}, .body = "one"});
+  Node node({.origin = origin.url()});
+  const std::string passes = "proxy_pass " + node.url("") + ";";
+  const std::string tells = "proxy_http_version 1.1; proxy_set_header X-Real-IP $remote_addr;";
+  for (const std::string& directives : {passes, passes + tells}) {
+    Nginx front(kDocumentation, "location / { " + directives + " }");
+    ASSERT_TRUE(front.running()) << front.trouble();
+    EXPECT_EQ(status_of({"-o", "/dev/null"}, front.url() + "/a"), 200);
+    EXPECT_EQ(status_of({"-X", "PURGE", "-o", "/dev/null"}, front.url() + "/a"), 403);
+    EXPECT_EQ(
+        status_of({"-X", "PURGE", "-H", "Host: localhost", "-o", "/dev/null"}, front.url() + "/a"),
+        403);
+    EXPECT_TRUE(eventually([&] { return Client(node.port()).get("/a").is_hit(); }));
+    front.stop();
+  }
+  EXPECT_EQ(origin.count("/a"), 1u);
+  EXPECT_EQ(status_of({"-X", "PURGE", "-o", "/dev/null"}, node.url("/a")), 200);
+  Client(node.port()).get("/a").expect_cache("fwd=uri-miss");
 }
 
 TEST(RealSite, PythonsServerIsAnOrigin) {

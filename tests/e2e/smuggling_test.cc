@@ -138,5 +138,36 @@ TEST_F(Desync, FieldsNamedInConnectionAreNotForwarded) {
   EXPECT_EQ(seen->field("X-End"), "1");
 }
 
+/// The origin answers a POST without its content, which it then takes for a request of its own. The
+/// answer to that one is nobody's.
+TEST(PlantedRequest, IsNotAnsweredToAnotherClient) {
+  const std::string planted = "GET /planted HTTP/1.1\r\nHost: a\r\n\r\n";
+  for (const std::string status : {"405 No", "200 OK"}) {
+    tools::FakeOrigin origin;
+    origin.set("/early", [&](tools::FakeRequest&, tools::Wire& wire) {
+      wire.forget_body();
+      wire.send("HTTP/1.1 " + status + "\r\nContent-Length: 5\r\n\r\nearly");
+    });
+    origin.reply("/planted", {.fields = {max_age(60)}, .body = "planted"});
+    origin.reply("/victim", {.fields = {max_age(60)}, .body = "victim"});
+    origin.hold("/planted");
+    Node node({.origin = origin.url(), .workers = 1});
+    Client attacker(node.port());
+    const bool waits = status == "200 OK";
+    const std::string head =
+        "POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(planted.size()) +
+        "\r\n\r\n";
+    attacker.send(waits ? head : head + planted);
+    attacker.read().expect_body("early");
+    if (waits) attacker.send(planted);
+    Client victim(node.port());
+    victim.send(victim.bytes("GET", "/victim"));
+    // On the attacker's connection it would be answered behind what was planted.
+    EXPECT_TRUE(origin.wait_for("/victim", 1)) << status;
+    origin.release("/planted");
+    victim.read().expect(200).expect_body("victim");
+  }
+}
+
 }  // namespace
 }  // namespace perigee::e2e

@@ -114,7 +114,7 @@ void check_forwarding(std::string_view bytes, const SeenRequest& seen) {
   const std::string host = seen.authority.empty() ? "site" : seen.authority;
   const auto framing = seen.body ? http::RequestFraming::kChunked : http::RequestFraming::kNone;
   std::string text;
-  http::append_request_head(text, seen.method, seen.target, host, fields, framing, 0);
+  CHECK(http::append_request_head(text, seen.method, seen.target, host, fields, framing, 0));
   if (seen.body) {
     if (!seen.body->empty()) http::append_chunk(text, *seen.body);
     http::append_last_chunk(text);

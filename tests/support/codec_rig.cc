@@ -162,11 +162,14 @@ void CodecRig::answer(const http::ResponseHead& head, http::BodySource* body) {
   settle();
 }
 
-void CodecRig::inform(uint16_t status, std::string_view field_lines) {
+void CodecRig::inform(uint16_t status, std::string_view name, std::string_view value) {
   CHECK(exchange_ != nullptr);
+  http::Arena arena;
+  http::FieldBlockBuilder lines(arena, name.size() + value.size() + 4, 1);
+  if (!name.empty()) lines.add(name, value);
   http::ResponseHead head;
   head.status = status;
-  head.block.text = field_lines;
+  head.block = lines.block();
   exchange_->inform(head);
   settle();
 }

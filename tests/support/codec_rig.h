@@ -66,7 +66,8 @@ class CodecRig : public http::RequestSink, private base::Waker {
   void answer(uint16_t status, std::string_view body);
   /// Answers it with a head and a body source (null: none) of the test's.
   void answer(const http::ResponseHead& head, http::BodySource* body);
-  void inform(uint16_t status, std::string_view field_lines = {});
+  /// A 1xx with one field, or none.
+  void inform(uint16_t status, std::string_view name = {}, std::string_view value = {});
   /// Reads what has come of its content into its SeenRequest. True at the end.
   bool read_body();
 

@@ -351,7 +351,7 @@ class Unobserved final : public origin::FillObserver {
   void on_fill_begun() override {}
   void on_fill_response(const origin::FillRequest&, const http::ReceivedResponse&,
                         const http::ResponseTimes&) override {}
-  void on_fill_ended(bool, const origin::FetchError*) override {}
+  void on_fill_ended(const origin::FillRequest&, const origin::FillEnd&) override {}
 };
 
 TEST(Limits, kHitForMissMarks) {

@@ -78,6 +78,7 @@ inline constexpr Shown kShownElsewhere[] = {
      "OriginStreamTest.AnUnsafeMethodNeverTakesAConnectionThatHasEndedUnseen"},
     {"kNameFloorMs", "NameLifetime.IsTheServersWithinBounds"},
     {"kNameCapMs", "NameLifetime.IsTheServersWithinBounds"},
+    {"kFailureLogMs", "OriginWatchTest.TellsWhyAnOriginDoesNotAnswerOnceASiteAndKindInItsTime"},
     {"kReserveMs", "LittleMemory.WaitingForMemoryEndsIn503"},
     {"kLaggardMs", "Storing.ALaggardThatHoldsOthersUpIsCutLoose"},
     {"kWaiterPatienceMs", "Patience.WhatTheFurtherFetchStoresRelievesTheOthers"},

@@ -81,15 +81,50 @@ TEST(FlowAnswers, ASoftPurgeMarksStale) {
 }
 
 RULE(FlowAnswers, WhoMayNotPurgeGets403, "http-rules 4.2", "PURGE is allowed from the site's list",
-     "loopback, unless a proxy stands before it", "purge_from") {
+     "loopback, unless any field or HTTP/1.0 shows that a proxy stands before it", "purge_from") {
   PurgeStand stand;
   EXPECT_EQ(stand.purge("", "203.0.113.9:1").status, 403);
-  for (const std::string_view trace :
-       {"X-Forwarded-For: 203.0.113.9\r\n", "Via: 1.1 x\r\n", "Forwarded: for=203.0.113.9\r\n",
-        "X-Real-IP: 1.2.3.4\r\n"}) {
-    EXPECT_EQ(stand.purge(trace).status, 403) << trace;
+  for (const std::string_view name : {"X-Forwarded-For",
+                                      "X-Forwarded-Proto",
+                                      "X-Forwarded-Host",
+                                      "X-Forwarded-Port",
+                                      "X-Forwarded-Server",
+                                      "X-Forwarded",
+                                      "x_forwarded_for",
+                                      "X-Real-IP",
+                                      "Via",
+                                      "Forwarded",
+                                      "CF-Connecting-IP",
+                                      "CF-Ray",
+                                      "True-Client-IP",
+                                      "X-Client-IP",
+                                      "Client-IP",
+                                      "X-Cluster-Client-IP",
+                                      "Fastly-Client-IP",
+                                      "X-ProxyUser-Ip",
+                                      "CDN-Loop",
+                                      "X-Original-URL",
+                                      "X-Original-Forwarded-For",
+                                      "Proxy-Connection",
+                                      "X-Envoy-External-Address",
+                                      "X-Amz-Cf-Id",
+                                      "X-Varnish"}) {
+    EXPECT_EQ(stand.purge(std::string(name) + ": 1\r\nHost: site.test\r\n").status, 403) << name;
   }
+  Client old(stand, kLoopback);
+  old.write("PURGE /a HTTP/1.0\r\nHost: site.test\r\n\r\n");
+  EXPECT_TRUE(old.arrived().starts_with("HTTP/1.1 403 "));
   EXPECT_EQ(stand.get("/a").body, "old");
+}
+
+TEST(FlowAnswers, WhatNoProxyAddsIsNoSignOfOne) {
+  PurgeStand stand;
+  EXPECT_EQ(stand
+                .purge("User-Agent: curl/7.88.1\r\nAccept: */*\r\nX-Forward: 1\r\n"
+                       "Fastly-Soft-Purge: 0\r\nConnection: close\r\nCookie: a=b\r\n"
+                       "Origin: http://a.test\r\nX-Requested-With: x\r\n")
+                .status,
+            200);
 }
 
 TEST(FlowAnswers, APurgeThatIsNotDurableIs503AndInForce) {

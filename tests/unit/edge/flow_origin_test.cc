@@ -75,6 +75,29 @@ RULE(FlowOrigin, AServerErrorIsRelayedAndTheStoredCopyStays, "RFC 9111 §4.3.3; 
   EXPECT_EQ(stand.get("/a").body, "old");
 }
 
+RULE(FlowOrigin, AnErrorPageNamesNoAddress, "RFC 9110 §15.6, §17; http-rules 3.18",
+     "an error page tells what is wrong and nothing of what stands behind the server",
+     "one fixed sentence a kind of failure; the reason with its addresses stands in the log alone",
+     "") {
+  using base::ErrorCode;
+  struct Case {
+    ErrorCode code;
+    std::string_view page;
+  };
+  constexpr std::string_view kReason = "connect to 10.0.0.3:80: Connection refused (111)";
+  for (const auto& [code, page] :
+       {Case{ErrorCode::kConnect, "502 Bad Gateway: the origin cannot be reached\n"},
+        Case{ErrorCode::kTls, "502 Bad Gateway: no secure connection to the origin came about\n"},
+        Case{ErrorCode::kTimeout, "504 Gateway Timeout: the origin did not answer in time\n"}}) {
+    Stand stand;
+    stand.env.on_connect = [&](const base::Endpoint&) -> std::optional<FakeEnv::ConnectResult> {
+      return base::Error{code, 111, std::string(kReason)};
+    };
+    EXPECT_EQ(stand.get("/a").body, page) << "a fill";
+    EXPECT_EQ(stand.ask("POST", "/a").body, page) << "a relay";
+  }
+}
+
 RULE(FlowOrigin, StaleIfErrorCoversServerErrors, "RFC 5861 §4",
      "a stale response may be used when the origin answers 500, 502, 503 or 504",
      "within the window the copy is served", "stale_if_error") {

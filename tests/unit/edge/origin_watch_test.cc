@@ -71,6 +71,46 @@ TEST_F(OriginWatchTest, TellsOfASemicolonOnceAnOrigin) {
   EXPECT_EQ(metrics_.semicolons(), 4u);
 }
 
+TEST_F(OriginWatchTest, TellsWhyAnOriginDoesNotAnswerOnceASiteAndKindInItsTime) {
+  using origin::FetchError;
+  const auto fail = [&](size_t site, FetchError::Kind kind, int64_t at_ms) {
+    watch_.on_failure(site, {kind, "connect to 10.0.0.3:80: Connection refused"},
+                      base::Tick{at_ms});
+  };
+  const int64_t again_ms = 5 + base::limits::kFailureLogMs;
+  fail(0, FetchError::kConnect, 5);
+  for (int i = 0; i < 3; ++i) fail(0, FetchError::kConnect, again_ms - 1);
+  ASSERT_EQ(sentences.size(), 1u);
+  EXPECT_EQ(sentences[0], "the origin of a.test: connect to 10.0.0.3:80: Connection refused");
+  fail(0, FetchError::kTimeout, 6);
+  fail(1, FetchError::kConnect, 6);
+  EXPECT_EQ(sentences.size(), 3u) << "another kind and another site have lines of their own";
+  fail(0, FetchError::kConnect, again_ms);
+  ASSERT_EQ(sentences.size(), 4u);
+  EXPECT_EQ(sentences[3], sentences[0] + " (and 3 times more since the last line)");
+  fail(0, FetchError::kConnect, again_ms + 1);
+  EXPECT_EQ(sentences.size(), 4u);
+  EXPECT_EQ(metrics_.origin_failures(), 8u);
+}
+
+TEST_F(OriginWatchTest, AReasonStaysOneShortLine) {
+  watch_.on_failure(0, {origin::FetchError::kTls, "bad\r\nname \x1b[31m" + std::string(9000, 'x')},
+                    base::Tick{1});
+  ASSERT_EQ(sentences.size(), 1u);
+  EXPECT_TRUE(sentences[0].starts_with("the origin of a.test: bad\\x0D\\x0Aname \\x1B[31mxxx"));
+  EXPECT_LT(sentences[0].size(), 600u);
+}
+
+TEST(OriginWatch, SeesFailuresOfFillsAndRelays) {
+  Stand stand;
+  stand.origin.go_away();
+  for (const std::string_view method : {"GET", "HEAD", "POST"}) {
+    const uint64_t before = stand.metrics.origin_failures();
+    EXPECT_EQ(stand.ask(method, "/a").status, 502) << method;
+    EXPECT_EQ(stand.metrics.origin_failures(), before + 1) << method;
+  }
+}
+
 TEST(OriginWatch, SeesFillsRelaysAndRefreshes) {
   Stand stand;
   const auto wrong = [](std::string_view directives) {

@@ -31,7 +31,11 @@ RULE(Http1Response, AKnownLengthIsSaid, "RFC 9112 §6.2; RFC 9110 §8.6",
   Held rig;
   ResponseHead head = head_of(200);
   head.reason = "Fine";
-  head.block.text = "X-Stored: 1\r\nContent-Length: 5\r\n";
+  http::Arena arena;
+  http::FieldBlockBuilder lines(arena, 100, 2);
+  lines.add("X-Stored", "1");
+  lines.add("Content-Length", "5");
+  head.block = lines.block();
   head.content_length = 5;
   head.add_fresh(FieldName::kAge, "7");
   FedBody body(5);
@@ -206,7 +210,7 @@ RULE(Http1Interim, GoesBeforeTheFinalAnswerAndNeverTo10, "RFC 9110 §15.2; http-
      "interim responses precede the final one, and are never sent to HTTP/1.0",
      "in order, with their fields, which do not enter the final head", "") {
   Held rig;
-  rig.inform(103, "Link: </a>; rel=preload\r\n");
+  rig.inform(103, "Link", "</a>; rel=preload");
   rig.inform(102);
   rig.answer(head_of(204), nullptr);
   EXPECT_EQ(
@@ -214,7 +218,7 @@ RULE(Http1Interim, GoesBeforeTheFinalAnswerAndNeverTo10, "RFC 9110 §15.2; http-
       "HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"
       "HTTP/1.1 204 No Content\r\n\r\n");
   Held old("GET / HTTP/1.0\r\n\r\n");
-  old.inform(103, "Link: </a>\r\n");
+  old.inform(103, "Link", "</a>");
   EXPECT_EQ(old.received(), "");
 }
 
@@ -223,7 +227,7 @@ TEST(Http1Interim, IsNotSentBehindTheFinalHead) {
   FedBody body;
   rig.answer(head_of(200), &body);
   const std::string head = rig.take_received();
-  rig.inform(103, "Link: </a>\r\n");
+  rig.inform(103, "Link", "</a>");
   EXPECT_EQ(rig.take_received(), "");
 }
 

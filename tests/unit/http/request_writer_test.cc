@@ -24,7 +24,7 @@ struct Written {
   }
   const std::string& write(std::string_view method, std::string_view target, RequestFraming framing,
                            uint64_t length = 0) {
-    http::append_request_head(text, method, target, "h:81", fields, framing, length);
+    EXPECT_TRUE(http::append_request_head(text, method, target, "h:81", fields, framing, length));
     return text;
   }
 };

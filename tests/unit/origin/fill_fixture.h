@@ -126,9 +126,9 @@ class FillsTest : public ::testing::Test, protected FillObserver {
   void on_fill_begun() override { ++begun_; }
   void on_fill_response(const FillRequest&, const http::ReceivedResponse&,
                         const http::ResponseTimes&) override {}
-  void on_fill_ended(bool stored, const FetchError*) override {
+  void on_fill_ended(const FillRequest&, const FillEnd& end) override {
     ++ended_;
-    if (stored) ++stored_count_;
+    if (end.stored) ++stored_count_;
   }
 
   FakeStore store_;

@@ -40,6 +40,23 @@ TEST_F(OriginStreamTest, ReadsTheSameResponseAtEverySplit) {
   EXPECT_EQ(connections(), 1u) << "each leaves the connection fit for the next";
 }
 
+TEST_F(OriginStreamTest, AHeadThatHoldsALineBreakNeverReachesTheOrigin) {
+  test::FedBody body(3);
+  body.feed("abc");
+  body.end();
+  FetchRequest bad = request();
+  bad.target = "/x HTTP/1.1\r\nEvil: 1\r\n";
+  auto log = fetch(bad);
+  EXPECT_EQ(log->said, "failed:refused");
+  EXPECT_EQ(log->error.status(), 400);
+  FetchRequest with_content = request(Method::kPost, "POST");
+  with_content.host = "h\nEvil: 1";
+  with_content.body = &body;
+  EXPECT_EQ(fetch(with_content)->said, "failed:refused");
+  for (const auto& peer : peers_) EXPECT_EQ(peer->read(), "");
+  EXPECT_EQ(gate_.used(), 0u);
+}
+
 TEST_F(OriginStreamTest, NothingIsCalledBackInsideFetch) {
   env_.on_connect = nullptr;
   FetchLog log(env_);

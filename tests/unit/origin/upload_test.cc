@@ -119,6 +119,98 @@ TEST_F(UploadTest, AnEarlyAnswerStopsTheUploadAndIsRelayed) {
   EXPECT_EQ(gate_.connections.used(), 0u);
 }
 
+/// What the next request does after an exchange with content.
+class AfterContent : public UploadTest {
+ protected:
+  void expect_kept(bool kept, const char* what) {
+    EXPECT_EQ(peer().other_gone(), !kept) << what;
+    get();
+    EXPECT_EQ(connections(), kept ? 1u : 2u) << what;
+  }
+  static constexpr std::string_view kContent = "GET /planted HTTP/1.1\r\nHost: h\r\n\r\n";
+};
+
+RULE_F(AfterContent, AConnectionIsUsedAgainWhenTheOriginCanHaveReadIt,
+       "RFC 9112 §9.3, §11.2; http-rules 3.13",
+       "content that a server leaves unread is not the next request",
+       "the response is below 400, and began after all content was sent and acknowledged", "") {
+  test::FedBody body(kContent.size());
+  body.feed(std::string(kContent));
+  body.end();
+  auto log = post(&body);
+  peer().read();
+  answer(kOk);
+  EXPECT_TRUE(log->whole());
+  expect_kept(true, "an answer after the content");
+}
+
+TEST_F(AfterContent, AConnectionWhoseContentIsNotAcknowledgedIsClosed) {
+  test::FedBody body(kContent.size());
+  body.feed(std::string(kContent));
+  body.end();
+  auto log = post(&body);
+  const size_t head = peer().arrived().find("\r\n\r\n") + 4;
+  peer().read_some(head);
+  answer(kOk);
+  EXPECT_EQ(log->body(), "ok");
+  EXPECT_TRUE(log->whole());
+  expect_kept(false, "the content was still on its way");
+}
+
+TEST_F(AfterContent, AnErrorClosesTheConnection) {
+  test::FedBody body(kContent.size());
+  body.feed(std::string(kContent));
+  body.end();
+  auto log = post(&body);
+  peer().read();
+  answer("HTTP/1.1 405 No\r\nContent-Length: 2\r\n\r\nno");
+  EXPECT_EQ(log->body(), "no");
+  expect_kept(false, "an error after content");
+}
+
+TEST_F(AfterContent, AnErrorWithoutContentKeepsTheConnection) {
+  auto log = post(nullptr);
+  peer().read();
+  answer("HTTP/1.1 405 No\r\nContent-Length: 2\r\n\r\nno");
+  expect_kept(true, "no content, so none was left unread");
+}
+
+TEST_F(AfterContent, AnAnswerThatBeganBeforeTheLastByteClosesTheConnection) {
+  const std::string text(kOk);
+  // At once, and in two pieces: how much of it is there before the content goes.
+  for (const size_t early : {text.size(), size_t{1}, size_t{20}}) {
+    SCOPED_TRACE(early);
+    const size_t before = connections();
+    test::FedBody body(kContent.size());
+    auto log = post(&body);
+    const size_t index = peers_.size() - 1;
+    EXPECT_EQ(connections(), before + 1);
+    peer(index).read();
+    // Both are there when the loop looks, and nobody says which was first.
+    peer(index).write(text.substr(0, early));
+    body.feed(std::string(kContent));
+    body.end();
+    env_.run();
+    EXPECT_EQ(peer(index).read(), kContent);
+    answer(text.substr(early), index);
+    EXPECT_EQ(log->body(), "ok");
+    EXPECT_TRUE(peer(index).other_gone());
+  }
+}
+
+TEST_F(AfterContent, AnInterimResponseBeforeTheLastByteClosesTheConnection) {
+  test::FedBody body(kContent.size());
+  auto log = post(&body);
+  answer("HTTP/1.1 103 Early\r\n\r\n");
+  body.feed(std::string(kContent));
+  body.end();
+  env_.run();
+  peer().read();
+  answer(kOk);
+  EXPECT_EQ(log->said, "103 200");
+  expect_kept(false, "its first byte was there too early");
+}
+
 TEST_F(UploadTest, AnAnswerThatStandsBeforeAResetIsRelayed) {
   test::FedBody body(1'000'000);
   auto log = post(&body);
