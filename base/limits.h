@@ -24,8 +24,23 @@ inline constexpr size_t kTrailerBytes = 16 * kKiB;         ///< of one body; bey
 inline constexpr size_t kSpillBytes = 64 * kKiB;   ///< pipelined bytes kept; at it: stop reading
 inline constexpr size_t kLingerBytes = 64 * kKiB;  ///< drained before a close after an error
 inline constexpr size_t kReadBufferBytes = 64 * kKiB;  ///< one a loop, shared by its connections
-inline constexpr size_t kRangeParts = 16;  ///< of one answer, once joined; more: the whole
-inline constexpr size_t kVaryNames = 32;   ///< names in one Vary; more: not stored
+inline constexpr size_t kRangeParts = 16;    ///< of one answer, once joined; more: the whole
+inline constexpr size_t kVaryNames = 32;     ///< names in one Vary; more: not stored
+inline constexpr size_t kVaryMembers = 256;  ///< of Vary, repeated ones too; more: as if `*`
+inline constexpr size_t kRangeSpecs =
+    128;  ///< in one Range, before they are joined; more: the whole
+inline constexpr size_t kQueryParameters =
+    256;  ///< sorted or stripped in one query; more: it stays as it is
+inline constexpr size_t kCookiePairs = 512;  ///< of one request, for vary_cookies; more: all counts
+inline constexpr size_t kAcceptMembers =
+    128;                                      ///< of one request, for vary_accept; more: all counts
+inline constexpr size_t kForwardedHops = 32;  ///< trusted proxies before us; more: nobody's request
+inline constexpr size_t kTagsCompared =
+    512;  ///< of one condition; more: as if the rest did not match
+inline constexpr size_t kDirectives = 256;  ///< of Cache-Control; more: no-store and no-cache
+inline constexpr size_t kNamedFields = 64;  ///< by no-cache and private; more: unqualified
+inline constexpr size_t kDictionaryMembers =
+    1'024;  ///< of one structured field, repeated ones too; more: it is invalid
 
 // --- us to client -------------------------------------------------------------------------------
 inline constexpr size_t kOutHighBytes = 256 * kKiB;  ///< copied memory queued; at it: stop pulling
@@ -40,9 +55,11 @@ inline constexpr size_t kArenaBlockBytes = 4 * kKiB;
 inline constexpr size_t kExchangeArenaBytes = 64 * kKiB;  ///< of one blocked exchange; beyond: 503
 
 // --- origin to us -------------------------------------------------------------------------------
-inline constexpr size_t kOriginHeadBytes = 64 * kKiB;  ///< beyond: 502
+inline constexpr size_t kOriginHeadBytes = 32 * kKiB;  ///< read in 100 µs; beyond: 502
 inline constexpr size_t kOriginFields = 200;           ///< beyond: 502
-inline constexpr size_t kInterimResponses = 10;        ///< 1xx heads of one exchange; beyond: 502
+inline constexpr size_t kInterimBytes =
+    4 * kKiB;  ///< of what a 1xx gives to each who waits; beyond: it is left out
+inline constexpr size_t kInterimResponses = 10;   ///< 1xx heads of one exchange; beyond: 502
 inline constexpr size_t kOriginConnections = 64;  ///< an origin and process; at it: wait in turn
 inline constexpr size_t kOriginWaiters = 1'024;   ///< fetches a loop that wait for one; beyond: 503
 inline constexpr size_t kFills = 256;  ///< that ask an origin, process; at it: 503 or stale

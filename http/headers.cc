@@ -281,16 +281,19 @@ size_t ListCursor::end_of_quoted(size_t begin) {
 }
 
 std::optional<std::string_view> ListCursor::next() {
-  while (!rest_.empty()) {
-    size_t end = 0;
-    for (; end < rest_.size() && rest_[end] != ','; ++end) {
-      if (rest_[end] == '"') end = end_of_quoted(end);
-    }
-    const std::string_view member = trim_ows(rest_.substr(0, end));
-    rest_.remove_prefix(std::min(end + 1, rest_.size()));
-    if (!member.empty()) return member;
+  // Empty members and whitespace, all at once.
+  while (!rest_.empty() && (rest_[0] == ',' || rest_[0] == ' ' || rest_[0] == '\t')) {
+    rest_.remove_prefix(1);
   }
-  return std::nullopt;
+  if (rest_.empty()) return std::nullopt;
+  size_t end = 0;
+  for (; end < rest_.size() && rest_[end] != ','; ++end) {
+    if (rest_[end] == '"') end = end_of_quoted(end);
+  }
+  std::string_view member = rest_.substr(0, end);
+  while (member.back() == ' ' || member.back() == '\t') member.remove_suffix(1);
+  rest_.remove_prefix(std::min(end + 1, rest_.size()));
+  return member;
 }
 
 }  // namespace perigee::http

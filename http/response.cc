@@ -232,7 +232,7 @@ std::optional<ResponseHead> make_response(const StoredResponse& stored, const Se
 
 std::optional<ResponseHead> make_interim(const ReceivedResponse& interim, bool shared,
                                          Arena& arena) {
-  FieldBlockBuilder builder(arena, base::limits::kRequestHeadBytes, interim.fields.size());
+  FieldBlockBuilder builder(arena, base::limits::kInterimBytes, interim.fields.size());
   for (const Field& field : interim.fields) {
     const bool dropped = is_hop_by_hop(field, interim.fields) ||
                          field.token == FieldName::kContentLength ||

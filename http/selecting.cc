@@ -2,26 +2,13 @@
 
 #include <algorithm>
 
+#include "base/limits.h"
 #include "http/forward.h"
 
 namespace perigee::http {
 namespace {
 
 using Names = std::vector<std::string>;
-
-/// The value of a cookie in one line; nullopt: it is not among its pairs.
-std::optional<std::string_view> cookie_value(std::string_view line, std::string_view name) {
-  while (!line.empty()) {
-    const size_t end = std::min(line.find(';'), line.size());
-    const std::string_view pair = trim_ows(line.substr(0, end));
-    const size_t equals = pair.find('=');
-    if (equals != std::string_view::npos && pair.substr(0, equals) == name) {
-      return pair.substr(equals + 1);
-    }
-    line.remove_prefix(std::min(end + 1, line.size()));
-  }
-  return std::nullopt;
-}
 
 /// q=0: the client does not want it (RFC 9110 §12.4.2).
 bool is_refused(std::string_view parameters) {
@@ -36,38 +23,50 @@ bool is_refused(std::string_view parameters) {
   return false;
 }
 
-/// An Accept line names exactly this type; ranges such as */* say nothing about it.
-bool names_type(std::string_view line, std::string_view type) {
-  ListCursor cursor(line);
-  while (const auto member = cursor.next()) {
-    const size_t end = std::min(member->find(';'), member->size());
-    if (!iequals(trim_ows(member->substr(0, end)), type)) continue;
-    if (!is_refused(member->substr(end))) return true;
-  }
-  return false;
-}
+/// What was found of the wanted names, in their order; null: not there.
+using Values = std::vector<std::string_view>;
 
-/// The named cookies that are there, in the order of `names`.
-void append_cookies(const HeaderList& request, const Names& names, std::string& out) {
-  for (const std::string& name : names) {
-    for (const Field& field : request) {
-      if (field.token != FieldName::kCookie) continue;
-      const std::optional<std::string_view> value = cookie_value(field.value, name);
-      if (!value) continue;
-      out.append(name).append("=").append(*value).append(";");
-      break;
+/// The first value of each cookie in `names`, in one pass over all pairs. False: there are more
+/// pairs than kCookiePairs.
+bool find_cookies(const HeaderList& request, const Names& names, Values& values) {
+  size_t pairs = 0;
+  for (const Field& field : request) {
+    if (field.token != FieldName::kCookie) continue;
+    for (std::string_view rest = field.value; !rest.empty();) {
+      if (++pairs > base::limits::kCookiePairs) return false;
+      const size_t end = std::min(rest.find(';'), rest.size());
+      const std::string_view pair = trim_ows(rest.substr(0, end));
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+      const size_t equals = pair.find('=');
+      if (equals == std::string_view::npos) continue;
+      for (size_t i = 0; i < names.size(); ++i) {
+        if (values[i].data() == nullptr && pair.substr(0, equals) == names[i]) {
+          values[i] = pair.substr(equals + 1);
+        }
+      }
     }
   }
+  return true;
 }
 
-/// The listed types that the client names, in the order of `types`.
-void append_types(const HeaderList& request, const Names& types, std::string& out) {
-  for (const std::string& type : types) {
-    const bool named = std::any_of(request.begin(), request.end(), [&](const Field& field) {
-      return field.token == FieldName::kAccept && names_type(field.value, type);
-    });
-    if (named) out.append(type).append(",");
+/// Which of `types` the client names exactly, in one pass; ranges such as */* say nothing about
+/// them. False: there are more members than kAcceptMembers.
+bool find_types(const HeaderList& request, const Names& types, Values& values) {
+  size_t members = 0;
+  for (const Field& field : request) {
+    if (field.token != FieldName::kAccept) continue;
+    ListCursor cursor(field.value);
+    while (const auto member = cursor.next()) {
+      if (++members > base::limits::kAcceptMembers) return false;
+      const size_t end = std::min(member->find(';'), member->size());
+      const std::string_view named = trim_ows(member->substr(0, end));
+      for (size_t i = 0; i < types.size(); ++i) {
+        if (values[i].data() != nullptr || !iequals(named, types[i])) continue;
+        if (!is_refused(member->substr(end))) values[i] = types[i];
+      }
+    }
   }
+  return true;
 }
 
 }  // namespace
@@ -81,12 +80,23 @@ HeaderList SelectingFields::of(const HeaderList& request, const PolicyOptions& p
   if (policy.vary_ignore.empty() && policy.vary_cookies.empty() && policy.vary_accept.empty()) {
     return seen;
   }
-  append_cookies(seen, policy.vary_cookies, text_);
+  // What is not looked at to its end counts as it came.
+  values_.assign(policy.vary_cookies.size(), {});
+  const bool cookies =
+      !policy.vary_cookies.empty() && find_cookies(seen, policy.vary_cookies, values_);
+  for (size_t i = 0; cookies && i < values_.size(); ++i) {
+    if (values_[i].data() == nullptr) continue;
+    text_.append(policy.vary_cookies[i]).append("=").append(values_[i]).append(";");
+  }
   const size_t cookies_bytes = text_.size();
-  append_types(seen, policy.vary_accept, text_);
+  values_.assign(policy.vary_accept.size(), {});
+  const bool types = !policy.vary_accept.empty() && find_types(seen, policy.vary_accept, values_);
+  for (size_t i = 0; types && i < values_.size(); ++i) {
+    if (values_[i].data() != nullptr) text_.append(policy.vary_accept[i]).append(",");
+  }
   for (const Field& field : seen) {
-    const bool reduced = (field.token == FieldName::kCookie && !policy.vary_cookies.empty()) ||
-                         (field.token == FieldName::kAccept && !policy.vary_accept.empty());
+    const bool reduced = (field.token == FieldName::kCookie && cookies) ||
+                         (field.token == FieldName::kAccept && types);
     const bool ignored =
         std::any_of(policy.vary_ignore.begin(), policy.vary_ignore.end(),
                     [&](const std::string& name) { return iequals(name, field.name); });

@@ -18,7 +18,8 @@ class SelectingFields {
 
  private:
   std::vector<Field> storage_;
-  std::string text_;  ///< reduced values
+  std::string text_;                      ///< reduced values
+  std::vector<std::string_view> values_;  ///< found of the names that a site lists
 };
 
 }  // namespace perigee::http

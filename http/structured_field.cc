@@ -1,6 +1,9 @@
 #include "http/structured_field.h"
 
 #include <algorithm>
+#include <functional>
+
+#include "base/limits.h"
 
 namespace perigee::http {
 namespace {
@@ -62,8 +65,7 @@ class Parser {
     skip(" ");
     while (!rest_.empty()) {
       SfMember member;
-      if (!key(member.key) || !value(member)) return false;
-      merge(member, out);
+      if (!key(member.key) || !value(member) || !out.merge(member)) return false;
       skip(" \t");
       if (rest_.empty()) return true;
       if (!take(',')) return false;
@@ -74,15 +76,6 @@ class Parser {
   }
 
  private:
-  static void merge(const SfMember& member, SfDictionary& out) {
-    for (SfMember& known : out) {
-      if (known.key == member.key) {
-        known = member;
-        return;
-      }
-    }
-    out.push_back(member);
-  }
   bool take(char c) {
     if (rest_.empty() || rest_.front() != c) return false;
     rest_.remove_prefix(1);
@@ -241,6 +234,28 @@ class Parser {
 };
 
 }  // namespace
+
+bool SfDictionary::merge(const SfMember& member) {
+  // So few of them are taken that a long search means keys that were made to collide.
+  constexpr size_t kSlots = 8 * base::limits::kDictionaryMembers;
+  constexpr size_t kProbesMost = 32;
+  if (++merged_ > base::limits::kDictionaryMembers) return false;
+  if (slots_.empty()) slots_.resize(kSlots);
+  const size_t hash = std::hash<std::string_view>()(member.key);
+  for (size_t i = 0; i < kProbesMost; ++i) {
+    uint16_t& slot = slots_[(hash + i) % kSlots];
+    if (slot == 0) {
+      members_.push_back(member);
+      slot = static_cast<uint16_t>(members_.size());
+      return true;
+    }
+    SfMember& known = members_[slot - 1u];
+    if (known.key != member.key) continue;
+    known = member;
+    return true;
+  }
+  return false;
+}
 
 bool parse_dictionary(std::string_view line, SfDictionary& out) {
   return Parser(line).dictionary(out);
