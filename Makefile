@@ -11,7 +11,7 @@ PREFIX   ?= /usr/local
 CONFIGURE = cmake -S . -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo
 QUIET     = > $(1)/configure.log 2>&1 || { cat $(1)/configure.log; exit 1; }
 
-.PHONY: all run test bench asan tsan sim fuzz tidy fmt install clean bootstrap fresh
+.PHONY: all run test bench head-cost asan tsan sim fuzz tidy fmt install clean bootstrap fresh
 
 all: bootstrap
 	@mkdir -p $(BUILD)
@@ -49,6 +49,14 @@ asan tsan:
 bench: all
 	@tools/bootstrap --tests
 	@tools/edge_bench $(BUILD)/perigee
+
+# CPU for the worst head of each kind; fails when one costs more than 100 us.
+head-cost:
+	@tools/bootstrap --tests
+	@mkdir -p $(BUILD)-test
+	@$(CONFIGURE) -B $(BUILD)-test $(call QUIET,$(BUILD)-test)
+	@cmake --build $(BUILD)-test -j $(JOBS) --target head_cost
+	$(BUILD)-test/tools/head_cost
 
 # Replays one run of the simulator: make sim SEED=n.
 sim:

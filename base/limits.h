@@ -28,8 +28,20 @@ inline constexpr size_t kUsualRequestBytes =
     2 * kKiB;  ///< target and field lines; an error that answers more is not stored
 inline constexpr size_t kConnectionMembers =
     32;  ///< fields that Connection names in one head, both directions; more: 400 or 502
-inline constexpr size_t kRangeParts = 16;  ///< of one answer, once joined; more: the whole
-inline constexpr size_t kVaryNames = 32;   ///< names in one Vary; more: not stored
+inline constexpr size_t kRangeParts = 16;    ///< of one answer, once joined; more: the whole
+inline constexpr size_t kVaryNames = 32;     ///< names in one Vary; more: not stored
+inline constexpr size_t kVaryMembers = 256;  ///< of Vary, repeated ones too; more: as if `*`
+inline constexpr size_t kRangeSpecs =
+    128;  ///< in one Range, before they are joined; more: the whole
+inline constexpr size_t kQueryParameters =
+    256;  ///< sorted or stripped in one query; more: it stays as it is
+inline constexpr size_t kForwardedHops = 32;  ///< trusted proxies before us; more: nobody's request
+inline constexpr size_t kTagsCompared =
+    512;  ///< of one condition; more: as if the rest did not match
+inline constexpr size_t kDirectives = 256;  ///< of Cache-Control; more: no-store and no-cache
+inline constexpr size_t kNamedFields = 32;  ///< by no-cache and private; more: unqualified
+inline constexpr size_t kDictionaryMembers =
+    1'024;  ///< of one structured field, repeated ones too; more: it is invalid
 
 // --- us to client -------------------------------------------------------------------------------
 inline constexpr size_t kOutHighBytes = 256 * kKiB;  ///< copied memory queued; at it: stop pulling
@@ -44,12 +56,10 @@ inline constexpr size_t kArenaBlockBytes = 4 * kKiB;
 inline constexpr size_t kExchangeArenaBytes = 64 * kKiB;  ///< of one blocked exchange; beyond: 503
 
 // --- origin to us -------------------------------------------------------------------------------
-inline constexpr size_t kOriginHeadBytes = 64 * kKiB;  ///< beyond: 502
+inline constexpr size_t kOriginHeadBytes = 32 * kKiB;  ///< read in 100 µs; beyond: 502
 inline constexpr size_t kOriginFields = 200;           ///< beyond: 502
-inline constexpr size_t kNamedFields =
-    32;  ///< that no-cache and private name in one head; more: as if they named none
-inline constexpr size_t kDictionaryMembers =
-    1'024;  ///< keys of CDN-Cache-Control; more: invalid, as if it were absent
+inline constexpr size_t kInterimBytes =
+    4 * kKiB;  ///< of what a 1xx gives to each who waits; beyond: it is left out
 inline constexpr size_t kInterimResponses = 10;   ///< 1xx heads of one exchange; beyond: 502
 inline constexpr size_t kOriginConnections = 64;  ///< an origin and process; at it: wait in turn
 inline constexpr size_t kOriginWaiters = 1'024;   ///< fetches a loop that wait for one; beyond: 503
@@ -134,7 +144,7 @@ inline constexpr int64_t kAcceptRetryMs =
     100;  ///< accepting pauses when the system has no descriptor or memory for it
 inline constexpr int64_t kFailureLogMs =
     60'000;  ///< one line of the log a site and kind of failure; others are counted
-inline constexpr int64_t kDrainMs = 30'000;     ///< after SIGTERM; then connections are cut
+inline constexpr int64_t kDrainMs = 30'000;  ///< after SIGTERM; then connections are cut
 inline constexpr int64_t kStopMs =
     10'000;  ///< to stop in order, after the drain; then the process ends as it stands
 inline constexpr int64_t kLogFlushMs =

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "base/limits.h"
+
 namespace perigee::edge {
 namespace {
 
@@ -43,11 +45,13 @@ Address client_address(const http::RequestHead& request, const Address& peer,
   if (!contains(trusted_proxies, peer)) return peer;
   Address client = peer;
   const http::HeaderList& fields = request.fields;
+  size_t hops = 0;
   for (size_t i = fields.size(); i > 0; --i) {
     if (fields[i - 1].token != FieldName::kXForwardedFor) continue;
     for (std::string_view list = fields[i - 1].value; !list.empty();) {
       const std::string_view member = take_last(list);
       if (member.empty()) continue;
+      if (++hops > base::limits::kForwardedHops) return {};
       const std::optional<Address> address = parse_member(member);
       if (!address) return {};
       client = *address;

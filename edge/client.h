@@ -20,8 +20,8 @@ std::string_view forwarded_scheme(const http::RequestHead& request);
 
 /// The client's address: the peer's; when that one is trusted and sent X-Forwarded-For, the
 /// rightmost address there that is not (all are: the leftmost). Family::kNone, nobody, when
-/// something stands there instead that is no address. Port 0 or as written there. Allocates
-/// nothing.
+/// something stands there instead that is no address, or more than kForwardedHops. Port 0 or as
+/// written there. Allocates nothing.
 base::Address client_address(const http::RequestHead& request, const base::Address& peer,
                              const std::vector<Network>& trusted_proxies);
 

@@ -43,11 +43,30 @@ constexpr Known kKnown[] = {
     {"min-fresh", Known::kSeconds, nullptr, &CacheControl::min_fresh_s, true},
 };
 
+constexpr size_t kNameLeast = 6;  ///< of the names above: "public"
+
 const Known* find_known(std::string_view name) {
+  if (name.size() < kNameLeast) return nullptr;
   const auto* const known =
       std::find_if(std::begin(kKnown), std::end(kKnown),
                    [&](const Known& candidate) { return iequals(candidate.name, name); });
   return known == std::end(kKnown) ? nullptr : known;
+}
+
+/// Calls `take` with each directive of all lines until it returns false. False: there are more than
+/// kDirectives, and the rest was not looked at.
+template <typename Take>
+bool for_each_directive(const HeaderList& fields, Take take) {
+  size_t count = 0;
+  for (const Field& field : fields) {
+    if (field.token != FieldName::kCacheControl) continue;
+    ListCursor cursor(field.value);
+    while (const auto member = cursor.next()) {
+      if (++count > base::limits::kDirectives) return false;
+      if (!take(*member)) return true;
+    }
+  }
+  return true;
 }
 
 /// One directive as it stands: name, and the argument as token or quoted-string.
@@ -82,8 +101,8 @@ std::optional<int64_t> seconds_of(const Directive& directive) {
   return parse_delta_seconds(directive.argument);
 }
 
-/// Adds the field names of a qualified directive. False: not a list of names, or too many, so it is
-/// unqualified.
+/// Adds the field names of a qualified directive. False: not a list of names, or more than
+/// kNamedFields in all, so it is unqualified.
 bool add_named_fields(const Directive& directive, std::vector<std::string_view>& names) {
   if (!directive.has_argument || !directive.valid_argument) return false;
   const size_t before = names.size();
@@ -144,31 +163,28 @@ CacheControl parse_cache_control(const HeaderList& fields) {
   CacheControl result;
   uint32_t seen = 0;
   static_assert(std::size(kKnown) <= 32);
-  for (const Field& field : fields) {
-    if (field.token != FieldName::kCacheControl) continue;
-    result.present = true;
-    ListCursor cursor(field.value);
-    while (const auto member = cursor.next()) {
-      const Directive directive = parse_directive(*member);
-      const Known* const known = find_known(directive.name);
-      if (known == nullptr) continue;
-      const uint32_t bit = uint32_t{1} << (known - kKnown);
-      apply(*known, directive, (seen & bit) != 0, result);
-      seen |= bit;
-    }
-  }
+  const bool whole = for_each_directive(fields, [&](std::string_view member) {
+    const Directive directive = parse_directive(member);
+    const Known* const known = find_known(directive.name);
+    if (known == nullptr) return true;
+    const uint32_t bit = uint32_t{1} << (known - kKnown);
+    apply(*known, directive, (seen & bit) != 0, result);
+    seen |= bit;
+    return true;
+  });
+  result.present = fields.find(FieldName::kCacheControl) != nullptr;
+  // The rest may say anything.
+  if (!whole) result.no_store = result.no_cache = true;
   return result;
 }
 
 bool asks_only_if_cached(const HeaderList& fields) {
-  for (const Field& field : fields) {
-    if (field.token != FieldName::kCacheControl) continue;
-    ListCursor cursor(field.value);
-    while (const auto member = cursor.next()) {
-      if (iequals(parse_directive(*member).name, "only-if-cached")) return true;
-    }
-  }
-  return false;
+  bool asks = false;
+  for_each_directive(fields, [&](std::string_view member) {
+    asks = iequals(parse_directive(member).name, "only-if-cached");
+    return !asks;
+  });
+  return asks;
 }
 
 std::optional<CacheControl> parse_targeted(const HeaderList& fields) {

@@ -37,7 +37,8 @@ struct CacheControl {
   std::vector<std::string_view> named_fields;
 };
 
-/// All lines of the field joined, in order. The first of a repeated directive counts.
+/// All lines of the field joined, in order. The first of a repeated directive counts. Beyond
+/// kDirectives it is no-store and no-cache besides what the first ones say.
 CacheControl parse_cache_control(const HeaderList& fields);
 
 /// A request's only-if-cached, found without parsing anything else: looked for on every hit.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/address.h"
+#include "base/limits.h"
 
 namespace perigee::http {
 namespace {
@@ -195,7 +196,8 @@ std::string_view normalize_query(std::string_view target, const QueryOptions& op
   std::vector<std::string_view>& parameters = scratch.parameters;
   parameters.clear();
   std::string_view rest = target.substr(question + 1);
-  while (true) {
+  for (size_t count = 1;; ++count) {
+    if (count > base::limits::kQueryParameters) return target;
     const size_t ampersand = rest.find('&');
     const std::string_view parameter = rest.substr(0, ampersand);
     if (!stripped(parameter, options.strip)) parameters.push_back(parameter);

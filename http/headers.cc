@@ -299,11 +299,12 @@ std::string_view ListCursor::take_member() {
 }
 
 std::optional<std::string_view> ListCursor::next() {
-  while (!rest_.empty()) {
-    const std::string_view member = take_member();
-    if (!member.empty()) return member;
+  // Empty members and whitespace, all at once.
+  while (!rest_.empty() && (rest_[0] == ',' || rest_[0] == ' ' || rest_[0] == '\t')) {
+    rest_.remove_prefix(1);
   }
-  return std::nullopt;
+  if (rest_.empty()) return std::nullopt;
+  return take_member();
 }
 
 std::optional<std::string_view> ListCursor::next_of_any_text() {

@@ -1,5 +1,6 @@
 #include "http/mistakes.h"
 
+#include "base/limits.h"
 #include "http/date.h"
 
 namespace perigee::http {
@@ -17,10 +18,12 @@ std::optional<int64_t> late_date_ms(const ReceivedResponse& received, const Resp
 }
 
 std::string_view directive_with_semicolon(const HeaderList& fields) {
+  size_t looked_at = 0;
   for (const Field& field : fields) {
     if (field.token != FieldName::kCacheControl) continue;
     ListCursor cursor(field.value);
     while (const auto member = cursor.next()) {
+      if (++looked_at > base::limits::kDirectives) return {};
       // What stands behind a quote is an argument, and may hold anything.
       const std::string_view bare = member->substr(0, member->find('"'));
       if (bare.find(';') != std::string_view::npos) return *member;

@@ -127,12 +127,14 @@ std::optional<int64_t> received_age_s(const HeaderList& fields) {
   return parse_delta_seconds(ListCursor(age->value).next().value_or(""));
 }
 
+/// Beyond kVaryMembers it may name anything.
 bool varies_by(const HeaderList& fields, std::string_view name) {
+  size_t members = 0;
   for (const Field& field : fields) {
     if (field.token != FieldName::kVary) continue;
     ListCursor cursor(field.value);
     while (const auto member = cursor.next()) {
-      if (iequals(*member, name)) return true;
+      if (++members > base::limits::kVaryMembers || iequals(*member, name)) return true;
     }
   }
   return false;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/limits.h"
 #include "http/date.h"
 
 namespace perigee::http {
@@ -25,10 +26,10 @@ std::string_view next_tag(std::string_view& rest) {
     return {};
   }
   rest.remove_prefix(begin);
-  const size_t quote = rest.find('"');
-  const size_t comma = rest.find(',');
-  size_t end = std::min(comma, rest.size());
-  if (quote < end) {
+  size_t end = std::min(rest.find(','), rest.size());
+  // Only as far as the comma: looked for in the whole rest, each tag would cost the length of all.
+  const size_t quote = rest.substr(0, end).find('"');
+  if (quote != std::string_view::npos) {
     const size_t closing = rest.find('"', quote + 1);
     end = std::min(rest.find(',', closing == std::string_view::npos ? end : closing), rest.size());
   }
@@ -37,14 +38,21 @@ std::string_view next_tag(std::string_view& rest) {
   return tag;
 }
 
-template <typename Equal>
-bool any_tag(const HeaderList& fields, FieldName name, std::string_view stored, Equal equal) {
+/// `stored` is among the tags of that field's lines, or one of them is `*`. `weak`: what makes a
+/// tag weak does not count; else neither may be weak.
+bool any_tag(const HeaderList& fields, FieldName name, std::string_view stored, bool weak) {
+  const std::string_view wanted = weak ? opaque(stored) : stored;
+  const bool comparable = weak ? !stored.empty() : is_quoted(stored);
+  size_t compared = 0;
   for (const Field& field : fields) {
     if (field.token != name) continue;
     if (trim_ows(field.value) == "*") return true;
     std::string_view rest = field.value;
-    for (std::string_view tag = next_tag(rest); !tag.empty(); tag = next_tag(rest)) {
-      if (!stored.empty() && equal(tag, stored)) return true;
+    while (comparable && compared < base::limits::kTagsCompared) {
+      const std::string_view tag = next_tag(rest);
+      if (tag.empty()) break;
+      ++compared;
+      if ((weak ? opaque(tag) : tag) == wanted) return true;
     }
   }
   return false;
@@ -79,14 +87,14 @@ Precondition evaluate(const StoredResponse& stored, const RequestHead& request) 
   const int64_t now_ms = stored.date_ms;
   const int64_t modified_ms = stored.last_modified_ms;
   if (fields.find(FieldName::kIfMatch) != nullptr) {
-    if (!any_tag(fields, FieldName::kIfMatch, stored.etag, strongly_equal)) {
+    if (!any_tag(fields, FieldName::kIfMatch, stored.etag, false)) {
       return Precondition::kFailed;
     }
   } else if (const auto since = date_of(fields, FieldName::kIfUnmodifiedSince, now_ms)) {
     if (modified_ms < 0 || modified_ms > *since) return Precondition::kFailed;
   }
   if (fields.find(FieldName::kIfNoneMatch) != nullptr) {
-    const bool match = any_tag(fields, FieldName::kIfNoneMatch, stored.etag, weakly_equal);
+    const bool match = any_tag(fields, FieldName::kIfNoneMatch, stored.etag, true);
     return match ? Precondition::kNotModified : Precondition::kNone;
   }
   if (const auto since = date_of(fields, FieldName::kIfModifiedSince, now_ms)) {

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <optional>
 
+#include "base/limits.h"
 #include "http/headers.h"
 
 namespace perigee::http {
@@ -81,15 +82,15 @@ RangeRequest parse_range(std::string_view range_field, uint64_t size) {
   // The last bytes of an empty body are all of it, for which Content-Range has no words.
   if (size == 0) return {};
   RangeRequest result;
-  bool any = false;
+  size_t specs = 0;
   ListCursor cursor(range_field.substr(equals + 1));
   while (const auto spec = cursor.next()) {
     const std::optional<ByteSpan> span = parse_range_spec(*spec, size);
     if (!span) return {};
-    any = true;
+    if (++specs > base::limits::kRangeSpecs) return {};
     if (span->size() > 0 && !result.spans.add(*span)) return {};
   }
-  if (!any) return {};
+  if (specs == 0) return {};
   result.kind = result.spans.empty() ? RangeRequest::kUnsatisfiable : RangeRequest::kSatisfiable;
   return result;
 }

@@ -232,7 +232,7 @@ std::optional<ResponseHead> make_response(const StoredResponse& stored, const Se
 
 std::optional<ResponseHead> make_interim(const ReceivedResponse& interim, bool shared,
                                          Arena& arena) {
-  FieldBlockBuilder builder(arena, base::limits::kRequestHeadBytes, interim.fields.size());
+  FieldBlockBuilder builder(arena, base::limits::kInterimBytes, interim.fields.size());
   const ConnectionOptions connection(interim.fields);
   for (const Field& field : interim.fields) {
     const bool dropped = connection.ends_here(field) || field.token == FieldName::kContentLength ||

@@ -68,7 +68,7 @@ std::optional<ResponseHead> make_response(const StoredResponse& stored, const Se
 
 /// What of a 1xx goes on to clients (RFC 9110 §15.2): its end-to-end fields but Content-Length,
 /// which has no meaning there, and Set-Cookie where `shared` with clients that did not ask for it.
-/// Memory comes from `arena`. nullopt: no room.
+/// Memory comes from `arena`. nullopt: no room, or more than kInterimBytes.
 std::optional<ResponseHead> make_interim(const ReceivedResponse& interim, bool shared,
                                          Arena& arena);
 

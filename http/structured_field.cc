@@ -1,6 +1,7 @@
 #include "http/structured_field.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "base/limits.h"
 
@@ -64,8 +65,7 @@ class Parser {
     skip(" ");
     while (!rest_.empty()) {
       SfMember member;
-      if (!key(member.key) || !value(member)) return false;
-      if (!merge(member, out)) return false;
+      if (!key(member.key) || !value(member) || !out.merge(member)) return false;
       skip(" \t");
       if (rest_.empty()) return true;
       if (!take(',')) return false;
@@ -76,18 +76,6 @@ class Parser {
   }
 
  private:
-  /// False: more members than are read.
-  static bool merge(const SfMember& member, SfDictionary& out) {
-    for (SfMember& known : out) {
-      if (known.key == member.key) {
-        known = member;
-        return true;
-      }
-    }
-    if (out.size() == base::limits::kDictionaryMembers) return false;
-    out.push_back(member);
-    return true;
-  }
   bool take(char c) {
     if (rest_.empty() || rest_.front() != c) return false;
     rest_.remove_prefix(1);
@@ -246,6 +234,28 @@ class Parser {
 };
 
 }  // namespace
+
+bool SfDictionary::merge(const SfMember& member) {
+  // So few of them are taken that a long search means keys that were made to collide.
+  constexpr size_t kSlots = 8 * base::limits::kDictionaryMembers;
+  constexpr size_t kProbesMost = 32;
+  if (++merged_ > base::limits::kDictionaryMembers) return false;
+  if (slots_.empty()) slots_.resize(kSlots);
+  const size_t hash = std::hash<std::string_view>()(member.key);
+  for (size_t i = 0; i < kProbesMost; ++i) {
+    uint16_t& slot = slots_[(hash + i) % kSlots];
+    if (slot == 0) {
+      members_.push_back(member);
+      slot = static_cast<uint16_t>(members_.size());
+      return true;
+    }
+    SfMember& known = members_[slot - 1u];
+    if (known.key != member.key) continue;
+    known = member;
+    return true;
+  }
+  return false;
+}
 
 bool parse_dictionary(std::string_view line, SfDictionary& out) {
   return Parser(line).dictionary(out);

@@ -137,7 +137,7 @@ class MemberReader {
   MemberReader(std::string_view member, bool fold) : rest_(member), fold_(fold) {}
   /// -1: the end.
   int next() {
-    if (!quoted_) skip_whitespace();
+    if (!quoted_ && !rest_.empty() && (rest_[0] == ' ' || rest_[0] == '\t')) skip_whitespace();
     if (rest_.empty()) return -1;
     const char c = rest_.front();
     rest_.remove_prefix(1);
@@ -191,17 +191,25 @@ void append_negotiated(const HeaderList& fields, std::string_view name, bool fol
     out += kSeparator;
   };
   if (count > members.size()) return for_each_member(fields, name, append);
-  const auto before = [&](std::string_view a, std::string_view b) {
-    MemberReader reader_a(a, fold);
-    MemberReader reader_b(b, fold);
-    while (true) {
-      const int byte_a = reader_a.next();
-      const int byte_b = reader_b.next();
-      if (byte_a != byte_b || byte_a < 0) return byte_a < byte_b;
-    }
-  };
-  std::sort(members.begin(), members.begin() + count, before);
-  std::for_each(members.begin(), members.begin() + count, append);
+  // Each is read once, behind the place where they are to stand in order.
+  const size_t begin = out.size();
+  std::array<size_t, kSortedMembers + 1> ends;
+  ends[0] = begin;
+  for (size_t i = 0; i < count; ++i) {
+    append(members[i]);
+    ends[i + 1] = out.size();
+  }
+  const size_t bytes = out.size() - begin;
+  out.resize(begin + 2 * bytes);
+  char* const unsorted = out.data() + begin + bytes;
+  std::copy_n(out.data() + begin, bytes, unsorted);
+  for (size_t i = 0; i < count; ++i) {
+    members[i] = {unsorted + (ends[i] - begin), ends[i + 1] - ends[i]};
+  }
+  std::sort(members.begin(), members.begin() + count);
+  char* at = out.data() + begin;
+  for (size_t i = 0; i < count; ++i) at += members[i].copy(at, members[i].size());
+  out.resize(begin + bytes);
 }
 
 void append_members(const HeaderList& fields, std::string_view name, std::string& out) {
@@ -268,10 +276,12 @@ void append_values(const HeaderList& fields, std::string_view name, std::string&
 std::optional<std::vector<std::string>> vary_names(const HeaderList& fields,
                                                    bool accept_encoding_constant) {
   std::vector<std::string> names;
+  size_t members = 0;
   for (const Field& field : fields) {
     if (field.token != FieldName::kVary) continue;
     ListCursor cursor(field.value);
     while (const auto member = cursor.next()) {
+      if (++members > base::limits::kVaryMembers) return std::nullopt;
       // What is no name could be a `*` that somebody mangled.
       if (*member == "*" || !is_token(*member)) return std::nullopt;
       if (accept_encoding_constant && iequals(*member, "Accept-Encoding")) continue;

@@ -14,7 +14,7 @@
 namespace perigee::http {
 
 /// The names of a response's Vary lines, lower case, sorted, each once. nullopt: `*` or what is no
-/// name stands among them, or more than 32 names, so that it answers no other request.
+/// name stands among them, more than 32 names or 256 members, so that it answers no other request.
 /// Accept-Encoding is left out where the site sends a constant one (it selects nothing then).
 std::optional<std::vector<std::string>> vary_names(const HeaderList& fields,
                                                    bool accept_encoding_constant);

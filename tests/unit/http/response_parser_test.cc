@@ -105,7 +105,7 @@ RULE(ResponseFields, MalformedOnesAreErrors, "RFC 9112 §5; RFC 9112 §5.2; RFC 
 
 RULE(ResponseLimits, HeadsAreBounded, "RFC 9110 §5.4",
      "a recipient may refuse fields larger than it wishes to process",
-     "502 beyond 64 KiB of head or 200 fields", "") {
+     "502 beyond 32 KiB of head or 200 fields", "") {
   const auto of_size = [](size_t size) {
     std::string lines = "Content-Length: 0\r\n";
     while (size - ok(lines).size() > 2048) lines += "X: " + std::string(1019, 'v') + "\r\n";
