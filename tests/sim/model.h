@@ -69,6 +69,8 @@ class StoredModel {
   std::string why_not_stored() const;
   int64_t lifetime_ms() const { return lifetime_ms_; }
   bool has_lifetime() const { return has_lifetime_; }
+  /// In so many words, not by an estimate.
+  bool states_lifetime() const { return is_explicit_; }
   bool has_validator() const { return has(fields_, "ETag") || has(fields_, "Last-Modified"); }
   /// While the wall clock was within `wall`.
   Span age_ms(Span wall) const;
