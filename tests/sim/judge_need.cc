@@ -151,6 +151,8 @@ void Judge::publish(const OriginExchange& fetch, uint64_t seq, const Stamp& doub
                other.begun().seq < seq && settled(other) > begun && !is_other_variant(fetch, other);
       });
   if (in_company || begun < doubt.seq) return claims.clear();
+  // Whether an error was kept depends on all that its request brought.
+  if (fetch.status >= 400 && fetch.status != 404 && fetch.status != 410) return claims.clear();
   std::optional<StoredModel> state;
   if (fetch.status == 304) {
     const auto tags = joined(fetch.request, "If-None-Match");

@@ -9,6 +9,7 @@ namespace perigee::sim {
 namespace {
 
 constexpr int64_t kHeuristicCapMs = 3'600'000;
+constexpr int64_t kErrorCapMs = 10'000;  ///< of what a request may have provoked
 
 bool contains(std::initializer_list<int> list, int value) {
   return std::find(list.begin(), list.end(), value) != list.end();
@@ -17,6 +18,11 @@ bool contains(std::initializer_list<int> list, int value) {
 /// RFC 9110 §15.1 less 206.
 bool is_heuristic(int status) {
   return contains({200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501}, status);
+}
+
+/// A request may have brought about this answer by what is odd in it.
+bool is_provokable(int status) {
+  return status >= 500 || contains({400, 401, 408, 413, 414, 421, 425, 426, 431}, status);
 }
 
 bool is_hop_by_hop(const std::string& name, const Fields& fields) {
@@ -115,6 +121,13 @@ void StoredModel::measure() {
     initial_age_ms_.most = std::max(initial_age_ms_.most, received % 1000);
   }
 
+  measure_lifetime(date, received);
+  // From when it came, whatever age it had by then.
+  most_kept_ms_ = is_provokable(status()) ? initial_age_ms_.most + kErrorCapMs : INT64_MAX;
+  lifetime_ms_ = std::min(lifetime_ms_, most_kept_ms_);
+}
+
+void StoredModel::measure_lifetime(int64_t date, int64_t received) {
   has_lifetime_ = is_explicit_ = true;
   if (directives_.s_maxage || directives_.max_age) {
     lifetime_ms_ = (directives_.s_maxage ? *directives_.s_maxage : *directives_.max_age) * 1000;
@@ -136,10 +149,8 @@ void StoredModel::measure() {
 
 std::string StoredModel::why_not_stored() const {
   const Directives& d = directives_;
-  // A POST may say that its answer is what a GET would get (RFC 9110 §9.3.3).
-  const bool stands_for_get = base_->method == "POST" && status() == 200 && is_explicit_ &&
-                              first_of(base_->fields, "Content-Location") == base_->target;
-  if (base_->method != "GET" && !stands_for_get) return "method";
+  if (base_->method != "GET") return "method";
+  if (base_->unusual && is_provokable(status())) return "an error that its request may provoke";
   if (contains({206, 304, 416, 428, 429, 431, 511}, status())) return "status";
   const bool understood = status() != 299 && status() != 451 && status() != 599;
   if (d.must_understand && !understood) return "must-understand";
@@ -177,6 +188,17 @@ std::optional<std::vector<std::string>> StoredModel::vary() const {
   return names;
 }
 
+/// What stands between commas, empty pieces too.
+std::vector<std::string> pieces(const std::string& value) {
+  std::vector<std::string> out;
+  for (size_t at = 0; at <= value.size();) {
+    const size_t comma = std::min(value.find(',', at), value.size());
+    out.push_back(trim(value.substr(at, comma - at)));
+    at = comma + 1;
+  }
+  return out;
+}
+
 std::string selecting_text(const std::vector<std::string>& names, const Fields& request) {
   std::string text;
   for (const std::string& name : names) {
@@ -190,8 +212,10 @@ std::string selecting_text(const std::vector<std::string>& names, const Fields& 
       text += *value + "\n";
       continue;
     }
-    std::vector<std::string> parts = members(*value);
-    if (name.starts_with("accept")) {
+    // Of a list it is known that empty members mean nothing.
+    const bool is_list = name.starts_with("accept");
+    std::vector<std::string> parts = is_list ? members(*value) : pieces(*value);
+    if (is_list) {
       for (std::string& part : parts) {
         std::erase_if(part, [](char c) { return c == ' ' || c == '\t'; });
         if (name != "accept") part = lower(part);
@@ -216,11 +240,14 @@ bool StoredModel::forbids_stale() const {
 
 bool StoredModel::allows_stale_while_revalidate(int64_t stale_ms) const {
   const int64_t window = directives_.stale_while_revalidate.value_or(0) * 1000;
+  // No window keeps for longer what a request may have provoked.
+  if (lifetime_ms_ + stale_ms > most_kept_ms_) return false;
   return !forbids_stale() && window > 0 && stale_ms <= window;
 }
 
 bool StoredModel::allows_stale_if_error(int64_t stale_ms, int64_t unreachable_s) const {
   if (forbids_stale() || status() >= 500) return false;
+  if (lifetime_ms_ + stale_ms > most_kept_ms_) return false;
   const int64_t window = directives_.stale_if_error.value_or(0) * 1000;
   if (window > 0 && stale_ms <= window) return true;
   if (allows_stale_while_revalidate(stale_ms)) return true;

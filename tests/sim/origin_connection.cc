@@ -95,6 +95,8 @@ void OriginConnection::take_request() {
   const auto client = number(first_of(reader_.fields, "X-Client").value_or(""));
   if (client && *client < static_cast<int64_t>(world_.ledger.clients.size())) {
     exchange.asked_by = static_cast<int>(*client);
+    exchange.unusual =
+        Ledger::is_unusual(world_.ledger.clients[static_cast<size_t>(exchange.asked_by)]);
   }
   reader_.begin();
   if (world_.fault(world_.options.hangs)) {
