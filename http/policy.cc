@@ -243,7 +243,8 @@ void set_stale_windows(const CacheControl& governing, const PolicyOptions& optio
 /// However long an error says that it holds, it is kept no longer than the site allows.
 void cap_error(const PolicyOptions& options, StoredPolicy& policy) {
   if (!is_provokable(policy.status)) return;
-  policy.lifetime_ms = std::min(policy.lifetime_ms, options.error_ttl_cap_s * 1000);
+  const int64_t most_ms = policy.initial_age_ms + options.error_ttl_cap_s * 1000;
+  policy.lifetime_ms = std::min(policy.lifetime_ms, most_ms);
   policy.stale_while_revalidate_ms = policy.stale_if_error_ms = kAbsent;
 }
 

@@ -69,8 +69,8 @@ constexpr const char* kTargeted[] = {
     "max-age=N,",
     "no-store=?0, max-age=N",
 };
-constexpr int kOddStatuses[] = {203, 204, 206, 299, 300, 301, 302, 307, 404, 404,
-                                410, 416, 429, 451, 500, 501, 503, 503, 599};
+constexpr int kOddStatuses[] = {203, 204, 206, 299, 300, 301, 302, 307, 404, 404, 410, 416,
+                                429, 451, 500, 501, 503, 503, 599, 400, 401, 413, 414, 425};
 
 /// A response says which one it is, in a 304 to a client too.
 void sign(int id, Fields& fields) {

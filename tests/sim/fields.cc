@@ -18,6 +18,29 @@ std::string trim(std::string_view text) {
   return std::string(text.substr(begin, text.find_last_not_of(" \t") - begin + 1));
 }
 
+std::string folded(std::string_view name) {
+  std::string out = lower(name);
+  for (char& c : out) {
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '-';
+  }
+  return out;
+}
+
+bool is_poison(const std::string& name) {
+  static constexpr std::string_view kPrefixes[] = {
+      "x-forwarded-",  "forwarded", "x-original-", "x-rewrite-",    "x-middleware-",
+      "x-http-method", "x-envoy-",  "proxy",       "x-matched-path"};
+  static const std::vector<std::string> kNames = {
+      "x-forwarded",    "x-host",           "x-method-override", "x-http-host-override",
+      "x-client-ip",    "x-real-ip",        "client-ip",         "x-cluster-client-ip",
+      "true-client-ip", "cf-connecting-ip", "fastly-client-ip",  "front-end-https",
+      "x-url-scheme"};
+  const bool begins =
+      std::any_of(std::begin(kPrefixes), std::end(kPrefixes),
+                  [&](std::string_view prefix) { return name.starts_with(prefix); });
+  return begins || std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+}
+
 bool same_name(std::string_view a, std::string_view b) { return lower(a) == lower(b); }
 
 std::optional<std::string> first_of(const Fields& fields, std::string_view name) {

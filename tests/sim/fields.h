@@ -15,6 +15,11 @@ using Fields = std::vector<std::pair<std::string, std::string>>;
 
 std::string lower(std::string_view text);
 std::string trim(std::string_view text);
+/// A field's name as programs behind an origin read it: lower case, and `-` for all that is neither
+/// letter nor digit.
+std::string folded(std::string_view name);
+/// Strangers hope that an origin, or a framework on it, believes such a field. By its folded name.
+bool is_poison(const std::string& folded_name);
 bool same_name(std::string_view a, std::string_view b);
 /// The first line of that name.
 std::optional<std::string> first_of(const Fields& fields, std::string_view name);

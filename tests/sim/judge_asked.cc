@@ -40,40 +40,14 @@ const Names kNowhere = {"host",
                         "proxy"};
 /// What goes on to the origin with our own member behind it.
 const Names kAppended = {"via", "cdn-loop"};
-/// What must not shape an answer that others may get.
-const Names kNotShared = {"if-match",
-                          "if-none-match",
-                          "if-modified-since",
-                          "if-unmodified-since",
-                          "if-range",
-                          "range",
-                          "accept-encoding",
-                          "x-original-url",
-                          "x-original-host",
-                          "x-rewrite-url",
-                          "x-http-method",
-                          "x-host",
-                          "x-http-method-override",
-                          "x-method-override",
-                          "x-http-host-override",
-                          "x-client-ip",
-                          "x-cluster-client-ip",
-                          "true-client-ip",
-                          "cf-connecting-ip",
-                          "client-ip",
-                          "fastly-client-ip"};
+/// What is of one client alone, and what a spelling of it would be.
+const Names kNotShared = {"if-match", "if-none-match", "if-modified-since", "if-unmodified-since",
+                          "if-range", "range",         "accept-encoding"};
 const Names kDirectives = {"cache-control", "pragma"};
 /// Lines of the node's own, which are looked at one by one.
 const Names kOwn = {"host",     "content-length",    "transfer-encoding", "via",
                     "cdn-loop", "x-forwarded-proto", "x-forwarded-host",  "x-forwarded-for",
                     "forwarded"};
-
-/// As origins fold names for their programs.
-std::string folded(const std::string& name) {
-  std::string out = lower(name);
-  std::replace(out.begin(), out.end(), '_', '-');
-  return out;
-}
 
 bool is_among(const Names& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -196,6 +170,7 @@ bool AskedJudge::goes_on(const Case& asked,
     if (same_name(hop, field.first)) return false;
   }
   if (!asked.shared) return true;
+  if (is_poison(name)) return false;
   const bool directive = is_among(kDirectives, name);
   if (directive && !site_of(asked).honour_client_directives) return false;
   return !is_among(kNotShared, name);
@@ -203,13 +178,23 @@ bool AskedJudge::goes_on(const Case& asked,
 
 /// The client's fields in their order; what is not in the list of the node's own is one of them.
 std::string AskedJudge::wrong_fields(const Case& asked) const {
+  // Poison hurts only its own client where nobody else gets the answer: it may go on there, or not.
+  const auto matters = [&](const auto& field) {
+    return asked.shared || !is_poison(folded(field.first));
+  };
   Fields right;
   for (const auto& field : asked.client->fields) {
-    if (goes_on(asked, field)) right.emplace_back(field.first, trim(field.second));
+    if (matters(field) && goes_on(asked, field)) {
+      right.emplace_back(field.first, trim(field.second));
+    }
   }
   Fields got;
   for (const auto& field : asked.sent.fields) {
     const std::string name = lower(field.first);
+    if (!is_among(kOwn, name) && !matters(field)) {
+      if (is_among(kNowhere, folded(name))) return "what clients may not say: " + field.first;
+      continue;
+    }
     const bool of_shared =
         name == "accept-encoding" || name == "if-none-match" || name == "if-modified-since";
     if (!is_among(kOwn, name) && !(asked.shared && of_shared)) got.push_back(field);

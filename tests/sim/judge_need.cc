@@ -151,10 +151,8 @@ void Judge::publish(const OriginExchange& fetch, uint64_t seq, const Stamp& doub
                other.begun().seq < seq && settled(other) > begun && !is_other_variant(fetch, other);
       });
   if (in_company || begun < doubt.seq) return claims.clear();
-  // A validation that ends in an error of the server's leaves the copy as it is (http-rules 3.8).
-  const bool validates =
-      has(fetch.request, "If-None-Match") || has(fetch.request, "If-Modified-Since");
-  if (validates && fetch.status >= 500) return;
+  // Whether an error was kept depends on all that its request brought.
+  if (fetch.status >= 400 && fetch.status != 404 && fetch.status != 410) return claims.clear();
   std::optional<StoredModel> state;
   if (fetch.status == 304) {
     const auto tags = joined(fetch.request, "If-None-Match");
@@ -170,6 +168,8 @@ void Judge::publish(const OriginExchange& fetch, uint64_t seq, const Stamp& doub
     if (fetch.size > kMostStored) return;
   }
   if (!state->why_not_stored().empty()) return;
+  // An error that does not say how long it holds leaves what is there (http-rules 2.8).
+  if (fetch.status >= 400 && !state->states_lifetime()) return;
   const auto names = state->vary();
   const bool same_names = std::all_of(claims.begin(), claims.end(), [&](const Claim& claim) {
     return claim.state.vary() == names;

@@ -1,5 +1,7 @@
 #include "tests/sim/ledger.h"
 
+#include <algorithm>
+
 namespace perigee::sim {
 
 Stamp OriginExchange::completed() const {
@@ -14,6 +16,30 @@ Stamp OriginExchange::over() const {
     if (ended && (!first || ended.seq < first.seq)) first = ended;
   }
   return first;
+}
+
+bool Ledger::is_unusual(const ClientExchange& exchange) {
+  // Everyday words of proxies, in their right spelling.
+  static const std::vector<std::string> kEveryday = {"proxy-connection", "proxy-authorization",
+                                                     "x-forwarded-proto", "x-forwarded-for",
+                                                     "forwarded"};
+  static const std::vector<std::string> kFraming = {"content-length", "transfer-encoding",
+                                                    "if-none-match", "accept-encoding"};
+  size_t bytes = exchange.target.size();
+  for (const auto& [name, value] : exchange.fields) {
+    bytes += name.size() + value.size() + 4;
+    const bool odd = std::any_of(value.begin(), value.end(), [](char c) {
+      const auto byte = static_cast<unsigned char>(c);
+      return byte > 0x7e || (byte < 0x20 && byte != '\t');
+    });
+    const bool everyday =
+        std::find(kEveryday.begin(), kEveryday.end(), lower(name)) != kEveryday.end();
+    const std::string key = folded(name);
+    const bool respelled =
+        lower(name) != key && std::find(kFraming.begin(), kFraming.end(), key) != kFraming.end();
+    if (odd || respelled || (is_poison(key) && !everyday)) return true;
+  }
+  return bytes > 2'048;
 }
 
 int Ledger::resource_id(const Resource& resource) {

@@ -25,6 +25,7 @@ struct OriginExchange {
   std::string target;
   Fields request;
   int asked_by = -1;           ///< the client's request whose fields were forwarded
+  bool unusual = false;        ///< that request was one that may have provoked an error
   uint64_t request_begin = 0;  ///< offsets in the connection
   int status = 0;              ///< 0: never answered
   Fields fields;
@@ -107,6 +108,9 @@ struct Ledger {
   std::vector<uint64_t> wall_steps;
   uint64_t calm_seq = UINT64_MAX;  ///< no fault from then on, nor any trace of one
 
+  /// What provokes errors stood in that request of a client: a head beyond 2 KiB, odd bytes, or
+  /// fields that are kept from the origin because they poison.
+  static bool is_unusual(const ClientExchange& exchange);
   int resource_id(const Resource& resource);
   const Resource& resource(int id) const { return resources[static_cast<size_t>(id)]; }
   /// The two are filed under one name of one site: an unsafe request for one may touch the other.

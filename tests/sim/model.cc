@@ -9,32 +9,20 @@ namespace perigee::sim {
 namespace {
 
 constexpr int64_t kHeuristicCapMs = 3'600'000;
+constexpr int64_t kErrorCapMs = 10'000;  ///< of what a request may have provoked
 
 bool contains(std::initializer_list<int> list, int value) {
   return std::find(list.begin(), list.end(), value) != list.end();
 }
 
-constexpr int64_t kErrorCapMs = 10'000;
-
-/// Errors that a request can provoke (http-rules 5.7).
-bool is_provokable(int status) {
-  return status >= 500 || contains({400, 401, 408, 413, 414, 421, 425, 426, 431}, status);
-}
-
-/// The members of a field whose grammar is not known, empty ones too.
-std::vector<std::string> parts_of(std::string_view text) {
-  std::vector<std::string> parts;
-  while (true) {
-    const size_t end = text.find(',');
-    parts.push_back(trim(std::string(text.substr(0, end))));
-    if (end == std::string_view::npos) return parts;
-    text.remove_prefix(end + 1);
-  }
-}
-
 /// RFC 9110 §15.1 less 206.
 bool is_heuristic(int status) {
   return contains({200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501}, status);
+}
+
+/// A request may have brought about this answer by what is odd in it.
+bool is_provokable(int status) {
+  return status >= 500 || contains({400, 401, 408, 413, 414, 421, 425, 426, 431}, status);
 }
 
 bool is_hop_by_hop(const std::string& name, const Fields& fields) {
@@ -115,12 +103,6 @@ void StoredModel::merge(const OriginExchange& not_modified) {
 
 /// RFC 9111 §4.2.1 to §4.2.3.
 void StoredModel::measure() {
-  measure_age();
-  measure_lifetime();
-  if (is_provokable(status())) lifetime_ms_ = std::min(lifetime_ms_, kErrorCapMs);
-}
-
-void StoredModel::measure_age() {
   const OriginExchange& heard = last();
   const int64_t received = heard.head_taken().wall_ms;
   const int64_t date = date_of(heard);
@@ -138,11 +120,14 @@ void StoredModel::measure_age() {
   if (!own_date || !read_date(*own_date, received)) {
     initial_age_ms_.most = std::max(initial_age_ms_.most, received % 1000);
   }
+
+  measure_lifetime(date, received);
+  // From when it came, whatever age it had by then.
+  most_kept_ms_ = is_provokable(status()) ? initial_age_ms_.most + kErrorCapMs : INT64_MAX;
+  lifetime_ms_ = std::min(lifetime_ms_, most_kept_ms_);
 }
 
-void StoredModel::measure_lifetime() {
-  const int64_t received = last().head_taken().wall_ms;
-  const int64_t date = date_of(last());
+void StoredModel::measure_lifetime(int64_t date, int64_t received) {
   has_lifetime_ = is_explicit_ = true;
   if (directives_.s_maxage || directives_.max_age) {
     lifetime_ms_ = (directives_.s_maxage ? *directives_.s_maxage : *directives_.max_age) * 1000;
@@ -165,6 +150,7 @@ void StoredModel::measure_lifetime() {
 std::string StoredModel::why_not_stored() const {
   const Directives& d = directives_;
   if (base_->method != "GET") return "method";
+  if (base_->unusual && is_provokable(status())) return "an error that its request may provoke";
   if (contains({206, 304, 416, 428, 429, 431, 511}, status())) return "status";
   const bool understood = status() != 299 && status() != 451 && status() != 599;
   if (d.must_understand && !understood) return "must-understand";
@@ -203,6 +189,17 @@ std::optional<std::vector<std::string>> StoredModel::vary() const {
   return names;
 }
 
+/// What stands between commas, empty pieces too.
+std::vector<std::string> pieces(const std::string& value) {
+  std::vector<std::string> out;
+  for (size_t at = 0; at <= value.size();) {
+    const size_t comma = std::min(value.find(',', at), value.size());
+    out.push_back(trim(value.substr(at, comma - at)));
+    at = comma + 1;
+  }
+  return out;
+}
+
 std::string selecting_text(const std::vector<std::string>& names, const Fields& request) {
   std::string text;
   for (const std::string& name : names) {
@@ -216,9 +213,10 @@ std::string selecting_text(const std::vector<std::string>& names, const Fields& 
       text += *value + "\n";
       continue;
     }
-    const bool listed = name.starts_with("accept");
-    std::vector<std::string> parts = listed ? members(*value) : parts_of(*value);
-    if (listed) {
+    // Of a list it is known that empty members mean nothing.
+    const bool is_list = name.starts_with("accept");
+    std::vector<std::string> parts = is_list ? members(*value) : pieces(*value);
+    if (is_list) {
       for (std::string& part : parts) {
         std::erase_if(part, [](char c) { return c == ' ' || c == '\t'; });
         if (name != "accept") part = lower(part);
@@ -244,6 +242,8 @@ bool StoredModel::forbids_stale() const {
 
 bool StoredModel::allows_stale_while_revalidate(int64_t stale_ms) const {
   const int64_t window = directives_.stale_while_revalidate.value_or(0) * 1000;
+  // No window keeps for longer what a request may have provoked.
+  if (lifetime_ms_ + stale_ms > most_kept_ms_) return false;
   return !forbids_stale() && window > 0 && stale_ms <= window;
 }
 

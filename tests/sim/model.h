@@ -69,6 +69,8 @@ class StoredModel {
   std::string why_not_stored() const;
   int64_t lifetime_ms() const { return lifetime_ms_; }
   bool has_lifetime() const { return has_lifetime_; }
+  /// In so many words, not by an estimate.
+  bool states_lifetime() const { return is_explicit_; }
   bool has_validator() const { return has(fields_, "ETag") || has(fields_, "Last-Modified"); }
   /// While the wall clock was within `wall`.
   Span age_ms(Span wall) const;
@@ -86,8 +88,7 @@ class StoredModel {
  private:
   void merge(const OriginExchange& not_modified);
   void measure();
-  void measure_age();
-  void measure_lifetime();
+  void measure_lifetime(int64_t date, int64_t received);
   bool forbids_stale() const;
 
   const OriginExchange* base_;
@@ -96,7 +97,8 @@ class StoredModel {
   Directives directives_;
   bool targeted_ = false;
   int64_t lifetime_ms_ = 0;
-  bool has_lifetime_ = false;  ///< explicit, or estimated
+  int64_t most_kept_ms_ = INT64_MAX;  ///< the age beyond which it is not used at all
+  bool has_lifetime_ = false;         ///< explicit, or estimated
   bool is_explicit_ = false;
   Span initial_age_ms_;
 };

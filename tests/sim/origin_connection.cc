@@ -95,6 +95,8 @@ void OriginConnection::take_request() {
   const auto client = number(first_of(reader_.fields, "X-Client").value_or(""));
   if (client && *client < static_cast<int64_t>(world_.ledger.clients.size())) {
     exchange.asked_by = static_cast<int>(*client);
+    exchange.unusual =
+        Ledger::is_unusual(world_.ledger.clients[static_cast<size_t>(exchange.asked_by)]);
   }
   reader_.begin();
   if (world_.fault(world_.options.hangs)) {
@@ -182,7 +184,8 @@ void OriginConnection::spoil(std::string& bytes, size_t head_size, OriginExchang
   }
   const bool resets = world_.fault(options.reset);
   if (resets || world_.fault(options.short_body)) {
-    const size_t cut = static_cast<size_t>(random.below(bytes.size()));
+    // Often before the first byte, when the node may ask once more.
+    const size_t cut = random.chance(300) ? 0 : static_cast<size_t>(random.below(bytes.size()));
     ending_ = resets ? Ending::kReset : Ending::kFin;
     // A body that ends with the connection is whole wherever it ends in order.
     const bool whole_anyway = exchange.until_close && !resets && cut >= head_size;

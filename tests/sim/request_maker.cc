@@ -10,7 +10,7 @@ namespace perigee::sim {
 namespace {
 constexpr const char* kLanguages[] = {"en",    "de",           "EN",     "en, de",
                                       "de,en", "en;q=0.5, de", "en,  de"};
-constexpr const char* kTags[] = {"a", "b", "A", "a, b", "a,b", ""};
+constexpr const char* kTags[] = {"a", "b", "A", "a, b", "a,b", "", "a,", ",a", "b, a"};
 constexpr const char* kAccepts[] = {"text/html", "text/html,image/webp", "image/webp, text/html",
                                     "*/*"};
 constexpr const char* kRanges[] = {"bytes=0-9", "bytes=5-",       "bytes=-5",  "bytes=9-5",
@@ -23,15 +23,29 @@ constexpr const char* kDirectives[] = {"no-cache",       "max-age=0",
                                        "no-transform",   "only-if-cached, max-stale=60"};
 /// What a stranger hopes that the origin believes.
 constexpr std::pair<const char*, const char*> kPoison[] = {
-    {"X-Forwarded-Host", "evil.test"},   {"x_forwarded_host", "evil.test"},
-    {"X-Forwarded-Port", "6666"},        {"X-Forwarded-Prefix", "/evil"},
-    {"X-Forwarded-Server", "evil.test"}, {"X-Forwarded-Scheme", "ftp"},
-    {"X-Real-IP", "203.0.113.66"},       {"Front-End-Https", "on"},
-    {"Proxy", "http://evil.test"},       {"Content_Length", "5"},
-    {"Transfer_Encoding", "chunked"},    {"X-Original-URL", "/evil"},
-    {"X-Rewrite-URL", "/evil"},          {"X-HTTP-Method-Override", "DELETE"},
-    {"X_Method-Override", "DELETE"},     {"X-Host", "evil.test"},
+    {"X-Forwarded-Host", "evil.test"},
+    {"x_forwarded_host", "evil.test"},
+    {"X-Forwarded-Port", "6666"},
+    {"X-Forwarded-Prefix", "/evil"},
+    {"X-Forwarded-Server", "evil.test"},
+    {"X-Forwarded-Scheme", "ftp"},
+    {"X-Real-IP", "203.0.113.66"},
+    {"Front-End-Https", "on"},
+    {"Proxy", "http://evil.test"},
+    {"Content_Length", "5"},
+    {"Transfer_Encoding", "chunked"},
+    {"X-Original-URL", "/evil"},
+    {"X-Rewrite-URL", "/evil"},
+    {"X-HTTP-Method-Override", "DELETE"},
+    {"X_Method-Override", "DELETE"},
+    {"X-Host", "evil.test"},
     {"True-Client-IP", "203.0.113.66"},
+    {"X.Forwarded.Host", "evil.test"},
+    {"X-Middleware-Subrequest", "middleware"},
+    {"X-Envoy-Original-Path", "/evil"},
+    {"X-Original-Method", "DELETE"},
+    {"If_None_Match", "*"},
+    {"Accept_Encoding", "br"},
 };
 /// What is of this connection alone.
 constexpr std::pair<const char*, const char*> kOneHop[] = {
@@ -107,6 +121,9 @@ void RequestMaker::add_odd_fields(Request& request, int id) {
   if (random.chance(chance / 2)) {
     const auto& [name, value] = kPoison[random.below(std::size(kPoison))];
     request.fields.emplace_back(name, value);
+  }
+  if (random.chance(chance / 8)) {
+    request.fields.emplace_back("X-Long", std::string(2'100, 'x'));
   }
   if (random.chance(chance / 2)) request.fields.emplace_back("Via", "1.0 fred");
   if (random.chance(chance / 4)) request.fields.emplace_back("CDN-Loop", "other; a=1");
