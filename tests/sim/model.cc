@@ -123,8 +123,9 @@ void StoredModel::measure() {
 
   measure_lifetime(date, received);
   // From when it came, whatever age it had by then.
-  most_kept_ms_ = is_provokable(status()) ? initial_age_ms_.most + kErrorCapMs : INT64_MAX;
-  lifetime_ms_ = std::min(lifetime_ms_, most_kept_ms_);
+  if (is_provokable(status())) {
+    lifetime_ms_ = std::min(lifetime_ms_, initial_age_ms_.most + kErrorCapMs);
+  }
 }
 
 void StoredModel::measure_lifetime(int64_t date, int64_t received) {
@@ -242,8 +243,6 @@ bool StoredModel::forbids_stale() const {
 
 bool StoredModel::allows_stale_while_revalidate(int64_t stale_ms) const {
   const int64_t window = directives_.stale_while_revalidate.value_or(0) * 1000;
-  // No window keeps for longer what a request may have provoked.
-  if (lifetime_ms_ + stale_ms > most_kept_ms_) return false;
   return !forbids_stale() && window > 0 && stale_ms <= window;
 }
 

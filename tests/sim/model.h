@@ -97,7 +97,6 @@ class StoredModel {
   Directives directives_;
   bool targeted_ = false;
   int64_t lifetime_ms_ = 0;
-  int64_t most_kept_ms_ = INT64_MAX;  ///< the age beyond which it is not used at all
   bool has_lifetime_ = false;         ///< explicit, or estimated
   bool is_explicit_ = false;
   Span initial_age_ms_;

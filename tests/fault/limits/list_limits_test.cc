@@ -10,7 +10,6 @@
 #include "http/preconditions.h"
 #include "http/range.h"
 #include "http/response.h"
-#include "http/selecting.h"
 #include "http/structured_field.h"
 #include "http/vary.h"
 
@@ -154,15 +153,6 @@ TEST(ListLimits, kForwardedHops) {
   };
   EXPECT_EQ(client(limits::kForwardedHops).host_text(), "192.0.2.7");
   EXPECT_EQ(client(limits::kForwardedHops + 1).family, base::Address::Family::kNone);
-}
-
-/// What selects under a policy: the value of that field.
-std::string selecting(const http::PolicyOptions& policy, std::string_view name,
-                      const std::string& value) {
-  const Line line(name, value);
-  http::SelectingFields fields;
-  const http::HeaderList list = fields.of(line.list(), policy);
-  return std::string(list.size() == 0 ? "" : list[0].value);
 }
 
 TEST(ListLimits, kInterimBytes) {
