@@ -69,6 +69,7 @@ void draw_faults(Dice& dice, Options& o) {
   o.closes = swarm(100, 500);
   o.slow = swarm(50, 300);
   o.hangs = swarm(10, 60);
+  o.drops = swarm(20, 150);
   o.connect_fails = swarm(20, 150);
   o.resolve_fails = swarm(20, 150);
   o.outages = swarm(100, 400);
@@ -125,7 +126,8 @@ std::string Options::text() const {
   add("large", large), add("lifetime_s", lifetime_s), add("short_body", short_body);
   add("reset", reset), add("malformed", malformed), add("surplus", surplus);
   add("close_delimited", close_delimited), add("closes", closes), add("slow", slow);
-  add("hangs", hangs), add("connect_fails", connect_fails), add("resolve_fails", resolve_fails);
+  add("hangs", hangs), add("drops", drops), add("connect_fails", connect_fails),
+      add("resolve_fails", resolve_fails);
   add("outages", outages), add("one_byte", one_byte), add("refused_send", refused_send);
   add("reset_loses", reset_loses), add("pool_delay_ms", pool_delay_ms);
   add("full_lanes", full_lanes), add("sleeps", sleeps), add("wall_steps", wall_steps);

@@ -65,6 +65,7 @@ struct Options {
   unsigned closes = 0;  ///< ends the connection after a response
   unsigned slow = 0;
   unsigned hangs = 0;
+  unsigned drops = 0;  ///< ends the connection instead of a response
   unsigned connect_fails = 0;
   unsigned resolve_fails = 0;
   unsigned outages = 0;  ///< of all acts of the weather

@@ -105,6 +105,11 @@ void OriginConnection::take_request() {
     hung_ = true;
     return;
   }
+  if (world_.fault(world_.options.drops)) {
+    world_.trace("origin drops #", exchange.id, " ", exchange.method, " ", exchange.target);
+    world_.ledger.failures.push_back(world_.scheduler.seq());
+    return world_.random.chance(500) ? close() : break_off();
+  }
   write_answer(catalogue_.answer(exchange), exchange);
 }
 

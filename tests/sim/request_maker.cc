@@ -220,7 +220,7 @@ void RequestMaker::add_range(Request& request) {
 
 void RequestMaker::add_content(Request& request, int id) {
   Random& random = world_.random;
-  if (request.method == "DELETE" && random.chance(600)) return;
+  if (random.chance(request.method == "DELETE" ? 600 : 200)) return;
   // Of no other request, and of no response.
   const uint64_t number = 900'000 + static_cast<uint64_t>(id);
   request.content = content_bytes(number, 0, random.below(random.chance(200) ? 120'000 : 9'000));
