@@ -78,7 +78,8 @@ std::string_view trimmed(std::string_view segment, std::string_view bytes) {
 
 /// Writes the segments of a decoded path: merged slashes, no dot segments.
 void write_segments(std::string_view path, const Reading& reading, std::string& out) {
-  out.assign("/");
+  out.clear();
+  out += '/';
   while (!path.empty()) {
     const size_t end = std::min(path.find_first_of("/\\"), path.size());
     std::string_view segment = path.substr(0, end);
