@@ -248,8 +248,8 @@ forbidden_statuses = [404]
   EXPECT_EQ(policy_of(site, "/?/a/")->ttl_s, 3600) << "the query is no path";
 }
 
-TEST_F(ConfigTest, ARuleHoldsForWhatAnOriginCouldReadAsInsideIt) {
-  const Config config = good(R"(
+/// A site with rules of both kinds: stricter than its own policy, and less strict.
+constexpr const char* kRuledSite = R"(
 [[site]]
 default = true
 origin = "dir:public"
@@ -266,7 +266,11 @@ ttl = "7d"
 [[site.rule]]
 prefix = "/Admin/"
 bypass = true
-)");
+)";
+
+TEST_F(ConfigTest, ARuleHoldsForWhatAnOriginCouldReadAsInsideIt) {
+  const Config config = good(kRuledSite);
+
   const SiteConfig& site = config.sites.at(0);
   for (const std::string_view target : {"/private/",
                                         "/private/me",
@@ -304,6 +308,11 @@ bypass = true
                                         "/%61dmin/x"}) {
     EXPECT_TRUE(policy_of(site, target)->bypass) << target;
   }
+}
+
+TEST_F(ConfigTest, ARuleHoldsForNothingElse) {
+  const Config config = good(kRuledSite);
+  const SiteConfig& site = config.sites.at(0);
   for (const std::string_view target :
        {"/privat/me", "/privately", "/private", "/x/private/me", "/?/private/", "/%", "/%7", "/%zz",
         "/x?y=/private/me", "/private%/me", "/static", "/", "/%2e%2eprivate/", "/a..b/"}) {
