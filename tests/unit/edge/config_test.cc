@@ -148,6 +148,7 @@ stale_if_error = "1d"
 stale_if_slow = "250ms"
 unreachable_stale = "2d"
 heuristic_cap = "30m"
+error_ttl_cap = "5s"
 set_cookie = "strip"
 honour_client_directives = true
 trust_origin_clock = false
@@ -167,6 +168,7 @@ preflight_max_age = "2h"
   EXPECT_EQ(policy.stale_if_slow_ms, 250);
   EXPECT_EQ(policy.unreachable_stale_s, 172'800);
   EXPECT_EQ(policy.heuristic_cap_s, 1800);
+  EXPECT_EQ(policy.error_ttl_cap_s, 5);
   EXPECT_EQ(policy.set_cookie, http::SetCookieMode::kStrip);
   EXPECT_TRUE(policy.honour_client_directives);
   EXPECT_FALSE(policy.trust_origin_clock);
@@ -231,6 +233,7 @@ stale_if_error = "1m"
 [[site.rule]]
 prefix = "/a/b/"
 ttl = "5s"
+error_ttl_cap = "0s"
 forbidden_statuses = [404]
 )");
   const SiteConfig& site = config.sites.at(0);
@@ -238,14 +241,15 @@ forbidden_statuses = [404]
   EXPECT_EQ(policy_of(site, "/a/x")->ttl_s, 3600);
   EXPECT_EQ(policy_of(site, "/a/x")->stale_if_error_s, 60);
   EXPECT_EQ(policy_of(site, "/a/b/c?q=/z")->ttl_s, 5);
+  EXPECT_EQ(policy_of(site, "/a/b/c")->error_ttl_cap_s, 0);
   EXPECT_FALSE(policy_of(site, "/a/b/c")->stale_if_error_s)
       << "rules do not inherit from one another";
   EXPECT_EQ(policy_of(site, "/a/b/c")->forbidden_statuses, std::vector<uint16_t>{404});
   EXPECT_EQ(policy_of(site, "/?/a/")->ttl_s, 3600) << "the query is no path";
 }
 
-TEST_F(ConfigTest, ARuleHoldsForWhatAnOriginCouldReadAsInsideIt) {
-  const Config config = good(R"(
+/// A site with rules of both kinds: stricter than its own policy, and less strict.
+constexpr const char* kRuledSite = R"(
 [[site]]
 default = true
 origin = "dir:public"
@@ -262,7 +266,11 @@ ttl = "7d"
 [[site.rule]]
 prefix = "/Admin/"
 bypass = true
-)");
+)";
+
+TEST_F(ConfigTest, ARuleHoldsForWhatAnOriginCouldReadAsInsideIt) {
+  const Config config = good(kRuledSite);
+
   const SiteConfig& site = config.sites.at(0);
   for (const std::string_view target : {"/private/",
                                         "/private/me",
@@ -300,6 +308,11 @@ bypass = true
                                         "/%61dmin/x"}) {
     EXPECT_TRUE(policy_of(site, target)->bypass) << target;
   }
+}
+
+TEST_F(ConfigTest, ARuleHoldsForNothingElse) {
+  const Config config = good(kRuledSite);
+  const SiteConfig& site = config.sites.at(0);
   for (const std::string_view target :
        {"/privat/me", "/privately", "/private", "/x/private/me", "/?/private/", "/%", "/%7", "/%zz",
         "/x?y=/private/me", "/private%/me", "/static", "/", "/%2e%2eprivate/", "/a..b/"}) {
@@ -425,6 +438,8 @@ TEST_F(ConfigTest, ABadValueNamesItsPlace) {
   EXPECT_EQ(mistake("[log]\nlevel = \"loud\"\n"),
             "2:9: 'level' is one of \"info\", \"debug\", \"warning\", \"error\"");
   EXPECT_EQ(mistake_in_site("ttl = \"1500ms\"\n"), "4:7: 'ttl' is in whole seconds");
+  EXPECT_EQ(mistake_in_site("error_ttl_cap = \"1500ms\"\n"),
+            "4:17: 'error_ttl_cap' is in whole seconds");
   EXPECT_EQ(mistake_in_site("set_cookie = \"drop\"\n"),
             "4:14: 'set_cookie' is one of \"pass\", \"strip\", \"store\"");
   EXPECT_EQ(mistake_in_site("hosts = [\"a b\"]\n"), "4:10: 'a b' is not a host");
@@ -530,6 +545,7 @@ TEST(ShippedConfig, TheCommentedFileRunsAsItIs) {
   ASSERT_TRUE(config.ok()) << config.error().message;
   const auto& folder = std::get<origin::DirectoryOriginOptions>(config->sites.at(0).origin).path;
   EXPECT_TRUE(std::filesystem::is_directory(folder)) << folder;
+  EXPECT_EQ(config->sites.at(0).policy->error_ttl_cap_s, http::PolicyOptions().error_ttl_cap_s);
   EXPECT_EQ(config->sites.at(0).policy->heuristic_cap_s, http::PolicyOptions().heuristic_cap_s)
       << "defaults are shown as they are";
 }
