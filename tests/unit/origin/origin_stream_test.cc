@@ -54,7 +54,7 @@ TEST_F(OriginStreamTest, AHeadThatHoldsALineBreakNeverReachesTheOrigin) {
   with_content.body = &body;
   EXPECT_EQ(fetch(with_content)->said, "failed:refused");
   for (const auto& peer : peers_) EXPECT_EQ(peer->read(), "");
-  EXPECT_EQ(gate_.used(), 0u);
+  EXPECT_EQ(gate_.connections.used(), 0u);
 }
 
 TEST_F(OriginStreamTest, NothingIsCalledBackInsideFetch) {
