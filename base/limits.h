@@ -32,7 +32,7 @@ inline constexpr size_t kRangeParts = 16;    ///< of one answer, once joined; mo
 inline constexpr size_t kVaryNames = 32;     ///< names in one Vary; more: not stored
 inline constexpr size_t kVaryMembers = 256;  ///< of Vary, repeated ones too; more: as if `*`
 inline constexpr size_t kRangeSpecs =
-    128;  ///< in one Range, before they are joined; more: the whole
+    1'024;  ///< in one Range, before they are joined; more: the whole
 inline constexpr size_t kQueryParameters =
     256;  ///< sorted or stripped in one query; more: it stays as it is
 inline constexpr size_t kForwardedHops = 32;  ///< trusted proxies before us; more: nobody's request

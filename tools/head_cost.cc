@@ -259,6 +259,9 @@ std::vector<Head> requests() {
   for (const std::string_view piece : {"1-1,", "0-,", ",", "-1,", "1-2,9-9,"}) {
     heads.push_back(request_with("Range", piece, "GET", "bytes="));
   }
+  std::string scattered = "bytes=";
+  for (int i = 0; i < 150; i += 10) scattered += std::to_string(i) + "-" + std::to_string(i) + ",";
+  heads.push_back(request_with("Range", "999-999,", "GET", scattered));
   for (const std::string_view piece :
        {"a,", "max-age=1,", "private=\"a,b\",", ",", "=,", "a=\"b\","}) {
     heads.push_back(request_with("Cache-Control", piece));
