@@ -146,7 +146,9 @@ bool Judge::fails_its_condition(const Case& asked) const {
         const Stamp known = heard.head_taken();
         if (heard.resource != exchange.resource || heard.method != "GET" || !known) return false;
         const StoredModel state(heard, std::vector<const OriginExchange*>{});
-        return known.seq < exchange.answered().seq && state.why_not_stored().empty() &&
+        // What is not stored is at hand for the request that it was fetched for.
+        const bool at_hand = state.why_not_stored().empty() || heard.asked_by == exchange.id;
+        return known.seq < exchange.answered().seq && at_hand &&
                state.answers_to(exchange, heard.size) == std::vector<int>{412};
       });
 }
