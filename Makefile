@@ -11,7 +11,7 @@ PREFIX   ?= /usr/local
 CONFIGURE = cmake -S . -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo
 QUIET     = > $(1)/configure.log 2>&1 || { cat $(1)/configure.log; exit 1; }
 
-.PHONY: all run test bench head-cost asan tsan sim fuzz tidy fmt install clean bootstrap fresh
+.PHONY: all run test bench head-cost asan tsan sim fuzz docs tidy fmt install clean bootstrap fresh
 
 all: bootstrap
 	@mkdir -p $(BUILD)
@@ -104,4 +104,4 @@ install: all
 	install -D -m 644 -t $(DESTDIR)/etc/perigee/demo-site/public conf/demo-site/public/*
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-test $(BUILD)-asan $(BUILD)-tsan
+	rm -rf $(BUILD) $(BUILD)-test $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz
