@@ -66,6 +66,7 @@ std::span<http::Field> room_for_fields(const RequestHead& request, http::Arena& 
 
 void RequestFlow::on_request(Exchange& exchange) {
   if (contains(context_.config.trusted_proxies, exchange.peer().remote)) {
+    exchange.set_from_proxy();
     const std::string_view scheme = forwarded_scheme(exchange.request());
     if (!scheme.empty()) exchange.set_scheme(scheme);
   }

@@ -59,6 +59,8 @@ class Exchange {
   /// The client used another scheme than this connection, as a trusted proxy says. `scheme` lives
   /// as long as the program.
   virtual void set_scheme(std::string_view scheme) = 0;
+  /// A trusted proxy sent the request.
+  virtual void set_from_proxy() = 0;
   /// Copies the head into the exchange's own arena; call it before waiting for anything. False: the
   /// head does not fit the bound; answer at once.
   virtual bool promote() = 0;

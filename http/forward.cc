@@ -176,7 +176,10 @@ bool is_unusual_request(const RequestHead& request, const PolicyOptions& policy,
     bytes += field.name.size() + field.value.size() + kLineBytes;
     const bool plain = std::all_of(field.value.begin(), field.value.end(),
                                    [](char c) { return (c >= ' ' && c <= '~') || c == '\t'; });
-    if (!plain || !is_let_through(field, policy, vary_names)) return true;
+    if (!plain) return true;
+    // What a trusted proxy writes stands in all its requests, and reaches no origin.
+    if (request.from_proxy && held_back(field) == Hold::kAlways) continue;
+    if (!is_let_through(field, policy, vary_names)) return true;
   }
   return bytes > base::limits::kUsualRequestBytes;
 }

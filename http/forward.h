@@ -41,7 +41,7 @@ HeaderList shared_fields(const HeaderList& request, const PolicyOptions& policy,
 /// A request that no browser sends, so that an error that answers it may be of its own making
 /// (http-rules 5.7): its target and field lines are above limits::kUsualRequestBytes, a value holds
 /// another byte than visible ASCII, space and HTAB, or a field is held back from a shared request
-/// because of its name.
+/// because of its name. Of a trusted proxy, what proxies write is usual.
 bool is_unusual_request(const RequestHead& request, const PolicyOptions& policy,
                         VaryNames vary_names);
 

@@ -50,6 +50,7 @@ class Http1Codec final : public ServerCodec, public Exchange {
   // Exchange
   const RequestHead& request() const override { return head_; }
   void set_scheme(std::string_view scheme) override { head_.scheme = scheme; }
+  void set_from_proxy() override { head_.from_proxy = true; }
   bool promote() override;
   BodySource* request_body() override {
     return reader_.framing() == BodyFraming::kNone ? nullptr : &request_body_;

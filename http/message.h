@@ -47,6 +47,7 @@ struct RequestHead {
   uint8_t version_major = 1;
   uint8_t version_minor = 1;
   bool expect_continue = false;
+  bool from_proxy = false;       ///< a trusted proxy sent it: what proxies write in it is usual
   bool upgrade_dropped = false;  ///< an Upgrade was there: answered as plain HTTP/1.1 and closed
   HeaderList fields;  ///< all lines but the framing ones' effect; hop-by-hop lines included
   std::optional<uint64_t> content_length;  ///< of the request body, when declared

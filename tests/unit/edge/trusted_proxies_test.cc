@@ -51,6 +51,23 @@ RULE(TrustedProxies, OtherSchemesAreNone, "http-rules 4.1",
   EXPECT_EQ(stand.origin.asked.size(), 1u);
 }
 
+RULE(TrustedProxies, WhatTheyWriteIsUsual, "http-rules 5.7",
+     "A proxy writes X-Forwarded-For into every request",
+     "behind a trusted one an error is kept for its moment all the same; from others, and with "
+     "another field that poisons, it is not",
+     "trusted_proxies") {
+  ProxiedStand stand;
+  const auto cache_of = [&](std::string_view peer, std::string_view lines) {
+    stand.origin.on("/a", Reply(503).cache("max-age=60").body("down"));
+    const std::string cache = stand.from(peer, "GET", lines).cache();
+    return cache.substr(cache.find("fwd-status"));
+  };
+  const std::string written = "X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: http\r\n";
+  EXPECT_EQ(cache_of("203.0.113.9:1", written), "fwd-status=503");
+  EXPECT_EQ(cache_of(kProxy, written + "X-Original-URL: /b\r\n"), "fwd-status=503");
+  EXPECT_EQ(cache_of(kProxy, written), "fwd-status=503; stored");
+}
+
 TEST(TrustedProxies, InvalidationFollowsTheScheme) {
   ProxiedStand stand;
   const std::string_view https = "X-Forwarded-Proto: https\r\n";
