@@ -26,6 +26,8 @@ inline constexpr size_t kLingerBytes = 64 * kKiB;  ///< drained before a close a
 inline constexpr size_t kReadBufferBytes = 64 * kKiB;  ///< one a loop, shared by its connections
 inline constexpr size_t kUsualRequestBytes =
     2 * kKiB;  ///< target and field lines; an error that answers more is not stored
+inline constexpr size_t kOddPathBytes =
+    1 * kKiB;  ///< of a path that origins may read in several ways; beyond: the strictest rule
 inline constexpr size_t kConnectionMembers =
     32;  ///< fields that Connection names in one head, both directions; more: 400 or 502
 inline constexpr size_t kRangeParts = 16;    ///< of one answer, once joined; more: the whole

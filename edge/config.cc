@@ -147,6 +147,13 @@ const PolicyPtr& loose_policy(const SiteConfig& site, std::string_view path) {
   return found != nullptr ? found->policy : site.policy;
 }
 
+/// For a path that is too long to be read in every way.
+const PolicyPtr& strictest_policy(const SiteConfig& site) {
+  const PolicyPtr* governing = &site.policy;
+  for (const RuleConfig& rule : site.rules) governing = &stricter(*governing, rule.policy);
+  return *governing;
+}
+
 }  // namespace
 
 base::Result<Config> read_config(const Arguments& arguments) {
@@ -180,6 +187,7 @@ const PolicyPtr& policy_for(const SiteConfig& site, std::string_view target,
   if (http::is_plain_path(path)) {
     return stricter(canonical_policy(site, path), loose_policy(site, path));
   }
+  if (path.size() > base::limits::kOddPathBytes) return strictest_policy(site);
   const auto all = readings.of(path);
   const PolicyPtr* governing = &canonical_policy(site, all.front());
   for (const std::string_view reading : all) {

@@ -138,6 +138,20 @@ TEST(Limits, kUsualRequestBytes) {
   EXPECT_EQ(cache_of(limits::kUsualRequestBytes + 1).find("stored"), std::string::npos);
 }
 
+TEST(Limits, kOddPathBytes) {
+  // It has several readings, none of which lies within the rule.
+  const auto cache_of = [](size_t bytes, const std::string& odd) {
+    Stand stand("[[site.rule]]\nprefix = \"/private/\"\nbypass = true\n");
+    const std::string target = "/" + odd + std::string(bytes - 1 - odd.size(), 'a');
+    stand.origin.on(target, fresh("x"));
+    return stand.get(target).cache();
+  };
+  const std::string stored = "perigee; fwd=uri-miss; fwd-status=200; stored";
+  EXPECT_EQ(cache_of(limits::kOddPathBytes, "%20"), stored);
+  EXPECT_EQ(cache_of(limits::kOddPathBytes + 1, "%20"), "perigee; fwd=bypass; fwd-status=200");
+  EXPECT_EQ(cache_of(limits::kOddPathBytes + 1, ""), stored) << "a plain path is read in one way";
+}
+
 std::string connection_line(size_t members) {
   std::string line = "close, Upgrade, TE, Keep-Alive";
   for (size_t i = 0; i < members; ++i) line += ", X-" + std::to_string(i);
