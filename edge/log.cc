@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
 #include <utility>
 
 #include "base/limits.h"
@@ -27,7 +28,13 @@ void start_log(std::string_view level) {
 }
 
 bool stop_log() {
-  return Background([] { spdlog::shutdown(); }).wait(base::limits::kLogFlushMs);
+  return Background([] {
+           // Outlives the thread that writes: that one may hold the last line, and the logger with
+           // it.
+           const std::shared_ptr<spdlog::logger> held = spdlog::default_logger();
+           spdlog::shutdown();
+         })
+      .wait(base::limits::kLogFlushMs);
 }
 
 void print(int fd, std::string text) {
