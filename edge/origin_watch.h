@@ -27,8 +27,8 @@ class OriginWatch {
   void on_head(size_t site, const http::ReceivedResponse& head, const http::ResponseTimes& times,
                const http::PolicyOptions& policy);
 
-  /// No whole response came. The log gets the reason, which clients are not told: of a site and kind one
-  /// line in kFailureLogMs, which says how many came before it unsaid.
+  /// No whole response came. The log gets the reason, which clients are not told: of a site and
+  /// kind one line in kFailureLogMs, which says how many came before it unsaid.
   void on_failure(size_t site, const origin::FetchError& error, base::Tick now);
 
  private:

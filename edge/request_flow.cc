@@ -325,7 +325,8 @@ void RequestFlow::purge(Exchange& exchange, const Route& route) {
   const base::Address client =
       client_address(exchange.request(), exchange.peer().remote, context_.config.trusted_proxies);
   if (!may_purge(exchange.request(), client, *route.site)) {
-    return fail(exchange, nullptr, 403, "purging is not allowed from this address, or through a proxy", ours);
+    return fail(exchange, nullptr, 403,
+                "purging is not allowed from this address, or through a proxy", ours);
   }
   Flow* flow = block(exchange, nullptr);
   if (flow == nullptr) return fail(exchange, nullptr, 503, "no memory for this request", ours);
