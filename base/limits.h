@@ -35,6 +35,11 @@ inline constexpr size_t kVaryNames = 32;     ///< names in one Vary; more: not s
 inline constexpr size_t kVaryMembers = 256;  ///< of Vary, repeated ones too; more: as if `*`
 inline constexpr size_t kRangeSpecs =
     1'024;  ///< in one Range, before they are joined; more: the whole
+inline constexpr size_t kConnectionWords =
+    256;  ///< of Connection in one head, well-known and repeated ones too; more: 400 or 502
+inline constexpr size_t kCookiePairs = 512;  ///< of one request, for vary_cookies; more: all counts
+inline constexpr size_t kAcceptMembers =
+    128;  ///< of one request, for vary_accept; more: as if it named no type
 inline constexpr size_t kQueryParameters =
     256;  ///< sorted or stripped in one query; more: it stays as it is
 inline constexpr size_t kForwardedHops = 32;  ///< trusted proxies before us; more: nobody's request

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/limits.h"
+
 namespace perigee::http {
 namespace {
 
@@ -36,6 +38,16 @@ Wish wish_of(const HeaderList& fields, std::string_view type) {
   return wish;
 }
 
+/// More members than are looked at one by one.
+bool has_many_members(const HeaderList& fields) {
+  size_t members = 0;
+  for (const Field& field : fields) {
+    if (field.token != FieldName::kAccept) continue;
+    members += 1 + static_cast<size_t>(std::count(field.value.begin(), field.value.end(), ','));
+  }
+  return members > base::limits::kAcceptMembers;
+}
+
 }  // namespace
 
 bool reduces_accept(const PolicyOptions& policy) {
@@ -49,8 +61,9 @@ bool reduces_accept(const PolicyOptions& policy) {
 void append_accept_types(const HeaderList& fields, const std::vector<std::string>& types,
                          std::string& out) {
   bool any = false;
+  const bool many = has_many_members(fields);
   for (const std::string& type : types) {
-    const Wish wish = wish_of(fields, type);
+    const Wish wish = many ? Wish::kNotNamed : wish_of(fields, type);
     if (wish == Wish::kNotNamed) continue;
     out.append(type).append(wish == Wish::kRefused ? ";q=0, " : ", ");
     any = true;

@@ -68,6 +68,7 @@ ConnectionOptions::ConnectionOptions(const HeaderList& fields) {
 void ConnectionOptions::add(std::string_view value) {
   ListCursor cursor(value);
   while (const auto member = cursor.next()) {
+    ++words_;
     // Nothing that follows makes the message well-formed again.
     if (too_many()) return;
     if (iequals(*member, "close")) {

@@ -24,9 +24,11 @@ class ConnectionOptions {
 
   /// Takes one line into account. Linear in it.
   void add(std::string_view value);
-  /// More names than limits::kConnectionMembers that are not hop-by-hop anyway: the message is
-  /// malformed. Each field of it counts as named.
-  bool too_many() const { return count_ > names_.size(); }
+  /// More names than limits::kConnectionMembers that are not hop-by-hop anyway, or than
+  /// kConnectionWords in all: the message is malformed. Each field of it counts as named.
+  bool too_many() const {
+    return count_ > names_.size() || words_ > base::limits::kConnectionWords;
+  }
   /// Connection names this field.
   bool names(std::string_view name) const;
   /// The field ends at this hop: of the fixed list, or named.
@@ -44,6 +46,7 @@ class ConnectionOptions {
  private:
   std::array<std::string_view, base::limits::kConnectionMembers> names_;
   size_t count_ = 0;  ///< beyond the array: too many
+  size_t words_ = 0;  ///< members seen, of any kind
   bool close_ = false;
   bool keep_alive_ = false;
   bool critical_in_request_ = false;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/limits.h"
 #include "base/poison.h"
 #include "http/accept_types.h"
 #include "http/held_back.h"
@@ -22,8 +23,8 @@ bool begins_with_name(std::string_view pair, std::string_view name) {
 /// Where the value of a pair ends: at the next semicolon that is not in a quoted value.
 size_t pair_end(std::string_view pair) {
   const size_t first_end = std::min(pair.find(';'), pair.size());
-  const size_t equals = pair.find('=');
-  if (equals >= first_end) return first_end;
+  const size_t equals = pair.substr(0, first_end).find('=');
+  if (equals == std::string_view::npos) return first_end;
   const size_t value = std::min(pair.find_first_not_of(" \t", equals + 1), pair.size());
   if (value == pair.size() || pair[value] != '"') return first_end;
   const size_t closed = std::min(pair.find('"', value + 1), pair.size());
@@ -34,7 +35,9 @@ size_t pair_end(std::string_view pair) {
 /// separate pairs by commas too.
 void append_pairs(std::string_view line, std::string_view name, std::string& out) {
   while (!line.empty()) {
-    line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+    // Nothing stands between separators that follow one another.
+    line.remove_prefix(std::min(line.find_first_not_of(" \t;,"), line.size()));
+    if (line.empty()) return;
     size_t end = 0;
     if (begins_with_name(line, name)) {
       end = pair_end(line);
@@ -44,6 +47,17 @@ void append_pairs(std::string_view line, std::string_view name, std::string& out
     }
     line.remove_prefix(std::min(end + 1, line.size()));
   }
+}
+
+/// More pairs than are looked at one by one.
+bool has_many_pairs(const HeaderList& request) {
+  size_t separators = 0;
+  for (const Field& field : request) {
+    if (field.token != FieldName::kCookie) continue;
+    separators += 1 + static_cast<size_t>(std::count(field.value.begin(), field.value.end(), ';')) +
+                  static_cast<size_t>(std::count(field.value.begin(), field.value.end(), ','));
+  }
+  return separators > base::limits::kCookiePairs;
 }
 
 /// The named cookies that are there, in the order of `names`, all values of each.
@@ -77,12 +91,14 @@ HeaderList SelectingFields::of(const HeaderList& request, const PolicyOptions& p
   if (policy.vary_ignore.empty() && policy.vary_cookies.empty() && policy.vary_accept.empty()) {
     return seen;
   }
-  append_cookies(seen, policy.vary_cookies, text_);
+  // What is not looked at pair by pair counts as it came.
+  const bool cookies = !policy.vary_cookies.empty() && !has_many_pairs(seen);
+  if (cookies) append_cookies(seen, policy.vary_cookies, text_);
   const size_t cookies_bytes = text_.size();
   const bool reduces = reduces_accept(policy);
   if (reduces) append_accept_types(seen, policy.vary_accept, text_);
   for (const Field& field : seen) {
-    const bool reduced = (field.token == FieldName::kCookie && !policy.vary_cookies.empty()) ||
+    const bool reduced = (field.token == FieldName::kCookie && cookies) ||
                          (field.token == FieldName::kAccept && reduces);
     const bool ignored =
         std::any_of(policy.vary_ignore.begin(), policy.vary_ignore.end(),

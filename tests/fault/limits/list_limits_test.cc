@@ -6,10 +6,12 @@
 #include "edge/client.h"
 #include "http/cache_control.h"
 #include "http/cache_key.h"
+#include "http/connection_options.h"
 #include "http/mistakes.h"
 #include "http/preconditions.h"
 #include "http/range.h"
 #include "http/response.h"
+#include "http/selecting.h"
 #include "http/structured_field.h"
 #include "http/vary.h"
 
@@ -153,6 +155,45 @@ TEST(ListLimits, kForwardedHops) {
   };
   EXPECT_EQ(client(limits::kForwardedHops).host_text(), "192.0.2.7");
   EXPECT_EQ(client(limits::kForwardedHops + 1).family, base::Address::Family::kNone);
+}
+
+/// What selects under a policy: the value of that field.
+std::string selecting(const http::PolicyOptions& policy, std::string_view name,
+                      const std::string& value) {
+  const Line line(name, value);
+  http::SelectingFields fields;
+  const http::HeaderList list = fields.of(line.list(), policy);
+  return std::string(list.size() == 0 ? "" : list[0].value);
+}
+
+TEST(ListLimits, kCookiePairs) {
+  http::PolicyOptions policy;
+  policy.vary_cookies = {"wanted"};
+  const auto cookies = [](size_t count) {
+    std::string text;
+    for (size_t i = 1; i < count; ++i) text += "a=b; ";
+    return text + "wanted=1";
+  };
+  EXPECT_EQ(selecting(policy, "Cookie", cookies(limits::kCookiePairs)), "wanted=1;");
+  const std::string beyond = cookies(limits::kCookiePairs + 1);
+  EXPECT_EQ(selecting(policy, "Cookie", beyond), beyond) << "all of it counts";
+}
+
+TEST(ListLimits, kAcceptMembers) {
+  http::PolicyOptions policy;
+  policy.vary_accept = {"image/avif"};
+  const auto accept = [](size_t count) { return list_of(count - 1, "a/b", "image/avif"); };
+  EXPECT_EQ(selecting(policy, "Accept", accept(limits::kAcceptMembers)), "image/avif, */*;q=0.8");
+  EXPECT_EQ(selecting(policy, "Accept", accept(limits::kAcceptMembers + 1)), "*/*");
+}
+
+TEST(ListLimits, kConnectionWords) {
+  const auto too_many = [](size_t count) {
+    const Line line("Connection", list_of(count - 1, "close", "close"));
+    return http::ConnectionOptions(line.list()).too_many();
+  };
+  EXPECT_FALSE(too_many(limits::kConnectionWords));
+  EXPECT_TRUE(too_many(limits::kConnectionWords + 1));
 }
 
 TEST(ListLimits, kInterimBytes) {
