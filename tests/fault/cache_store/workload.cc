@@ -32,8 +32,13 @@ Workload::Workload(uint64_t seed, const StoreOptions& options)
 
 Workload::~Workload() = default;
 
-bool Workload::open() {
+void Workload::close() {
+  awaited_.clear();
   store_.reset();
+}
+
+bool Workload::open() {
+  close();
   io_ = std::make_unique<MemoryIo>(disk_);
   on_io(*io_);
   base::Result<std::unique_ptr<Store>> opened = Store::open(options_, *io_, listener_, wall_ms_);
@@ -47,7 +52,7 @@ bool Workload::open() {
 
 void Workload::crash(const std::optional<test::MemoryDisk::Image>& image) {
   io_->kill();
-  store_.reset();
+  close();
   if (image) disk_.load(*image);
   forget_unsettled();
 }
@@ -81,7 +86,7 @@ bool Workload::step() {
   } else {
     last_ = choice == 97 ? "kill and open" : "close and open";
     if (choice == 97) crash(std::nullopt);
-    store_.reset();
+    close();
     commit();
     return open();
   }
@@ -91,7 +96,10 @@ bool Workload::step() {
 void Workload::put() {
   const size_t key = draw_key();
   // Now and then with a ticket from before.
-  if (tickets_.empty() || draw(3) > 0) tickets_.emplace_back(store_->ticket(), purges_.size());
+  if (tickets_.empty() || draw(3) > 0) {
+    for (const std::string& text : keys_) awaited_.push_back(store_->await(store_->digest(text)));
+    tickets_.emplace_back(store_->ticket(), purges_.size());
+  }
   const auto [ticket, begun] =
       tickets_[tickets_.size() - 1 - draw(std::min<size_t>(3, tickets_.size()))];
   const Sight present = history_.look(*store_, keys_[key]);

@@ -77,6 +77,7 @@ class Workload {
   void purge(bool soft);
   void erase();
   void commit();
+  void close();
   void maintain();
 
   std::mt19937_64 chance_;
@@ -92,7 +93,8 @@ class Workload {
   std::vector<Purge> purges_;  ///< all
   size_t settled_purges_ = 0;  ///< of them, durable
   std::vector<std::pair<Ticket, uint64_t>>
-      tickets_;  ///< with `begun`, taken in the present opening
+      tickets_;                   ///< with `begun`, taken in the present opening
+  std::vector<Awaited> awaited_;  ///< every key, for each of them
   Sights synced_;
   uint64_t puts_ = 0;
   std::string last_;
