@@ -43,7 +43,7 @@ void append_pairs(std::string_view line, std::string_view name, std::string& out
       end = pair_end(line);
       out.append(trim_ows(line.substr(0, end))).append(";");
     } else {
-      end = std::min(line.find_first_of(";,"), line.size());
+      while (end < line.size() && line[end] != ';' && line[end] != ',') ++end;
     }
     line.remove_prefix(std::min(end + 1, line.size()));
   }
