@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "http/held_back.h"
+
 namespace perigee::edge {
 namespace {
 
@@ -65,18 +67,12 @@ constexpr std::string_view kSignsOfAProxy[] = {
     "X-Vercel-*",
 };
 
-/// Equal in any case, `_` like `-`: gateways turn one into the other (http-rules 3.14).
-bool same_name(std::string_view name, std::string_view sign) {
-  return std::equal(name.begin(), name.end(), sign.begin(), sign.end(), [](char a, char b) {
-    return http::to_lower(a == '_' ? '-' : a) == http::to_lower(b);
-  });
-}
-
+/// Names are compared as gateways fold them (http-rules 3.14).
 bool is_sign_of_a_proxy(std::string_view name) {
   return std::ranges::any_of(kSignsOfAProxy, [&](std::string_view sign) {
-    if (!sign.ends_with('*')) return same_name(name, sign);
+    if (!sign.ends_with('*')) return http::folded_equal(name, sign);
     sign.remove_suffix(1);
-    return same_name(name.substr(0, sign.size()), sign);
+    return http::folded_equal(name.substr(0, sign.size()), sign);
   });
 }
 
