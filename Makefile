@@ -11,7 +11,8 @@ PREFIX   ?= /usr/local
 CONFIGURE = cmake -S . -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo
 QUIET     = > $(1)/configure.log 2>&1 || { cat $(1)/configure.log; exit 1; }
 
-.PHONY: all run test bench head-cost asan tsan sim fuzz docs tidy fmt install clean bootstrap fresh
+.PHONY: all run test bench head-cost asan tsan sim fuzz mutants docs tidy fmt install clean \
+        bootstrap fresh
 
 all: bootstrap
 	@mkdir -p $(BUILD)
@@ -76,6 +77,12 @@ fuzz:
 	@cmake --build $(BUILD)-fuzz -j $(JOBS) --target fuzz_targets
 	@tools/fuzz $(BUILD)-fuzz $(FUZZ_SECONDS)
 
+# Plants each bug of tests/mutants in a copy of the sources; fails when its test does not find it.
+# One alone: make mutants MUTANT=name.
+mutants:
+	@tools/bootstrap --tests
+	@tools/mutants $(BUILD)-mutants $(MUTANT)
+
 # Writes docs/http.md from the rules that the tests show.
 docs:
 	@tools/bootstrap --tests
@@ -104,4 +111,4 @@ install: all
 	install -D -m 644 -t $(DESTDIR)/etc/perigee/demo-site/public conf/demo-site/public/*
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-test $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz
+	rm -rf $(BUILD) $(BUILD)-test $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz $(BUILD)-mutants
