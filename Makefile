@@ -11,7 +11,7 @@ PREFIX   ?= /usr/local
 CONFIGURE = cmake -S . -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo
 QUIET     = > $(1)/configure.log 2>&1 || { cat $(1)/configure.log; exit 1; }
 
-.PHONY: all run test bench head-cost asan tsan sim fuzz mutants docs tidy fmt install clean \
+.PHONY: all run test bench head-cost asan tsan sim fuzz mutants docs tidy locks fmt install clean \
         bootstrap fresh
 
 all: bootstrap
@@ -101,6 +101,13 @@ tidy:
 	@mkdir -p $(BUILD)-test
 	@$(CONFIGURE) -B $(BUILD)-test $(call QUIET,$(BUILD)-test)
 	@tools/tidy $(BUILD)-test
+
+# That what a lock guards is touched under it only.
+locks:
+	@tools/bootstrap --fuzz
+	@mkdir -p $(BUILD)-test
+	@$(CONFIGURE) -B $(BUILD)-test $(call QUIET,$(BUILD)-test)
+	@tools/locks $(BUILD)-test
 
 fmt:
 	git ls-files '*.h' '*.cc' | xargs clang-format -i

@@ -18,7 +18,7 @@ void Claim::wait(Budget& budget, Env& env, size_t units, Holder holder) {
   CHECK(holder == kAnybody || units <= budget.most_of_one_);
   budget_ = &budget;
   place_ = std::make_shared<Place>(Place{this, env, units, env.now(), holder});
-  const std::lock_guard lock(budget.mutex_);
+  const MutexLock lock(budget.mutex_);
   budget.line_.push_back(place_);
   budget.serve_line_locked();
 }
@@ -27,7 +27,7 @@ void Claim::abandon() {
   if (place_ == nullptr) return;
   // A grant on its way finds nobody, and goes back.
   place_->claim = nullptr;
-  const std::lock_guard lock(budget_->mutex_);
+  const MutexLock lock(budget_->mutex_);
   const auto it = std::find(budget_->line_.begin(), budget_->line_.end(), place_);
   if (it != budget_->line_.end()) budget_->line_.erase(it);
   place_.reset();
@@ -38,11 +38,12 @@ void Claim::abandon() {
 Budget::~Budget() { CHECK(used_ == 0 && line_.empty() && held_.empty()); }
 
 Share Budget::try_take(size_t units, Holder holder) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   // Whoever waits for its own holder's units alone is passed.
-  const bool others_first = std::any_of(line_.begin(), line_.end(), [&](const PlacePtr& place) {
-    return may_have_locked(place->units, place->holder);
-  });
+  const bool others_first =
+      std::any_of(line_.begin(), line_.end(), [&](const PlacePtr& place) REQUIRES(mutex_) {
+        return may_have_locked(place->units, place->holder);
+      });
   if (others_first || units > limit_ - used_ || !may_have_locked(units, holder)) return {};
   take_locked(units, holder);
   return {*this, units, holder};
@@ -61,23 +62,23 @@ void Budget::take_locked(size_t units, Holder holder) {
 }
 
 std::optional<Tick> Budget::waiting_elsewhere(const Env& env) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (line_.empty() || &line_.front()->env == &env) return std::nullopt;
   return line_.front()->since;
 }
 
 size_t Budget::waiting() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return line_.size();
 }
 
 size_t Budget::used() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return used_;
 }
 
 void Budget::give_back(size_t units, Holder holder) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   CHECK(used_ >= units);
   used_ -= units;
   if (holder != kAnybody) {

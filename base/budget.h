@@ -10,12 +10,12 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <unordered_map>
 #include <utility>
 
 #include "base/env.h"
+#include "base/mutex.h"
 
 namespace perigee::base {
 
@@ -114,17 +114,18 @@ class Budget {
   friend class Claim;
   using PlacePtr = std::shared_ptr<Claim::Place>;
   void give_back(size_t units, Holder holder);
-  void take_locked(size_t units, Holder holder);
-  bool may_have_locked(size_t units, Holder holder) const;
-  void serve_line_locked();
-  void grant_locked(const PlacePtr& place);
+  void take_locked(size_t units, Holder holder) REQUIRES(mutex_);
+  bool may_have_locked(size_t units, Holder holder) const REQUIRES(mutex_);
+  void serve_line_locked() REQUIRES(mutex_);
+  void grant_locked(const PlacePtr& place) REQUIRES(mutex_);
 
   const size_t limit_;
   const size_t most_of_one_;
-  mutable std::mutex mutex_;
-  size_t used_ = 0;
-  std::unordered_map<Holder, size_t> held_;  ///< units of each holder that has any
-  std::deque<PlacePtr> line_;
+  mutable Mutex mutex_;
+  size_t used_ GUARDED_BY(mutex_) = 0;
+  /// Units of each holder that has any.
+  std::unordered_map<Holder, size_t> held_ GUARDED_BY(mutex_);
+  std::deque<PlacePtr> line_ GUARDED_BY(mutex_);
 };
 
 }  // namespace perigee::base

@@ -95,7 +95,7 @@ base::Result<Found> StoreCore::put(const Draft& draft) {
   if (!fit.ok()) return fit.error();
   RecordImage image = make_image(draft, key_digest, body_bytes);
   // Held until the entry stands: a slab is emptied under it, and must not miss this record.
-  const std::lock_guard lock(append_mutex_);
+  const base::MutexLock lock(append_mutex_);
   {
     // Not pinned any longer than this: its slab may be the one to make room.
     Found present = present_under(key_digest, draft.key);

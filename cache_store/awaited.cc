@@ -10,7 +10,7 @@ AwaitedTable::~AwaitedTable() {
 
 void AwaitedTable::enter(const Digest& base) {
   Shard& shard = shard_of(base);
-  const std::lock_guard lock(shard.mutex);
+  const base::MutexLock lock(shard.mutex);
   Flight& flight = shard.flights[base];
   ++flight.responses;
   flight.fenced = false;
@@ -18,7 +18,7 @@ void AwaitedTable::enter(const Digest& base) {
 
 void AwaitedTable::leave(const Digest& base) {
   Shard& shard = shard_of(base);
-  const std::lock_guard lock(shard.mutex);
+  const base::MutexLock lock(shard.mutex);
   const auto it = shard.flights.find(base);
   CHECK(it != shard.flights.end() && it->second.responses > 0);
   if (--it->second.responses == 0) shard.flights.erase(it);
@@ -26,7 +26,7 @@ void AwaitedTable::leave(const Digest& base) {
 
 AwaitedTable::Fence AwaitedTable::fence(const Digest& base) {
   Shard& shard = shard_of(base);
-  const std::lock_guard lock(shard.mutex);
+  const base::MutexLock lock(shard.mutex);
   const auto it = shard.flights.find(base);
   if (it == shard.flights.end()) return Fence::kNone;
   return std::exchange(it->second.fenced, true) ? Fence::kStands : Fence::kNew;

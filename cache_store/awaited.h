@@ -7,10 +7,10 @@
 
 #include <array>
 #include <cstdint>
-#include <mutex>
 #include <unordered_map>
 #include <utility>
 
+#include "base/mutex.h"
 #include "cache_store/store.h"
 
 namespace perigee::cache_store {
@@ -39,8 +39,8 @@ class AwaitedTable {
     size_t operator()(const Digest& digest) const { return digest.lo; }
   };
   struct alignas(64) Shard {
-    std::mutex mutex;
-    std::unordered_map<Digest, Flight, DigestHash> flights;
+    base::Mutex mutex;
+    std::unordered_map<Digest, Flight, DigestHash> flights GUARDED_BY(mutex);
   };
   Shard& shard_of(const Digest& base) { return shards_[base.hi % shards_.size()]; }
 

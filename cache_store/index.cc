@@ -93,7 +93,7 @@ void Index::Shard::resize(size_t capacity) {
 
 void Index::set_verified(const Digest& digest, Slot slot, const Location& location) {
   Shard& shard = shard_of(digest);
-  const std::lock_guard lock(shard.mutex);
+  const base::MutexLock lock(shard.mutex);
   Entry* entry = shard.find(tag_of(digest, slot));
   if (entry != nullptr && unpack(entry->loc) == location) entry->loc |= kVerified;
 }
@@ -101,7 +101,7 @@ void Index::set_verified(const Digest& digest, Slot slot, const Location& locati
 size_t Index::erase_slab(uint32_t slab) {
   size_t erased = 0;
   for (Shard& shard : shards_) {
-    const std::lock_guard lock(shard.mutex);
+    const base::MutexLock lock(shard.mutex);
     std::vector<uint64_t> tags;
     for (const Entry& entry : shard.entries) {
       if (entry.tag != 0 && unpack(entry.loc).slab == slab) tags.push_back(entry.tag);
@@ -114,7 +114,7 @@ size_t Index::erase_slab(uint32_t slab) {
 
 void Index::distrust_all() {
   for (Shard& shard : shards_) {
-    const std::lock_guard lock(shard.mutex);
+    const base::MutexLock lock(shard.mutex);
     for (Entry& entry : shard.entries) entry.loc &= ~kVerified;
   }
 }
@@ -124,7 +124,7 @@ void Index::reserve(size_t entries) {
   const size_t share = entries / kShards + entries / kShards / 16;
   const size_t capacity = share * 5 / 4 + kLeastEntries;
   for (Shard& shard : shards_) {
-    const std::lock_guard lock(shard.mutex);
+    const base::MutexLock lock(shard.mutex);
     if (capacity > shard.entries.size()) shard.resize(capacity);
   }
 }
@@ -132,7 +132,7 @@ void Index::reserve(size_t entries) {
 size_t Index::size() const {
   size_t size = 0;
   for (const Shard& shard : shards_) {
-    const std::lock_guard lock(shard.mutex);
+    const base::MutexLock lock(shard.mutex);
     size += shard.used;
   }
   return size;
@@ -141,7 +141,7 @@ size_t Index::size() const {
 size_t Index::memory_bytes() const {
   size_t bytes = sizeof *this;
   for (const Shard& shard : shards_) {
-    const std::lock_guard lock(shard.mutex);
+    const base::MutexLock lock(shard.mutex);
     bytes += shard.entries.capacity() * sizeof(Entry);
     bytes += shard.stale_seqs.size() * 4 * sizeof(uint64_t);
   }

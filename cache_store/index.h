@@ -7,11 +7,11 @@
 
 #include <array>
 #include <cstdint>
-#include <mutex>
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
+#include "base/mutex.h"
 #include "cache_store/store.h"
 
 namespace perigee::cache_store {
@@ -49,7 +49,7 @@ class Index {
   template <typename PinIt>
   std::optional<IndexEntry> find(const Digest& digest, Slot& slot, PinIt pin) {
     Shard& shard = shard_of(digest);
-    const std::lock_guard lock(shard.mutex);
+    const base::MutexLock lock(shard.mutex);
     Entry* entry = shard.find_head_or_vary(tag_of(digest, kHeadSlot));
     if (entry == nullptr) return std::nullopt;
     // Written only while it is low, so that hot entries stay clean in every core's cache.
@@ -63,7 +63,7 @@ class Index {
   template <typename PinIt>
   std::optional<IndexEntry> peek(const Digest& digest, Slot& slot, PinIt pin) {
     Shard& shard = shard_of(digest);
-    const std::lock_guard lock(shard.mutex);
+    const base::MutexLock lock(shard.mutex);
     const Entry* entry = shard.find_head_or_vary(tag_of(digest, kHeadSlot));
     if (entry == nullptr) return std::nullopt;
     slot = slot_of(entry->tag);
@@ -77,7 +77,7 @@ class Index {
   bool insert(const Digest& digest, Slot slot, const Location& location, bool verified,
               Admit admit) {
     Shard& shard = shard_of(digest);
-    const std::lock_guard lock(shard.mutex);
+    const base::MutexLock lock(shard.mutex);
     const std::optional<Staleness> stale = admit();
     if (!stale) return false;
     for (Slot other = 0; other <= kVarySlot; ++other) {
@@ -93,7 +93,7 @@ class Index {
   template <typename Fence>
   bool erase_if(const Digest& digest, Slot slot, const Location& location, Fence fence) {
     Shard& shard = shard_of(digest);
-    const std::lock_guard lock(shard.mutex);
+    const base::MutexLock lock(shard.mutex);
     const Entry* entry = shard.find(tag_of(digest, slot));
     if (entry == nullptr || unpack(entry->loc) != location) return false;
     fence();
@@ -104,7 +104,7 @@ class Index {
   template <typename Fence>
   bool erase(const Digest& digest, Fence fence) {
     Shard& shard = shard_of(digest);
-    const std::lock_guard lock(shard.mutex);
+    const base::MutexLock lock(shard.mutex);
     bool any = false;
     for (Slot slot = 0; slot <= kVarySlot && !any; ++slot) {
       any = shard.find(tag_of(digest, slot)) != nullptr;
@@ -119,7 +119,7 @@ class Index {
   template <typename Fence>
   bool make_stale(const Digest& digest, uint32_t stale_since_s, Fence fence) {
     Shard& shard = shard_of(digest);
-    const std::lock_guard lock(shard.mutex);
+    const base::MutexLock lock(shard.mutex);
     const uint64_t seq = fence();
     bool any = false;
     for (Slot slot = 0; slot <= kVarySlot; ++slot) {
@@ -156,25 +156,25 @@ class Index {
   static_assert(sizeof(Entry) == 24);
 
   struct alignas(64) Shard {
-    mutable std::mutex mutex;
-    std::vector<Entry> entries;
-    size_t used = 0;
+    mutable base::Mutex mutex;
+    std::vector<Entry> entries GUARDED_BY(mutex);
+    size_t used GUARDED_BY(mutex) = 0;
     /// Of the Vary specs that are stale, by tag: rare, and too wide for an entry.
-    std::unordered_map<uint64_t, uint64_t> stale_seqs;
+    std::unordered_map<uint64_t, uint64_t> stale_seqs GUARDED_BY(mutex);
 
     /// The same for all slots of a digest, and without a division: the high half of the tag as a
     /// fraction of the table.
-    size_t home(uint64_t tag) const { return ((tag >> 32) * entries.size()) >> 32; }
-    size_t after(size_t at) const { return at + 1 == entries.size() ? 0 : at + 1; }
-    Entry* find(uint64_t tag);
+    size_t home(uint64_t tag) const REQUIRES(mutex) { return ((tag >> 32) * entries.size()) >> 32; }
+    size_t after(size_t at) const REQUIRES(mutex) { return at + 1 == entries.size() ? 0 : at + 1; }
+    Entry* find(uint64_t tag) REQUIRES(mutex);
     /// `tag` has slot 0.
-    Entry* find_head_or_vary(uint64_t tag);
-    void insert(const Entry& entry);
-    bool remove(uint64_t tag);
-    void remove_at(size_t hole);
-    IndexEntry view(const Entry& entry) const;
-    void note_spec(const Entry& entry, uint64_t stale_seq);
-    void resize(size_t capacity);
+    Entry* find_head_or_vary(uint64_t tag) REQUIRES(mutex);
+    void insert(const Entry& entry) REQUIRES(mutex);
+    bool remove(uint64_t tag) REQUIRES(mutex);
+    void remove_at(size_t hole) REQUIRES(mutex);
+    IndexEntry view(const Entry& entry) const REQUIRES(mutex);
+    void note_spec(const Entry& entry, uint64_t stale_seq) REQUIRES(mutex);
+    void resize(size_t capacity) REQUIRES(mutex);
   };
 
   static uint64_t tag_of(const Digest& digest, Slot slot) {

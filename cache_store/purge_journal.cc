@@ -33,7 +33,7 @@ uint64_t first_chain(uint32_t half, uint64_t generation) {
 }  // namespace
 
 PurgeJournal::Loaded PurgeJournal::load(const Half& active) {
-  const std::lock_guard lock(write_mutex_);
+  const base::MutexLock lock(write_mutex_);
   active_ = active;
   chain_ = first_chain(active.half, active.generation);
   durable_seq_ = active.seq;
@@ -66,7 +66,7 @@ PurgeJournal::Loaded PurgeJournal::load(const Half& active) {
 }
 
 void PurgeJournal::add(const Entry& entry) {
-  const std::lock_guard lock(pending_mutex_);
+  const base::MutexLock lock(pending_mutex_);
   if (pending_.size() >= base::limits::kPurgesPending) {
     dropped_seq_ = pending_.back().seq;
     pending_.clear();
@@ -75,11 +75,11 @@ void PurgeJournal::add(const Entry& entry) {
 }
 
 Status PurgeJournal::commit(uint64_t seq) {
-  const std::lock_guard lock(write_mutex_);
+  const base::MutexLock lock(write_mutex_);
   if (durable_seq_ >= seq) return Done{};
   std::vector<Entry> batch;
   {
-    const std::lock_guard pending_lock(pending_mutex_);
+    const base::MutexLock pending_lock(pending_mutex_);
     batch.swap(pending_);
     fold_seq_ = std::max(fold_seq_, dropped_seq_);
     dropped_seq_ = 0;
@@ -106,7 +106,7 @@ Status PurgeJournal::commit(uint64_t seq) {
     status = Error{ErrorCode::kNoSpace, 0, "the purge journal is full"};
   }
   if (!batch.empty()) {
-    const std::lock_guard pending_lock(pending_mutex_);
+    const base::MutexLock pending_lock(pending_mutex_);
     pending_.insert(pending_.begin(), batch.begin(), batch.end());
   }
   return durable_seq_ >= seq ? Status(Done{}) : status;
@@ -132,7 +132,7 @@ Status PurgeJournal::write_units(uint32_t half, uint64_t offset, uint64_t size, 
 }
 
 Status PurgeJournal::compact(uint64_t lowest_purge_seq, uint64_t generation, const Flip& flip) {
-  const std::lock_guard lock(write_mutex_);
+  const base::MutexLock lock(write_mutex_);
   Half next{1 - active_.half, generation, std::max(durable_seq_, fold_seq_), fold_seq_};
   std::vector<Entry> kept;
   std::copy_if(written_.begin(), written_.end(), std::back_inserter(kept),
@@ -164,22 +164,22 @@ Status PurgeJournal::compact(uint64_t lowest_purge_seq, uint64_t generation, con
 }
 
 void PurgeJournal::fold(uint64_t seq) {
-  const std::lock_guard lock(write_mutex_);
+  const base::MutexLock lock(write_mutex_);
   fold_seq_ = std::max(fold_seq_, seq);
 }
 
 bool PurgeJournal::needs_compaction() const {
-  const std::lock_guard lock(write_mutex_);
+  const base::MutexLock lock(write_mutex_);
   return used_bytes_ > half_bytes_ / 2 || must_compact();
 }
 
 uint64_t PurgeJournal::durable_seq() const {
-  const std::lock_guard lock(write_mutex_);
+  const base::MutexLock lock(write_mutex_);
   return durable_seq_;
 }
 
 bool PurgeJournal::bad() const {
-  const std::lock_guard lock(write_mutex_);
+  const base::MutexLock lock(write_mutex_);
   return bad_;
 }
 

@@ -8,9 +8,9 @@
 
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <vector>
 
+#include "base/mutex.h"
 #include "cache_store/format.h"
 #include "cache_store/store.h"
 #include "cache_store/store_io.h"
@@ -62,25 +62,27 @@ class PurgeJournal {
 
  private:
   base::Status write_units(uint32_t half, uint64_t offset, uint64_t size, uint64_t generation,
-                           const std::vector<Entry>& entries, uint64_t& chain);
-  bool must_compact() const { return unsure_ || fold_seq_ != 0; }
+                           const std::vector<Entry>& entries, uint64_t& chain)
+      REQUIRES(write_mutex_);
+  bool must_compact() const REQUIRES(write_mutex_) { return unsure_ || fold_seq_ != 0; }
   uint64_t begin_of(uint32_t half) const { return format::kJournalBegin + half * half_bytes_; }
 
   StoreIo& io_;
   const uint64_t half_bytes_;
-  mutable std::mutex pending_mutex_;
-  std::vector<Entry> pending_;
-  uint64_t dropped_seq_ = 0;  ///< pending entries up to this one were given up
+  mutable base::Mutex pending_mutex_;
+  std::vector<Entry> pending_ GUARDED_BY(pending_mutex_);
+  uint64_t dropped_seq_ GUARDED_BY(pending_mutex_) =
+      0;  ///< pending entries up to this one were given up
 
-  mutable std::mutex write_mutex_;  ///< before pending_mutex_
-  std::vector<Entry> written_;      ///< the active half's
-  Half active_;
-  uint64_t used_bytes_ = 0;
-  uint64_t chain_ = 0;
-  uint64_t durable_seq_ = 0;
-  uint64_t fold_seq_ = 0;  ///< to be folded by the next compaction
-  bool unsure_ = false;    ///< which half the superblock names is not known
-  bool bad_ = false;
+  mutable base::Mutex write_mutex_;                      ///< before pending_mutex_
+  std::vector<Entry> written_ GUARDED_BY(write_mutex_);  ///< the active half's
+  Half active_ GUARDED_BY(write_mutex_);
+  uint64_t used_bytes_ GUARDED_BY(write_mutex_) = 0;
+  uint64_t chain_ GUARDED_BY(write_mutex_) = 0;
+  uint64_t durable_seq_ GUARDED_BY(write_mutex_) = 0;
+  uint64_t fold_seq_ GUARDED_BY(write_mutex_) = 0;  ///< to be folded by the next compaction
+  bool unsure_ GUARDED_BY(write_mutex_) = false;  ///< which half the superblock names is not known
+  bool bad_ GUARDED_BY(write_mutex_) = false;
 };
 
 }  // namespace perigee::cache_store

@@ -3,7 +3,7 @@
 namespace perigee::cache_store {
 
 uint64_t PurgeTable::add(const Digest& digest, bool soft, int64_t time_ms) {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   const uint64_t seq = newest_.load(std::memory_order_relaxed) + 1;
   Entry& entry = ring_[seq % kRemembered];
   // What is overwritten was the oldest that could still be named.
@@ -15,7 +15,7 @@ uint64_t PurgeTable::add(const Digest& digest, bool soft, int64_t time_ms) {
 
 PurgeTable::Verdict PurgeTable::since(const Digest& digest, Ticket ticket) const {
   if (ticket.purge_seq == newest()) return {};
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   Verdict verdict;
   if (ticket.purge_seq < oldest_known_) {
     verdict.removed = true;

@@ -6,10 +6,10 @@
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
 #include <vector>
 
 #include "base/limits.h"
+#include "base/mutex.h"
 #include "cache_store/store.h"
 
 namespace perigee::cache_store {
@@ -34,7 +34,7 @@ class PurgeTable {
   uint64_t newest() const { return newest_.load(std::memory_order_acquire); }
   /// Tickets below this are refused.
   uint64_t oldest_known() const {
-    const std::lock_guard lock(mutex_);
+    const base::MutexLock lock(mutex_);
     return oldest_known_;
   }
   /// How many were added.
@@ -50,11 +50,11 @@ class PurgeTable {
     int64_t time_ms = 0;
     bool soft = false;
   };
-  mutable std::mutex mutex_;
-  std::vector<Entry> ring_;  ///< by seq % kRemembered
+  mutable base::Mutex mutex_;
+  std::vector<Entry> ring_ GUARDED_BY(mutex_);  ///< by seq % kRemembered
   const uint64_t first_seq_;
   std::atomic<uint64_t> newest_;
-  uint64_t oldest_known_;  ///< tickets below this are refused
+  uint64_t oldest_known_ GUARDED_BY(mutex_);  ///< tickets below this are refused
 };
 
 }  // namespace perigee::cache_store

@@ -121,7 +121,7 @@ void StoreCore::check_length() {
                                        : size.error().message);
   }
   if (!size.ok()) return;
-  for (uint32_t number = 0; number < slabs_.size(); ++number) {
+  for (uint32_t number = 0; number < geometry_.slab_count; ++number) {
     const bool cut = geometry_.slab_begin(number) + geometry_.slab_bytes > *size;
     if (cut) words_[number].poisoned.store(true, std::memory_order_seq_cst);
   }
@@ -129,7 +129,7 @@ void StoreCore::check_length() {
 
 /// A slab with a bad page is dropped whole.
 void StoreCore::drop_poisoned() {
-  const std::lock_guard lock(append_mutex_);
+  const base::MutexLock lock(append_mutex_);
   for (uint32_t number = 0; number < slabs_.size(); ++number) {
     const SlabState state = slabs_[number].state;
     if (!words_[number].is_poisoned()) continue;
@@ -143,7 +143,7 @@ void StoreCore::drop_poisoned() {
 void StoreCore::sync_if_due(int64_t wall_ms) {
   std::vector<uint32_t> waiting;
   {
-    const std::lock_guard lock(append_mutex_);
+    const base::MutexLock lock(append_mutex_);
     if (wall_ms - last_sync_ms_ < limits::kSyncMs && wall_ms >= last_sync_ms_) return;
     last_sync_ms_ = wall_ms;
     for (uint32_t number = 0; number < slabs_.size(); ++number) {
@@ -153,7 +153,7 @@ void StoreCore::sync_if_due(int64_t wall_ms) {
   }
   if (waiting.empty()) return;
   const Status status = io_.sync();
-  const std::lock_guard lock(append_mutex_);
+  const base::MutexLock lock(append_mutex_);
   for (const uint32_t number : waiting) {
     SlabInfo& slab = slabs_[number];
     if (!status.ok()) slab.synced = false;
@@ -190,20 +190,21 @@ Status StoreCore::compact_journal() {
   for (const SlabInfo& slab : slabs_) {
     lowest = std::min({lowest, slab.lowest_purge_seq, slab.lowest_left});
   }
-  return journal_->compact(lowest, draw_number(), [&](const PurgeJournal::Half& half) {
-    format::Superblock next = superblock_;
-    next.journal_half = half.half;
-    next.journal_generation = half.generation;
-    next.journal_seq = half.seq;
-    next.stale_floor = std::max(next.stale_floor, half.folded);
-    return write_superblock(next);
-  });
+  return journal_->compact(lowest, draw_number(),
+                           [&](const PurgeJournal::Half& half) REQUIRES(append_mutex_) {
+                             format::Superblock next = superblock_;
+                             next.journal_half = half.half;
+                             next.journal_generation = half.generation;
+                             next.journal_seq = half.seq;
+                             next.stale_floor = std::max(next.stale_floor, half.folded);
+                             return write_superblock(next);
+                           });
 }
 
 Status StoreCore::commit(uint64_t seq) {
   Status status = journal_->commit(seq);
   while (!status.ok() && journal_->needs_compaction()) {
-    const std::lock_guard lock(append_mutex_);
+    const base::MutexLock lock(append_mutex_);
     const Status compacted = compact_journal();
     if (!compacted.ok()) return compacted;
     status = journal_->commit(seq);
@@ -232,7 +233,7 @@ bool StoreCore::maintain(const StepBudget& budget) {
   sync_if_due(budget.wall_ms);
   check_length();
   drop_poisoned();
-  const std::lock_guard lock(append_mutex_);
+  const base::MutexLock lock(append_mutex_);
   if (journal_->needs_compaction()) written = compact_journal();
   tell_journal_state(written);
   const size_t wanted = std::min(limits::kSlabsReady, slabs_.size() / limits::kDrainingShare);

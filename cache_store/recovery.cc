@@ -65,6 +65,8 @@ Fate fate_of(const std::vector<PurgeJournal::Entry>& purges, const format::Table
 }  // namespace
 
 Status StoreCore::start(int64_t wall_ms) {
+  // Nobody else is here yet.
+  const base::MutexLock lock(append_mutex_);
   const base::Result<FileFacts> facts = io_.open(options_.path);
   if (!facts.ok()) return facts.error();
   Status status = adopt_or_create(*facts);
@@ -79,7 +81,6 @@ Status StoreCore::start(int64_t wall_ms) {
       guard_map({map_, geometry_.file_bytes(), geometry_.area, geometry_.slab_bytes, words_.get()});
   if (!guarded_) return Error{ErrorCode::kUnsupported, 0, "the store's pages cannot be guarded"};
 
-  const std::lock_guard lock(append_mutex_);
   journal_ = std::make_unique<PurgeJournal>(io_, geometry_.journal_bytes);
   PurgeJournal::Loaded journal = journal_->load(
       {superblock_.journal_half, superblock_.journal_generation, superblock_.journal_seq, 0});

@@ -6,7 +6,8 @@
 
 #include <array>
 #include <atomic>
-#include <mutex>
+
+#include "base/mutex.h"
 
 namespace perigee::cache_store {
 namespace {
@@ -20,7 +21,7 @@ struct Slot {
   GuardedMap map;
 };
 std::array<Slot, kMaps> g_maps;
-std::mutex g_mutex;
+base::Mutex g_mutex;
 struct sigaction g_before;
 
 uintptr_t g_page_size;
@@ -56,7 +57,7 @@ void on_sigbus(int signal, siginfo_t* info, void* context) {
 }  // namespace
 
 bool guard_map(const GuardedMap& map) {
-  const std::lock_guard lock(g_mutex);
+  const base::MutexLock lock(g_mutex);
   static const bool installed = [] {
     g_page_size = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
     struct sigaction action {};
@@ -76,7 +77,7 @@ bool guard_map(const GuardedMap& map) {
 }
 
 void unguard_map(const std::byte* begin) {
-  const std::lock_guard lock(g_mutex);
+  const base::MutexLock lock(g_mutex);
   for (Slot& slot : g_maps) {
     if (slot.begin.load(std::memory_order_relaxed) == begin) slot.begin.store(nullptr);
   }

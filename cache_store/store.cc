@@ -150,7 +150,7 @@ StoreCore::Condition StoreCore::verify(const Location& location, const Digest& d
 /// Draws a sequence number and queues the journal entry as one step: the journal relies on the
 /// order.
 uint64_t StoreCore::record_purge(const Digest& digest, bool erasure, bool soft, int64_t time_ms) {
-  const std::lock_guard lock(purge_mutex_);
+  const base::MutexLock lock(purge_mutex_);
   const uint64_t seq = purges_->add(digest, soft, time_ms);
   journal_->add({seq, digest, time_ms, erasure, soft});
   return seq;
@@ -190,7 +190,7 @@ StoreStats StoreCore::stats() const {
   stats.slabs = geometry_.slab_count;
   stats.slab_bytes = geometry_.slab_bytes;
   {
-    const std::lock_guard lock(append_mutex_);
+    const base::MutexLock lock(append_mutex_);
     stats.slabs_free = free_.size() + draining_.size();
   }
   for (uint64_t slab = 0; slab < geometry_.slab_count; ++slab) {

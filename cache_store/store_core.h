@@ -10,9 +10,9 @@
 #include <atomic>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <vector>
 
+#include "base/mutex.h"
 #include "cache_store/awaited.h"
 #include "cache_store/index.h"
 #include "cache_store/purge_journal.h"
@@ -95,60 +95,66 @@ class StoreCore final : public Store {
   enum class Condition : uint8_t { kGood, kDamaged, kUnreadable };
 
   // superblock.cc
-  base::Status adopt_or_create(const FileFacts& facts);
-  base::Status adopt(const format::Superblock& found);
-  base::Status create(const FileFacts& facts, const Geometry& geometry);
+  base::Status adopt_or_create(const FileFacts& facts) REQUIRES(append_mutex_);
+  base::Status adopt(const format::Superblock& found) REQUIRES(append_mutex_);
+  base::Status create(const FileFacts& facts, const Geometry& geometry) REQUIRES(append_mutex_);
   base::Status allocate();
-  base::Status write_superblock(format::Superblock next);
+  base::Status write_superblock(format::Superblock next) REQUIRES(append_mutex_);
 
   // recovery.cc
-  void derive_secrets();
-  ScannedFile scan();
-  std::optional<ScannedSlab> read_slab(uint32_t number) const;
+  void derive_secrets() REQUIRES(append_mutex_);
+  ScannedFile scan() REQUIRES(append_mutex_);
+  std::optional<ScannedSlab> read_slab(uint32_t number) const REQUIRES(append_mutex_);
   bool read_table(uint32_t number, ScannedSlab& slab) const;
   void walk_slab(uint32_t number, ScannedSlab& slab) const;
   bool is_plausible(const format::TableEntry& entry) const;
   base::Status begin_epoch(const FileFacts& facts, const PurgeJournal::Loaded& journal,
-                           const ScannedFile& file);
-  void publish_scanned(const ScannedFile& file, std::vector<PurgeJournal::Entry> purges);
+                           const ScannedFile& file) REQUIRES(append_mutex_);
+  void publish_scanned(const ScannedFile& file, std::vector<PurgeJournal::Entry> purges)
+      REQUIRES(append_mutex_);
   void probe_lending();
 
   // append.cc
   base::Status check(const Draft& draft, const Digest& digest, uint64_t body_bytes);
   RecordImage make_image(const Draft& draft, const Digest& digest, uint64_t body_bytes) const;
   base::Error refuse(std::string_view why);
-  Found present_under(const Digest& digest, std::string_view key);
+  Found present_under(const Digest& digest, std::string_view key) REQUIRES(append_mutex_);
   static bool is_fenced(const Draft& draft, const Digest& digest,
                         const PurgeTable::Verdict& verdict);
-  base::Status append(const Draft& draft, RecordImage& image, Location& location);
-  base::Status write_record(const Draft& draft, const RecordImage& image, uint64_t begin);
-  base::Result<Found> publish(const Draft& draft, const Digest& digest, const Location& location);
-  void note_write(const base::Status& status);
-  bool has_room(uint64_t record_bytes) const;
-  base::Status open_slab();
-  void seal_open_slab();
+  base::Status append(const Draft& draft, RecordImage& image, Location& location)
+      REQUIRES(append_mutex_);
+  base::Status write_record(const Draft& draft, const RecordImage& image, uint64_t begin)
+      REQUIRES(append_mutex_);
+  base::Result<Found> publish(const Draft& draft, const Digest& digest, const Location& location)
+      REQUIRES(append_mutex_);
+  void note_write(const base::Status& status) REQUIRES(append_mutex_);
+  bool has_room(uint64_t record_bytes) const REQUIRES(append_mutex_);
+  base::Status open_slab() REQUIRES(append_mutex_);
+  void seal_open_slab() REQUIRES(append_mutex_);
   /// The open slab takes no more records; they stay where they are.
-  void close_open_slab();
+  void close_open_slab() REQUIRES(append_mutex_);
   uint64_t head_checksum(const format::RecordHeader& header, std::span<const std::byte> meta) const;
 
   // reclaim.cc
-  bool ready_one();
-  bool make_room();
-  void empty_slab(uint32_t number, bool newer_first);
-  void free_slab(uint32_t number);
-  size_t pinned_draining() const;
-  void drop_slab(uint32_t number);
+  bool ready_one() REQUIRES(append_mutex_);
+  bool make_room() REQUIRES(append_mutex_);
+  void empty_slab(uint32_t number, bool newer_first) REQUIRES(append_mutex_);
+  void free_slab(uint32_t number) REQUIRES(append_mutex_);
+  size_t pinned_draining() const REQUIRES(append_mutex_);
+  void drop_slab(uint32_t number) REQUIRES(append_mutex_);
   void check_length();
   void drop_poisoned();
   void sync_if_due(int64_t wall_ms);
-  void drop_unsynced(int64_t wall_ms);
-  base::Status compact_journal();
-  void tell_journal_state(const base::Status& last_write);
+  void drop_unsynced(int64_t wall_ms) REQUIRES(append_mutex_);
+  base::Status compact_journal() REQUIRES(append_mutex_);
+  void tell_journal_state(const base::Status& last_write) REQUIRES(append_mutex_);
 
   // store.cc
   bool read_record(const Location& location, std::string_view key, RecordView& out) const;
   uint64_t record_purge(const Digest& digest, bool erasure, bool soft, int64_t time_ms);
-  uint64_t draw_number() { return superblock_.epoch << format::kEpochShift | ++counter_; }
+  uint64_t draw_number() REQUIRES(append_mutex_) {
+    return superblock_.epoch << format::kEpochShift | ++counter_;
+  }
   Pin pin(uint32_t slab) {
     const uint64_t word = words_[slab].life_pins.fetch_add(1, std::memory_order_acquire);
     return Pin(&words_[slab], slab, static_cast<uint32_t>(word >> 32));
@@ -173,23 +179,23 @@ class StoreCore final : public Store {
   std::unique_ptr<PurgeTable> purges_;
   AwaitedTable awaited_;
   std::unique_ptr<PurgeJournal> journal_;
-  std::mutex purge_mutex_;  ///< a sequence number is drawn and queued under it
+  base::Mutex purge_mutex_;  ///< a sequence number is drawn and queued under it
   std::unique_ptr<SlabWord[]> words_;
   mutable std::atomic<uint64_t> fetches_{0};  ///< the fetch_seq of the next ticket
 
-  mutable std::mutex append_mutex_;
-  format::Superblock superblock_{};  ///< as it was last written
-  std::vector<SlabInfo> slabs_;
-  std::deque<uint32_t> sealed_;    ///< oldest first
-  std::deque<uint32_t> draining_;  ///< emptied first first
-  std::deque<uint32_t> free_;
-  int64_t open_ = -1;     ///< the open slab, or -1
-  uint64_t counter_ = 0;  ///< of generations and seqs in this epoch
-  int64_t last_sync_ms_ = 0;
-  int64_t last_sync_failure_ms_ = 0;
-  bool sync_failed_ = false;
-  bool journal_was_bad_ = false;
-  int write_failures_ = 0;  ///< in a row
+  mutable base::Mutex append_mutex_;
+  format::Superblock superblock_ GUARDED_BY(append_mutex_){};  ///< as it was last written
+  std::vector<SlabInfo> slabs_ GUARDED_BY(append_mutex_);
+  std::deque<uint32_t> sealed_ GUARDED_BY(append_mutex_);    ///< oldest first
+  std::deque<uint32_t> draining_ GUARDED_BY(append_mutex_);  ///< emptied first first
+  std::deque<uint32_t> free_ GUARDED_BY(append_mutex_);
+  int64_t open_ GUARDED_BY(append_mutex_) = -1;     ///< the open slab, or -1
+  uint64_t counter_ GUARDED_BY(append_mutex_) = 0;  ///< of generations and seqs in this epoch
+  int64_t last_sync_ms_ GUARDED_BY(append_mutex_) = 0;
+  int64_t last_sync_failure_ms_ GUARDED_BY(append_mutex_) = 0;
+  bool sync_failed_ GUARDED_BY(append_mutex_) = false;
+  bool journal_was_bad_ GUARDED_BY(append_mutex_) = false;
+  int write_failures_ GUARDED_BY(append_mutex_) = 0;  ///< in a row
   std::atomic<bool> failed_{false};
 
   std::atomic<uint64_t> puts_{0};

@@ -9,16 +9,18 @@ namespace perigee::edge {
 Background::Background(base::Task task) {
   std::thread([end = end_, held = std::move(task)]() mutable noexcept {
     held();
-    const std::lock_guard lock(end->mutex);
+    const base::MutexLock lock(end->mutex);
     end->ended = true;
     end->told.notify_all();
   }).detach();
 }
 
 bool Background::wait(int64_t most_ms) {
-  std::unique_lock lock(end_->mutex);
-  return end_->told.wait_for(lock, std::chrono::milliseconds(most_ms),
-                             [this] { return end_->ended; });
+  using Clock = std::chrono::steady_clock;
+  const auto deadline = Clock::now() + std::chrono::milliseconds(most_ms);
+  const base::MutexLock lock(end_->mutex);
+  while (!end_->ended && end_->told.wait_until(end_->mutex, deadline)) continue;
+  return end_->ended;
 }
 
 }  // namespace perigee::edge

@@ -1,12 +1,11 @@
 // Work that may never end, on a thread of its own: who waits for it waits for a bounded time.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 
 #include "base/fn.h"
+#include "base/mutex.h"
 
 namespace perigee::edge {
 
@@ -20,9 +19,9 @@ class Background {
 
  private:
   struct End {
-    std::mutex mutex;
-    std::condition_variable told;
-    bool ended = false;
+    base::Mutex mutex;
+    base::CondVar told;
+    bool ended GUARDED_BY(mutex) = false;
   };
   const std::shared_ptr<End> end_ = std::make_shared<End>();
 };

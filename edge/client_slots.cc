@@ -60,7 +60,7 @@ base::Pending ClientSlots::wait(base::Env& env, base::Task go_on) {
   auto wait = std::make_unique<Wait>(*this, env, std::move(go_on));
   base::Pending pending(wait.get());
   {
-    const std::lock_guard lock(mutex_);
+    const base::MutexLock lock(mutex_);
     waiting_.push_back(std::move(wait));
     wanted_.store(waiting_.size());
   }
@@ -70,7 +70,7 @@ base::Pending ClientSlots::wait(base::Env& env, base::Task go_on) {
 
 /// Nothing happens when no slot is free, or nobody waits.
 void ClientSlots::wake_one() {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   if (waiting_.empty() || taken_.load() >= bound_) return;
   std::unique_ptr<Wait> first = std::move(waiting_.front());
   waiting_.pop_front();
@@ -79,14 +79,14 @@ void ClientSlots::wake_one() {
 }
 
 void ClientSlots::forget(const Wait& wait) {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   // Not there: it is on its way home.
   std::erase_if(waiting_, [&](const auto& other) { return other.get() == &wait; });
   wanted_.store(waiting_.size());
 }
 
 void ClientSlots::ask_others(const base::Env& env) {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   bool ask = false;
   for (const auto& wait : waiting_) ask |= !std::exchange(wait->others_asked, true);
   if (!ask) return;
@@ -97,12 +97,12 @@ void ClientSlots::ask_others(const base::Env& env) {
 }
 
 void ClientSlots::add_loop(base::Env& env) {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   loops_.push_back(&env);
 }
 
 void ClientSlots::remove_loop(base::Env& env) {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   std::erase(loops_, &env);
 }
 

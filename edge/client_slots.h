@@ -9,11 +9,11 @@
 #include <cstddef>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <utility>
 #include <vector>
 
 #include "base/env.h"
+#include "base/mutex.h"
 #include "edge/config.h"
 
 namespace perigee::edge {
@@ -74,9 +74,10 @@ class ClientSlots {
   size_t bound_ = SIZE_MAX;
   std::atomic<size_t> taken_{0};
   std::atomic<size_t> wanted_{0};  ///< waiting_.size()
-  std::mutex mutex_;
-  std::deque<std::unique_ptr<Wait>> waiting_;  ///< the first waits longest
-  std::vector<base::Env*> loops_;
+  base::Mutex mutex_;
+  /// The first waits longest.
+  std::deque<std::unique_ptr<Wait>> waiting_ GUARDED_BY(mutex_);
+  std::vector<base::Env*> loops_ GUARDED_BY(mutex_);
 };
 
 /// What a process with so many descriptors may hold: all but those that are `open` already, and the

@@ -12,13 +12,13 @@ namespace perigee::origin {
 namespace limits = base::limits;
 
 void FillBody::expect(uint64_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   first_bytes_ =
       static_cast<size_t>(std::clamp<uint64_t>(bytes, 1, uint64_t{limits::kFillChunkBytes}));
 }
 
 void FillBody::append(std::span<const std::byte> bytes) {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   CHECK(!done_);
   while (!bytes.empty()) {
     // A chunk that is not full is only ever written behind what readers were shown.
@@ -50,33 +50,33 @@ FillChunk& FillBody::room_locked() {
 }
 
 void FillBody::finish(bool whole) {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   done_ = true;
   whole_ = whole;
 }
 
 void FillBody::hand_over(std::shared_ptr<const cache_store::Found> record) {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   CHECK(done_ && whole_);
   record_ = std::move(record);
   chunks_.clear();
 }
 
 LoopSet FillBody::take_waiting() {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   return std::exchange(waiting_, {});
 }
 
 void FillBody::set_window(size_t window_bytes) {
   // Room for a chunk that is read while the next one is written: with less, neither could move.
   CHECK(window_bytes >= 2 * limits::kFillChunkBytes);
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   window_ = window_bytes;
   drop_passed_locked();
 }
 
 bool FillBody::full() const {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   return full_locked();
 }
 
@@ -93,7 +93,7 @@ bool FillBody::drop_passed_locked() {
 }
 
 bool FillBody::drop_laggards() {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   if (!full_locked() || holds_ > 0 || waiting_.none()) return false;
   standing_.erase(begin_ / limits::kFillChunkBytes);
   return drop_passed_locked();
@@ -110,28 +110,28 @@ void FillBody::count_locked(uint64_t at, bool in) {
 }
 
 void FillBody::attach(uint64_t at) {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   ++readers_;
   count_locked(at, true);
 }
 
 bool FillBody::move(uint64_t from, uint64_t to) {
   if (from / limits::kFillChunkBytes == to / limits::kFillChunkBytes) return false;
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   count_locked(from, false);
   count_locked(to, true);
   return drop_passed_locked();
 }
 
 bool FillBody::detach(uint64_t at) {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   --readers_;
   count_locked(at, false);
   return drop_passed_locked();
 }
 
 FillBody::View FillBody::take(uint64_t at, unsigned loop) {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   if (record_ != nullptr) return {Got::kRecord, nullptr, {}, false, record_};
   if (at < begin_) return {Got::kBehind, nullptr, {}, false, nullptr};
   if (at >= end_) {
@@ -147,39 +147,39 @@ FillBody::View FillBody::take(uint64_t at, unsigned loop) {
 }
 
 void FillBody::hold() {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   ++holds_;
 }
 
 bool FillBody::release() {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   CHECK(holds_ > 0);
   --holds_;
   return drop_passed_locked();
 }
 
 bool FillBody::from_start() const {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   return begin_ == 0;
 }
 
 uint64_t FillBody::size() const {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   return end_;
 }
 
 bool FillBody::complete() const {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   return done_ && whole_;
 }
 
 size_t FillBody::readers() const {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   return readers_;
 }
 
 std::vector<ChunkRef> FillBody::chunks() const {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   return {chunks_.begin(), chunks_.end()};
 }
 

@@ -11,11 +11,11 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <vector>
 
 #include "base/limits.h"
+#include "base/mutex.h"
 #include "cache_store/store.h"
 
 namespace perigee::origin {
@@ -91,28 +91,29 @@ class FillBody {
   /// The size of the first chunk while nobody has said how many bytes will come.
   static constexpr size_t kFirstChunkBytes = 4 * base::limits::kKiB;
 
-  FillChunk& room_locked();
-  void count_locked(uint64_t at, bool in);
-  bool drop_passed_locked();
-  bool full_locked() const {
+  FillChunk& room_locked() REQUIRES(mutex_);
+  void count_locked(uint64_t at, bool in) REQUIRES(mutex_);
+  bool drop_passed_locked() REQUIRES(mutex_);
+  bool full_locked() const REQUIRES(mutex_) {
     return window_ != 0 && end_ - begin_ + base::limits::kFillChunkBytes > window_;
   }
 
-  mutable std::mutex mutex_;
-  std::deque<ChunkRef> chunks_;  ///< all of kFillChunkBytes, but for the last (or only) one
+  mutable base::Mutex mutex_;
+  /// All of kFillChunkBytes, but for the last (or only) one.
+  std::deque<ChunkRef> chunks_ GUARDED_BY(mutex_);
   /// Readers by the chunk in which they stand, of the whole body's; those that were cut loose are
   /// in none.
-  std::map<uint64_t, size_t> standing_;
-  size_t readers_ = 0;
-  LoopSet waiting_;     ///< loops with a reader that found nothing
-  uint64_t begin_ = 0;  ///< of the first chunk kept
-  uint64_t end_ = 0;
-  size_t window_ = 0;  ///< 0: all is kept
-  size_t first_bytes_ = kFirstChunkBytes;
-  int holds_ = 0;
-  bool done_ = false;
-  bool whole_ = false;
-  std::shared_ptr<const cache_store::Found> record_;
+  std::map<uint64_t, size_t> standing_ GUARDED_BY(mutex_);
+  size_t readers_ GUARDED_BY(mutex_) = 0;
+  LoopSet waiting_ GUARDED_BY(mutex_);     ///< loops with a reader that found nothing
+  uint64_t begin_ GUARDED_BY(mutex_) = 0;  ///< of the first chunk kept
+  uint64_t end_ GUARDED_BY(mutex_) = 0;
+  size_t window_ GUARDED_BY(mutex_) = 0;  ///< 0: all is kept
+  size_t first_bytes_ GUARDED_BY(mutex_) = kFirstChunkBytes;
+  int holds_ GUARDED_BY(mutex_) = 0;
+  bool done_ GUARDED_BY(mutex_) = false;
+  bool whole_ GUARDED_BY(mutex_) = false;
+  std::shared_ptr<const cache_store::Found> record_ GUARDED_BY(mutex_);
 };
 
 }  // namespace perigee::origin

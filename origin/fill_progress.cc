@@ -23,24 +23,24 @@ std::optional<uint64_t> FillProgress::body_size() const {
 }
 
 FillProgress::Phase FillProgress::join(unsigned loop) {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   loops_.set(loop);
   ++waiters_;
   return phase_;
 }
 
 FillProgress::Phase FillProgress::phase() const {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   return phase_;
 }
 
 LoopSet FillProgress::loops() const {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   return loops_;
 }
 
 LoopSet FillProgress::publish(Phase phase) {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   phase_ = phase;
   return loops_;
 }

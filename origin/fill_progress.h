@@ -6,11 +6,11 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "origin/fill_body.h"
 #include "origin/fills.h"
 
@@ -85,9 +85,9 @@ class FillProgress final : public FillSession {
   base::Share memory_;
 
  private:
-  mutable std::mutex mutex_;
-  Phase phase_ = Phase::kPending;
-  LoopSet loops_;
+  mutable base::Mutex mutex_;
+  Phase phase_ GUARDED_BY(mutex_) = Phase::kPending;
+  LoopSet loops_ GUARDED_BY(mutex_);
   std::atomic<size_t> waiters_{0};
   std::atomic<bool> further_{false};
   std::atomic<bool> asking_{false};

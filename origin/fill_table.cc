@@ -18,7 +18,7 @@ FillTable::FillTable(const FillShared& shared) : shared_(shared) {
 
 void FillTable::remove(const FillProgress& progress) {
   Shard& owner = shard(progress.join_digest);
-  const std::lock_guard lock(owner.mutex);
+  const base::MutexLock lock(owner.mutex);
   const auto [first, last] = owner.fills.equal_range(progress.join_digest.lo);
   for (auto it = first; it != last; ++it) {
     if (it->second.get() != &progress) continue;
@@ -28,7 +28,7 @@ void FillTable::remove(const FillProgress& progress) {
 }
 
 void FillTable::mark(const cache_store::Digest& join, base::Tick now) {
-  const std::lock_guard lock(marks_mutex_);
+  const base::MutexLock lock(marks_mutex_);
   if (marks_.insert_or_assign(join.lo, now.ms + base::limits::kHitForMissMs).second) {
     marks_order_.push_back(join.lo);
   }
@@ -39,31 +39,31 @@ void FillTable::mark(const cache_store::Digest& join, base::Tick now) {
 }
 
 void FillTable::unmark(const cache_store::Digest& join) {
-  const std::lock_guard lock(marks_mutex_);
+  const base::MutexLock lock(marks_mutex_);
   // Its place in the order stays and is taken off when it becomes the oldest.
   const auto it = marks_.find(join.lo);
   if (it != marks_.end()) it->second = 0;
 }
 
 bool FillTable::marked(const cache_store::Digest& join, base::Tick now) const {
-  const std::lock_guard lock(marks_mutex_);
+  const base::MutexLock lock(marks_mutex_);
   const auto it = marks_.find(join.lo);
   return it != marks_.end() && it->second > now.ms;
 }
 
 void FillTable::add_loop(unsigned loop, LoopFills* fills, base::Env* env) {
-  const std::lock_guard lock(loops_mutex_);
+  const base::MutexLock lock(loops_mutex_);
   if (loops_.size() <= loop) loops_.resize(loop + 1);
   loops_[loop] = {fills, env};
 }
 
 void FillTable::remove_loop(unsigned loop) {
-  const std::lock_guard lock(loops_mutex_);
+  const base::MutexLock lock(loops_mutex_);
   loops_[loop] = {};
 }
 
 LoopFills* FillTable::loop(unsigned loop) const {
-  const std::lock_guard lock(loops_mutex_);
+  const base::MutexLock lock(loops_mutex_);
   return loop < loops_.size() ? loops_[loop].fills : nullptr;
 }
 

@@ -7,10 +7,10 @@
 #include <array>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 #include <vector>
 
+#include "base/mutex.h"
 #include "origin/fill_progress.h"
 #include "origin/fills.h"
 
@@ -25,8 +25,8 @@ class FillTable {
   const FillShared& shared() const { return shared_; }
 
   struct Shard {
-    std::mutex mutex;
-    std::unordered_multimap<uint64_t, std::shared_ptr<FillProgress>> fills;
+    base::Mutex mutex;
+    std::unordered_multimap<uint64_t, std::shared_ptr<FillProgress>> fills GUARDED_BY(mutex);
   };
   Shard& shard(const cache_store::Digest& join) { return shards_[join.hi % shards_.size()]; }
 
@@ -51,7 +51,7 @@ class FillTable {
   /// Runs `task(fills)` on that loop; dropped when the loop is gone.
   template <typename F>
   void post(unsigned loop, F task) {
-    const std::lock_guard lock(loops_mutex_);
+    const base::MutexLock lock(loops_mutex_);
     if (loop >= loops_.size() || loops_[loop].fills == nullptr) return;
     loops_[loop].env->post([this, loop, task = std::move(task)]() mutable {
       if (LoopFills* fills = this->loop(loop); fills != nullptr) task(*fills);
@@ -66,11 +66,12 @@ class FillTable {
   const FillShared shared_;
   std::array<Shard, 64> shards_;
   std::vector<std::unique_ptr<base::Budget>> permits_;  ///< by site
-  mutable std::mutex marks_mutex_;
-  std::unordered_map<uint64_t, int64_t> marks_;  ///< digest -> until, ms
-  std::deque<uint64_t> marks_order_;
-  mutable std::mutex loops_mutex_;
-  std::vector<Door> loops_;
+  mutable base::Mutex marks_mutex_;
+  /// Digest -> until, ms.
+  std::unordered_map<uint64_t, int64_t> marks_ GUARDED_BY(marks_mutex_);
+  std::deque<uint64_t> marks_order_ GUARDED_BY(marks_mutex_);
+  mutable base::Mutex loops_mutex_;
+  std::vector<Door> loops_ GUARDED_BY(loops_mutex_);
 };
 
 }  // namespace perigee::origin

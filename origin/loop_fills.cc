@@ -45,7 +45,7 @@ bool LoopFills::join(FillRequest&& request, FillWaiter& waiter, JoinMode mode) {
   ProgressPtr progress;
   if (!alone) {
     FillTable::Shard& shard = table_.shard(request.join);
-    const std::lock_guard lock(shard.mutex);
+    const base::MutexLock lock(shard.mutex);
     const Joined joined = join_existing(shard, request, waiter);
     if (joined == Joined::kWaits || joined == Joined::kLookAgain) {
       if (relieves != nullptr) relieves->end_further();
@@ -147,7 +147,7 @@ void LoopFills::refresh_behind(FillRequest&& request) {
   base::Share permit;
   {
     FillTable::Shard& shard = table_.shard(request.join);
-    const std::lock_guard lock(shard.mutex);
+    const base::MutexLock lock(shard.mutex);
     if (shard.fills.count(request.join.lo) > 0) return;
     // The refresh that was in flight when the stale response was looked up may just have ended.
     if (is_news(table_.shared().store.lookup(request.join, request.join_key, 0), request)) return;

@@ -81,7 +81,8 @@ class LoopFills {
   };
   enum class Joined : uint8_t { kWaits, kLookAgain, kFull, kNone };
 
-  Joined join_existing(FillTable::Shard& shard, const FillRequest& request, FillWaiter& waiter);
+  Joined join_existing(FillTable::Shard& shard, const FillRequest& request, FillWaiter& waiter)
+      REQUIRES(shard.mutex);
   ProgressPtr make_progress(FillRequest& request);
   Members& members(const ProgressPtr& progress);
   void drop_if_empty(const FillProgress* progress);

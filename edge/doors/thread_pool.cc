@@ -49,7 +49,7 @@ ThreadPool::~ThreadPool() { stop(); }
 
 bool ThreadPool::offload(base::Lane lane, std::unique_ptr<base::Job>& job, base::Pending& pending,
                          base::Env& home) {
-  const std::lock_guard lock(mutex_);
+  const base::MutexLock lock(mutex_);
   auto& queue = lanes_[static_cast<size_t>(lane)];
   if (stopping_ || queue.size() >= kLaneJobs[static_cast<size_t>(lane)]) return false;
   auto errand = std::make_unique<Errand>(std::move(job), home);
@@ -60,7 +60,7 @@ bool ThreadPool::offload(base::Lane lane, std::unique_ptr<base::Job>& job, base:
 
 void ThreadPool::call() {
   {
-    const std::lock_guard lock(mutex_);
+    const base::MutexLock lock(mutex_);
     if (!worth_calling()) return;
   }
   called_.notify_one();
@@ -85,15 +85,15 @@ size_t ThreadPool::lane_with_work(bool takes_background) const {
 }
 
 void ThreadPool::run(bool takes_background) {
-  std::unique_lock lock(mutex_);
+  mutex_.lock();
   while (true) {
     const size_t lane = lane_with_work(takes_background);
     if (lane == base::kLanes) {
-      if (stopping_) return;
+      if (stopping_) break;
       // A background job may have called the thread that does not take it.
       if (worth_calling()) called_.notify_one();
       ++idle_;
-      called_.wait(lock);
+      called_.wait(mutex_);
       --idle_;
       continue;
     }
@@ -101,22 +101,24 @@ void ThreadPool::run(bool takes_background) {
     lanes_[lane].pop_front();
     storing_ += lane == kStore ? 1 : 0;
     if (worth_calling()) called_.notify_one();
-    lock.unlock();
+    mutex_.unlock();
     if (!stopping_) errand->work(stopping_);
     Errand::go_home(std::move(errand));
-    lock.lock();
+    mutex_.lock();
     storing_ -= lane == kStore ? 1 : 0;
   }
+  mutex_.unlock();
 }
 
 void ThreadPool::stop() {
   {
-    const std::lock_guard lock(mutex_);
+    const base::MutexLock lock(mutex_);
     stopping_ = true;
   }
   called_.notify_all();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
+  const base::MutexLock lock(mutex_);
   for (auto& lane : lanes_) {
     for (auto& errand : lane) Errand::go_home(std::move(errand));
     lane.clear();

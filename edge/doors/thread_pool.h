@@ -7,14 +7,13 @@
 
 #include <array>
 #include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <thread>
 #include <vector>
 
 #include "base/env.h"
+#include "base/mutex.h"
 
 namespace perigee::edge {
 
@@ -36,14 +35,14 @@ class ThreadPool {
  private:
   class Errand;
   void run(bool takes_background);
-  size_t lane_with_work(bool takes_background) const;
-  bool worth_calling() const;
+  size_t lane_with_work(bool takes_background) const REQUIRES(mutex_);
+  bool worth_calling() const REQUIRES(mutex_);
 
-  std::mutex mutex_;
-  std::condition_variable called_;
-  size_t idle_ = 0;     ///< threads that wait to be called
-  size_t storing_ = 0;  ///< threads inside a job of the store's lane
-  std::array<std::deque<std::unique_ptr<Errand>>, base::kLanes> lanes_;
+  base::Mutex mutex_;
+  base::CondVar called_;
+  size_t idle_ GUARDED_BY(mutex_) = 0;     ///< threads that wait to be called
+  size_t storing_ GUARDED_BY(mutex_) = 0;  ///< threads inside a job of the store's lane
+  std::array<std::deque<std::unique_ptr<Errand>>, base::kLanes> lanes_ GUARDED_BY(mutex_);
   std::atomic<bool> stopping_{false};
   std::vector<std::thread> threads_;
 };

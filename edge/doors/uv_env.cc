@@ -63,7 +63,7 @@ void UvEnv::arm(base::Timer& timer, Tick due) { wheel_.arm(timer, due); }
 void UvEnv::post(base::Task task) {
   bool first = false;
   {
-    const std::lock_guard lock(posts_mutex_);
+    const base::MutexLock lock(posts_mutex_);
     CHECK(!closed_);
     first = posts_.empty();
     posts_.push_back(std::move(task));
@@ -95,7 +95,7 @@ TlsContexts& UvEnv::tls() {
 void UvEnv::drain_posts() {
   std::vector<base::Task> batch;
   {
-    const std::lock_guard lock(posts_mutex_);
+    const base::MutexLock lock(posts_mutex_);
     batch.swap(posts_);
   }
   for (base::Task& task : batch) task();
@@ -152,14 +152,14 @@ void UvEnv::run() { uv_run(&loop_, UV_RUN_DEFAULT); }
 
 /// True: nothing is left to run, and from now on nothing may be posted.
 bool UvEnv::try_close() {
-  const std::lock_guard lock(posts_mutex_);
+  const base::MutexLock lock(posts_mutex_);
   closed_ = posts_.empty() && later_.empty();
   return closed_;
 }
 
 void UvEnv::close() {
   {
-    const std::lock_guard lock(posts_mutex_);
+    const base::MutexLock lock(posts_mutex_);
     if (closed_) return;
   }
   resolver_.reset();

@@ -6,10 +6,10 @@
 #include <uv.h>
 
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "base/env.h"
+#include "base/mutex.h"
 #include "base/timer_wheel.h"
 #include "edge/doors/random.h"
 #include "edge/doors/thread_pool.h"
@@ -73,11 +73,11 @@ class UvEnv final : public base::Env {
   int64_t timer_due_ms_ = INT64_MAX;
   base::Fn<bool()> turn_;
   std::vector<base::Task> later_;
-  std::mutex posts_mutex_;
-  std::vector<base::Task> posts_;
+  base::Mutex posts_mutex_;
+  std::vector<base::Task> posts_ GUARDED_BY(posts_mutex_);
   std::unique_ptr<AresResolver> resolver_;
   std::unique_ptr<TlsContexts> tls_;
-  bool closed_ = false;
+  bool closed_ GUARDED_BY(posts_mutex_) = false;
 };
 
 }  // namespace perigee::edge

@@ -104,6 +104,7 @@ Options Options::draw(uint64_t seed) {
   const size_t names = places_of(o).size();
   o.targets = static_cast<unsigned>(dice.random.between(1, names > 3 ? 2 : names > 1 ? 4 : 6));
   o.trusted = dice.random.below(4) == 0;
+  o.pauses = static_cast<unsigned>(dice.one_of({0, 20, 100, 300}));
   return o;
 }
 
@@ -132,7 +133,7 @@ std::string Options::text() const {
   add("reset_loses", reset_loses), add("pool_delay_ms", pool_delay_ms);
   add("full_lanes", full_lanes), add("sleeps", sleeps), add("wall_steps", wall_steps);
   add("crashes", crashes), add("power_cuts", power_cuts), add("drains", drains);
-  add("trusted", trusted);
+  add("trusted", trusted), add("pauses", pauses);
   for (const SiteOptions& site : sites) out += " " + site.text();
   for (const std::string& guest : guests) out += " guest=" + guest;
   return out;

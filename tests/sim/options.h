@@ -75,6 +75,7 @@ struct Options {
   unsigned refused_send = 0;
   unsigned reset_loses = 0;
   int64_t pool_delay_ms = 0;
+  unsigned pauses = 0;      ///< how often a thread loses its core where it may
   unsigned full_lanes = 0;  ///< 1: the pool's lanes hold next to nothing
   unsigned sleeps = 0;
   unsigned wall_steps = 0;

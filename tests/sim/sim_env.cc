@@ -40,6 +40,7 @@ bool SimPool::offer(SimEnv& env, base::Lane lane, std::unique_ptr<base::Job>& jo
 }
 
 int64_t SimPool::due() const {
+  if (at_work_ == rules_.threads) return kNever;
   int64_t due = kNever;
   for (const Queued& queued : queue_) due = std::min(due, queued.due_ms);
   return due;
@@ -55,7 +56,9 @@ void SimPool::act() {
   queue_.erase(queue_.begin() + static_cast<ptrdiff_t>(chosen));
   --queued_[static_cast<size_t>(queued.lane)];
   const std::atomic<bool> stop{false};
+  ++at_work_;
   queued.job->job->work(stop);
+  --at_work_;
   ++coming_home_;
   queued.env->finished_.push_back(std::move(queued.job));
 }
@@ -157,6 +160,7 @@ base::Pending SimEnv::connect(const base::Endpoint& endpoint, base::OnConnect on
 }
 
 int64_t SimEnv::due() const {
+  if (in_turn_) return kNever;
   if (more_to_do_ || !tasks_.empty() || !finished_.empty()) return 0;
   for (const SimChannel* channel : channels_) {
     if (channel->ready()) return 0;
@@ -170,6 +174,7 @@ int64_t SimEnv::due() const {
 }
 
 void SimEnv::act() {
+  in_turn_ = true;
   now_ = base::Tick{scheduler_.now_ms()};
   more_to_do_ = false;
   wheel_.advance(now_);
@@ -178,6 +183,7 @@ void SimEnv::act() {
   finish_jobs();
   poll_channels();
   if (worker_turn_) more_to_do_ = worker_turn_();
+  in_turn_ = false;
 }
 
 void SimEnv::run_tasks() {

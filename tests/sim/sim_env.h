@@ -37,6 +37,7 @@ class Internet {
 
 /// How the pool behaves.
 struct PoolRules {
+  size_t threads = 2;         ///< jobs at work at once
   int64_t most_delay_ms = 0;  ///< between a job's offer and its work
   std::array<size_t, base::kLanes> capacity{base::limits::kLatencyJobs, base::limits::kStoreJobs,
                                             base::limits::kBackgroundJobs};
@@ -50,8 +51,9 @@ class SimPool final : public Actor {
 
   int64_t due() const override;
   void act() override;
-  /// Jobs queued or on their way home.
-  size_t busy() const { return queue_.size() + coming_home_; }
+  bool is_thread() const override { return true; }
+  /// Jobs queued, at work or on their way home.
+  size_t busy() const { return queue_.size() + at_work_ + coming_home_; }
   /// The process stops: what was not begun never is.
   void drop_all();
 
@@ -70,6 +72,7 @@ class SimPool final : public Actor {
   const PoolRules rules_;
   std::vector<Queued> queue_;
   std::array<size_t, base::kLanes> queued_{};
+  size_t at_work_ = 0;
   size_t coming_home_ = 0;
 };
 
@@ -95,12 +98,13 @@ class SimEnv final : public base::Env, public Actor {
   // Actor: one turn.
   int64_t due() const override;
   void act() override;
+  bool is_thread() const override { return true; }
   /// What the end of each turn enters; says whether it has more to do.
   void at_end_of_turn(std::function<bool()> worker_turn) { worker_turn_ = std::move(worker_turn); }
 
   Scheduler& scheduler() { return scheduler_; }
   /// Nothing to do before somebody outside or the clock moves.
-  bool quiet() const { return due() > now_.ms || due() > scheduler_.now_ms(); }
+  bool quiet() const { return !in_turn_ && due() > now_.ms && due() > scheduler_.now_ms(); }
   void add(SimChannel& channel) { channels_.push_back(&channel); }
   void remove(SimChannel& channel);
 
@@ -134,6 +138,7 @@ class SimEnv final : public base::Env, public Actor {
   std::vector<SimChannel*> channels_;
   std::function<bool()> worker_turn_;
   bool more_to_do_ = true;
+  bool in_turn_ = false;
 };
 
 }  // namespace perigee::sim

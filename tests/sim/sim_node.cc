@@ -141,6 +141,7 @@ std::string SimNode::exceeded() const {
 }
 
 std::string SimNode::stop() {
+  world_.scheduler.finish_paused();
   std::string left;
   for (const auto& worker : workers_) worker->stop();
   pool_->drop_all();
@@ -167,12 +168,15 @@ std::string SimNode::stop() {
 void SimNode::kill() {
   disk_.kill();
   for (const LinkPtr& link : links_) link->killed = true;
+  // Whatever they still do, nobody sees it.
+  world_.scheduler.finish_paused();
   destroy();
 }
 
 void SimNode::cut_power() {
   disk_.cut_power(world_.random);
   for (const LinkPtr& link : links_) link->killed = true;
+  world_.scheduler.finish_paused();
   destroy();
 }
 

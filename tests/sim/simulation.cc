@@ -21,7 +21,9 @@ class Simulation {
         origins_(world_),
         node_(world_, origins_),
         maker_(world_),
-        weather_(world_, origins_, node_) {}
+        weather_(world_, origins_, node_) {
+    world_.scheduler.pause_per_mille = world_.options.pauses;
+  }
 
   Outcome run() {
     Outcome outcome;
@@ -67,13 +69,20 @@ class Simulation {
   void observe() {
     if (!node_.running()) {
       lost_ = 0;
+      unseen_.clear();
       return;
     }
+    // A thread in the middle may hold a lock: what it has dropped is seen when it goes on.
+    if (world_.scheduler.paused() > 0) return unseen_.push_back(world_.scheduler.stamp().seq);
     const cache_store::StoreStats stats = node_.stats();
     const uint64_t lost = stats.evicted + stats.puts_no_room + stats.corrupt;
     if (lost != lost_) {
+      for (const uint64_t seq : unseen_) {
+        world_.ledger.losses.push_back({seq, Ledger::Loss::kForgotten});
+      }
       world_.ledger.losses.push_back({world_.scheduler.stamp().seq, Ledger::Loss::kForgotten});
     }
+    unseen_.clear();
     lost_ = lost;
     if (const std::string over = node_.exceeded(); !over.empty() && violations_.empty()) {
       violations_.push_back(over);
@@ -101,6 +110,7 @@ class Simulation {
     const int64_t quiet_ms = world_.scheduler.now_ms() + kAftermathMs;
     while (world_.scheduler.now_ms() < quiet_ms && world_.scheduler.step(quiet_ms)) observe();
     if (!node_.running()) return;
+    world_.scheduler.finish_paused();
     if (const std::string held = node_.held(); !held.empty()) violations_.push_back(held);
   }
   void stop() {
@@ -130,6 +140,7 @@ class Simulation {
   std::vector<std::string> violations_;
   unsigned steps_ = 0;
   uint64_t lost_ = 0;
+  std::vector<uint64_t> unseen_;  ///< when it could not be looked at whether more were lost
 };
 
 }  // namespace

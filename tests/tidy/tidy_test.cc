@@ -62,6 +62,9 @@ const Ban kBans[] = {
      "base|http|cache_store|origin|edge",
      // Whether pages may be lent is found out by lending one.
      "cache_store/recovery\\.cc"},
+    {"locks that nobody checks: see base/mutex.h",
+     R"(std::(mutex|shared_mutex|lock_guard|scoped_lock|unique_lock|condition_variable)\b)",
+     "base|http|cache_store|origin|edge|edge/doors", "base/mutex\\.h"},
 };
 
 std::string listed(const std::vector<std::string>& lines) {
