@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/check.h"
 #include "base/limits.h"
 
 namespace perigee::cache_store {
@@ -71,6 +72,7 @@ void PurgeJournal::add(const Entry& entry) {
     dropped_seq_ = pending_.back().seq;
     pending_.clear();
   }
+  CHECK(pending_.empty() || pending_.back().seq < entry.seq);
   pending_.push_back(entry);
 }
 

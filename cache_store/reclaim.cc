@@ -203,11 +203,16 @@ Status StoreCore::compact_journal() {
 
 Status StoreCore::commit(uint64_t seq) {
   Status status = journal_->commit(seq);
-  while (!status.ok() && journal_->needs_compaction()) {
+  // Full is full until somebody compacts it: this thread, or another since.
+  while (!status.ok() &&
+         (status.error().code == ErrorCode::kNoSpace || journal_->needs_compaction())) {
     const base::MutexLock lock(append_mutex_);
-    const Status compacted = compact_journal();
-    if (!compacted.ok()) return compacted;
+    if (journal_->needs_compaction()) {
+      const Status compacted = compact_journal();
+      if (!compacted.ok()) return compacted;
+    }
     status = journal_->commit(seq);
+    if (!status.ok() && !journal_->needs_compaction()) break;
   }
   return status;
 }

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "tests/support/fake_env.h"
 
@@ -143,6 +145,25 @@ TEST_F(BudgetTest, WhatIsFreeIsGrantedToAWaiterWithoutAnybodyGivingBack) {
   a.claim.wait(budget_, env_, 3);
   env_.run();
   EXPECT_EQ(order_, "a");
+}
+
+/// Takes and gives back from threads at once: what is counted wrong stays wrong.
+TEST_F(BudgetTest, NothingIsLostBetweenThreads) {
+  constexpr int kRounds = 50'000;
+  std::vector<std::thread> threads;
+  for (Holder holder = 1; holder <= 3; ++holder) {
+    threads.emplace_back([this, holder] {
+      for (int round = 0; round < kRounds; ++round) {
+        Share many = budget_.try_take(4, holder);
+        const Share one = budget_.try_take(1);
+        many.shrink_to(2);
+        EXPECT_LE(budget_.used(), budget_.limit());
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(budget_.used(), 0u);
+  EXPECT_EQ(budget_.try_take(10).units(), 10u);
 }
 
 }  // namespace

@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <thread>
+#include <vector>
+
 namespace perigee::cache_store {
 namespace {
 
@@ -58,6 +62,37 @@ TEST_F(PurgeTableTest, RefusesATicketThatIsOlderThanItsMemory) {
       << "one is forgotten: it may have been this URL's";
   EXPECT_EQ(table_.oldest_known(), before.purge_seq + 1);
   EXPECT_FALSE(table_.since(kUrl, {before.purge_seq + 1}).removed);
+}
+
+/// Each thread draws numbers of its own, and is told of each purge of its URL.
+TEST_F(PurgeTableTest, NoNumberIsDrawnTwiceByThreads) {
+  constexpr uint64_t kRounds = 50'000;
+  constexpr uint64_t kThreads = 3;
+  std::vector<std::thread> threads;
+  std::vector<std::vector<uint64_t>> drawn(kThreads);
+  for (uint64_t number = 0; number < kThreads; ++number) {
+    threads.emplace_back([this, number, &mine = drawn[number]] {
+      const Digest url{8 * (number + 1), number};
+      for (uint64_t round = 0; round < kRounds; ++round) {
+        const Ticket before = ticket();
+        mine.push_back(table_.add(url, false, 100));
+        EXPECT_TRUE(table_.since(url, before).removed);
+        EXPECT_FALSE(table_.since(url, {mine.back()}).removed);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  std::vector<bool> seen(kThreads * kRounds + 1);
+  for (const std::vector<uint64_t>& mine : drawn) {
+    EXPECT_TRUE(std::is_sorted(mine.begin(), mine.end()));
+    for (const uint64_t seq : mine) {
+      ASSERT_GT(seq, kFirst);
+      ASSERT_LE(seq, kFirst + kThreads * kRounds);
+      EXPECT_FALSE(seen[seq - kFirst]);
+      seen[seq - kFirst] = true;
+    }
+  }
+  EXPECT_EQ(table_.count(), kThreads * kRounds);
 }
 
 }  // namespace
