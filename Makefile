@@ -11,8 +11,8 @@ PREFIX   ?= /usr/local
 CONFIGURE = cmake -S . -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo
 QUIET     = > $(1)/configure.log 2>&1 || { cat $(1)/configure.log; exit 1; }
 
-.PHONY: all run test bench head-cost asan tsan sim fuzz mutants docs tidy locks fmt install clean \
-        bootstrap fresh
+.PHONY: all run test check asan tsan asan-short tsan-short bench head-cost sim fuzz mutants docs \
+        tidy locks format fmt install clean bootstrap fresh
 
 all: bootstrap
 	@mkdir -p $(BUILD)
@@ -45,6 +45,29 @@ asan tsan:
 	  $(call QUIET,$(BUILD)-$@)
 	@cmake --build $(BUILD)-$@ -j $(JOBS)
 	ctest --test-dir $(BUILD)-$@ --output-on-failure -j $(JOBS)
+
+# The parts of asan and tsan that no other run shows as well, for continuous integration: what
+# threads, the kernel and the disk do.
+SHORT_TARGETS = unit_base unit_cache_store unit_origin unit_doors fault_store e2e
+SHORT_TESTS = ^(unit/(base|cache_store|origin|doors)|fault/cache_store)/|^e2e/(Crowd|Stress|Fills)
+asan-short tsan-short: export ASAN_OPTIONS = quarantine_size_mb=8
+asan-short tsan-short:
+	@tools/bootstrap --tests
+	@mkdir -p $(BUILD)-$(@:-short=)
+	@$(CONFIGURE) -B $(BUILD)-$(@:-short=) \
+	  -DPERIGEE_SANITIZE=$(if $(filter asan-short,$@),address,thread) $(call QUIET,$(BUILD)-$(@:-short=))
+	@cmake --build $(BUILD)-$(@:-short=) -j $(JOBS) --target $(SHORT_TARGETS)
+	ctest --test-dir $(BUILD)-$(@:-short=) --output-on-failure -j $(JOBS) -R '$(SHORT_TESTS)'
+
+# All that people run before they hand on a change.
+check:
+	$(MAKE) test
+	$(MAKE) asan
+	$(MAKE) tsan
+	$(MAKE) locks
+	$(MAKE) tidy
+	$(MAKE) format
+	@tools/http_rules --check $(BUILD)-test/tests
 
 # CPU for 10,000 responses beside nginx's proxy_cache, and their ratio.
 bench: all
@@ -109,6 +132,11 @@ locks:
 	@$(CONFIGURE) -B $(BUILD)-test $(call QUIET,$(BUILD)-test)
 	@tools/locks $(BUILD)-test
 
+# Fails when a file is not as `make fmt` would write it.
+format:
+	@tools/bootstrap --fuzz
+	git ls-files '*.h' '*.cc' | xargs clang-format --dry-run --Werror
+
 fmt:
 	git ls-files '*.h' '*.cc' | xargs clang-format -i
 
@@ -118,4 +146,4 @@ install: all
 	install -D -m 644 -t $(DESTDIR)/etc/perigee/demo-site/public conf/demo-site/public/*
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-test $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz $(BUILD)-mutants
+	rm -rf $(BUILD) $(BUILD)-*
