@@ -8,16 +8,6 @@ namespace {
 constexpr unsigned kMostPauses = 6;  ///< of one act, beside those where it waits for a lock
 }
 
-Scheduler::Scheduler(Random& chance) : random(chance) {
-  CHECK(base::g_interleaver == nullptr);
-  base::g_interleaver = this;
-}
-
-Scheduler::~Scheduler() {
-  CHECK(paused_.empty());
-  base::g_interleaver = nullptr;
-}
-
 void Scheduler::remove(Actor& actor) {
   const auto it = std::find(actors_.begin(), actors_.end(), &actor);
   CHECK(it != actors_.end());
@@ -32,7 +22,7 @@ bool Scheduler::step(int64_t until_ms) {
     if (due <= now_ms_) ready_.push_back(actor);
     next = std::min(next, due);
   }
-  const size_t choices = ready_.size() + paused_.size();
+  const size_t choices = ready_.size() + threads_.paused();
   if (choices == 0) {
     if (next > until_ms) {
       now_ms_ = std::max(now_ms_, until_ms);
@@ -45,62 +35,18 @@ bool Scheduler::step(int64_t until_ms) {
   if (chosen < ready_.size()) {
     act(*ready_[chosen]);
   } else {
-    resume(chosen - ready_.size());
+    threads_.resume(chosen - ready_.size());
   }
   // A turn of a loop takes no time: what it says is judged by the clock it began with.
-  if (paused_.empty() && random.chance(busy_per_mille)) now_ms_ += random.between(1, 5);
+  if (threads_.paused() == 0 && random.chance(busy_per_mille)) now_ms_ += random.between(1, 5);
   return true;
 }
 
+/// Seldom or often, so that each place to pause has its turn.
 void Scheduler::act(Actor& actor) {
   if (!actor.is_thread() || pause_per_mille == 0) return actor.act();
-  if (idle_.empty()) idle_.push_back(std::make_unique<Thread>());
-  std::unique_ptr<Thread> thread = std::move(idle_.back());
-  idle_.pop_back();
-  thread->pause_per_mille = random.chance(500) ? pause_per_mille : pause_per_mille / 10;
-  thread->pauses_left = kMostPauses;
-  running_ = thread.get();
-  const bool ended = thread->fiber.begin([&actor] { actor.act(); });
-  running_ = nullptr;
-  (ended ? idle_ : paused_).push_back(std::move(thread));
-}
-
-void Scheduler::resume(size_t paused) {
-  running_ = paused_[paused].get();
-  const bool ended = running_->fiber.resume();
-  running_ = nullptr;
-  if (!ended) return;
-  idle_.push_back(std::move(paused_[paused]));
-  paused_.erase(paused_.begin() + static_cast<ptrdiff_t>(paused));
-}
-
-void Scheduler::finish_paused() {
-  CHECK(running_ == nullptr);
-  finishing_ = true;
-  while (!paused_.empty()) resume(random.below(paused_.size()));
-  finishing_ = false;
-}
-
-void Scheduler::may_pause() {
-  if (running_ == nullptr || finishing_ || running_->pauses_left == 0) return;
-  if (!random.chance(running_->pause_per_mille)) return;
-  --running_->pauses_left;
-  pause();
-}
-
-void Scheduler::pause() {
-  Thread* self = running_;
-  self->fiber.pause();
-  running_ = self;
-}
-
-void Scheduler::lock(std::mutex& mutex) {
-  may_pause();
-  while (!mutex.try_lock()) {
-    // Whoever holds it is paused. Outside of the threads nobody may wait for one.
-    CHECK(running_ != nullptr);
-    pause();
-  }
+  const uint64_t rate = random.chance(500) ? pause_per_mille : pause_per_mille / 10;
+  threads_.begin([&actor] { actor.act(); }, {rate, kMostPauses});
 }
 
 }  // namespace perigee::sim

@@ -18,9 +18,8 @@
 #include <memory>
 #include <vector>
 
-#include "base/mutex.h"
-#include "tests/sim/fiber.h"
 #include "tests/sim/random.h"
+#include "tests/support/interleaving.h"
 
 namespace perigee::sim {
 
@@ -46,10 +45,10 @@ class Actor {
   virtual bool is_thread() const { return false; }
 };
 
-class Scheduler final : private base::Interleaver {
+class Scheduler {
  public:
-  explicit Scheduler(Random& chance);
-  ~Scheduler() override;
+  explicit Scheduler(Random& chance)
+      : random(chance), threads_([this](uint64_t n) { return random.below(n); }) {}
 
   void add(Actor& actor) { actors_.push_back(&actor); }
   void remove(Actor& actor);
@@ -57,11 +56,11 @@ class Scheduler final : private base::Interleaver {
   /// One act, or one move of the clock, never beyond `until_ms`. False: nothing is due until then.
   bool step(int64_t until_ms);
   /// Work that stands in the middle.
-  size_t paused() const { return paused_.size(); }
+  size_t paused() const { return threads_.paused(); }
   /// Lets all of it go on to its end, without anybody in between but those whom it waits for.
-  void finish_paused();
+  void finish_paused() { threads_.finish(); }
   /// Called where a thread may lose its core: others may act before this returns.
-  void may_pause();
+  void may_pause() { threads_.may_pause(); }
   int64_t now_ms() const { return now_ms_; }
   int64_t wall_ms() const { return now_ms_ + wall_offset_ms_; }
   /// Somebody set the wall clock; the other one does not notice.
@@ -80,23 +79,9 @@ class Scheduler final : private base::Interleaver {
   unsigned pause_per_mille = 0;  ///< how often others act where a thread may lose its core
 
  private:
-  void lock(std::mutex& mutex) override;
-  void unlocked() override { may_pause(); }
   void act(Actor& actor);
-  void resume(size_t paused);
-  void pause();
 
-  /// One act of a thread, and how it pauses: seldom or often, so that each place has its turn, and
-  /// not without end.
-  struct Thread {
-    Fiber fiber;
-    unsigned pause_per_mille = 0;
-    unsigned pauses_left = 0;
-  };
-  std::vector<std::unique_ptr<Thread>> idle_;
-  std::vector<std::unique_ptr<Thread>> paused_;
-  Thread* running_ = nullptr;
-  bool finishing_ = false;
+  test::Interleaving threads_;
   std::vector<Actor*> actors_;
   std::vector<Actor*> ready_;
   int64_t now_ms_ = 1'000'000;

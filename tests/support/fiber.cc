@@ -1,4 +1,4 @@
-#include "tests/sim/fiber.h"
+#include "tests/support/fiber.h"
 
 #include <cstdint>
 #include <utility>
@@ -12,7 +12,7 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-namespace perigee::sim {
+namespace perigee::test {
 
 namespace {
 constexpr size_t kStackBytes = 512 * 1024;
@@ -98,4 +98,4 @@ void Fiber::switch_out() {
 #endif
 }
 
-}  // namespace perigee::sim
+}  // namespace perigee::test

@@ -8,7 +8,7 @@
 #include <functional>
 #include <memory>
 
-namespace perigee::sim {
+namespace perigee::test {
 
 class Fiber {
  public:
@@ -45,4 +45,4 @@ class Fiber {
   void* outside_thread_ = nullptr;
 };
 
-}  // namespace perigee::sim
+}  // namespace perigee::test
