@@ -285,18 +285,52 @@ TEST_F(SocketChannel, AStalledSocketTakesNeitherAHeadNorAFile) {
 }
 
 TEST_F(SocketChannel, HoldsNothingBackForMoreThatMayCome) {
-  const std::string in_file = numbered(100'001);
-  const File file(in_file);
-  Piece body = piece_of(in_file);
-  body.fd = file.fd();
-  for (const std::vector<Piece>& pieces :
-       {std::vector{piece_of("short")}, std::vector{piece_of("head "), body}}) {
-    const size_t size = send_all(pieces).size();
-    EXPECT_GT(size, 0u);
+  for (const char* text : {"short", "another"}) {
+    const std::array<Piece, 1> pieces = {piece_of(text)};
+    const Io io = channel->send(pieces);
     int unsent = -1;
     ASSERT_EQ(::ioctl(near_fd, SIOCOUTQNSD, &unsent), 0);
     EXPECT_EQ(unsent, 0);
+    EXPECT_EQ(far_end->read(io.n), text);
+    ASSERT_TRUE(loop.run_until([&] { return channel->unacked() == 0; }));
   }
+}
+
+TEST_F(SocketChannel, LendsNoMoreOfAFileThanItsPiece) {
+  const std::string in_file = numbered(300'000);
+  const File file(in_file);
+  Piece piece = piece_of(std::string_view(in_file).substr(50, 100'000));
+  piece.fd = file.fd();
+  piece.offset = 50;
+  EXPECT_TRUE(send_all({piece_of("head "), piece}) == "head " + in_file.substr(50, 100'000));
+  EXPECT_EQ(send_all({piece_of("next")}), "next");
+}
+
+TEST_F(SocketChannel, OneThatIsDestroyedEndsInOrder) {
+  const std::array<Piece, 1> pieces = {piece_of("all")};
+  EXPECT_EQ(channel->send(pieces).n, 3u);
+  channel.reset();
+  EXPECT_EQ(far_end->read(100), "all");
+  EXPECT_EQ(far_end->error, 0);
+}
+
+TEST_F(SocketChannel, ASendToAFarEndThatIsGoneFailsAndRaisesNothing) {
+  far_end->reset();
+  const std::array<Piece, 1> pieces = {piece_of("x")};
+  // The first one finds the reset, the second the closed pipe.
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(channel->send(pieces).state, Io::kFail);
+  EXPECT_EQ(channel->send(pieces).error, EPIPE);
+}
+
+TEST_F(SocketChannel, ReadingIntoNoRoomIsNoEnd) {
+  EXPECT_NE(recv(0).state, Io::kEof);
+  far_end->send("x");
+  ASSERT_TRUE(loop.run_until([&] {
+    channel->want(true, false);
+    return user.was_readable;
+  }));
+  EXPECT_EQ(recv(0).state, Io::kOk);
+  EXPECT_EQ(text(recv(10)), "x");
 }
 
 TEST_F(SocketChannel, WritesPiecesOfAFileThatAreSmallOrMustNotBeLent) {
