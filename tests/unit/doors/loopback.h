@@ -108,6 +108,13 @@ class FarEnd {
     out.resize(got);
     return out;
   }
+  /// Its own.
+  uint16_t port() const {
+    sockaddr_in address{};
+    socklen_t size = sizeof address;
+    ::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size);
+    return ntohs(address.sin_port);
+  }
   void half_close() { ::shutdown(fd_, SHUT_WR); }
   void reset() {
     const linger hard{1, 0};

@@ -225,6 +225,33 @@ TEST(UvEnv, ATimerBehindOneThatWasDisarmedStillWakesTheLoop) {
   loop.call([&] { farther.reset(); });
 }
 
+// Between the two nothing is armed, and the loop sleeps without a bound.
+TEST(UvEnv, ATimerArmedAfterTheLastOneWasDisarmedWakesTheLoop) {
+  RunningLoop loop;
+  std::promise<void> fired;
+  auto first = std::make_unique<base::Timer>([] {});
+  auto second = std::make_unique<base::Timer>([&] { fired.set_value(); });
+  loop.call([&] { loop.env.arm(*first, loop.env.now() + 100); });
+  loop.call([&] { first.reset(); });
+  loop.call([&] { loop.env.arm(*second, loop.env.now() + 150); });
+  EXPECT_EQ(fired.get_future().wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  loop.call([&] { second.reset(); });
+}
+
+TEST(UvEnv, ALoopThatHadMoreToDoBlocksAgain) {
+  ThreadPool pool(1);
+  UvEnv env(0, pool);
+  base::Timer end([&] { env.quit(); });
+  int turns = 0;
+  env.set_turn([&] { return ++turns < 5; });
+  env.arm(end, env.now() + 200);
+  env.post([] {});
+  env.run();
+  EXPECT_GE(turns, 5);
+  EXPECT_LT(turns, 50);
+  pool.stop();
+}
+
 TEST(UvEnv, ATurnThatHasMoreToDoIsFollowedByAnother) {
   ThreadPool pool(1);
   UvEnv env(0, pool);
