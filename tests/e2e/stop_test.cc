@@ -117,6 +117,18 @@ TEST_F(Stopping, OneSignalEndsANodeWhoseAccessLogNobodyReads) {
   EXPECT_EQ(node->wait(), 0) << node->err();
 }
 
+TEST_F(Stopping, ANodeWhoseLogsLostTheirReaderServesOnAndEnds) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  ::close(ends[0]);
+  start(ends[1], ends[1]);
+  ::close(ends[1]);
+  ask_often();
+  EXPECT_TRUE(node->running()) << "a broken pipe is no reason to end";
+  node->signal(SIGTERM);
+  EXPECT_EQ(node->wait(), 0);
+}
+
 TEST_F(Stopping, OneSignalEndsANodeThatDidNothingAndThatNobodyReads) {
   start(full.end(), full.end());
   node->signal(SIGTERM);
