@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
+#include <memory>
 #include <optional>
 
 #include "base/limits.h"
@@ -213,6 +215,19 @@ TEST_F(AskedNames, OfASilentServerEndInTheirTimeAndHoldNobodyUp) {
   EXPECT_GE(loop.env.now() - begin, base::limits::kResolveMs);
   EXPECT_GE(asked(kTypeA), 3u) << "it was asked again within the time";
   EXPECT_EQ(hosts(ask()), (Hosts{"192.0.2.1"}));
+}
+
+TEST_F(AskedNames, AreAskedAgainWhenTheFirstDatagramIsLost) {
+  // Only on the server's thread.
+  auto seen = std::make_shared<std::map<uint16_t, int>>();
+  serve([seen](const DnsQuestion& question) {
+    if ((*seen)[question.type]++ == 0) return Messages{};
+    DnsMessage message(question);
+    if (question.type == kTypeA) message.address(question.name, 60, "192.0.2.1");
+    return Messages{message.bytes()};
+  });
+  EXPECT_EQ(hosts(ask()), (Hosts{"192.0.2.1"}));
+  EXPECT_EQ(asked(kTypeA), 2u);
 }
 
 TEST_F(AskedNames, LeaveNoDescriptorBehind) {
