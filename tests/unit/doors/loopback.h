@@ -56,6 +56,14 @@ class TurnedLoop {
     env.set_turn([] { return false; });
   }
 
+  /// How many handles libuv has here; what was closed in this turn is gone in the next.
+  size_t handles() {
+    size_t count = 0;
+    uv_walk(
+        env.uv(), [](uv_handle_t*, void* sum) { ++*static_cast<size_t*>(sum); }, &count);
+    return count;
+  }
+
   ThreadPool pool;
   UvEnv env;
 };

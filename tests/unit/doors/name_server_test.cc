@@ -230,7 +230,7 @@ TEST_F(AskedNames, AreAskedAgainWhenTheFirstDatagramIsLost) {
   EXPECT_EQ(asked(kTypeA), 2u);
 }
 
-TEST_F(AskedNames, LeaveNoDescriptorBehind) {
+TEST_F(AskedNames, LeaveNothingBehind) {
   serve([](const DnsQuestion& question) {
     if (question.name == "silent.test") return Messages{};
     DnsMessage message(question);
@@ -239,6 +239,7 @@ TEST_F(AskedNames, LeaveNoDescriptorBehind) {
     return Messages{message.bytes()};
   });
   const size_t before = open_descriptors();
+  const size_t handles = loop.handles();
   for (int i = 0; i < 5; ++i) EXPECT_EQ(hosts(ask()), (Hosts{"192.0.2.1"}));
   bool called = false;
   base::Pending abandoned = resolver->resolve("silent.test.", 80, [&](Answer) { called = true; });
@@ -250,7 +251,9 @@ TEST_F(AskedNames, LeaveNoDescriptorBehind) {
   resolver.reset();
   ASSERT_TRUE(loop.run_until([&] { return !kept.waiting() && server->connections() == 0; }));
   EXPECT_TRUE(called);
+  loop.turn();
   EXPECT_EQ(open_descriptors(), before);
+  EXPECT_EQ(loop.handles(), handles);
 }
 
 // --- what it makes up ---

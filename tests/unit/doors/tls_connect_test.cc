@@ -183,6 +183,7 @@ class SilentPeer : public TlsConnect {
 TEST_F(SilentPeer, EndsInATimeoutAndHoldsNobodyUp) {
   loop.turn();
   const size_t before = open_descriptors();
+  const size_t handles = loop.handles();
   const base::Tick begin = loop.env.now();
   base::Pending pending = connect_in_tls();
   {
@@ -206,6 +207,7 @@ TEST_F(SilentPeer, EndsInATimeoutAndHoldsNobodyUp) {
   }
   loop.turn();
   EXPECT_EQ(open_descriptors(), before);
+  EXPECT_EQ(loop.handles(), handles);
 }
 
 TEST_F(SilentPeer, IsLeftAtOnceWhenNobodyWaitsAnyMore) {

@@ -239,9 +239,12 @@ TEST_F(Listener, TakesAllThatWaitBeforeItGoes) {
 }
 
 TEST_F(Listener, StopsAcceptingWhenItGoes) {
+  const size_t handles = loop.handles();
   listen();
+  EXPECT_EQ(loop.handles(), handles + 1);
   listener.reset();
   loop.turn();
+  EXPECT_EQ(loop.handles(), handles);
   const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;

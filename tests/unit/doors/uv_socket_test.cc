@@ -309,7 +309,12 @@ TEST_F(SocketChannel, LendsNoMoreOfAFileThanItsPiece) {
 TEST_F(SocketChannel, OneThatIsDestroyedEndsInOrder) {
   const std::array<Piece, 1> pieces = {piece_of("all")};
   EXPECT_EQ(channel->send(pieces).n, 3u);
+  const size_t handles = loop.handles();
+  channel->want(true, false);
+  EXPECT_EQ(loop.handles(), handles + 1);
   channel.reset();
+  loop.turn();
+  EXPECT_EQ(loop.handles(), handles);
   EXPECT_EQ(far_end->read(100), "all");
   EXPECT_EQ(far_end->error, 0);
 }
