@@ -230,6 +230,38 @@ TEST_F(AskedNames, AreAskedAgainWhenTheFirstDatagramIsLost) {
   EXPECT_EQ(asked(kTypeA), 2u);
 }
 
+// Its time is over, and before that is told c-ares ends the question, too: it is answered once and
+// freed once.
+TEST_F(AskedNames, ThatEndTwiceInOneTurnAreAnsweredOnce) {
+  serve([](const DnsQuestion&) { return Messages{}; });
+  int answers = 0;
+  int fired = 0;
+  const auto after_both = [&] {
+    if (++fired == 2) resolver.reset();
+  };
+  // In whatever order timers of one time fire, the question's stands between these two.
+  base::Timer before(after_both);
+  base::Timer behind(after_both);
+  const base::Tick due = loop.env.now() + base::limits::kResolveMs;
+  loop.env.arm(before, due);
+  base::Pending pending = resolver->resolve("silent.test.", 80, [&](Answer result) {
+    ++answers;
+    EXPECT_EQ(result.error().code, base::ErrorCode::kTimeout);
+  });
+  loop.env.arm(behind, due);
+  ASSERT_TRUE(loop.run_until([&] { return answers > 0 && fired == 2; }));
+  loop.turn();
+  EXPECT_EQ(answers, 1);
+}
+
+TEST_F(AskedNames, AreThoseOfThisHostOnlyBelowTheirLabel) {
+  serve_addresses({{"192.0.2.1", 60}});
+  EXPECT_EQ(hosts(ask("notlocalhost.")), (Hosts{"192.0.2.1"}));
+  EXPECT_EQ(hosts(ask("localhost.test.")), (Hosts{"192.0.2.1"}));
+  EXPECT_EQ(hosts(ask("a.LOCALHOST.")), (Hosts{"127.0.0.1", "::1"}));
+  EXPECT_EQ(asked(kTypeA), 2u);
+}
+
 TEST_F(AskedNames, LeaveNothingBehind) {
   serve([](const DnsQuestion& question) {
     if (question.name == "silent.test") return Messages{};
