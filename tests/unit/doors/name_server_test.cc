@@ -356,6 +356,28 @@ TEST_F(Lies, ThatAreNoMessageAreAnErrorInTheirTime) {
   }
 }
 
+TEST_F(Lies, AboutAnotherNameAreNoAnswer) {
+  serve([](const DnsQuestion& question) {
+    DnsMessage message(question);
+    message.address("other.test", 60, question.type == kTypeA ? "203.0.113.66" : "2001:db8::66");
+    return Messages{message.bytes()};
+  });
+  const Answer answer = ask();
+  ASSERT_FALSE(answer.ok()) << hosts(answer).front();
+  EXPECT_EQ(answer.error().code, base::ErrorCode::kResolve);
+}
+
+TEST_F(Lies, BesideTheTruthAreLeftOut) {
+  serve([](const DnsQuestion& question) {
+    DnsMessage message(question);
+    if (question.type == kTypeA) {
+      message.address("other.test", 60, "203.0.113.66").address(question.name, 60, "192.0.2.1");
+    }
+    return Messages{message.bytes()};
+  });
+  EXPECT_EQ(hosts(ask()), (Hosts{"192.0.2.1"}));
+}
+
 TEST_F(Lies, OfAliasesInACircleAreAnError) {
   serve([](const DnsQuestion& question) {
     return Messages{DnsMessage(question)

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <latch>
 #include <mutex>
 
@@ -238,6 +239,22 @@ TEST(ThreadPool, StopTellsRunningJobsAndBringsQueuedOnesHomeUndone) {
   Fate late;
   base::Pending late_pending;
   EXPECT_FALSE(offload(loop, Lane::kLatency, std::make_unique<Probe>(late), late_pending));
+}
+
+// A job that has ended holds nobody up: each next one is called for again.
+TEST(ThreadPool, JobsOneAfterAnotherAllWorkInEachLane) {
+  RunningLoop loop(2);
+  for (const Lane lane : {Lane::kStore, Lane::kLatency, Lane::kBackground}) {
+    for (int i = 0; i < 5; ++i) {
+      Fate fate;
+      base::Pending pending;
+      ASSERT_TRUE(offload(loop, lane, std::make_unique<Probe>(fate), pending));
+      ASSERT_EQ(fate.gone.get_future().wait_for(std::chrono::seconds(20)),
+                std::future_status::ready)
+          << i;
+      EXPECT_TRUE(fate.done);
+    }
+  }
 }
 
 // --- several loops, one pool ---
