@@ -254,7 +254,11 @@ TEST_P(OpenFile, IsLockedAgainstASecondOneUntilItGoes) {
   const auto facts = third->open(folder_ + "/store");
   ASSERT_TRUE(facts.ok());
   EXPECT_EQ(facts->size, kBytes);
-  EXPECT_EQ(facts->inode, this->facts().st_ino);
+  struct statx known {};
+  ASSERT_EQ(::statx(third->fd(), "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &known), 0);
+  EXPECT_EQ(facts->inode, known.stx_ino);
+  EXPECT_EQ(facts->birth_ns / 1'000'000'000, known.stx_btime.tv_sec);
+  EXPECT_EQ(facts->birth_ns % 1'000'000'000, known.stx_btime.tv_nsec);
 }
 
 TEST_P(OpenFile, LeavesNoDescriptorAndNoMapBehind) {
