@@ -164,6 +164,20 @@ TEST_P(LentPages, OfASlabThatCannotBeDetachedKeepItOutOfUse) {
   }
 }
 
+TEST_P(LentPages, AndTheirProofLeaveNoDescriptorBehind) {
+  const auto count = [] {
+    const std::filesystem::directory_iterator all("/proc/self/fd");
+    return std::distance(begin(all), end(all));
+  };
+  const auto before = count();
+  open();
+  ASSERT_TRUE(store_->can_lend_pages());
+  EXPECT_EQ(count(), before + 1) << "the file's own";
+  store_.reset();
+  io_.reset();
+  EXPECT_EQ(count(), before);
+}
+
 TEST_P(LentPages, AreNotLentWhereTheFirstDetachFails) {
   refuses_ = [](uint64_t) -> Status { return Error{ErrorCode::kUnsupported, 0, "not here"}; };
   open();
