@@ -96,7 +96,7 @@ TEST(OpenListeners, OfBothFamiliesHaveOnePort) {
   }
   const base::Result<ListeningSockets> v4 =
       open_listeners(*base::Address::parse_host("0.0.0.0", v6->bound.port), 1);
-  EXPECT_TRUE(v4.ok()) << v4.error().message;
+  ASSERT_TRUE(v4.ok()) << v4.error().message;
   for (const int fd : v6->fds) ::close(fd);
   for (const int fd : v4->fds) ::close(fd);
 }
