@@ -49,6 +49,11 @@ class Listener : public testing::Test {
   std::unique_ptr<UvListener> listener;
 };
 
+size_t open_descriptors() {
+  const std::filesystem::directory_iterator all("/proc/self/fd");
+  return static_cast<size_t>(std::distance(begin(all), end(all)));
+}
+
 TEST(OpenListeners, AllWorkersShareAPortThatTheSystemChose) {
   const base::Result<ListeningSockets> sockets = open_listeners(loopback(0), 3);
   ASSERT_TRUE(sockets.ok());
@@ -60,7 +65,9 @@ TEST(OpenListeners, AllWorkersShareAPortThatTheSystemChose) {
 TEST(OpenListeners, APortInUseIsAnErrorThatNamesIt) {
   const base::Result<ListeningSockets> first = open_listeners(loopback(0), 1);
   ASSERT_TRUE(first.ok());
+  const size_t before = open_descriptors();
   const base::Result<ListeningSockets> second = open_listeners(first->bound, 1);
+  EXPECT_EQ(open_descriptors(), before);
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.error().os_error, EADDRINUSE);
   EXPECT_NE(second.error().message.find(first->bound.text()), std::string::npos);
@@ -68,13 +75,9 @@ TEST(OpenListeners, APortInUseIsAnErrorThatNamesIt) {
 }
 
 TEST(OpenListeners, LeaveNoDescriptorBehindWhenOneOfThemFails) {
-  const auto count = [] {
-    const std::filesystem::directory_iterator all("/proc/self/fd");
-    return static_cast<rlim_t>(std::distance(begin(all), end(all))) - 1;
-  };
   rlimit before{};
   ::getrlimit(RLIMIT_NOFILE, &before);
-  const rlim_t open = count();
+  const size_t open = open_descriptors();
   // The descriptors in use have no gaps here, so that this is room for two more.
   const int next = ::dup(0);
   ::close(next);
@@ -84,7 +87,7 @@ TEST(OpenListeners, LeaveNoDescriptorBehindWhenOneOfThemFails) {
   ::setrlimit(RLIMIT_NOFILE, &before);
   ASSERT_FALSE(sockets.ok());
   EXPECT_EQ(sockets.error().os_error, EMFILE);
-  EXPECT_EQ(count(), open);
+  EXPECT_EQ(open_descriptors(), open);
 }
 
 TEST(OpenListeners, OfBothFamiliesHaveOnePort) {
