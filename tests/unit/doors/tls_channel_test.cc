@@ -446,6 +446,8 @@ TEST_F(TlsTest, AnErrorThatSomebodyElseLeftDoesNotCount) {
   peer_->write("hello");
   read_all();
   EXPECT_EQ(text_, "hello");
+  leave_an_error();
+  EXPECT_EQ(tls_->recv({&byte, 1}).state, Io::kAgain) << "nothing but a record is missing";
   ERR_clear_error();
 }
 
