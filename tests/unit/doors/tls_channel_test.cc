@@ -459,6 +459,16 @@ TEST_F(TlsTest, AResetBelowIsAFailure) {
   EXPECT_EQ(give("x").state, Io::kFail);
 }
 
+TEST_F(TlsTest, AResetBelowIsAFailureForWhatIsLeftOverToo) {
+  open_well();
+  peer_->channel().in_rules().capacity = 1000;
+  EXPECT_EQ(give(std::string(20'000, 'y')).n, 20'000u);
+  EXPECT_EQ(give("x").state, Io::kAgain) << "what is left over goes first";
+  peer_->channel().abort();
+  EXPECT_EQ(give("x").state, Io::kFail);
+  EXPECT_EQ(tls_->unacked(), near_->unacked()) << "nothing is kept for a peer that is gone";
+}
+
 TEST_F(TlsTest, MayBeDestroyedWhileATaskWouldTellOfHeldBytes) {
   open_well();
   reads_ = false;
