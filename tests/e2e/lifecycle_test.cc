@@ -134,10 +134,10 @@ TEST_F(Lifecycle, WithoutAStoreBeingNamedEachOriginHasItsOwn) {
 
 TEST_F(Lifecycle, AStoreInMemoryServesPurgesAndOutlivesItsNode) {
   TempFolder elsewhere("/dev/shm");
-  const std::string large = tools::pattern_body(300'000);
+  const std::string large = tools::pattern_body(150'000);
   origin.reply("/small", {.fields = {max_age(600)}, .body = "one"});
   origin.reply("/large", {.fields = {max_age(600)}, .body = large});
-  Node in_memory({.origin = origin.url(), .store = elsewhere.file("store")});
+  Node in_memory({.origin = origin.url(), .store = elsewhere.file("store"), .store_size = "48MiB"});
   const auto is_hit = [&](const std::string& path, const std::string& body) {
     return eventually(
         [&] { return Client(in_memory.port()).get(path).expect_body(body).is_hit(); });
