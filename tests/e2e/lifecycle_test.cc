@@ -134,7 +134,7 @@ TEST_F(Lifecycle, WithoutAStoreBeingNamedEachOriginHasItsOwn) {
 
 TEST_F(Lifecycle, AStoreInMemoryServesPurgesAndOutlivesItsNode) {
   TempFolder elsewhere("/dev/shm");
-  const std::string large = tools::pattern_body(150'000);
+  const std::string large = tools::pattern_body(50'000);
   origin.reply("/small", {.fields = {max_age(600)}, .body = "one"});
   origin.reply("/large", {.fields = {max_age(600)}, .body = large});
   Node in_memory({.origin = origin.url(), .store = elsewhere.file("store"), .store_size = "48MiB"});
