@@ -286,6 +286,18 @@ TEST(UvEnv, WhatIsPostedToADrainingLoopStillRuns) {
   EXPECT_EQ(ran, (std::vector<std::string>{"posted", "later", "posted by later"}));
 }
 
+TEST(UvEnv, WhatIsPutOffAtTheEndStillRuns) {
+  ThreadPool pool(1);
+  UvEnv env(0, pool);
+  int ran = 0;
+  env.later([&] {
+    ++ran;
+    env.later([&] { ++ran; });
+  });
+  env.close();
+  EXPECT_EQ(ran, 2);
+}
+
 TEST(UvEnvDeathTest, APostAfterTheEndIsABug) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   ThreadPool pool(1);
