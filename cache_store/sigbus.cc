@@ -45,7 +45,9 @@ bool patch(const std::byte* address) {
 }
 
 void on_sigbus(int signal, siginfo_t* info, void* context) {
-  if (patch(static_cast<const std::byte*>(info->si_addr))) return;
+  // Of what a process sends, other things stand where the kernel writes an address.
+  const bool by_kernel = info->si_code > 0;
+  if (by_kernel && patch(static_cast<const std::byte*>(info->si_addr))) return;
   // Not ours: as if this handler did not stand.
   if ((g_before.sa_flags & SA_SIGINFO) != 0 && g_before.sa_sigaction != nullptr) {
     return g_before.sa_sigaction(signal, info, context);

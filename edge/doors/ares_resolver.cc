@@ -77,6 +77,10 @@ class AresResolver::Query final : public base::InFlight {
         addresses.ttl_ms = addresses.empty() ? ttl_ms : std::min(addresses.ttl_ms, ttl_ms);
         addresses.push_back(address);
       }
+      // Whoever moves an alias says with its time how soon that is seen.
+      for (const ares_addrinfo_cname* alias = info->cnames; alias != nullptr; alias = alias->next) {
+        addresses.ttl_ms = std::min(addresses.ttl_ms, int64_t{alias->ttl} * 1000);
+      }
       if (addresses.empty()) {
         query.fail("it has no address");
       } else {
@@ -126,7 +130,7 @@ struct AresResolver::Watch {
   ares_socket_t fd = ARES_SOCKET_BAD;
 };
 
-AresResolver::AresResolver(UvEnv& env)
+AresResolver::AresResolver(UvEnv& env, const char* servers)
     : env_(env), timer_([this] { process(ARES_SOCKET_BAD, ARES_SOCKET_BAD); }) {
   CHECK(g_library_ready);
   ares_options options{};
@@ -137,6 +141,7 @@ AresResolver::AresResolver(UvEnv& env)
   const int status = ares_init_options(
       &channel_, &options, ARES_OPT_SOCK_STATE_CB | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES);
   CHECK(status == ARES_SUCCESS);
+  CHECK(servers == nullptr || ares_set_servers_ports_csv(channel_, servers) == ARES_SUCCESS);
 }
 
 AresResolver::~AresResolver() { ares_destroy(channel_); }

@@ -16,7 +16,8 @@ class UvEnv;
 
 class AresResolver {
  public:
-  explicit AresResolver(UvEnv& env);
+  /// `servers`: "ADDRESS:PORT,..." for tests; null: those of the system.
+  explicit AresResolver(UvEnv& env, const char* servers = nullptr);
   /// Cancels what is in flight.
   ~AresResolver();
   /// See base::Env::resolve().

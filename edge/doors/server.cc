@@ -2,7 +2,6 @@
 
 #include <signal.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -41,12 +40,6 @@ class LoggedStoreEvents final : public cache_store::StoreObserver {
  public:
   void on_store_event(std::string_view sentence) override { log_warning(sentence); }
 };
-
-int64_t wall_ms() {
-  timespec time;
-  clock_gettime(CLOCK_REALTIME, &time);
-  return int64_t{time.tv_sec} * 1000 + time.tv_nsec / 1'000'000;
-}
 
 /// Every descriptor the system lets us have: connections are what a node is for.
 void raise_descriptor_limit() {
@@ -141,7 +134,7 @@ base::Status Server::open_store() {
   options.size_bytes = config_.store.size_bytes;
   fill_random(options.entropy);
   base::Result<std::unique_ptr<cache_store::Store>> store =
-      cache_store::Store::open(options, *io_, store_events_, wall_ms());
+      cache_store::Store::open(options, *io_, store_events_, system_wall_ms());
   if (!store.ok()) return store.error();
   store_ = std::move(*store);
   const cache_store::StoreStats stats = store_->stats();

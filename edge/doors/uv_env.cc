@@ -29,13 +29,16 @@ UvEnv& env_of(auto* handle) { return *static_cast<UvEnv*>(handle->data); }
 
 }  // namespace
 
-UvEnv::UvEnv(unsigned loop, ThreadPool& pool)
+int64_t system_wall_ms() { return clock_ms(CLOCK_REALTIME); }
+
+UvEnv::UvEnv(unsigned loop, ThreadPool& pool, int64_t (*wall_clock)())
     : loop_index_(loop),
       pool_(pool),
       now_{clock_ms(CLOCK_BOOTTIME)},
+      wall_clock_(wall_clock),
       next_wall_check_(now_ + kWallCheckMs),
       wheel_(now_) {
-  wall_offset_ms_ = clock_ms(CLOCK_REALTIME) - now_.ms;
+  wall_offset_ms_ = wall_clock_() - now_.ms;
   CHECK(uv_loop_init(&loop_) == 0);
   async_.data = timer_.data = check_.data = prepare_.data = idle_.data = this;
   uv_async_init(&loop_, &async_, [](uv_async_t* handle) { env_of(handle).drain_posts(); });
@@ -54,7 +57,7 @@ void UvEnv::read_clock() {
   now_ = Tick{clock_ms(CLOCK_BOOTTIME)};
   if (now_ < next_wall_check_) return;
   next_wall_check_ = now_ + kWallCheckMs;
-  const int64_t offset_ms = clock_ms(CLOCK_REALTIME) - now_.ms;
+  const int64_t offset_ms = wall_clock_() - now_.ms;
   if (std::abs(offset_ms - wall_offset_ms_) > kWallStepMs) wall_offset_ms_ = offset_ms;
 }
 

@@ -19,9 +19,13 @@ namespace perigee::edge {
 class AresResolver;
 class TlsContexts;
 
+/// Milliseconds since 1970, now, by the system's clock.
+int64_t system_wall_ms();
+
 class UvEnv final : public base::Env {
  public:
-  UvEnv(unsigned loop, ThreadPool& pool);
+  /// `wall_clock`: milliseconds since 1970; the system's, but in tests.
+  UvEnv(unsigned loop, ThreadPool& pool, int64_t (*wall_clock)() = system_wall_ms);
   ~UvEnv() override;
 
   base::Tick now() const override { return now_; }
@@ -67,6 +71,7 @@ class UvEnv final : public base::Env {
   bool offloaded_ = false;  ///< since the pool was called last
   RandomSource random_;
   base::Tick now_;
+  int64_t (*const wall_clock_)();
   int64_t wall_offset_ms_ = 0;
   base::Tick next_wall_check_;
   base::TimerWheel wheel_;

@@ -1,7 +1,9 @@
 // A node with few descriptors: clients that do nothing never lock others out, and the node keeps
 // those that it needs itself.
+#include <signal.h>
 #include <sys/resource.h>
 
+#include <cstdlib>
 #include <filesystem>
 
 #include "tests/e2e/harness/site.h"
@@ -88,6 +90,21 @@ TEST_F(Descriptors, HeadsThatNeverEndLockNobodyOut) {
   std::vector<Client> many;
   for (size_t i = 0; i < kIdle; ++i) many.emplace_back(narrow.port()).send("GET");
   expect_service("/miss");
+}
+
+// A login shell's soft limit is often 1024, however much the hard one allows.
+TEST_F(SiteTest, TheNodeTakesAllDescriptorsThatTheHardLimitAllows) {
+  TempFolder folder;
+  Process soft({.arguments = {"sh", "-c", "ulimit -Sn 200; exec \"$@\"", "sh", binary(), "--origin",
+                              origin.url(), "--listen", "127.0.0.1:0", "--store",
+                              folder.file("store"), "--store-size", "32MiB", "--workers", "1"},
+                .limits = {{RLIMIT_NOFILE, 1'000}}});
+  constexpr std::string_view kRoom = "room for ";
+  ASSERT_TRUE(eventually([&] { return soft.err().find(kRoom) != std::string::npos; }));
+  const size_t at = soft.err().find(kRoom) + kRoom.size();
+  EXPECT_GT(std::strtoul(soft.err().c_str() + at, nullptr, 10), 500u) << soft.err();
+  soft.signal(SIGTERM);
+  EXPECT_EQ(soft.wait(), 0) << soft.err();
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 
@@ -72,8 +73,11 @@ TEST_F(Lifecycle, ADrainIsBounded) {
   Client waiting(bounded.port());
   waiting.send(waiting.bytes("GET", "/slow"));
   ASSERT_TRUE(origin.wait_for("/slow", 1));
+  const auto begin = std::chrono::steady_clock::now();
   bounded.process().signal(SIGTERM);
   EXPECT_EQ(bounded.process().wait(), 0) << bounded.output();
+  // By its own bound, not by the one for a worker that hangs, which is 10 s.
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(8));
   EXPECT_NE(waiting.read().state, State::kWhole);
 }
 
@@ -126,6 +130,26 @@ TEST_F(Lifecycle, WithoutAStoreBeingNamedEachOriginHasItsOwn) {
     EXPECT_EQ(brief.wait(), 0) << brief.err();
   }
   EXPECT_EQ(origin.count("/") + other.count("/"), 2u);
+}
+
+TEST_F(Lifecycle, AStoreInMemoryServesPurgesAndOutlivesItsNode) {
+  TempFolder elsewhere("/dev/shm");
+  const std::string large = tools::pattern_body(50'000);
+  origin.reply("/small", {.fields = {max_age(600)}, .body = "one"});
+  origin.reply("/large", {.fields = {max_age(600)}, .body = large});
+  Node in_memory({.origin = origin.url(), .store = elsewhere.file("store"), .store_size = "48MiB"});
+  const auto is_hit = [&](const std::string& path, const std::string& body) {
+    return eventually(
+        [&] { return Client(in_memory.port()).get(path).expect_body(body).is_hit(); });
+  };
+  EXPECT_TRUE(is_hit("/small", "one"));
+  EXPECT_TRUE(is_hit("/large", large));
+  Client(in_memory.port()).request("PURGE", "/small").expect(200);
+  in_memory.kill();
+  in_memory.start();
+  Client client(in_memory.port());
+  client.get("/large").expect(200).expect_body(large).expect_cache("hit");
+  client.get("/small").expect(200).expect_body("one").expect_cache("fwd=uri-miss");
 }
 
 TEST_F(Lifecycle, ADamagedStoreStartsAllTheSame) {

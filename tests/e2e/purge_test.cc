@@ -1,4 +1,9 @@
 // PURGE as a user sends it: at once, for good, and from nowhere else.
+#include <signal.h>
+
+#include <map>
+#include <sstream>
+
 #include "tests/e2e/harness/site.h"
 
 namespace perigee::e2e {
@@ -69,6 +74,76 @@ TEST_F(Purge, IsRefusedToAddressesThatAreNotListed) {
   Client client(guarded.port());
   client.request("PURGE", "/a").expect(403);
   EXPECT_EQ(origin.count("/a"), 0u);
+}
+
+/// The system calls that a process makes, written down in their order by strace.
+class Trace {
+ public:
+  Trace(pid_t pid, const std::string& calls)
+      : strace_({.arguments = {"strace", "-f", "-s", "64", "-e", "trace=" + calls, "-o",
+                               folder_.file("calls"), "-p", std::to_string(pid)}}) {
+    EXPECT_TRUE(eventually([this] { return strace_.err().find("attached") != std::string::npos; }))
+        << "strace must be installed, and may look at our processes: " << strace_.err();
+  }
+  /// A line a call. One that was interrupted by another thread's stands where it ended.
+  std::vector<std::string> stop() {
+    strace_.signal(SIGINT);
+    strace_.wait();
+    std::istringstream text(read_file(folder_.file("calls")));
+    std::map<std::string, std::string> begun;
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(text, line);) {
+      const std::string thread = line.substr(0, line.find(' '));
+      const size_t cut = line.find(" <unfinished ...>");
+      const size_t resumed = line.find(" resumed>");
+      if (cut != std::string::npos) {
+        begun[thread] = line.substr(0, cut);
+      } else if (resumed != std::string::npos) {
+        lines.push_back(begun[thread] + line.substr(resumed + 9));
+      } else {
+        lines.push_back(line);
+      }
+    }
+    return lines;
+  }
+
+ private:
+  TempFolder folder_;
+  Process strace_;
+};
+
+/// For each answer that was sent: how many durable writes had ended before.
+std::vector<size_t> durable_before_answers(const std::vector<std::string>& calls) {
+  std::vector<size_t> before;
+  size_t durable = 0;
+  for (const std::string& call : calls) {
+    const bool failed = call.find("= -1") != std::string::npos;
+    if (call.find("RWF_DSYNC") != std::string::npos && !failed) ++durable;
+    if (call.find("\"HTTP/1.1 200") != std::string::npos) before.push_back(durable);
+  }
+  return before;
+}
+
+TEST_F(Purge, IsAnsweredWhenItIsOnStableStorage) {
+  const std::vector<std::string> paths = {"/a", "/b", "/c"};
+  for (const std::string& path : paths) {
+    origin.reply(path, {.fields = {max_age(600)}, .body = "one"});
+    hit(path);
+  }
+  for (const char* method : {"PURGE", "POST"}) {
+    SCOPED_TRACE(method);
+    for (const std::string& path : paths) hit(path);
+    Client client(node.port());
+    Trace trace(node.process().pid(), "pwritev2,sendmsg,sendto,write");
+    for (const std::string& path : paths) client.request(method, path).expect(200);
+    const std::vector<std::string> calls = trace.stop();
+    std::string all;
+    for (const std::string& call : calls) all += call + "\n";
+    std::vector<size_t> before = durable_before_answers(calls);
+    // The origin's own answers are not of this process.
+    ASSERT_EQ(before.size(), paths.size()) << all;
+    for (size_t i = 0; i < before.size(); ++i) EXPECT_GT(before[i], i) << all;
+  }
 }
 
 TEST_F(Purge, HoldsAfterKillMinusNine) {

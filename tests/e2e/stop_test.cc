@@ -75,10 +75,10 @@ class Stopping : public testing::Test {
             "2"};
   }
   /// Starts, on the same port each time, and waits until it can be connected to.
-  void start(int out, int err) {
+  void start(int out, int err, std::vector<std::pair<int, rlim_t>> limits = {}) {
     if (port == 0) port = free_port();
-    node = std::make_unique<Process>(
-        ProcessOptions{.arguments = arguments(port), .out = out, .err = err});
+    node = std::make_unique<Process>(ProcessOptions{
+        .arguments = arguments(port), .limits = std::move(limits), .out = out, .err = err});
     ASSERT_TRUE(eventually([this] { return listens(); }));
   }
   bool listens() const {
@@ -117,6 +117,18 @@ TEST_F(Stopping, OneSignalEndsANodeWhoseAccessLogNobodyReads) {
   EXPECT_EQ(node->wait(), 0) << node->err();
 }
 
+TEST_F(Stopping, ANodeWhoseLogsLostTheirReaderServesOnAndEnds) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  ::close(ends[0]);
+  start(ends[1], ends[1]);
+  ::close(ends[1]);
+  ask_often();
+  EXPECT_TRUE(node->running()) << "a broken pipe is no reason to end";
+  node->signal(SIGTERM);
+  EXPECT_EQ(node->wait(), 0);
+}
+
 TEST_F(Stopping, OneSignalEndsANodeThatDidNothingAndThatNobodyReads) {
   start(full.end(), full.end());
   node->signal(SIGTERM);
@@ -140,6 +152,61 @@ TEST_F(Stopping, TwoSignalsEndANodeThatNobodyReadsWithAResponseInFlight) {
   Client(port).get("/a").expect(200).expect_cache("hit");
   node->signal(SIGTERM);
   EXPECT_EQ(node->wait(), 0);
+}
+
+/// A node that is held still, so that its clients wait in the kernel's queue.
+class FullBacklog : public Stopping {
+ protected:
+  static constexpr size_t kWaiting = 500;
+
+  /// All of them are there, and have asked, before the node sees the first.
+  void let_many_wait() {
+    node->signal(SIGSTOP);
+    for (size_t i = 0; i < kWaiting; ++i) {
+      Client& client = waiting.emplace_back(port);
+      ASSERT_TRUE(client.send(client.bytes("GET", "/a")));
+    }
+  }
+  void go_on_with(int number) {
+    node->signal(number);
+    node->signal(SIGCONT);
+  }
+
+  std::vector<Client> waiting;
+};
+
+TEST_F(FullBacklog, IsAnsweredBeforeTheNodeEnds) {
+  start(-1, -1);
+  ask_often();
+  let_many_wait();
+  go_on_with(SIGTERM);
+  for (Client& client : waiting) client.read().expect(200).expect_body("one");
+  for (Client& client : waiting) EXPECT_EQ(client.end(), Response::State::kNone);
+  EXPECT_EQ(node->wait(), 0);
+}
+
+// Only who has a slot is a client; the others see their connection end, and nobody is left hanging.
+TEST_F(FullBacklog, BeyondTheBoundOfClientsIsClosed) {
+  start(-1, -1, {{RLIMIT_NOFILE, 256}});
+  ask_often();
+  std::vector<Client> idle;
+  for (size_t i = 0; i < 120; ++i) {
+    idle.emplace_back(port).get("/a").expect(200);
+  }
+  let_many_wait();
+  go_on_with(SIGTERM);
+  // How many of them get a slot in time depends on who is first: the idle ones or the signal.
+  for (Client& client : waiting) {
+    Response response = client.read();
+    if (response.state == Response::State::kWhole) {
+      response.expect(200).expect_body("one");
+      continue;
+    }
+    EXPECT_TRUE(response.state == Response::State::kReset ||
+                response.state == Response::State::kNone)
+        << static_cast<int>(response.state);
+  }
+  EXPECT_EQ(node->wait(), 0) << node->err();
 }
 
 TEST_F(Stopping, AStartThatFailsEndsThoughNobodyReadsWhy) {

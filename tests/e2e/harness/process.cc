@@ -56,7 +56,10 @@ std::vector<std::string> environment_with(
 
 }  // namespace
 
-TempFolder::TempFolder() : path_(std::filesystem::temp_directory_path() / "perigee-e2e-XXXXXX") {
+TempFolder::TempFolder(const std::string& where)
+    : path_(
+          (where.empty() ? std::filesystem::temp_directory_path() : std::filesystem::path(where)) /
+          "perigee-e2e-XXXXXX") {
   if (::mkdtemp(path_.data()) == nullptr) {
     std::perror("mkdtemp");
     std::abort();

@@ -16,7 +16,8 @@ namespace perigee::e2e {
 /// A folder that goes with all it holds.
 class TempFolder {
  public:
-  TempFolder();
+  /// In that folder; empty: where temporary files go.
+  explicit TempFolder(const std::string& where = "");
   ~TempFolder();
   TempFolder(const TempFolder&) = delete;
   TempFolder& operator=(const TempFolder&) = delete;

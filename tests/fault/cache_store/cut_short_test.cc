@@ -1,91 +1,18 @@
 // A real file that is cut short while it is mapped: whoever touches what is gone gets a signal, and
 // what it read is not used.
-#include <gtest/gtest.h>
-#include <unistd.h>
-
-#include <filesystem>
 #include <random>
 
-#include "cache_store/store_io.h"
-#include "tests/fault/cache_store/history.h"
+#include "tests/fault/cache_store/file_store.h"
 
 namespace perigee::cache_store {
 namespace {
 
-constexpr int64_t kNow = 1'700'000'000'000;
 constexpr uint64_t kSlabBytes = 64 << 10;
 constexpr uint64_t kSlabs = 24;
 constexpr uint64_t kArea = 2 << 20;
 constexpr int kTrials = 150;
 
-class CutShortTest : public testing::Test {
- protected:
-  CutShortTest() {
-    char name[] = "/tmp/perigee-cut-XXXXXX";
-    folder_ = mkdtemp(name);
-    options_.path = folder_ + "/store";
-    options_.slab_bytes = kSlabBytes;
-    options_.journal_bytes = 8 << 10;
-    options_.size_bytes = kArea + kSlabs * kSlabBytes;
-  }
-  ~CutShortTest() override {
-    store_.reset();
-    std::filesystem::remove_all(folder_);
-  }
-
-  void open() {
-    store_.reset();
-    io_ = make_file_io();
-    auto opened = Store::open(options_, *io_, listener_, kNow);
-    ASSERT_TRUE(opened.ok()) << opened.error().message;
-    store_ = std::move(*opened);
-  }
-  void open_new_file() {
-    store_.reset();
-    std::filesystem::remove(options_.path);
-    open();
-  }
-  void cut(uint64_t size) {
-    ASSERT_EQ(truncate(options_.path.c_str(), static_cast<off_t>(size)), 0);
-  }
-
-  bool put(int number, size_t body_bytes) {
-    const std::string key = "key" + std::to_string(number);
-    Version& version = history_.begin(key);
-    version.body_bytes = body_bytes;
-    const std::vector<std::byte> head = history_.head_of(version);
-    const std::vector<std::byte> body = history_.body_of(version);
-    const std::span<const std::byte> piece(body);
-    Draft draft;
-    draft.key = key;
-    draft.base = store_->digest(key);
-    draft.head = head;
-    draft.body = {&piece, 1};
-    draft.ticket = store_->ticket();
-    return store_->put(draft).ok();
-  }
-  /// How many of the first keys are there; none of them wrong.
-  int look(int keys) {
-    int found = 0;
-    for (int i = 0; i < keys; ++i) {
-      const Sight seen = history_.look(*store_, "key" + std::to_string(i));
-      EXPECT_NE(seen.what, Sight::kWrong) << i;
-      found += seen.what == Sight::kObject ? 1 : 0;
-    }
-    return found;
-  }
-  void maintain() {
-    for (int i = 0; i < 10 && store_->maintain({.wall_ms = kNow}); ++i) {
-    }
-  }
-
-  std::string folder_;
-  StoreOptions options_;
-  Listener listener_;
-  std::unique_ptr<StoreIo> io_;
-  History history_;
-  std::unique_ptr<Store> store_;
-};
+using CutShortTest = FileStoreTest;
 
 TEST_F(CutShortTest, NoWrongByteIsReadAndNothingIsStoredAnyMore) {
   std::mt19937_64 chance(1);

@@ -199,5 +199,14 @@ TEST_F(StoreFile, ItAndItsNewFoldersAreForTheirOwnerAlone) {
   EXPECT_EQ(mode_of(folder_ + "/there"), 0755u) << "it was there";
 }
 
+TEST_F(StoreFile, OneThatIsThereKeepsItsMode) {
+  const std::string path = write("store", "");
+  for (const mode_t mode : {mode_t{0640}, mode_t{0600}, mode_t{0644}}) {
+    ASSERT_EQ(::chmod(path.c_str(), mode), 0);
+    EXPECT_EQ(open(), "");
+    EXPECT_EQ(mode_of(path), mode) << "whoever shares it has a reason";
+  }
+}
+
 }  // namespace
 }  // namespace perigee::cache_store

@@ -53,6 +53,7 @@ TEST(Lanes, EachHoldsSoManyJobsAndRefusesMore) {
       EXPECT_FALSE(pending.waiting());
     }
     pool.stop();
+    EXPECT_EQ(counts.destroyed, 3) << "nothing ends but on its loop";
     home.run();
     EXPECT_EQ(counts.worked, 0);
     EXPECT_EQ(counts.done, 0) << "what was queued at the stop goes home without done()";

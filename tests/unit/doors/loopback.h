@@ -56,6 +56,14 @@ class TurnedLoop {
     env.set_turn([] { return false; });
   }
 
+  /// How many handles libuv has here; what was closed in this turn is gone in the next.
+  size_t handles() {
+    size_t count = 0;
+    uv_walk(
+        env.uv(), [](uv_handle_t*, void* sum) { ++*static_cast<size_t*>(sum); }, &count);
+    return count;
+  }
+
   ThreadPool pool;
   UvEnv env;
 };
@@ -107,6 +115,13 @@ class FarEnd {
     }
     out.resize(got);
     return out;
+  }
+  /// Its own.
+  uint16_t port() const {
+    sockaddr_in address{};
+    socklen_t size = sizeof address;
+    ::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size);
+    return ntohs(address.sin_port);
   }
   void half_close() { ::shutdown(fd_, SHUT_WR); }
   void reset() {

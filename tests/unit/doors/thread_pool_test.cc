@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <latch>
 #include <mutex>
 
@@ -238,6 +239,101 @@ TEST(ThreadPool, StopTellsRunningJobsAndBringsQueuedOnesHomeUndone) {
   Fate late;
   base::Pending late_pending;
   EXPECT_FALSE(offload(loop, Lane::kLatency, std::make_unique<Probe>(late), late_pending));
+}
+
+// A job that has ended holds nobody up: each next one is called for again.
+TEST(ThreadPool, JobsOneAfterAnotherAllWorkInEachLane) {
+  RunningLoop loop(2);
+  for (const Lane lane : {Lane::kStore, Lane::kLatency, Lane::kBackground}) {
+    for (int i = 0; i < 5; ++i) {
+      Fate fate;
+      base::Pending pending;
+      ASSERT_TRUE(offload(loop, lane, std::make_unique<Probe>(fate), pending));
+      ASSERT_EQ(fate.gone.get_future().wait_for(std::chrono::seconds(20)),
+                std::future_status::ready)
+          << i;
+      EXPECT_TRUE(fate.done);
+    }
+  }
+}
+
+// --- several loops, one pool ---
+
+TEST(ThreadPool, JobsOfTwoLoopsEachEndOnTheirOwn) {
+  constexpr size_t kJobs = 200;
+  RunningLoop first;
+  RunningLoop second(1, first.pool);
+  ASSERT_NE(first.id(), second.id());
+  std::vector<Fate> fates(2 * kJobs);
+  std::vector<base::Pending> pendings(fates.size());
+  const auto fill = [&](RunningLoop& loop, size_t begin) {
+    for (size_t i = begin; i < begin + kJobs; ++i) {
+      std::unique_ptr<base::Job> job = std::make_unique<Probe>(fates[i]);
+      EXPECT_TRUE(loop.env.offload(i % 2 == 0 ? Lane::kLatency : Lane::kStore, job, pendings[i]));
+    }
+  };
+  // Both at once, so that their jobs stand in the lanes one among another.
+  std::thread other([&] { second.call([&] { fill(second, kJobs); }); });
+  first.call([&] { fill(first, 0); });
+  other.join();
+  for (size_t i = 0; i < fates.size(); ++i) {
+    fates[i].gone.get_future().wait();
+    const std::thread::id home = i < kJobs ? first.id() : second.id();
+    EXPECT_NE(fates[i].worked_on, first.id());
+    EXPECT_NE(fates[i].worked_on, second.id());
+    EXPECT_TRUE(fates[i].done);
+    EXPECT_EQ(fates[i].done_on, home) << i;
+    EXPECT_EQ(fates[i].destroyed_on, home) << i;
+  }
+}
+
+TEST(ThreadPool, AJobCancelledWhileItRunsIsDestroyedOnItsOwnLoopAndTheOtherGoesOn) {
+  RunningLoop first;
+  RunningLoop second(1, first.pool);
+  std::latch working(2);
+  std::latch open(1);
+  std::array<Fate, 2> fates;
+  std::array<base::Pending, 2> pendings;
+  const auto work = [&](const std::atomic<bool>&) {
+    working.count_down();
+    open.wait();
+  };
+  ASSERT_TRUE(offload(first, Lane::kLatency, std::make_unique<Probe>(fates[0], work), pendings[0]));
+  ASSERT_TRUE(
+      offload(second, Lane::kLatency, std::make_unique<Probe>(fates[1], work), pendings[1]));
+  working.wait();
+  second.call([&] { pendings[1].abandon(); });
+  open.count_down();
+  for (Fate& fate : fates) fate.gone.get_future().wait();
+  EXPECT_TRUE(fates[0].done);
+  EXPECT_EQ(fates[0].done_on, first.id());
+  EXPECT_TRUE(fates[1].worked);
+  EXPECT_FALSE(fates[1].done);
+  EXPECT_EQ(fates[1].destroyed_on, second.id());
+}
+
+TEST(ThreadPool, AtTheStopQueuedJobsGoHomeToTheirOwnLoop) {
+  RunningLoop first(1);
+  RunningLoop second(1, first.pool);
+  std::latch working(1);
+  std::array<Fate, 3> fates;
+  std::array<base::Pending, 3> pendings;
+  const auto until_stop = [&](const std::atomic<bool>& stop) {
+    working.count_down();
+    while (!stop.load()) std::this_thread::yield();
+  };
+  ASSERT_TRUE(
+      offload(second, Lane::kLatency, std::make_unique<Probe>(fates[0], until_stop), pendings[0]));
+  working.wait();
+  ASSERT_TRUE(offload(first, Lane::kStore, std::make_unique<Probe>(fates[1]), pendings[1]));
+  ASSERT_TRUE(offload(second, Lane::kStore, std::make_unique<Probe>(fates[2]), pendings[2]));
+  first.pool.stop();
+  for (Fate& fate : fates) fate.gone.get_future().wait();
+  EXPECT_EQ(fates[0].done_on, second.id());
+  EXPECT_FALSE(fates[1].worked || fates[1].done);
+  EXPECT_FALSE(fates[2].worked || fates[2].done);
+  EXPECT_EQ(fates[1].destroyed_on, first.id());
+  EXPECT_EQ(fates[2].destroyed_on, second.id());
 }
 
 }  // namespace

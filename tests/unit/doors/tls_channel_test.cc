@@ -2,6 +2,7 @@
 #include "edge/doors/tls_channel.h"
 
 #include <gtest/gtest.h>
+#include <openssl/err.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -152,6 +153,29 @@ TEST_F(TlsTest, WithoutVerificationAnybodyIsBelieved) {
   options_.ca_file.clear();
   open({.names = "DNS:other.test"}, nullptr);
   EXPECT_TRUE(done_) << error_;
+}
+
+// The contexts of a loop are kept: each way to trust has its own.
+TEST_F(TlsTest, WhoIsBelievedInOneWayIsNotBelievedInAnother) {
+  const base::TlsClient strict = options_;
+  options_.verify = false;
+  open({.names = "DNS:other.test"}, nullptr);
+  ASSERT_TRUE(done_) << error_;
+  options_ = strict;
+  done_ = false;
+  open({.names = "DNS:origin.test"}, nullptr);
+  EXPECT_FALSE(done_);
+  const Identity stranger = make_identity({.authority = true}, nullptr);
+  const std::string file = write_pem(stranger);
+  options_.ca_file = file;
+  error_.clear();
+  open({.names = "DNS:origin.test"}, &stranger);
+  EXPECT_TRUE(done_) << error_;
+  options_ = strict;
+  done_ = false;
+  open({.names = "DNS:origin.test"}, &stranger);
+  EXPECT_FALSE(done_);
+  std::remove(file.c_str());
 }
 
 TEST_F(TlsTest, AnAddressIsNotSentAsAName) {
@@ -350,7 +374,81 @@ TEST_F(TlsTest, FinishSendsCloseNotify) {
   EXPECT_TRUE(tls_->finish());
   peer_->pump();
   EXPECT_EQ(peer_->received, "last");
+  EXPECT_TRUE(peer_->saw_close_notify());
   EXPECT_TRUE(peer_->channel().saw_fin());
+  EXPECT_TRUE(tls_->finish()) << "again changes nothing";
+}
+
+TEST_F(TlsTest, FinishWaitsForWhatTheSocketHasNotTaken) {
+  open_well();
+  peer_->channel().in_rules().capacity = 1000;
+  const std::string body(20'000, 'y');
+  EXPECT_EQ(give(body).n, body.size());
+  EXPECT_GT(tls_->unacked(), body.size()) << "what is left over counts, too";
+  bool finished = tls_->finish();
+  EXPECT_FALSE(finished);
+  EXPECT_FALSE(peer_->channel().saw_fin());
+  for (int turn = 0; turn < 100 && !finished; ++turn) {
+    peer_->pump();
+    finished = tls_->finish();
+  }
+  EXPECT_TRUE(finished);
+  peer_->pump();
+  EXPECT_TRUE(peer_->received == body);
+  EXPECT_TRUE(peer_->saw_close_notify());
+  EXPECT_EQ(tls_->unacked(), 0u);
+}
+
+TEST_F(TlsTest, ItsEndIsToldAgainAndAgain) {
+  open_well();
+  peer_->close_notify();
+  read_all();
+  ASSERT_EQ(last_.state, Io::kEof);
+  const int before = readies_;
+  read_all();
+  EXPECT_GT(readies_, before) << "by level";
+  EXPECT_EQ(last_.state, Io::kEof);
+}
+
+TEST_F(TlsTest, ReadingIntoNoRoomIsNoEnd) {
+  open_well();
+  peer_->close_notify();
+  EXPECT_EQ(tls_->recv({}).state, Io::kOk);
+  std::byte byte;
+  EXPECT_EQ(tls_->recv({&byte, 1}).state, Io::kEof);
+}
+
+TEST_F(TlsTest, WhatIsHeldIsNotToldWithoutInterest) {
+  open_well();
+  read_most_ = 100;
+  reads_ = false;
+  peer_->write(std::string(1'000, 'x'));
+  std::byte byte;
+  EXPECT_EQ(tls_->recv({&byte, 1}).n, 1u);
+  env_.run();
+  EXPECT_EQ(readies_, 0);
+  reads_ = true;
+  read_all();
+  EXPECT_EQ(text_.size(), 999u);
+}
+
+// OpenSSL's errors are a queue of the thread: what another connection left there is not ours.
+TEST_F(TlsTest, AnErrorThatSomebodyElseLeftDoesNotCount) {
+  const auto leave_an_error = [] { ERR_raise(ERR_LIB_SSL, SSL_R_BAD_LENGTH); };
+  leave_an_error();
+  open_well();
+  leave_an_error();
+  std::byte byte;
+  EXPECT_EQ(tls_->recv({&byte, 1}).state, Io::kAgain);
+  leave_an_error();
+  EXPECT_EQ(give("x").n, 1u);
+  leave_an_error();
+  peer_->write("hello");
+  read_all();
+  EXPECT_EQ(text_, "hello");
+  leave_an_error();
+  EXPECT_EQ(tls_->recv({&byte, 1}).state, Io::kAgain) << "nothing but a record is missing";
+  ERR_clear_error();
 }
 
 TEST_F(TlsTest, AResetBelowIsAFailure) {
@@ -359,6 +457,16 @@ TEST_F(TlsTest, AResetBelowIsAFailure) {
   read_all();
   EXPECT_EQ(last_.state, Io::kFail);
   EXPECT_EQ(give("x").state, Io::kFail);
+}
+
+TEST_F(TlsTest, AResetBelowIsAFailureForWhatIsLeftOverToo) {
+  open_well();
+  peer_->channel().in_rules().capacity = 1000;
+  EXPECT_EQ(give(std::string(20'000, 'y')).n, 20'000u);
+  EXPECT_EQ(give("x").state, Io::kAgain) << "what is left over goes first";
+  peer_->channel().abort();
+  EXPECT_EQ(give("x").state, Io::kFail);
+  EXPECT_EQ(tls_->unacked(), near_->unacked()) << "nothing is kept for a peer that is gone";
 }
 
 TEST_F(TlsTest, MayBeDestroyedWhileATaskWouldTellOfHeldBytes) {

@@ -46,6 +46,10 @@ class TlsPeer {
 
   void pump();
   bool shaken() const { return SSL_is_init_finished(ssl_.get()) != 0; }
+  /// The client has said that no more will come.
+  bool saw_close_notify() const {
+    return (SSL_get_shutdown(ssl_.get()) & SSL_RECEIVED_SHUTDOWN) != 0;
+  }
   /// Encrypts and sends.
   void write(std::string_view text);
   void close_notify();

@@ -1,6 +1,8 @@
 // Outgoing connections in clear text: made, refused, given up.
 #include "edge/doors/uv_connect.h"
 
+#include <sys/resource.h>
+
 #include "edge/doors/uv_listener.h"
 #include "tests/unit/doors/loopback.h"
 
@@ -52,6 +54,62 @@ TEST_F(Connect, SaysWhoRefused) {
   EXPECT_EQ(status.error().code, base::ErrorCode::kConnect);
   EXPECT_EQ(status.error().os_error, ECONNREFUSED);
   EXPECT_NE(status.error().message.find(address.text()), std::string::npos);
+}
+
+// The kernel refuses these inside connect(): TCP knows no multicast.
+TEST_F(Connect, WhatIsRefusedAtOnceIsToldInALaterTurn) {
+  base::Endpoint nowhere = endpoint();
+  nowhere.address = *base::Address::parse("224.0.0.1:80");
+  const size_t handles = loop.handles();
+  base::Status status = base::Done{};
+  base::Pending pending = loop.env.connect(nowhere, [&](auto result) {
+    ASSERT_FALSE(result.ok());
+    status = result.error();
+  });
+  EXPECT_TRUE(status.ok()) << "never inside the call";
+  EXPECT_TRUE(pending.waiting());
+  ASSERT_TRUE(loop.run_until([&] { return !status.ok(); }));
+  EXPECT_EQ(status.error().code, base::ErrorCode::kConnect);
+  EXPECT_EQ(status.error().os_error, ENETUNREACH);
+  EXPECT_FALSE(pending.waiting());
+  bool called = false;
+  pending = loop.env.connect(nowhere, [&](auto) { called = true; });
+  pending.abandon();
+  loop.turn();
+  EXPECT_FALSE(called);
+  EXPECT_EQ(loop.handles(), handles);
+}
+
+TEST_F(Connect, WithoutADescriptorIsAnErrorThatSaysSo) {
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  const rlimit none{0, before.rlim_max};
+  ::setrlimit(RLIMIT_NOFILE, &none);
+  base::Status status = base::Done{};
+  base::Pending pending = loop.env.connect(endpoint(), [&](auto result) {
+    ASSERT_FALSE(result.ok());
+    status = result.error();
+  });
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  ASSERT_TRUE(loop.run_until([&] { return !status.ok(); }));
+  EXPECT_EQ(status.error().code, base::ErrorCode::kConnect);
+  EXPECT_EQ(status.error().os_error, EMFILE);
+}
+
+TEST_F(Connect, WhatArrivesBelongsToNobodyYet) {
+  std::unique_ptr<base::Channel> channel;
+  base::Pending pending =
+      loop.env.connect(endpoint(), [&](auto result) { channel = std::move(*result); });
+  ASSERT_TRUE(loop.run_until([&] { return channel != nullptr; }));
+  FarEnd far_end(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
+  EXPECT_EQ(channel->peer().remote, address);
+  EXPECT_FALSE(channel->peer().secure);
+  // Whoever made it is gone, and is not told.
+  channel->want(true, true);
+  loop.turn();
+  Recorder user;
+  channel->bind(&user);
+  ASSERT_TRUE(loop.run_until([&] { return user.was_writable; }));
 }
 
 TEST_F(Connect, IsSilentOnceNobodyWantsIt) {

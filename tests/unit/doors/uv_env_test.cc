@@ -36,6 +36,27 @@ TEST(UvEnv, PostsOfEachThreadRunInTheirOrder) {
   for (const auto& [thread, i] : ran) EXPECT_EQ(i, next[static_cast<size_t>(thread)]++);
 }
 
+TEST(UvEnv, APostRunsOnTheLoopThatItWasGivenTo) {
+  RunningLoop first;
+  RunningLoop second(1, first.pool);
+  EXPECT_EQ(first.env.loop(), 0u);
+  EXPECT_EQ(second.env.loop(), 1u);
+  std::array<std::thread::id, 2> there;
+  std::promise<std::thread::id> back;
+  // From a thread that is neither, and from one loop to the other and back.
+  first.call([&] { there[0] = std::this_thread::get_id(); });
+  second.call([&] { there[1] = std::this_thread::get_id(); });
+  EXPECT_EQ(there[0], first.id());
+  EXPECT_EQ(there[1], second.id());
+  first.env.post([&] {
+    second.env.post([&] {
+      EXPECT_EQ(std::this_thread::get_id(), second.id());
+      first.env.post([&] { back.set_value(std::this_thread::get_id()); });
+    });
+  });
+  EXPECT_EQ(back.get_future().get(), first.id());
+}
+
 TEST(UvEnv, APostIsNeverRunInline) {
   RunningLoop loop;
   std::vector<int> order;
@@ -168,6 +189,69 @@ TEST(UvEnv, ADeadlineThatPassesDuringALongTurnStillWakesTheLoop) {
   env.close();
 }
 
+TEST(UvEnv, ANearerTimerArmedAfterAFartherOneWakesTheLoop) {
+  RunningLoop loop;
+  std::promise<Tick> fired;
+  auto farther = std::make_unique<base::Timer>([] {});
+  auto nearer = std::make_unique<base::Timer>([&] { fired.set_value(loop.env.now()); });
+  Tick far_due;
+  loop.call([&] {
+    // Within one turn of the wheel, which wakes the loop in any case.
+    far_due = loop.env.now() + 9'000;
+    loop.env.arm(*farther, far_due);
+  });
+  // In another turn: by then the loop sleeps until the farther one.
+  loop.call([&] { loop.env.arm(*nearer, loop.env.now() + 40); });
+  EXPECT_LT(fired.get_future().get(), far_due + -4'000);
+  loop.call([&] {
+    EXPECT_TRUE(farther->armed());
+    nearer.reset();
+    farther.reset();
+  });
+}
+
+// The loop wakes for what is gone, finds nothing, and must wake again for what is left.
+TEST(UvEnv, ATimerBehindOneThatWasDisarmedStillWakesTheLoop) {
+  RunningLoop loop;
+  std::promise<void> fired;
+  auto nearer = std::make_unique<base::Timer>([] {});
+  auto farther = std::make_unique<base::Timer>([&] { fired.set_value(); });
+  loop.call([&] { loop.env.arm(*nearer, loop.env.now() + 40); });
+  loop.call([&] {
+    nearer.reset();
+    loop.env.arm(*farther, loop.env.now() + 120);
+  });
+  EXPECT_EQ(fired.get_future().wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  loop.call([&] { farther.reset(); });
+}
+
+// Between the two nothing is armed, and the loop sleeps without a bound.
+TEST(UvEnv, ATimerArmedAfterTheLastOneWasDisarmedWakesTheLoop) {
+  RunningLoop loop;
+  std::promise<void> fired;
+  auto first = std::make_unique<base::Timer>([] {});
+  auto second = std::make_unique<base::Timer>([&] { fired.set_value(); });
+  loop.call([&] { loop.env.arm(*first, loop.env.now() + 100); });
+  loop.call([&] { first.reset(); });
+  loop.call([&] { loop.env.arm(*second, loop.env.now() + 150); });
+  EXPECT_EQ(fired.get_future().wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  loop.call([&] { second.reset(); });
+}
+
+TEST(UvEnv, ALoopThatHadMoreToDoBlocksAgain) {
+  ThreadPool pool(1);
+  UvEnv env(0, pool);
+  base::Timer end([&] { env.quit(); });
+  int turns = 0;
+  env.set_turn([&] { return ++turns < 5; });
+  env.arm(end, env.now() + 200);
+  env.post([] {});
+  env.run();
+  EXPECT_GE(turns, 5);
+  EXPECT_LT(turns, 50);
+  pool.stop();
+}
+
 TEST(UvEnv, ATurnThatHasMoreToDoIsFollowedByAnother) {
   ThreadPool pool(1);
   UvEnv env(0, pool);
@@ -202,6 +286,18 @@ TEST(UvEnv, WhatIsPostedToADrainingLoopStillRuns) {
   EXPECT_EQ(ran, (std::vector<std::string>{"posted", "later", "posted by later"}));
 }
 
+TEST(UvEnv, WhatIsPutOffAtTheEndStillRuns) {
+  ThreadPool pool(1);
+  UvEnv env(0, pool);
+  int ran = 0;
+  env.later([&] {
+    ++ran;
+    env.later([&] { ++ran; });
+  });
+  env.close();
+  EXPECT_EQ(ran, 2);
+}
+
 TEST(UvEnvDeathTest, APostAfterTheEndIsABug) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   ThreadPool pool(1);
@@ -220,15 +316,68 @@ TEST(UvEnv, ALoopThatNeverRanEndsInOrder) {
   EXPECT_TRUE(ran);
 }
 
-TEST(UvEnv, WallTimeMovesWithTheTick) {
-  RunningLoop loop;
-  loop.call([&] {
-    const int64_t offset = loop.env.wall().ms - loop.env.now().ms;
-    EXPECT_GT(offset, 0);
-  });
-  int64_t first = 0;
-  loop.call([&] { first = loop.env.wall().ms - loop.env.now().ms; });
-  loop.call([&] { EXPECT_EQ(loop.env.wall().ms - loop.env.now().ms, first); });
+// --- the wall clock ---
+
+std::atomic<int64_t> g_wall_step_ms{0};
+int64_t stepped_wall_ms() { return system_wall_ms() + g_wall_step_ms; }
+
+class WallClock : public testing::Test {
+ protected:
+  ~WallClock() override {
+    g_wall_step_ms = 0;
+    pool.stop();
+    env.close();
+  }
+  int64_t offset_ms() const { return env.wall().ms - env.now().ms; }
+  /// Turns of the loop, for so long.
+  void run(int64_t for_ms) {
+    base::Timer end([this] { env.quit(); });
+    env.arm(end, env.now() + for_ms);
+    env.run();
+  }
+
+  ThreadPool pool{1};
+  UvEnv env{0, pool, stepped_wall_ms};
+};
+
+TEST_F(WallClock, IsTheSystemsAndMovesWithTheTick) {
+  EXPECT_NEAR(static_cast<double>(env.wall().ms), static_cast<double>(stepped_wall_ms()), 5'000);
+  const int64_t before = offset_ms();
+  run(20);
+  EXPECT_EQ(offset_ms(), before);
+}
+
+TEST_F(WallClock, FollowsAStepOfTheSystemsInEitherDirection) {
+  const int64_t before = offset_ms();
+  for (const int64_t step_ms : {int64_t{3'600'000}, int64_t{-7'200'000}}) {
+    g_wall_step_ms = step_ms;
+    run(1'100);
+    EXPECT_NEAR(static_cast<double>(offset_ms() - before), static_cast<double>(step_ms), 5'000);
+  }
+}
+
+// A clock that is slewed, or off by a leap second: ages must not jump.
+TEST_F(WallClock, DoesNotFollowASmallStep) {
+  const int64_t before = offset_ms();
+  for (const int64_t step_ms : {int64_t{30'000}, int64_t{-30'000}}) {
+    g_wall_step_ms = step_ms;
+    run(1'100);
+    EXPECT_EQ(offset_ms(), before);
+  }
+}
+
+TEST_F(WallClock, AStepMovesNoTimer) {
+  for (const int64_t step_ms : {int64_t{86'400'000}, int64_t{-86'400'000}}) {
+    bool fired = false;
+    base::Timer far([&] { fired = true; });
+    env.arm(far, env.now() + 600'000);
+    const Tick begin = env.now();
+    g_wall_step_ms += step_ms;
+    run(1'100);
+    EXPECT_FALSE(fired);
+    EXPECT_GE(env.now() - begin, 1'100) << "the nearer one was not early";
+    EXPECT_LT(env.now() - begin, 60'000) << "and the tick did not step";
+  }
 }
 
 }  // namespace

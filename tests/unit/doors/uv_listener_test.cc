@@ -2,9 +2,12 @@
 // descriptors run short.
 #include "edge/doors/uv_listener.h"
 
+#include <fcntl.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 
 #include <chrono>
+#include <filesystem>
 #include <map>
 
 #include "base/limits.h"
@@ -46,6 +49,11 @@ class Listener : public testing::Test {
   std::unique_ptr<UvListener> listener;
 };
 
+size_t open_descriptors() {
+  const std::filesystem::directory_iterator all("/proc/self/fd");
+  return static_cast<size_t>(std::distance(begin(all), end(all)));
+}
+
 TEST(OpenListeners, AllWorkersShareAPortThatTheSystemChose) {
   const base::Result<ListeningSockets> sockets = open_listeners(loopback(0), 3);
   ASSERT_TRUE(sockets.ok());
@@ -57,11 +65,59 @@ TEST(OpenListeners, AllWorkersShareAPortThatTheSystemChose) {
 TEST(OpenListeners, APortInUseIsAnErrorThatNamesIt) {
   const base::Result<ListeningSockets> first = open_listeners(loopback(0), 1);
   ASSERT_TRUE(first.ok());
+  const size_t before = open_descriptors();
   const base::Result<ListeningSockets> second = open_listeners(first->bound, 1);
+  EXPECT_EQ(open_descriptors(), before);
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.error().os_error, EADDRINUSE);
   EXPECT_NE(second.error().message.find(first->bound.text()), std::string::npos);
   for (const int fd : first->fds) ::close(fd);
+}
+
+TEST(OpenListeners, LeaveNoDescriptorBehindWhenOneOfThemFails) {
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  const size_t open = open_descriptors();
+  // The descriptors in use have no gaps here, so that this is room for two more.
+  const int next = ::dup(0);
+  ::close(next);
+  const rlimit narrow{static_cast<rlim_t>(next) + 2, before.rlim_max};
+  ::setrlimit(RLIMIT_NOFILE, &narrow);
+  const base::Result<ListeningSockets> sockets = open_listeners(loopback(0), 5);
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  ASSERT_FALSE(sockets.ok());
+  EXPECT_EQ(sockets.error().os_error, EMFILE);
+  EXPECT_EQ(open_descriptors(), open);
+}
+
+TEST(OpenListeners, OfBothFamiliesHaveOnePort) {
+  const base::Result<ListeningSockets> v6 = open_listeners(*base::Address::parse_host("::", 0), 1);
+  if (!v6.ok()) {
+    // Without IPv6 there is nothing to share.
+    EXPECT_EQ(v6.error().os_error, EAFNOSUPPORT) << v6.error().message;
+    return;
+  }
+  const base::Result<ListeningSockets> v4 =
+      open_listeners(*base::Address::parse_host("0.0.0.0", v6->bound.port), 1);
+  ASSERT_TRUE(v4.ok()) << v4.error().message;
+  for (const int fd : v6->fds) ::close(fd);
+  for (const int fd : v4->fds) ::close(fd);
+}
+
+TEST(OpenListeners, SocketsSendAtOnceAndWaitForTheFirstBytes) {
+  const base::Result<ListeningSockets> sockets = open_listeners(loopback(0), 2);
+  ASSERT_TRUE(sockets.ok());
+  for (const int fd : sockets->fds) {
+    for (const int option : {TCP_NODELAY, TCP_DEFER_ACCEPT}) {
+      int value = 0;
+      socklen_t size = sizeof value;
+      EXPECT_EQ(::getsockopt(fd, IPPROTO_TCP, option, &value, &size), 0);
+      EXPECT_GT(value, 0) << option;
+    }
+    EXPECT_NE(::fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+    EXPECT_NE(::fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+    ::close(fd);
+  }
 }
 
 TEST_F(Listener, HandsOverWhatItAcceptsWithItsAddresses) {
@@ -70,7 +126,9 @@ TEST_F(Listener, HandsOverWhatItAcceptsWithItsAddresses) {
   client.send("x");
   ASSERT_TRUE(run_until_accepted(1));
   EXPECT_EQ(accepted[0]->peer().local.port, port);
+  EXPECT_EQ(accepted[0]->peer().local.host_text(), "127.0.0.1");
   EXPECT_EQ(accepted[0]->peer().remote.host_text(), "127.0.0.1");
+  EXPECT_EQ(accepted[0]->peer().remote.port, client.port());
   EXPECT_FALSE(accepted[0]->peer().secure);
 }
 
@@ -184,9 +242,12 @@ TEST_F(Listener, TakesAllThatWaitBeforeItGoes) {
 }
 
 TEST_F(Listener, StopsAcceptingWhenItGoes) {
+  const size_t handles = loop.handles();
   listen();
+  EXPECT_EQ(loop.handles(), handles + 1);
   listener.reset();
   loop.turn();
+  EXPECT_EQ(loop.handles(), handles);
   const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
