@@ -1,5 +1,6 @@
 #include "tests/support/interleaving.h"
 
+#include <iterator>
 #include <utility>
 
 #include "base/check.h"
@@ -47,7 +48,17 @@ void Interleaving::finish() {
 
 void Interleaving::run(std::vector<std::function<void()>> works) {
   for (std::function<void()>& work : works) begin(std::move(work), {});
-  while (!paused_.empty()) resume(below_(paused_.size()));
+  // One goes on for a while, short or long, before the next is chosen: some races want many steps
+  // of one between two of another.
+  static constexpr uint64_t kRuns[] = {1, 1, 4, 30, 1'000};
+  while (!paused_.empty()) {
+    const size_t others = paused_.size() - 1;
+    std::swap(paused_[below_(paused_.size())], paused_.back());
+    for (uint64_t left = kRuns[below_(std::size(kRuns))]; left > 0; --left) {
+      resume(paused_.size() - 1);
+      if (paused_.size() == others) break;
+    }
+  }
 }
 
 void Interleaving::may_pause() {

@@ -129,10 +129,10 @@ TEST_F(InterleavingTest, EachPurgeIsDurableWhoeverCompactsTheJournal) {
   for_all_seeds([&] { return Works{purging, purging, purging}; }, [] {});
 }
 
-/// Twelve slabs of 16 KiB: 30 puts of 4,000 bytes write over all that is not held.
+/// Twelve slabs of 16 KiB: 45 puts of 4,000 bytes write over all that is not held.
 TEST_F(InterleavingTest, WhatIsReadIsNotWrittenOver) {
   const auto filling = [this] {
-    for (int i = 0; i < 30; ++i) put("filler" + std::to_string(i), store_->ticket(), 4'000);
+    for (int i = 0; i < 45; ++i) put("filler" + std::to_string(i), store_->ticket(), 4'000);
   };
   const auto reading = [this] {
     const Found found = store_->lookup(store_->digest("a"), "a", 0);
