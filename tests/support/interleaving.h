@@ -37,6 +37,8 @@ class Interleaving final : private base::Interleaver {
   void run(std::vector<std::function<void()>> works);
   /// From work: a place where it may pause though there is no lock.
   void may_pause();
+  /// From work: the others go on.
+  void yield() { pause(); }
 
  private:
   struct Thread {

@@ -60,16 +60,18 @@ TEST_F(FillInterleaving, WhoWaitsForBytesIsAlwaysWoken) {
     {
       std::mt19937_64 chance(seed);
       test::Interleaving threads([&chance](uint64_t n) { return chance() % n; });
+      bool fed = false;
       const auto feeding = [&] {
         for (int piece = 0; piece < 4; ++piece) {
           fetch(0).feed("piece");
           turns(0);
         }
+        fed = true;
       };
       const auto reading = [&] {
-        for (int turn = 0; turn < 4; ++turn) {
-          reader.reader->pull();
+        while (!fed) {
           turns(1);
+          threads.yield();
         }
       };
       threads.run({feeding, reading});
