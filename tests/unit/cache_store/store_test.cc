@@ -231,6 +231,16 @@ TEST_F(StoreTest, ASoftPurgeMarksStaleAndKeeps) {
   EXPECT_EQ(look("a").record.stale_since_ms, 0);
 }
 
+TEST_F(StoreTest, ASecondSoftPurgeDoesNotBeginStalenessAnew) {
+  ASSERT_TRUE(put("a", "1").ok());
+  store_->purge({store_->digest("a"), true, kNow});
+  const PurgeResult second = store_->purge({store_->digest("a"), true, kNow + 60'000});
+  EXPECT_EQ(look("a").record.stale_since_ms, kNow);
+  ASSERT_TRUE(store_->commit(second.seq).ok());
+  reopen();
+  EXPECT_EQ(look("a").record.stale_since_ms, kNow);
+}
+
 TEST_F(StoreTest, ASoftPurgeSurvivesARestart) {
   ASSERT_TRUE(put("a", "1").ok());
   store_->purge({store_->digest("a"), true, kNow});

@@ -80,6 +80,27 @@ TEST(FlowAnswers, ASoftPurgeMarksStale) {
   }
 }
 
+RULE(FlowAnswers, ASecondSoftPurgeLeavesTheFirst, "RFC 5861 §3; http-rules 2.8",
+     "The window counts from when the response became stale",
+     "a further soft purge does not begin it anew, nor does a restart between the two", "") {
+  for (const bool restarted : {false, true}) {
+    PurgeStand stand;
+    stand.purge();
+    stand.origin.on("/a", Reply(200).cache("max-age=60, stale-while-revalidate=10").body("old"));
+    stand.get("/a");
+    stand.origin.on("/a", fresh("new"));
+    stand.origin.hold();
+    stand.purge("Soft-Purge: 1\r\n");
+    if (restarted) stand.restart();
+    stand.env.step_wall(6'000);
+    stand.purge("Soft-Purge: 1\r\n");
+    EXPECT_EQ(stand.get("/a", "Cache-Control: only-if-cached\r\n").body, "old");
+    if (restarted) stand.restart();
+    stand.env.step_wall(6'000);
+    EXPECT_EQ(stand.get("/a", "Cache-Control: only-if-cached\r\n").status, 504);
+  }
+}
+
 RULE(FlowAnswers, WhoMayNotPurgeGets403, "http-rules 4.2", "PURGE is allowed from the site's list",
      "loopback, unless any field or HTTP/1.0 shows that a proxy stands before it", "purge_from") {
   PurgeStand stand;

@@ -314,10 +314,16 @@ TEST(FlowOrigin, StaleIfSlowIsOffByDefault) {
 
 RULE(FlowOrigin, AHeadThatDisagreesMakesTheStoredGetStale, "RFC 9111 §4.3.5; http-rules 2.10",
      "a HEAD whose validators differ invalidates the stored response", "marked stale", "") {
-  StaleStand stand;
+  Stand stand("honour_client_directives = true");
+  stand.origin.on("/a", Reply(200).cache("max-age=60").etag("\"v1\"").body("old"));
+  stand.get("/a");
+  ASSERT_EQ(stand.get("/a").cache(), "perigee; hit; ttl=60");
   stand.origin.on("/a", Reply(200).cache("max-age=60").etag("\"v2\"").body("newer"));
-  EXPECT_EQ(stand.ask("HEAD", "/a").cache(), "perigee; fwd=stale; fwd-status=200");
-  EXPECT_EQ(stand.get("/a").body, "newer");
+  EXPECT_EQ(stand.ask("HEAD", "/a", "Cache-Control: no-cache\r\n").cache(),
+            "perigee; fwd=request; fwd-status=200");
+  const Answer answer = stand.get("/a");
+  EXPECT_EQ(answer.body, "newer");
+  EXPECT_EQ(answer.cache(), "perigee; fwd=stale; fwd-status=200; stored");
 }
 
 RULE(FlowOrigin, AHeadThatAgreesFreshensTheStoredGet, "RFC 9111 §4.3.5; http-rules 2.10",

@@ -240,6 +240,14 @@ RULE(Range, OnlyForGetFromA200, "RFC 9110 §14.2; http-rules 2.11",
   }
 }
 
+RULE(Range, OfTwoLinesNeitherIsTaken, "RFC 9110 §5.3, §14.2; http-rules 2.11",
+     "Range is one value; a server may ignore it", "two lines are ignored, equal ones too", "") {
+  const Answer answer({});
+  EXPECT_EQ(Hit(answer, {"Range: bytes=0-1", "Range: bytes=4-5"}).status, 200);
+  EXPECT_EQ(Hit(answer, {"Range: bytes=0-1", "Range: bytes=0-1"}).status, 200);
+  EXPECT_EQ(Hit(answer, {"Range: bytes=0-1"}).status, 206);
+}
+
 RULE(Range, PreconditionsFirst, "RFC 9110 §13.2.2; http-rules 2.11",
      "Range is looked at after the other conditions", "a matching If-None-Match is a 304", "") {
   EXPECT_EQ(Hit(Answer({"ETag: \"a\""}), {"Range: bytes=0-1", "If-None-Match: \"a\""}).status, 304);
