@@ -505,8 +505,7 @@ TEST_F(StoreTest, PagesOnLoanKeepTheirBytesWhenTheSlabIsRewritten) {
   reopen();
   if (!store_->can_lend_pages()) {
     // Then the edge copies; the promise below is not made here.
-    SUCCEED() << "this file system cannot detach pages";
-    return;
+    GTEST_SKIP() << "this file system cannot detach pages";
   }
   const std::string body(100'000, 'l');
   ASSERT_TRUE(put("lent", body).ok());

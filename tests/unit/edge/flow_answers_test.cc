@@ -8,6 +8,10 @@
 namespace perigee::test {
 namespace {
 
+GUARDS(
+    "edge::RequestFlow, edge::may_purge, edge::is_soft_purge, http::answer_preflight, "
+    "http::loops, http::max_forwards");
+
 constexpr std::string_view kLoopback = "127.0.0.1:4711";
 
 Reply fresh(std::string body) { return Reply(200).cache("max-age=60").etag("\"v1\"").body(body); }

@@ -8,6 +8,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("edge::Flow, http::may_serve_stale, http::may_freshen, http::head_agrees");
+
 constexpr int64_t kSecond = 1000;
 constexpr int64_t kHour = 3'600'000;
 

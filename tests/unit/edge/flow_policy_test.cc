@@ -7,6 +7,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("edge::RequestFlow, edge::Flow, http::admit, http::decide, http::may_share");
+
 constexpr int64_t kSecond = 1000;
 
 RULE(FlowPolicy, ALaterNoStoreLeavesWhatIsStored, "RFC 9111 §5.2.2.5; http-rules 2.15",

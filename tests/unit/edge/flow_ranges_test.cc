@@ -7,6 +7,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("edge::RequestFlow, http::select, http::multipart_plan");
+
 constexpr std::string_view kTen = "0123456789";
 
 Reply ten() {

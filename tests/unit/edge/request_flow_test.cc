@@ -8,6 +8,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("edge::RequestFlow, edge::Route, http::make_response");
+
 Reply fresh(std::string body) { return Reply(200).cache("max-age=60").etag("\"v1\"").body(body); }
 
 RULE(RequestFlow, AMissIsStoredAndTheNextRequestIsAHit, "RFC 9111 §4; RFC 9211 §2",

@@ -8,6 +8,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("edge::client_address, edge::forwarded_scheme, http::forwarded_fields");
+
 constexpr std::string_view kProxy = "10.0.0.1:4711";
 
 struct ProxiedStand : Stand {

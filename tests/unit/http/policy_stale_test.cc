@@ -7,6 +7,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("http::may_serve_stale");
+
 using http::OriginFailure;
 using http::PolicyOptions;
 
@@ -132,6 +134,14 @@ RULE(StaleIfError, ClientsThatRuleStaleOut, "RFC 9111 §4.2.4, §5.2.1",
   options.honour_client_directives = true;
   EXPECT_TRUE(covered("max-stale"));
   EXPECT_TRUE(covered("max-age=500, max-stale=30"));
+}
+
+RULE(StaleWhileRevalidate, OfNoLength, "RFC 5861 §3", "The window says for how long",
+     "a window of 0 covers nothing, the first instant neither", "") {
+  const Answer none({"Cache-Control: max-age=10, stale-while-revalidate=0", date(0)});
+  EXPECT_EQ(none.decide({}, 10).action, http::Action::kFetch);
+  const Answer one({"Cache-Control: max-age=10, stale-while-revalidate=1", date(0)});
+  EXPECT_EQ(one.decide({}, 10).action, http::Action::kServeStale);
 }
 
 RULE(SoftPurge, CountsFromThePurge, "RFC 5861; http-rules 2.8",

@@ -10,6 +10,8 @@
 namespace perigee::origin {
 namespace {
 
+GUARDS("origin::OriginStream, origin::OriginPool");
+
 namespace limits = base::limits;
 using http::Method;
 
