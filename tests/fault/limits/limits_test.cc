@@ -332,11 +332,19 @@ TEST(Limits, kOriginConnections) {
 }
 
 TEST(Limits, kFills) {
-  Stand stand("origin_connections = 1000");
+  const std::string connections = "origin_connections = 1000\n";
+  Stand stand(connections +
+              "[[site]]\nhosts = [\"other.test\"]\norigin = \"http://127.0.0.1:9\"\n" +
+              connections);
   stand.origin.hold();
   // One more than may ask: it waits in line, and nobody is turned away.
   const auto clients = ask_many(stand, limits::kFills + 1);
   EXPECT_EQ(stand.origin.asked.size(), limits::kFills);
+  // One site's slow origin takes no other site's turn.
+  Client other(stand);
+  other.ask("GET", "/other", "Host: other.test\r\n");
+  stand.run();
+  EXPECT_EQ(stand.origin.asked.size(), limits::kFills + 1);
   EXPECT_EQ(clients.back()->answer().status, 0);
   EXPECT_EQ(clients.front()->answer().status, 0);
   stand.origin.release();

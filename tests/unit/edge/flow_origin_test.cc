@@ -356,6 +356,21 @@ TEST(FlowOrigin, AHeadThatWasSentBeforeAPurgeFreshensNothing) {
   EXPECT_EQ(stand.stored("/a").state, cache_store::Found::kMiss);
 }
 
+TEST(FlowOrigin, WhatBecameFreshMeanwhileIsAHit) {
+  StaleStand stand;
+  stand.origin.hold("GET", "/a");
+  Client client(stand);
+  client.ask("GET", "/a");
+  stand.run();
+  ASSERT_EQ(stand.origin.asked.back().method, "GET");
+  stand.origin.on("/a", Reply(200).cache("max-age=30").etag("\"v1\"").body("old"));
+  EXPECT_EQ(stand.ask("HEAD", "/a").status, 200);
+  stand.origin.go_away();
+  const Answer answer = client.answer();
+  EXPECT_EQ(answer.body, "old");
+  EXPECT_EQ(answer.cache(), "perigee; hit; ttl=30");
+}
+
 TEST(FlowOrigin, ANotFoundToAHeadChangesNothing) {
   StaleStand stand;
   stand.origin.on("/a", Reply(404));

@@ -94,6 +94,8 @@ const TargetRow kTargetRows[] = {
     {"DotsInside", "dots inside a segment", "/a..b", true},
     {"ThreeDots", "three dots are a name", "/...", true},
     {"OtherEncodedBytes", "other bytes hide no dot segment", "/%7e/%3e/%40/%6c/%7f/%5e/%2c", true},
+    {"DotsBehindOtherEncodedBytes", "other bytes end no segment", "/%7f./%3c./%2c./%5b./%0a.",
+     true},
     {"EncodedSlash", "an encoded slash belongs to a segment", "/@scope%2fname", true},
     {"DoubleSlash", "empty segments", "//", true},
     {"DotFile", "dots inside a segment", "/.git", true},

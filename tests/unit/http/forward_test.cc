@@ -118,6 +118,15 @@ TEST(Forward, MaxForwardsCountsForOptionsAlone) {
   EXPECT_EQ(http::max_forwards(Request("OPTIONS", {"Max-Forwards: 3"}).head()), 3u);
   EXPECT_EQ(http::max_forwards(Request("GET", {"Max-Forwards: 3"}).head()), std::nullopt);
   EXPECT_EQ(http::max_forwards(Request("OPTIONS", {}).head()), std::nullopt);
+  const auto sent = [](std::string_view method, std::string_view hops) {
+    Strings lines =
+        forwarded(Request(method, {"X: 1", "Max-Forwards: " + std::string(hops)}), alone());
+    lines.resize(2);
+    return lines;
+  };
+  EXPECT_EQ(sent("OPTIONS", "3"), (Strings{"X: 1", "Max-Forwards: 2"}));
+  EXPECT_EQ(sent("OPTIONS", "many"), (Strings{"X: 1", "Max-Forwards: many"}));
+  EXPECT_EQ(sent("POST", "3"), (Strings{"X: 1", "Max-Forwards: 3"}));
 }
 
 RULE(Forwarded, FramingAndRoutingAreOurs, "RFC 9110 §7.6; RFC 9112 §6; http-rules 3.5",

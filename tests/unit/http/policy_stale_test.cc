@@ -116,6 +116,17 @@ RULE(StaleIfError, WhatBecameFreshMeanwhile, "RFC 9111 §4", "A fresh response n
   EXPECT_FALSE(stored("max-age=100, no-cache").stands_in(kUnreachable, 99));
 }
 
+RULE(StaleIfError, WhileTheOriginIsSlow, "RFC 9111 §4.2.4; http-rules 2.8",
+     "An origin that has not answered yet is not disconnected",
+     "it is covered within an explicit window alone, not for the day of an unreachable one",
+     "stale_if_slow") {
+  EXPECT_FALSE(stored("max-age=100").stands_in(OriginFailure::kSlow, 101));
+  for (const std::string window : {"stale-if-error=5", "stale-while-revalidate=5"}) {
+    EXPECT_TRUE(stored("max-age=100, " + window).stands_in(OriginFailure::kSlow, 105)) << window;
+    EXPECT_FALSE(stored("max-age=100, " + window).stands_in(OriginFailure::kSlow, 106)) << window;
+  }
+}
+
 RULE(StaleIfError, ClientsThatRuleStaleOut, "RFC 9111 §4.2.4, §5.2.1",
      "Stale must not be served against a directive of the client",
      "where they are honoured, no-cache, max-age, min-fresh and a smaller max-stale forbid it",

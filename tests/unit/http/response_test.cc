@@ -259,6 +259,14 @@ RULE(Range, UnsatisfiableOfAVariant, "RFC 9110 §12.5.5, §15.5.17",
   for (const std::string& line : kept) EXPECT_TRUE(hit.has(line)) << line;
 }
 
+RULE(Range, WhatIsNoneIsIgnored, "RFC 9110 §14.2",
+     "A server ignores a Range of a unit or a form that it does not understand",
+     "the whole is sent", "") {
+  for (const std::string range : {"lines=0-1", "bytes", "bytes=", "bytes=a-b", "bytes=3-2"}) {
+    EXPECT_EQ(Hit(Answer({}), {"Range: " + range}).status, 200) << range;
+  }
+}
+
 RULE(Range, OnlyWhereIfRangeHolds, "RFC 9110 §13.1.5; http-rules 2.11",
      "A range whose If-Range does not hold is ignored", "the whole is sent", "") {
   const Answer answer({"ETag: \"a\""});

@@ -231,8 +231,12 @@ TEST(HeadImage, ReasonAndAgeHoldNoLineBreak) {
 }
 
 TEST(HeadImage, TooLargeIsEmpty) {
-  const Answer fits({"X: " + std::string(60'000, 'x')});
-  EXPECT_FALSE(fits.image().empty());
+  const auto of_size = [](size_t size) {
+    const size_t others = Answer({"X: "}).image().size();
+    return Answer({"X: " + std::string(size - others, 'x')}).image().size();
+  };
+  EXPECT_EQ(of_size(base::limits::kHeadImageBytes), base::limits::kHeadImageBytes);
+  EXPECT_EQ(of_size(base::limits::kHeadImageBytes + 1), 0u);
   const std::string half(33'000, 'x');
   const Answer too_large({"X: " + half, "Y: " + half});
   EXPECT_TRUE(too_large.image().empty());
