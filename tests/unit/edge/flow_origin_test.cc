@@ -32,6 +32,7 @@ RULE(FlowOrigin, A304FreshensTheStoredResponse, "RFC 9111 §4.3.3; RFC 9111 §4.
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.body, "old");
   EXPECT_EQ(answer["X-New"], "yes");
+  EXPECT_EQ(answer["Age"], "0") << "it is reused";
   EXPECT_EQ(answer["Cache-Control"], "max-age=30");
   EXPECT_EQ(answer.cache(), "perigee; fwd=stale; fwd-status=304; stored; detail=revalidated");
   EXPECT_EQ(stand.origin.asked.back()["If-None-Match"], "\"v1\"");
@@ -265,6 +266,25 @@ RULE(FlowOrigin, ASlowOriginIsCoveredByAStaleCopyAndTheFetchGoesOn,
   EXPECT_EQ(stand.origin.asked.size(), 2u) << "one fetch";
 }
 
+TEST(FlowOrigin, AnAnswerThatComesWhileTheCopyIsSentChangesNothing) {
+  Stand stand("stale_if_slow = \"200ms\"");
+  const std::string old(50'000, 'o');
+  stand.origin.on("/a", Reply(200).cache("max-age=10, stale-if-error=60").body(old));
+  stand.get("/a");
+  stand.env.step_wall(20 * kSecond);
+  stand.origin.on("/a", Reply(200).cache("max-age=10").body("new"));
+  stand.origin.hold();
+  Client client(stand);
+  client.reading().capacity = 1000;
+  client.ask("GET", "/a");
+  stand.pass_ms(250);
+  stand.origin.release();
+  stand.run();
+  EXPECT_TRUE(client.answer().body == old);
+  EXPECT_EQ(client.arrived(), "") << "answered once";
+  EXPECT_EQ(client.ask("GET", "/a").answer().body, "new");
+}
+
 TEST(FlowOrigin, AnOriginWithinTheBudgetIsNotCovered) {
   SlowStand stand;
   Client client(stand);
@@ -354,6 +374,17 @@ TEST(FlowOrigin, AHeadThatWasSentBeforeAPurgeFreshensNothing) {
   stand.origin.release();
   EXPECT_EQ(client.answer().status, 200);
   EXPECT_EQ(stand.stored("/a").state, cache_store::Found::kMiss);
+}
+
+TEST(FlowOrigin, AHeadIsCoveredWhereTheOriginFailsAndNotElsewhere) {
+  StaleStand stand("max-age=10, stale-if-error=60");
+  for (const uint16_t status : {404, 501}) {
+    stand.origin.on("/a", Reply(status));
+    EXPECT_EQ(stand.ask("HEAD", "/a").cache(),
+              "perigee; fwd=stale; fwd-status=" + std::to_string(status));
+  }
+  stand.origin.on("/a", Reply(503));
+  EXPECT_EQ(stand.ask("HEAD", "/a")["Content-Length"], "3");
 }
 
 TEST(FlowOrigin, WhatBecameFreshMeanwhileIsAHit) {
