@@ -353,10 +353,14 @@ TEST(Limits, kFills) {
 
 TEST(Limits, kFillsWaiting) {
   Stand stand;
+  stand.origin.on("/stale", fresh("stale"));
+  stand.get("/stale");
+  stand.env.step_wall(4'000'000);
   stand.origin.hold();
   const auto clients = ask_many(stand, limits::kFills + limits::kFillsWaiting + 1);
   EXPECT_EQ(clients.back()->answer().status, 503) << "one more than may wait";
   EXPECT_EQ(clients[clients.size() - 2]->answer().status, 0) << "waits";
+  EXPECT_EQ(stand.get("/stale").body, "stale") << "a copy covers what finds no place in the line";
 }
 
 TEST(Limits, kUnstoredWindowBytes) {

@@ -133,8 +133,10 @@ RULE(FlowOrigin, ErrorsOfTheOnlyOriginCountTowardsNothing, "RFC 9111 §4.2.4; ht
 
 TEST(FlowOrigin, StaleIfErrorDoesNotCoverOtherStatuses) {
   StaleStand stand("max-age=10, stale-if-error=60");
-  stand.origin.on("/a", Reply(501).body("what"));
-  EXPECT_EQ(stand.get("/a").status, 501);
+  for (const uint16_t status : {499, 501, 505, 599}) {
+    stand.origin.on("/a", Reply(status).body("what"));
+    EXPECT_EQ(stand.get("/a").status, status);
+  }
 }
 
 RULE(FlowOrigin, StaleIfErrorCoversWhatIsNoResponse, "RFC 5861 §4; http-rules 2.8",
@@ -400,6 +402,15 @@ TEST(FlowOrigin, WhatBecameFreshMeanwhileIsAHit) {
   const Answer answer = client.answer();
   EXPECT_EQ(answer.body, "old");
   EXPECT_EQ(answer.cache(), "perigee; hit; ttl=30");
+}
+
+TEST(FlowOrigin, ANotFoundToAHeadLeavesAFreshCopyFresh) {
+  Stand stand("honour_client_directives = true");
+  stand.origin.on("/a", Reply(200).cache("max-age=60").etag("\"v1\"").body("old"));
+  stand.get("/a");
+  stand.origin.on("/a", Reply(404));
+  EXPECT_EQ(stand.ask("HEAD", "/a", "Cache-Control: no-cache\r\n").status, 404);
+  EXPECT_EQ(stand.get("/a").cache(), "perigee; hit; ttl=60");
 }
 
 TEST(FlowOrigin, ANotFoundToAHeadChangesNothing) {

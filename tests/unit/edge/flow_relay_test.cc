@@ -137,6 +137,31 @@ TEST(FlowRelay, AnAnswerThatInvalidatesWaitsForTheJournal) {
   stand.env.hold_jobs = false;
 }
 
+TEST(FlowRelay, AnAnswerThatInvalidatesComesThoughTheLaneIsFull) {
+  Stand stand;
+  stand.origin.on("/a", [](const Asked& asked) {
+    return asked.method == "GET" ? fresh("x") : Reply(200).body("done");
+  });
+  stand.get("/a");
+  stand.env.lane_capacity[static_cast<size_t>(base::Lane::kLatency)] = 0;
+  EXPECT_EQ(stand.ask("POST", "/a").body, "done");
+  EXPECT_EQ(stand.stored("/a").state, cache_store::Found::kMiss);
+}
+
+RULE(FlowRelay, ConditionsOfOtherMethodsAreTheOrigins, "RFC 9110 §13.2.1; http-rules 1.15",
+     "Conditions of a request that changes something are for the origin to judge",
+     "they go on as they came, and its answer is relayed whatever they say", "") {
+  Stand stand;
+  stand.origin.on("/a", Reply(200).etag("\"v1\"").body("done"));
+  for (const std::string line : {"If-None-Match: \"v1\"", "If-Match: \"v2\""}) {
+    const Answer answer = stand.ask("PUT", "/a", line + "\r\n", "x");
+    EXPECT_EQ(answer.status, 200) << line;
+    EXPECT_EQ(answer.body, "done") << line;
+    EXPECT_EQ(stand.origin.asked.back()[line.substr(0, line.find(':'))],
+              line.substr(line.find(':') + 2));
+  }
+}
+
 TEST(FlowRelay, WhatWasFetchedBeforeAnInvalidationIsNotStoredAfterIt) {
   Stand stand;
   stand.origin.on("/a", [](const Asked& asked) {
