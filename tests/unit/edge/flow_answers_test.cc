@@ -33,6 +33,7 @@ TEST(FlowAnswers, APurgeRemovesTheUrlAndSaysWhetherItMatched) {
   const Answer first = stand.purge();
   EXPECT_EQ(first.status, 200);
   EXPECT_EQ(first["Content-Type"], "application/json");
+  EXPECT_EQ(first["Cache-Control"], "no-store");
   EXPECT_NE(first.body.find("\"matched\":1"), std::string::npos) << first.body;
   EXPECT_EQ(first.cache(), "perigee; fwd=bypass");
   EXPECT_NE(stand.purge().body.find("\"matched\":0"), std::string::npos);
@@ -81,6 +82,15 @@ TEST(FlowAnswers, ASoftPurgeMarksStale) {
     EXPECT_EQ(answer.body, "old");
     EXPECT_EQ(answer.cache(), "perigee; fwd=stale; fwd-status=304; stored; detail=revalidated");
     EXPECT_EQ(stand.get("/a").cache(), "perigee; hit; ttl=60");
+  }
+}
+
+TEST(FlowAnswers, APurgeThatIsNotSoftIsHard) {
+  for (const std::string_view line :
+       {"Soft-Purge: 0\r\n", "Soft-Purge:\r\n", "Soft-Purge: 10\r\n"}) {
+    PurgeStand stand;
+    stand.purge(line);
+    EXPECT_EQ(stand.stored("/a").state, cache_store::Found::kMiss) << line;
   }
 }
 
@@ -147,7 +157,8 @@ TEST(FlowAnswers, WhatNoProxyAddsIsNoSignOfOne) {
   EXPECT_EQ(stand
                 .purge("User-Agent: curl/7.88.1\r\nAccept: */*\r\nX-Forward: 1\r\n"
                        "Fastly-Soft-Purge: 0\r\nConnection: close\r\nCookie: a=b\r\n"
-                       "Origin: http://a.test\r\nX-Requested-With: x\r\n")
+                       "Origin: http://a.test\r\nX-Requested-With: x\r\nX-Schemes: 1\r\n"
+                       "X-Hosting: 1\r\n")
                 .status,
             200);
 }

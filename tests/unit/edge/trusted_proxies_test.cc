@@ -204,5 +204,18 @@ TEST(ClientAddress, IsNobodysWhereSomethingElseStands) {
   }
 }
 
+TEST(ClientNetwork, IsAnAddressOfV4AndAPrefixOfV6) {
+  const auto network = [](std::string_view text) {
+    return edge::client_network(*base::Address::parse(text));
+  };
+  EXPECT_EQ(network("192.0.2.7:1"), network("192.0.2.7:2"));
+  EXPECT_NE(network("192.0.2.7:1"), network("192.0.2.8:1"));
+  EXPECT_EQ(network("192.0.2.7:1"), network("[::ffff:192.0.2.7]:1"));
+  EXPECT_EQ(network("[2001:db8::1]:1"), network("[2001:db8::ffff:ffff:ffff:ffff]:1"));
+  EXPECT_NE(network("[2001:db8::1]:1"), network("[2001:db8:0:1::1]:1"));
+  // Neither family imitates the other.
+  EXPECT_NE(network("192.0.2.7:1"), network("[c000:207::]:1"));
+}
+
 }  // namespace
 }  // namespace perigee::test
