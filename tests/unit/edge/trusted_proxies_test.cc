@@ -213,6 +213,9 @@ TEST(ClientNetwork, IsAnAddressOfV4AndAPrefixOfV6) {
   EXPECT_EQ(network("192.0.2.7:1"), network("[::ffff:192.0.2.7]:1"));
   EXPECT_EQ(network("[2001:db8::1]:1"), network("[2001:db8::ffff:ffff:ffff:ffff]:1"));
   EXPECT_NE(network("[2001:db8::1]:1"), network("[2001:db8:0:1::1]:1"));
+  // Every bit of an address and of a prefix counts.
+  EXPECT_NE(network("192.0.2.7:1"), network("193.0.2.7:1"));
+  EXPECT_NE(network("[2001:db8:0:1::1]:1"), network("[2001:db8:0:81::1]:1"));
   // Neither family imitates the other.
   EXPECT_NE(network("192.0.2.7:1"), network("[c000:207::]:1"));
 }
