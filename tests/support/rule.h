@@ -5,6 +5,10 @@
 //        "") {
 //     EXPECT_EQ(lifetime("s-maxage=10, max-age=5"), 10);
 //   }
+//
+// A file with rules says once which functions of the product they guard:
+//
+//   GUARDS("http::freshness, http::age_seconds");
 #pragma once
 
 #include <gtest/gtest.h>
@@ -26,7 +30,13 @@ struct Rule {
 int register_rule(const char* suite, const std::string& name, const Rule& rule, const char* file,
                   int line, std::function<void()> body);
 
+/// Says what the rules of a file guard: names with the folder of their header in front.
+int register_guards(const char* file, const char* functions);
+
 }  // namespace perigee::test
+
+#define GUARDS(functions) \
+  [[maybe_unused]] static const int guarded = ::perigee::test::register_guards(__FILE__, functions)
 
 /// Defines a test that shows a rule: RULE(Suite, Name, section, sentence, does, option) { ... }
 #define RULE(suite, name, section, sentence, does, option)                                       \

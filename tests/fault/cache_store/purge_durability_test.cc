@@ -255,6 +255,26 @@ TEST_F(PurgeDurabilityTest, AnOlderVersionDoesNotComeBackWhenANewerOneIsDropped)
   EXPECT_EQ(look("a"), kNothing);
 }
 
+// Nor must a record that is found to be damaged when it is first looked at.
+TEST_F(PurgeDurabilityTest, AnOlderVersionDoesNotComeBackWhenANewerOneIsDamaged) {
+  ASSERT_NE(put("a"), 0u);
+  for (int i = 0; i < 5; ++i) put("filler" + std::to_string(i), store_->ticket(), 4000);
+  ASSERT_NE(put("a"), 0u);
+  const uint64_t body_offset = [&] {
+    const Found found = store_->lookup(store_->digest("a"), "a", 0);
+    return found.record.body_offset;
+  }();
+  open();
+  const std::byte flipped = disk_.bytes()[body_offset] ^ std::byte{1};
+  disk_.write(body_offset, {&flipped, 1});
+  EXPECT_EQ(look("a"), kNothing) << "it is damaged";
+  EXPECT_EQ(store_->stats().corrupt, 1u);
+  maintain(5'000);
+  ASSERT_TRUE(purge("another")) << "the journal is written";
+  open();
+  EXPECT_EQ(look("a"), kNothing);
+}
+
 TEST_F(PurgeDurabilityTest, TwoFailedSyncsWithinAMinuteEndStoring) {
   put("a");
   fail(MemoryIo::Op::kSync);

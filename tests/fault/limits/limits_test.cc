@@ -57,30 +57,33 @@ std::string post(const std::string& chunks) {
 // --- client to us ---
 
 TEST(Limits, kRequestHeadBytes) {
-  // Three fields, each within its own bound.
+  // Several fields, each within its own bound.
   const auto head = [](size_t bytes) {
-    const size_t each = (bytes - 200) / 3;
     std::string lines;
-    for (int i = 0; i < 3; ++i)
-      lines += "X-" + std::to_string(i) + ": " + std::string(each, 'a') + "\r\n";
-    return get("/a", lines);
+    while (bytes - get("/a", lines).size() > 4096) lines += "X: " + std::string(1019, 'a') + "\r\n";
+    const size_t left = bytes - get("/a", lines).size();
+    return get("/a", lines + "Y: " + std::string(left - 5, 'a') + "\r\n");
   };
+  ASSERT_EQ(head(limits::kRequestHeadBytes).size(), limits::kRequestHeadBytes);
   EXPECT_EQ(outcome_of(head(limits::kRequestHeadBytes)), kPasses);
-  EXPECT_EQ(outcome_of(head(limits::kRequestHeadBytes + 400)), (Outcome{431, true}));
+  EXPECT_EQ(outcome_of(head(limits::kRequestHeadBytes + 1)), (Outcome{431, true}));
 }
 
 TEST(Limits, kRequestLineBytes) {
-  EXPECT_EQ(outcome_of(get("/" + std::string(limits::kRequestLineBytes - 20, 'a'))).status, 404);
-  EXPECT_EQ(outcome_of(get("/" + std::string(limits::kRequestLineBytes, 'a'))),
-            (Outcome{414, true}));
+  const auto of_size = [](size_t bytes) {
+    return get("/" + std::string(bytes - std::string("GET / HTTP/1.1").size(), 'a'));
+  };
+  EXPECT_EQ(outcome_of(of_size(limits::kRequestLineBytes)).status, 404);
+  EXPECT_EQ(outcome_of(of_size(limits::kRequestLineBytes + 1)), (Outcome{414, true}));
 }
 
 TEST(Limits, kFieldBytes) {
   const auto field = [](size_t bytes) {
     return get("/a", "X: " + std::string(bytes, 'a') + "\r\n");
   };
-  EXPECT_EQ(outcome_of(field(limits::kFieldBytes - limits::kFieldCharge - 10)), kPasses);
-  EXPECT_EQ(outcome_of(field(limits::kFieldBytes + 1)), (Outcome{431, true}));
+  // The name is one byte.
+  EXPECT_EQ(outcome_of(field(limits::kFieldBytes - limits::kFieldCharge - 1)), kPasses);
+  EXPECT_EQ(outcome_of(field(limits::kFieldBytes - limits::kFieldCharge)), (Outcome{431, true}));
 }
 
 TEST(Limits, kFieldCharge) {
@@ -93,36 +96,39 @@ TEST(Limits, kFieldCharge) {
 }
 
 TEST(Limits, kRequestFields) {
-  EXPECT_EQ(outcome_of(get("/a", many_fields(limits::kRequestFields))), (Outcome{431, true}))
-      << "Host is one too";
+  // Host is one too.
+  EXPECT_EQ(outcome_of(get("/a", many_fields(limits::kRequestFields - 1))), kPasses);
+  EXPECT_EQ(outcome_of(get("/a", many_fields(limits::kRequestFields))), (Outcome{431, true}));
 }
 
 TEST(Limits, kChunkExtensionBytes) {
   const auto extended = [](size_t bytes) {
-    return post("1;" + std::string(bytes, 'e') + "\r\nx\r\n0\r\n\r\n");
+    return post("1;" + std::string(bytes - 1, 'e') + "\r\nx\r\n0\r\n\r\n");
   };
-  EXPECT_EQ(outcome_of(extended(limits::kChunkExtensionBytes - 10)), kPasses);
-  EXPECT_EQ(outcome_of(extended(limits::kChunkExtensionBytes + 10)).status, 400);
+  EXPECT_EQ(outcome_of(extended(limits::kChunkExtensionBytes)), kPasses);
+  EXPECT_EQ(outcome_of(extended(limits::kChunkExtensionBytes + 1)).status, 400);
 }
 
 TEST(Limits, kChunkExtensionsBytes) {
-  const auto chunks = [](size_t count) {
+  const auto chunks = [](size_t extensions) {
     std::string bytes;
-    for (size_t i = 0; i < count; ++i) bytes += "1;" + std::string(200, 'e') + "\r\nx\r\n";
+    for (size_t n = 0; extensions > 0; extensions -= n) {
+      n = std::min<size_t>(extensions, 128);
+      bytes += "1;" + std::string(n - 1, 'e') + "\r\nx\r\n";
+    }
     return post(bytes + "0\r\n\r\n");
   };
-  EXPECT_EQ(outcome_of(chunks(limits::kChunkExtensionsBytes / 200 - 1)), kPasses);
-  EXPECT_EQ(outcome_of(chunks(limits::kChunkExtensionsBytes / 200 + 1)).status, 400);
+  EXPECT_EQ(outcome_of(chunks(limits::kChunkExtensionsBytes)), kPasses);
+  // A semicolon alone is no extension.
+  EXPECT_EQ(outcome_of(chunks(limits::kChunkExtensionsBytes + 2)).status, 400);
 }
 
 TEST(Limits, kTrailerBytes) {
   const auto trailer = [](size_t bytes) {
-    std::string lines;
-    while (lines.size() < bytes) lines += "X: " + std::string(1000, 't') + "\r\n";
-    return post("1\r\nx\r\n0\r\n" + lines + "\r\n");
+    return post("1\r\nx\r\n0\r\nX: " + std::string(bytes - 4, 't') + "\r\n\r\n");
   };
-  EXPECT_EQ(outcome_of(trailer(limits::kTrailerBytes / 2)), kPasses);
-  EXPECT_EQ(outcome_of(trailer(limits::kTrailerBytes + 2000)).status, 431);
+  EXPECT_EQ(outcome_of(trailer(limits::kTrailerBytes)), kPasses);
+  EXPECT_EQ(outcome_of(trailer(limits::kTrailerBytes + 1)).status, 431);
 }
 
 TEST(Limits, kUsualRequestBytes) {
@@ -279,25 +285,24 @@ TEST(Limits, kExchangeArenaBytes) {
 TEST(Limits, kOriginHeadBytes) {
   const auto status = [](size_t bytes) {
     Stand stand;
-    Reply reply = fresh("x");
-    for (size_t i = 0; i < bytes / 1000; ++i)
-      reply.line("X-" + std::to_string(i), std::string(990, 'a'));
-    stand.origin.on("/a", reply);
+    const size_t others = fresh("").line("X", "").wire("GET").size();
+    stand.origin.on("/a", fresh("").line("X", std::string(bytes - others, 'a')));
     return stand.get("/a").status;
   };
-  EXPECT_EQ(status(limits::kOriginHeadBytes / 2), 200);
-  EXPECT_EQ(status(limits::kOriginHeadBytes + 2000), 502);
+  EXPECT_EQ(status(limits::kOriginHeadBytes), 200);
+  EXPECT_EQ(status(limits::kOriginHeadBytes + 1), 502);
 }
 
 TEST(Limits, kOriginFields) {
   const auto status = [](size_t fields) {
     Stand stand;
     Reply reply = fresh("x");
-    for (size_t i = 0; i < fields; ++i) reply.line("X-" + std::to_string(i), "y");
+    // Its Cache-Control and Content-Length are two.
+    for (size_t i = 2; i < fields; ++i) reply.line("X-" + std::to_string(i), "y");
     stand.origin.on("/a", reply);
     return stand.get("/a").status;
   };
-  EXPECT_EQ(status(limits::kOriginFields - 10), 200);
+  EXPECT_EQ(status(limits::kOriginFields), 200);
   EXPECT_EQ(status(limits::kOriginFields + 1), 502);
 }
 
@@ -327,10 +332,19 @@ TEST(Limits, kOriginConnections) {
 }
 
 TEST(Limits, kFills) {
-  Stand stand;
+  const std::string connections = "origin_connections = 1000\n";
+  Stand stand(connections +
+              "[[site]]\nhosts = [\"other.test\"]\norigin = \"http://127.0.0.1:9\"\n" +
+              connections);
   stand.origin.hold();
-  // More than may ask, and than may be connected: they wait in line, and nobody is turned away.
+  // One more than may ask: it waits in line, and nobody is turned away.
   const auto clients = ask_many(stand, limits::kFills + 1);
+  EXPECT_EQ(stand.origin.asked.size(), limits::kFills);
+  // One site's slow origin takes no other site's turn.
+  Client other(stand);
+  other.ask("GET", "/other", "Host: other.test\r\n");
+  stand.run();
+  EXPECT_EQ(stand.origin.asked.size(), limits::kFills + 1);
   EXPECT_EQ(clients.back()->answer().status, 0);
   EXPECT_EQ(clients.front()->answer().status, 0);
   stand.origin.release();
@@ -339,10 +353,14 @@ TEST(Limits, kFills) {
 
 TEST(Limits, kFillsWaiting) {
   Stand stand;
+  stand.origin.on("/stale", fresh("stale"));
+  stand.get("/stale");
+  stand.env.step_wall(4'000'000);
   stand.origin.hold();
   const auto clients = ask_many(stand, limits::kFills + limits::kFillsWaiting + 1);
   EXPECT_EQ(clients.back()->answer().status, 503) << "one more than may wait";
   EXPECT_EQ(clients[clients.size() - 2]->answer().status, 0) << "waits";
+  EXPECT_EQ(stand.get("/stale").body, "stale") << "a copy covers what finds no place in the line";
 }
 
 TEST(Limits, kUnstoredWindowBytes) {
@@ -470,7 +488,10 @@ TEST(Limits, kHitForMissMs) {
     stand.origin.hold();
     return asked;
   };
+  stand.pass_ms(limits::kHitForMissMs - 1000);
   EXPECT_EQ(asks(), 3u);
+  // Each response that is not stored makes a mark of its own.
+  stand.origin.on("/a", Reply(500).body("x"));
   stand.pass_ms(limits::kHitForMissMs + 1000);
   EXPECT_EQ(asks(), 4u) << "forgotten: one asks, the other waits";
 }

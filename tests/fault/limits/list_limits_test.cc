@@ -8,6 +8,7 @@
 #include "http/cache_key.h"
 #include "http/connection_options.h"
 #include "http/mistakes.h"
+#include "http/policy.h"
 #include "http/preconditions.h"
 #include "http/range.h"
 #include "http/response.h"
@@ -107,6 +108,15 @@ TEST(ListLimits, kVaryMembers) {
   };
   EXPECT_EQ(names(limits::kVaryMembers)->size(), 1u);
   EXPECT_EQ(names(limits::kVaryMembers + 1), std::nullopt);
+  const auto judged = [](size_t count) {
+    const Line line("Vary", list_of(count - 1, "Accept", "Accept"));
+    http::ReceivedResponse received;
+    received.status = 200;
+    received.fields = line.list();
+    return http::admit({}, received, {}, {}).storable;
+  };
+  EXPECT_NE(judged(limits::kVaryMembers), http::Storable::kVaryStar);
+  EXPECT_EQ(judged(limits::kVaryMembers + 1), http::Storable::kVaryStar);
 }
 
 TEST(ListLimits, kTagsCompared) {
@@ -177,6 +187,11 @@ TEST(ListLimits, kCookiePairs) {
   EXPECT_EQ(selecting(policy, "Cookie", cookies(limits::kCookiePairs)), "wanted=1;");
   const std::string beyond = cookies(limits::kCookiePairs + 1);
   EXPECT_EQ(selecting(policy, "Cookie", beyond), beyond) << "all of it counts";
+  // A comma may stand between two as well.
+  const auto commas = [](size_t count) { return list_of(count - 1, "a=b", "wanted=1"); };
+  EXPECT_EQ(selecting(policy, "Cookie", commas(limits::kCookiePairs)), "wanted=1;");
+  EXPECT_EQ(selecting(policy, "Cookie", commas(limits::kCookiePairs + 1)),
+            commas(limits::kCookiePairs + 1));
 }
 
 TEST(ListLimits, kAcceptMembers) {

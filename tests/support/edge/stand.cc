@@ -37,6 +37,11 @@ Stand::Stand(const std::string& site) {
   std::string name = std::filesystem::temp_directory_path() / "perigee-stand-XXXXXX";
   CHECK(mkdtemp(name.data()) != nullptr);
   folder_ = name;
+  configure(site);
+  start();
+}
+
+void Stand::configure(const std::string& site) {
   std::ofstream(folder_ + "/perigee.toml")
       << "[[site]]\nhosts = [\"site.test\"]\norigin = \"http://127.0.0.1:9\"\n"
       << site << "\n";
@@ -44,7 +49,6 @@ Stand::Stand(const std::string& site) {
   if (!config.ok()) std::fprintf(stderr, "%s\n", config.error().message.c_str());
   config_ = std::move(config).value();
   config_.store.size_bytes = kStoreBytes;
-  start();
 }
 
 Stand::~Stand() {
@@ -79,6 +83,12 @@ void Stand::stop() {
 
 void Stand::restart() {
   stop();
+  start();
+}
+
+void Stand::restart(const std::string& site) {
+  stop();
+  configure(site);
   start();
 }
 

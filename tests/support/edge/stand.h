@@ -113,6 +113,8 @@ class Stand : private cache_store::StoreObserver {
   void settle() { run(); }
   /// Closes the store and opens it again, as a restart would: every record is cold.
   void restart();
+  /// The same with other lines of the site's section.
+  void restart(const std::string& site);
 
   /// What is stored for a URL of the site (its own key).
   cache_store::Found stored(std::string_view target);
@@ -138,6 +140,7 @@ class Stand : private cache_store::StoreObserver {
 
  private:
   friend class Client;
+  void configure(const std::string& site);
   void start();
   void stop();
   void on_store_event(std::string_view) override {}

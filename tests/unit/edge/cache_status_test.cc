@@ -12,6 +12,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("edge::RequestFlow, http::format_cache_status");
+
 constexpr int64_t kSecond = 1000;
 constexpr std::string_view kUpstream = "upstream; hit; ttl=9";
 

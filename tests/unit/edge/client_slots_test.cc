@@ -13,6 +13,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("edge::ClientSlots, edge::client_bound");
+
 namespace limits = base::limits;
 using edge::ClientSlot;
 using edge::ClientSlots;

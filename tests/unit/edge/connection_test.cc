@@ -11,6 +11,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("edge::Connection");
+
 namespace limits = base::limits;
 
 Reply fresh(std::string body) { return Reply(200).cache("max-age=3600").body(body); }

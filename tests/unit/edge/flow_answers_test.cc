@@ -8,6 +8,10 @@
 namespace perigee::test {
 namespace {
 
+GUARDS(
+    "edge::RequestFlow, edge::may_purge, edge::is_soft_purge, http::answer_preflight, "
+    "http::loops, http::max_forwards");
+
 constexpr std::string_view kLoopback = "127.0.0.1:4711";
 
 Reply fresh(std::string body) { return Reply(200).cache("max-age=60").etag("\"v1\"").body(body); }
@@ -29,6 +33,7 @@ TEST(FlowAnswers, APurgeRemovesTheUrlAndSaysWhetherItMatched) {
   const Answer first = stand.purge();
   EXPECT_EQ(first.status, 200);
   EXPECT_EQ(first["Content-Type"], "application/json");
+  EXPECT_EQ(first["Cache-Control"], "no-store");
   EXPECT_NE(first.body.find("\"matched\":1"), std::string::npos) << first.body;
   EXPECT_EQ(first.cache(), "perigee; fwd=bypass");
   EXPECT_NE(stand.purge().body.find("\"matched\":0"), std::string::npos);
@@ -80,6 +85,36 @@ TEST(FlowAnswers, ASoftPurgeMarksStale) {
   }
 }
 
+TEST(FlowAnswers, APurgeThatIsNotSoftIsHard) {
+  for (const std::string_view line :
+       {"Soft-Purge: 0\r\n", "Soft-Purge:\r\n", "Soft-Purge: 10\r\n"}) {
+    PurgeStand stand;
+    stand.purge(line);
+    EXPECT_EQ(stand.stored("/a").state, cache_store::Found::kMiss) << line;
+  }
+}
+
+RULE(FlowAnswers, ASecondSoftPurgeLeavesTheFirst, "RFC 5861 §3; http-rules 2.8",
+     "The window counts from when the response became stale",
+     "a further soft purge does not begin it anew, nor does a restart between the two", "") {
+  for (const bool restarted : {false, true}) {
+    PurgeStand stand;
+    stand.purge();
+    stand.origin.on("/a", Reply(200).cache("max-age=60, stale-while-revalidate=10").body("old"));
+    stand.get("/a");
+    stand.origin.on("/a", fresh("new"));
+    stand.origin.hold();
+    stand.purge("Soft-Purge: 1\r\n");
+    if (restarted) stand.restart();
+    stand.env.step_wall(6'000);
+    stand.purge("Soft-Purge: 1\r\n");
+    EXPECT_EQ(stand.get("/a", "Cache-Control: only-if-cached\r\n").body, "old");
+    if (restarted) stand.restart();
+    stand.env.step_wall(6'000);
+    EXPECT_EQ(stand.get("/a", "Cache-Control: only-if-cached\r\n").status, 504);
+  }
+}
+
 RULE(FlowAnswers, WhoMayNotPurgeGets403, "http-rules 4.2", "PURGE is allowed from the site's list",
      "loopback, unless any field or HTTP/1.0 shows that a proxy stands before it", "purge_from") {
   PurgeStand stand;
@@ -122,7 +157,8 @@ TEST(FlowAnswers, WhatNoProxyAddsIsNoSignOfOne) {
   EXPECT_EQ(stand
                 .purge("User-Agent: curl/7.88.1\r\nAccept: */*\r\nX-Forward: 1\r\n"
                        "Fastly-Soft-Purge: 0\r\nConnection: close\r\nCookie: a=b\r\n"
-                       "Origin: http://a.test\r\nX-Requested-With: x\r\n")
+                       "Origin: http://a.test\r\nX-Requested-With: x\r\nX-Schemes: 1\r\n"
+                       "X-Hosting: 1\r\n")
                 .status,
             200);
 }

@@ -7,6 +7,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("http::make_head_image, http::make_response");
+
 std::vector<std::string> values_of(const Answer& answer, std::string_view name) {
   std::vector<std::string> values;
   for (const auto& [line, value] : answer.lines) {

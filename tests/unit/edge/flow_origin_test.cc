@@ -8,6 +8,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("edge::Flow, http::may_serve_stale, http::may_freshen, http::head_agrees");
+
 constexpr int64_t kSecond = 1000;
 constexpr int64_t kHour = 3'600'000;
 
@@ -30,6 +32,7 @@ RULE(FlowOrigin, A304FreshensTheStoredResponse, "RFC 9111 §4.3.3; RFC 9111 §4.
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.body, "old");
   EXPECT_EQ(answer["X-New"], "yes");
+  EXPECT_EQ(answer["Age"], "0") << "it is reused";
   EXPECT_EQ(answer["Cache-Control"], "max-age=30");
   EXPECT_EQ(answer.cache(), "perigee; fwd=stale; fwd-status=304; stored; detail=revalidated");
   EXPECT_EQ(stand.origin.asked.back()["If-None-Match"], "\"v1\"");
@@ -130,8 +133,10 @@ RULE(FlowOrigin, ErrorsOfTheOnlyOriginCountTowardsNothing, "RFC 9111 §4.2.4; ht
 
 TEST(FlowOrigin, StaleIfErrorDoesNotCoverOtherStatuses) {
   StaleStand stand("max-age=10, stale-if-error=60");
-  stand.origin.on("/a", Reply(501).body("what"));
-  EXPECT_EQ(stand.get("/a").status, 501);
+  for (const uint16_t status : {499, 501, 505, 599}) {
+    stand.origin.on("/a", Reply(status).body("what"));
+    EXPECT_EQ(stand.get("/a").status, status);
+  }
 }
 
 RULE(FlowOrigin, StaleIfErrorCoversWhatIsNoResponse, "RFC 5861 §4; http-rules 2.8",
@@ -263,6 +268,25 @@ RULE(FlowOrigin, ASlowOriginIsCoveredByAStaleCopyAndTheFetchGoesOn,
   EXPECT_EQ(stand.origin.asked.size(), 2u) << "one fetch";
 }
 
+TEST(FlowOrigin, AnAnswerThatComesWhileTheCopyIsSentChangesNothing) {
+  Stand stand("stale_if_slow = \"200ms\"");
+  const std::string old(50'000, 'o');
+  stand.origin.on("/a", Reply(200).cache("max-age=10, stale-if-error=60").body(old));
+  stand.get("/a");
+  stand.env.step_wall(20 * kSecond);
+  stand.origin.on("/a", Reply(200).cache("max-age=10").body("new"));
+  stand.origin.hold();
+  Client client(stand);
+  client.reading().capacity = 1000;
+  client.ask("GET", "/a");
+  stand.pass_ms(250);
+  stand.origin.release();
+  stand.run();
+  EXPECT_TRUE(client.answer().body == old);
+  EXPECT_EQ(client.arrived(), "") << "answered once";
+  EXPECT_EQ(client.ask("GET", "/a").answer().body, "new");
+}
+
 TEST(FlowOrigin, AnOriginWithinTheBudgetIsNotCovered) {
   SlowStand stand;
   Client client(stand);
@@ -314,10 +338,16 @@ TEST(FlowOrigin, StaleIfSlowIsOffByDefault) {
 
 RULE(FlowOrigin, AHeadThatDisagreesMakesTheStoredGetStale, "RFC 9111 §4.3.5; http-rules 2.10",
      "a HEAD whose validators differ invalidates the stored response", "marked stale", "") {
-  StaleStand stand;
+  Stand stand("honour_client_directives = true");
+  stand.origin.on("/a", Reply(200).cache("max-age=60").etag("\"v1\"").body("old"));
+  stand.get("/a");
+  ASSERT_EQ(stand.get("/a").cache(), "perigee; hit; ttl=60");
   stand.origin.on("/a", Reply(200).cache("max-age=60").etag("\"v2\"").body("newer"));
-  EXPECT_EQ(stand.ask("HEAD", "/a").cache(), "perigee; fwd=stale; fwd-status=200");
-  EXPECT_EQ(stand.get("/a").body, "newer");
+  EXPECT_EQ(stand.ask("HEAD", "/a", "Cache-Control: no-cache\r\n").cache(),
+            "perigee; fwd=request; fwd-status=200");
+  const Answer answer = stand.get("/a");
+  EXPECT_EQ(answer.body, "newer");
+  EXPECT_EQ(answer.cache(), "perigee; fwd=stale; fwd-status=200; stored");
 }
 
 RULE(FlowOrigin, AHeadThatAgreesFreshensTheStoredGet, "RFC 9111 §4.3.5; http-rules 2.10",
@@ -346,6 +376,41 @@ TEST(FlowOrigin, AHeadThatWasSentBeforeAPurgeFreshensNothing) {
   stand.origin.release();
   EXPECT_EQ(client.answer().status, 200);
   EXPECT_EQ(stand.stored("/a").state, cache_store::Found::kMiss);
+}
+
+TEST(FlowOrigin, AHeadIsCoveredWhereTheOriginFailsAndNotElsewhere) {
+  StaleStand stand("max-age=10, stale-if-error=60");
+  for (const uint16_t status : {404, 501}) {
+    stand.origin.on("/a", Reply(status));
+    EXPECT_EQ(stand.ask("HEAD", "/a").cache(),
+              "perigee; fwd=stale; fwd-status=" + std::to_string(status));
+  }
+  stand.origin.on("/a", Reply(503));
+  EXPECT_EQ(stand.ask("HEAD", "/a")["Content-Length"], "3");
+}
+
+TEST(FlowOrigin, WhatBecameFreshMeanwhileIsAHit) {
+  StaleStand stand;
+  stand.origin.hold("GET", "/a");
+  Client client(stand);
+  client.ask("GET", "/a");
+  stand.run();
+  ASSERT_EQ(stand.origin.asked.back().method, "GET");
+  stand.origin.on("/a", Reply(200).cache("max-age=30").etag("\"v1\"").body("old"));
+  EXPECT_EQ(stand.ask("HEAD", "/a").status, 200);
+  stand.origin.go_away();
+  const Answer answer = client.answer();
+  EXPECT_EQ(answer.body, "old");
+  EXPECT_EQ(answer.cache(), "perigee; hit; ttl=30");
+}
+
+TEST(FlowOrigin, ANotFoundToAHeadLeavesAFreshCopyFresh) {
+  Stand stand("honour_client_directives = true");
+  stand.origin.on("/a", Reply(200).cache("max-age=60").etag("\"v1\"").body("old"));
+  stand.get("/a");
+  stand.origin.on("/a", Reply(404));
+  EXPECT_EQ(stand.ask("HEAD", "/a", "Cache-Control: no-cache\r\n").status, 404);
+  EXPECT_EQ(stand.get("/a").cache(), "perigee; hit; ttl=60");
 }
 
 TEST(FlowOrigin, ANotFoundToAHeadChangesNothing) {

@@ -7,6 +7,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("edge::RequestFlow, edge::Flow, http::admit, http::decide, http::may_share");
+
 constexpr int64_t kSecond = 1000;
 
 RULE(FlowPolicy, ALaterNoStoreLeavesWhatIsStored, "RFC 9111 §5.2.2.5; http-rules 2.15",
@@ -183,6 +185,37 @@ RULE(
   EXPECT_EQ(stand.get("/public/me").cache(), "perigee; fwd=uri-miss; fwd-status=200; stored");
 }
 
+RULE(FlowPolicy, ABypassRuleGetsNoStaleCopy, "RFC 9111 §4.2.4; http-rules 2.8",
+     "Stale responses may be served where the cache is asked",
+     "what was stored before a rule said bypass is served neither fresh nor in place of an answer "
+     "that failed",
+     "") {
+  Stand stand;
+  stand.origin.on("/a", Reply(200).cache("max-age=10, stale-if-error=3600").body("stored"));
+  stand.get("/a");
+  stand.restart("[[site.rule]]\nprefix = \"/\"\nbypass = true");
+  stand.origin.on("/a", Reply(503).body("down"));
+  EXPECT_EQ(stand.get("/a").cache(), "perigee; fwd=bypass; fwd-status=503");
+  stand.env.step_wall(20 * kSecond);
+  EXPECT_EQ(stand.get("/a").body, "down");
+  EXPECT_EQ(stand.ask("HEAD", "/a").status, 503);
+  stand.origin.go_away();
+  EXPECT_EQ(stand.get("/a").status, 502);
+}
+
+RULE(FlowPolicy, WhatGoesAloneGetsNoStaleCopy, "RFC 9111 §4.2.4, §5.2.1.5; http-rules 2.8",
+     "A request with no-store asks for an answer of which nothing is kept",
+     "it gets the origin's own answer, also where a stale one would stand in for it",
+     "honour_client_directives") {
+  Stand stand("honour_client_directives = true");
+  stand.origin.on("/a", Reply(200).cache("max-age=10, stale-if-error=3600").body("stored"));
+  stand.get("/a");
+  stand.env.step_wall(20 * kSecond);
+  stand.origin.on("/a", Reply(503).body("down"));
+  EXPECT_EQ(stand.get("/a", "Cache-Control: no-store\r\n").body, "down");
+  EXPECT_EQ(stand.get("/a").body, "stored");
+}
+
 RULE(FlowPolicy, AHeadAsksLikeAFill, "RFC 9111 §4.3.5; http-rules 2.10, 3.3",
      "What answers a HEAD may update what is stored for GET",
      "relayed without what is one client's; its own conditions are judged here", "") {
@@ -197,6 +230,34 @@ RULE(FlowPolicy, AHeadAsksLikeAFill, "RFC 9111 §4.3.5; http-rules 2.10, 3.3",
   EXPECT_EQ(asked["Accept-Encoding"], "identity");
   for (const std::string_view name : {"If-None-Match", "Range", "X-Original-URL"}) {
     EXPECT_EQ(asked[name], "") << name;
+  }
+}
+
+RULE(FlowPolicy, NamedFieldsReachNobodyWhoWaits, "RFC 9111 §5.2.2.4, §5.2.2.7; http-rules 1.2, 2.3",
+     "Fields that a qualified directive names are not for reuse",
+     "of the clients that wait for one fill each gets its own, on a miss and with a 304", "") {
+  for (const std::string directive : {"private", "no-cache"}) {
+    Stand stand;
+    for (const uint16_t status : {200, 304}) {
+      stand.origin.on("/a", [&](const Asked& asked) {
+        Reply reply = Reply(status).cache(directive + "=\"X-User\", max-age=10").etag("\"v1\"");
+        reply.line("X-User", asked["User-Agent"]);
+        return status == 200 ? reply.body("x") : reply;
+      });
+      stand.origin.hold();
+      Client first(stand);
+      Client second(stand);
+      first.ask("GET", "/a", "User-Agent: one\r\n");
+      stand.run();
+      second.ask("GET", "/a", "User-Agent: two\r\n");
+      stand.run();
+      EXPECT_EQ(stand.origin.asked.size(), status == 200 ? 1u : 3u) << "the second one waits";
+      stand.origin.release();
+      EXPECT_EQ(first.answer()["X-User"], "one") << directive << status;
+      EXPECT_EQ(second.answer()["X-User"], "two") << directive << status;
+      EXPECT_EQ(stand.get("/a").count("X-User"), 0u) << directive << status;
+      stand.env.step_wall(20 * kSecond);
+    }
   }
 }
 

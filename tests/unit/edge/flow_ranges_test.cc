@@ -1,11 +1,15 @@
 // Several ranges through a whole node: of a hit, of a body that arrives, of one that is not kept.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "tests/support/edge/stand.h"
 #include "tests/support/rule.h"
 
 namespace perigee::test {
 namespace {
+
+GUARDS("edge::RequestFlow, http::select, http::multipart_plan");
 
 constexpr std::string_view kTen = "0123456789";
 
@@ -159,6 +163,24 @@ TEST(FlowRanges, PartsOfARevalidatedBody) {
   stand.env.step_wall(100'000);
   stand.origin.on("/a", Reply(304).cache("max-age=60"));
   EXPECT_EQ(parts_of(stand.get("/a", "Range: bytes=0-1,8-9\r\n")), kTwoParts);
+  // All of it is there, so it is cut in any order, also where it is not stored again.
+  stand.env.step_wall(100'000);
+  stand.origin.on("/a", Reply(304).cache("no-store"));
+  EXPECT_EQ(parts_of(stand.get("/a", "Range: bytes=8-9,0-1\r\n")).size(), 2u);
+}
+
+RULE(FlowRanges, ABoundaryNobodyKnowsBefore, "RFC 9110 §14.6; RFC 2046 §5.1.1",
+     "a boundary must not stand in a part", "drawn anew for each answer, on hits and on misses",
+     "") {
+  Stand stand;
+  std::set<std::string> types;
+  for (const std::string target : {"/a", "/b"}) {
+    stand.origin.on(target, ten());
+    for (int i = 0; i < 3; ++i) {
+      types.insert(stand.get(target, "Range: bytes=0-1,8-9\r\n")["Content-Type"]);
+    }
+  }
+  EXPECT_EQ(types.size(), 6u);
 }
 
 TEST(FlowRanges, PartsThatAreCutShortAreACut) {

@@ -1,12 +1,17 @@
 // Requests that change something: relayed alone with their bodies, and what they make invalid.
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <vector>
+
 #include "base/limits.h"
 #include "tests/support/edge/stand.h"
 #include "tests/support/rule.h"
 
 namespace perigee::test {
 namespace {
+
+GUARDS("edge::RequestFlow, edge::Flow, http::same_origin_target");
 
 Reply fresh(std::string body) { return Reply(200).cache("max-age=60").body(body); }
 
@@ -64,10 +69,11 @@ RULE(FlowRelay, AnUnsafeMethodThatFailedInvalidatesNothing, "RFC 9111 §4.4; htt
   Stand stand;
   stand.origin.on("/a", [](const Asked& asked) {
     if (asked.method == "GET") return fresh("x");
+    if (asked.method == "PATCH") return Reply(400);
     return Reply(asked.method == "POST" ? 409 : asked.method == "PUT" ? 500 : 200);
   });
   stand.get("/a");
-  for (const std::string_view method : {"POST", "PUT", "OPTIONS", "PROPFIND"}) {
+  for (const std::string_view method : {"POST", "PUT", "PATCH", "OPTIONS", "PROPFIND"}) {
     stand.ask(method, "/a");
     EXPECT_EQ(stand.get("/a").cache(), "perigee; hit; ttl=60") << method;
   }
@@ -131,6 +137,31 @@ TEST(FlowRelay, AnAnswerThatInvalidatesWaitsForTheJournal) {
   stand.env.hold_jobs = false;
 }
 
+TEST(FlowRelay, AnAnswerThatInvalidatesComesThoughTheLaneIsFull) {
+  Stand stand;
+  stand.origin.on("/a", [](const Asked& asked) {
+    return asked.method == "GET" ? fresh("x") : Reply(200).body("done");
+  });
+  stand.get("/a");
+  stand.env.lane_capacity[static_cast<size_t>(base::Lane::kLatency)] = 0;
+  EXPECT_EQ(stand.ask("POST", "/a").body, "done");
+  EXPECT_EQ(stand.stored("/a").state, cache_store::Found::kMiss);
+}
+
+RULE(FlowRelay, ConditionsOfOtherMethodsAreTheOrigins, "RFC 9110 §13.2.1; http-rules 1.15",
+     "Conditions of a request that changes something are for the origin to judge",
+     "they go on as they came, and its answer is relayed whatever they say", "") {
+  Stand stand;
+  stand.origin.on("/a", Reply(200).etag("\"v1\"").body("done"));
+  for (const std::string line : {"If-None-Match: \"v1\"", "If-Match: \"v2\""}) {
+    const Answer answer = stand.ask("PUT", "/a", line + "\r\n", "x");
+    EXPECT_EQ(answer.status, 200) << line;
+    EXPECT_EQ(answer.body, "done") << line;
+    EXPECT_EQ(stand.origin.asked.back()[line.substr(0, line.find(':'))],
+              line.substr(line.find(':') + 2));
+  }
+}
+
 TEST(FlowRelay, WhatWasFetchedBeforeAnInvalidationIsNotStoredAfterIt) {
   Stand stand;
   stand.origin.on("/a", [](const Asked& asked) {
@@ -175,6 +206,26 @@ TEST(FlowRelay, InvalidatingWhatIsOnItsWayKeepsItOutOfTheStore) {
   stand.origin.release();
   EXPECT_EQ(reader.answer().body, "old");
   EXPECT_EQ(stand.stored("/a").state, cache_store::Found::kMiss);
+}
+
+/// What goes to one client alone must not take the connections that fills need.
+TEST(FlowRelay, RelaysTakeTheirShareOfTheOriginsConnections) {
+  for (const bool one_network : {false, true}) {
+    Stand stand;
+    stand.origin.hold();
+    std::vector<std::unique_ptr<Client>> clients;
+    for (size_t i = 0; i < base::limits::kOriginConnections; ++i) {
+      const std::string network = one_network ? "198.51.100.1" : "198.51.100." + std::to_string(i);
+      clients.push_back(std::make_unique<Client>(stand, network + ":1"));
+      clients.back()->ask("POST", "/a", "", "x");
+    }
+    stand.run();
+    const size_t relays = base::limits::kOriginConnections / base::limits::kRelayShare;
+    EXPECT_EQ(stand.origin.open_connections(),
+              one_network ? relays / base::limits::kClientShare : relays);
+    stand.origin.release();
+    for (const auto& client : clients) EXPECT_EQ(client->answer().status, 404);
+  }
 }
 
 /// It was asked for with fields of one client that no fill sends (a method override,

@@ -8,6 +8,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("edge::RequestFlow, edge::Route, http::make_response");
+
 Reply fresh(std::string body) { return Reply(200).cache("max-age=60").etag("\"v1\"").body(body); }
 
 RULE(RequestFlow, AMissIsStoredAndTheNextRequestIsAHit, "RFC 9111 §4; RFC 9211 §2",
@@ -51,6 +53,24 @@ TEST(RequestFlow, WhatIsKeyedIsWhatIsForwarded) {
   ASSERT_EQ(stand.origin.asked.size(), 1u);
   EXPECT_EQ(stand.origin.asked[0].target, "/a?b=1");
   EXPECT_EQ(stand.origin.asked[0]["Host"], "site.test");
+}
+
+RULE(RequestFlow, TheHostThatTheSiteNamesIsSent, "RFC 9110 §7.2; http-rules 3.5",
+     "The Host of a request to the origin says which of its sites is meant",
+     "the site's first name, or what `host_header` says; on fills, on relays and for every name of "
+     "the site",
+     "host_header") {
+  for (const std::string expected : {"site.test", "inside.example:81"}) {
+    Stand stand(expected == "site.test" ? "" : "host_header = \"" + expected + "\"");
+    stand.origin.on("/a", fresh("x"));
+    stand.get("/a");
+    stand.ask("POST", "/a");
+    stand.ask("HEAD", "/b", "Host: SITE.test\r\n");
+    ASSERT_EQ(stand.origin.asked.size(), 3u);
+    for (const Asked& asked : stand.origin.asked)
+      EXPECT_EQ(asked["Host"], expected) << asked.method;
+    EXPECT_EQ(stand.origin.asked[1]["X-Forwarded-Host"], "site.test");
+  }
 }
 
 RULE(RequestFlow, HeadIsServedFromTheStoredGet, "RFC 9111 §4; http-rules 2.10",

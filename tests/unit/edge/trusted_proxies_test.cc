@@ -8,6 +8,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("edge::client_address, edge::forwarded_scheme, http::forwarded_fields");
+
 constexpr std::string_view kProxy = "10.0.0.1:4711";
 
 struct ProxiedStand : Stand {
@@ -200,6 +202,22 @@ TEST(ClientAddress, IsNobodysWhereSomethingElseStands) {
         "192.0.2.7:", "for=192.0.2.7", "1.2.3.4 5.6.7.8"}) {
     EXPECT_EQ(client_of({"192.0.2.7, " + form}), "unknown") << form;
   }
+}
+
+TEST(ClientNetwork, IsAnAddressOfV4AndAPrefixOfV6) {
+  const auto network = [](std::string_view text) {
+    return edge::client_network(*base::Address::parse(text));
+  };
+  EXPECT_EQ(network("192.0.2.7:1"), network("192.0.2.7:2"));
+  EXPECT_NE(network("192.0.2.7:1"), network("192.0.2.8:1"));
+  EXPECT_EQ(network("192.0.2.7:1"), network("[::ffff:192.0.2.7]:1"));
+  EXPECT_EQ(network("[2001:db8::1]:1"), network("[2001:db8::ffff:ffff:ffff:ffff]:1"));
+  EXPECT_NE(network("[2001:db8::1]:1"), network("[2001:db8:0:1::1]:1"));
+  // Every bit of an address and of a prefix counts.
+  EXPECT_NE(network("192.0.2.7:1"), network("193.0.2.7:1"));
+  EXPECT_NE(network("[2001:db8:0:1::1]:1"), network("[2001:db8:0:81::1]:1"));
+  // Neither family imitates the other.
+  EXPECT_NE(network("192.0.2.7:1"), network("[c000:207::]:1"));
 }
 
 }  // namespace

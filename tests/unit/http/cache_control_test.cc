@@ -11,6 +11,8 @@
 namespace perigee::http {
 namespace {
 
+GUARDS("http::parse_cache_control, http::parse_delta_seconds");
+
 using test::FieldLines;
 
 /// All that was understood, in a fixed order: "max-age=5 no-store names=a,b".

@@ -12,6 +12,10 @@
 namespace perigee::http {
 namespace {
 
+GUARDS(
+    "http::make_cache_key, http::make_variant_key, http::canonical_authority, "
+    "http::valid_target, http::normalize_query");
+
 std::string authority(std::string_view text, std::string_view scheme = "http") {
   std::string out = "left over";
   return canonical_authority(text, scheme, out) ? out : "invalid";
@@ -89,6 +93,9 @@ const TargetRow kTargetRows[] = {
     {"WellKnown", "dots inside a segment", "/.well-known/x", true},
     {"DotsInside", "dots inside a segment", "/a..b", true},
     {"ThreeDots", "three dots are a name", "/...", true},
+    {"OtherEncodedBytes", "other bytes hide no dot segment", "/%7e/%3e/%40/%6c/%7f/%5e/%2c", true},
+    {"DotsBehindOtherEncodedBytes", "other bytes end no segment", "/%7f./%3c./%2c./%5b./%0a.",
+     true},
     {"EncodedSlash", "an encoded slash belongs to a segment", "/@scope%2fname", true},
     {"DoubleSlash", "empty segments", "//", true},
     {"DotFile", "dots inside a segment", "/.git", true},

@@ -11,6 +11,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("http::ConnectionOptions, http::is_critical_field");
+
 using http::ConnectionOptions;
 
 std::string members(size_t count) {
@@ -73,6 +75,11 @@ RULE(ConnectionLines, CriticalNames, "RFC 9110 §7.6.1",
   for (const std::string name : {"keep-alive", "TE", "Upgrade", "HTTP2-Settings", "X-Any"}) {
     EXPECT_FALSE(critical(name, false)) << name;
     EXPECT_FALSE(critical(name, true)) << name;
+  }
+  for (const std::string name : {"Set-Cookie", "ETag", "Content-Type", "Date", "Expires",
+                                 "Content-Encoding", "Last-Modified", "CDN-Cache-Control"}) {
+    EXPECT_TRUE(critical(name, true)) << name;
+    EXPECT_FALSE(critical(name, false)) << name << " means nothing in a request";
   }
   EXPECT_FALSE(ConnectionOptions(Lines({"Host: a"}).fields()).names_critical(false));
 }

@@ -10,6 +10,8 @@
 namespace perigee::http {
 namespace {
 
+GUARDS("http::parse_date, http::format_date");
+
 constexpr int64_t kNow = 1'767'225'600'000;  // Thu, 01 Jan 2026 00:00:00 GMT
 constexpr int64_t kInvalid = INT64_MIN;
 

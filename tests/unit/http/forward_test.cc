@@ -13,6 +13,10 @@
 namespace perigee::test {
 namespace {
 
+GUARDS(
+    "http::forwarded_fields, http::shared_fields, http::held_back, http::add_validators, "
+    "http::is_unusual_request, http::keys_what_was_sent");
+
 using http::ForwardOptions;
 using http::PolicyOptions;
 using Strings = std::vector<std::string>;
@@ -68,6 +72,61 @@ RULE(Forwarded, NotHopByHop, "RFC 9110 §7.6.1; http-rules 1.13, 2.12",
                          "Connection: third", "Third: 3", "X-Kept: 1"});
   EXPECT_EQ(passed(request), Strings{"X-Kept: 1"});
   EXPECT_EQ(forwarded(request, alone()).front(), "X-Kept: 1");
+}
+
+RULE(Forwarded, NotWhatWeWriteOurselves, "RFC 9110 §7.2, §8.6, §10.1.1; http-rules 3.5",
+     "A proxy makes Host, the framing and Expect of its own request",
+     "none of the client's is copied, on shared requests and on those that go alone", "") {
+  const Request request({"Host: site.test", "Content-Length: 5", "Expect: 100-continue", "X: 1"});
+  EXPECT_EQ(passed(request), Strings{"X: 1"});
+  const Strings lines = forwarded(request, alone());
+  for (const std::string line : {"Host: site.test", "Content-Length: 5", "Expect: 100-continue"}) {
+    EXPECT_EQ(std::count(lines.begin(), lines.end(), line), 0) << line;
+  }
+}
+
+TEST(Forward, WithoutRoomNothingIsForwarded) {
+  PolicyOptions policy;
+  policy.vary_accept = {"image/webp"};
+  const Request request("OPTIONS", {"X: 1", "Max-Forwards: 3", "Via: 1.1 a", "CDN-Loop: a"});
+  for (const ForwardOptions& options : {shared(), alone()}) {
+    const size_t needed = forwarded(request, options, policy).size();
+    for (size_t room = 0; room < needed; ++room) {
+      http::Arena arena;
+      std::vector<http::Field> storage(room);
+      http::HeaderList out(storage);
+      EXPECT_FALSE(http::forwarded_fields(request.head(), options, policy, arena, out)) << room;
+    }
+    http::Arena full;
+    while (full.alloc(1000) != nullptr) {
+    }
+    while (full.alloc(1) != nullptr) {
+    }
+    std::vector<http::Field> storage(100);
+    http::HeaderList out(storage);
+    EXPECT_FALSE(http::forwarded_fields(request.head(), options, policy, full, out));
+  }
+  const Answer stored({"ETag: \"a\"", last_modified(-5)});
+  for (size_t room = 0; room <= 2; ++room) {
+    std::vector<http::Field> storage(room);
+    http::HeaderList out(storage);
+    EXPECT_EQ(http::add_validators(stored.stored(), out), room == 2) << room;
+  }
+}
+
+TEST(Forward, MaxForwardsCountsForOptionsAlone) {
+  EXPECT_EQ(http::max_forwards(Request("OPTIONS", {"Max-Forwards: 3"}).head()), 3u);
+  EXPECT_EQ(http::max_forwards(Request("GET", {"Max-Forwards: 3"}).head()), std::nullopt);
+  EXPECT_EQ(http::max_forwards(Request("OPTIONS", {}).head()), std::nullopt);
+  const auto sent = [](std::string_view method, std::string_view hops) {
+    Strings lines =
+        forwarded(Request(method, {"X: 1", "Max-Forwards: " + std::string(hops)}), alone());
+    lines.resize(2);
+    return lines;
+  };
+  EXPECT_EQ(sent("OPTIONS", "3"), (Strings{"X: 1", "Max-Forwards: 2"}));
+  EXPECT_EQ(sent("OPTIONS", "many"), (Strings{"X: 1", "Max-Forwards: many"}));
+  EXPECT_EQ(sent("POST", "3"), (Strings{"X: 1", "Max-Forwards: 3"}));
 }
 
 RULE(Forwarded, FramingAndRoutingAreOurs, "RFC 9110 §7.6; RFC 9112 §6; http-rules 3.5",
@@ -416,6 +475,7 @@ RULE(Forwarded, LoopsAreSeen, "RFC 8586 §2; http-rules 4.19",
   EXPECT_FALSE(loops({"CDN-Loop: perigee2, my-perigee"}));
   EXPECT_FALSE(loops({"CDN-Loop: a; by=\"perigee, perigee\""}));
   EXPECT_FALSE(loops({"Via: 1.1 perigee"}));
+  EXPECT_FALSE(loops({"X: perigee"}));
 }
 
 // --- validation ---

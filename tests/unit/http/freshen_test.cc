@@ -7,6 +7,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("http::freshen_head_image, http::may_freshen, http::head_agrees");
+
 using Strings = std::vector<std::string>;
 
 /// The lines after `update` freshened `stored`, received at the same time.
@@ -110,6 +112,39 @@ RULE(Freshen, AllLinesOfAName, "RFC 9111 §3.2; http-rules 2.9",
   EXPECT_EQ(freshened(Answer({"Link: 1", "X: x", "link: 2", date(0)}),
                       not_modified({"LINK: 3", "LINK: 4", "LINK: 5", date(0)})),
             (Strings{"X: x", "LINK: 3", "LINK: 4", "LINK: 5", date(0)}));
+}
+
+TEST(Freshen, ManyFieldsEachReplaceTheirOwn) {
+  std::vector<http::Field> before;
+  std::vector<http::Field> after;
+  std::vector<std::string> names;
+  for (int i = 0; i < 150; ++i) names.push_back("X-" + std::to_string(i));
+  for (size_t i = 0; i < names.size(); ++i) {
+    before.push_back({http::FieldName::kOther, names[i], "old"});
+    if (i % 2 == 0) after.push_back({http::FieldName::kOther, names[i], "new"});
+  }
+  const auto list = [](std::vector<http::Field>& fields) {
+    http::HeaderList out(fields);
+    for (size_t i = 0; i < fields.size(); ++i) out.add(http::Field(fields[i]));
+    return out;
+  };
+  http::ReceivedResponse received;
+  received.status = 200;
+  received.fields = list(before);
+  const http::ResponseTimes times{kReceivedMs, kReceivedMs};
+  const auto image = http::make_head_image(received, times, {});
+  http::ReceivedResponse update;
+  update.status = 304;
+  update.fields = list(after);
+  const auto merged = http::freshen_head_image(*http::view_head_image(image, {}), update, times);
+  const auto stored = http::view_head_image(merged, {});
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(stored->block.size(), names.size() + 1) << "and Date";
+  for (size_t i = 0; i < names.size(); ++i) {
+    const Strings lines = lines_of(stored->block);
+    const std::string line = names[i] + (i % 2 == 0 ? ": new" : ": old");
+    EXPECT_EQ(std::count(lines.begin(), lines.end(), line), 1) << line;
+  }
 }
 
 RULE(Freshen, OmittedFieldsStay, "RFC 9111 §4.3.4; http-rules 2.9",

@@ -12,6 +12,8 @@
 namespace perigee::http {
 namespace {
 
+GUARDS("http::ListCursor, http::HeaderList, http::field_name");
+
 using test::FieldLines;
 using testing::ElementsAre;
 using testing::IsEmpty;

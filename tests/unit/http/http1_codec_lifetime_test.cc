@@ -9,6 +9,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("http::make_http1_codec");
+
 using State = http::ServerCodec::State;
 namespace limits = base::limits;
 

@@ -8,6 +8,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("http::make_http1_codec");
+
 using http::FieldName;
 using http::ResponseHead;
 using State = http::ServerCodec::State;

@@ -8,6 +8,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("http::Http1RequestReader, http::parse_field_line");
+
 using namespace std::string_literals;
 namespace limits = base::limits;
 

@@ -9,6 +9,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("http::Http1RequestReader, http::ChunkedDecoder, http::parse_content_length");
+
 using namespace std::string_literals;
 namespace limits = base::limits;
 

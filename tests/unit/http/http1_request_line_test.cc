@@ -8,6 +8,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("http::Http1RequestReader, http::method_of");
+
 using namespace std::string_literals;
 
 std::string with_line(std::string_view line) { return std::string(line) + "\r\nHost: a\r\n\r\n"; }

@@ -15,6 +15,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("http::line_break_bytes");
+
 using namespace std::string_literals;
 using http::FieldName;
 

@@ -10,6 +10,8 @@
 namespace perigee::http {
 namespace {
 
+GUARDS("http::same_origin_target");
+
 std::string resolved(std::string_view reference, std::string_view target = "/a/b/c?q",
                      std::string_view scheme = "http", std::string_view authority = "h.example") {
   return same_origin_target(reference, scheme, authority, target).value_or("none");

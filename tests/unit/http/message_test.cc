@@ -11,6 +11,8 @@
 namespace perigee::http {
 namespace {
 
+GUARDS("http::is_safe, http::method_of, http::never_has_body");
+
 using test::FieldLines;
 
 RULE(MethodRules, SafeMethods, "RFC 9110 §9.2.1; http-rules 1.6",

@@ -9,6 +9,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("http::late_date_ms, http::directive_with_semicolon");
+
 std::optional<int64_t> late(std::initializer_list<std::string> lines) {
   const Lines received(lines);
   http::ReceivedResponse response;

@@ -11,6 +11,8 @@
 namespace perigee::http {
 namespace {
 
+GUARDS("http::MultipartBody, http::MultipartPlan");
+
 constexpr std::string_view kWhole = "0123456789abcdefghij";
 
 /// The whole body in memory; `shorter` bytes of it are missing, and nothing comes while `waits`.

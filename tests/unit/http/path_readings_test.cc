@@ -8,6 +8,8 @@
 namespace perigee::http {
 namespace {
 
+GUARDS("http::PathReadings, http::is_plain_path");
+
 using testing::Contains;
 using testing::Not;
 

@@ -8,6 +8,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("http::decide, http::may_share, http::asks_only_if_cached");
+
 using http::Action;
 using http::Decision;
 using http::Forward;
@@ -82,6 +84,13 @@ RULE(Decide, NoCache, "RFC 9111 §5.2.2.4", "no-cache is never reused without va
       Answer({"Cache-Control: max-age=100, no-cache", kTag, date(0)}).decide({}, 1);
   EXPECT_EQ(decision.action, Action::kRevalidate);
   EXPECT_EQ(decision.forward, Forward::kStale);
+}
+
+RULE(Decide, VaryStar, "RFC 9111 §4.1", "What varies by `*` matches no request",
+     "fetched, however fresh a record of it is", "") {
+  const Answer answer({"Cache-Control: max-age=100", "Vary: *", kTag, date(0)});
+  EXPECT_EQ(answer.decide({}, 1).action, Action::kFetch);
+  EXPECT_FALSE(answer.shared_with({}, 1));
 }
 
 RULE(Decide, MustRevalidateWhileFresh, "RFC 9111 §5.2.2.2",
@@ -202,6 +211,8 @@ RULE(OnlyIfCached, AlwaysHonoured, "RFC 9111 §5.2.1.7; http-rules 3.1",
   EXPECT_EQ(answer.decide(request, 99).action, Action::kServe);
   EXPECT_EQ(answer.decide(request, 100).action, Action::kGatewayTimeout);
   EXPECT_EQ(answer.decide({"Cache-Control: max-age=0, only-if-cached"}, 99).action, Action::kServe);
+  EXPECT_EQ(answer.decide({"Cache-Control: only-if-cached, max-age=0"}, 100).action,
+            Action::kGatewayTimeout);
   EXPECT_EQ(answer.decide({"Cache-Control: x", "Cache-Control: only-if-cached"}, 100).action,
             Action::kGatewayTimeout);
   EXPECT_EQ(answer.decide({"Cache-Control: x=\"only-if-cached\""}, 100).action,

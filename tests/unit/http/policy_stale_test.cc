@@ -7,6 +7,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("http::may_serve_stale");
+
 using http::OriginFailure;
 using http::PolicyOptions;
 
@@ -114,6 +116,17 @@ RULE(StaleIfError, WhatBecameFreshMeanwhile, "RFC 9111 §4", "A fresh response n
   EXPECT_FALSE(stored("max-age=100, no-cache").stands_in(kUnreachable, 99));
 }
 
+RULE(StaleIfError, WhileTheOriginIsSlow, "RFC 9111 §4.2.4; http-rules 2.8",
+     "An origin that has not answered yet is not disconnected",
+     "it is covered within an explicit window alone, not for the day of an unreachable one",
+     "stale_if_slow") {
+  EXPECT_FALSE(stored("max-age=100").stands_in(OriginFailure::kSlow, 101));
+  for (const std::string window : {"stale-if-error=5", "stale-while-revalidate=5"}) {
+    EXPECT_TRUE(stored("max-age=100, " + window).stands_in(OriginFailure::kSlow, 105)) << window;
+    EXPECT_FALSE(stored("max-age=100, " + window).stands_in(OriginFailure::kSlow, 106)) << window;
+  }
+}
+
 RULE(StaleIfError, ClientsThatRuleStaleOut, "RFC 9111 §4.2.4, §5.2.1",
      "Stale must not be served against a directive of the client",
      "where they are honoured, no-cache, max-age, min-fresh and a smaller max-stale forbid it",
@@ -132,6 +145,14 @@ RULE(StaleIfError, ClientsThatRuleStaleOut, "RFC 9111 §4.2.4, §5.2.1",
   options.honour_client_directives = true;
   EXPECT_TRUE(covered("max-stale"));
   EXPECT_TRUE(covered("max-age=500, max-stale=30"));
+}
+
+RULE(StaleWhileRevalidate, OfNoLength, "RFC 5861 §3", "The window says for how long",
+     "a window of 0 covers nothing, the first instant neither", "") {
+  const Answer none({"Cache-Control: max-age=10, stale-while-revalidate=0", date(0)});
+  EXPECT_EQ(none.decide({}, 10).action, http::Action::kFetch);
+  const Answer one({"Cache-Control: max-age=10, stale-while-revalidate=1", date(0)});
+  EXPECT_EQ(one.decide({}, 10).action, http::Action::kServeStale);
 }
 
 RULE(SoftPurge, CountsFromThePurge, "RFC 5861; http-rules 2.8",

@@ -8,6 +8,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("http::admit");
+
 using http::PolicyOptions;
 using http::SetCookieMode;
 using http::Storable;
@@ -357,6 +359,10 @@ RULE(HitForMiss, OnlyWhatTheResponseSays, "RFC 9111 §4; http-rules 3.2",
         "Cache-Control: max-age=0", "Connection: ETag"}) {
     EXPECT_TRUE(Answer({line}).admission().remember) << line;
   }
+  EXPECT_TRUE(Answer(299, {"Cache-Control: must-understand, max-age=60"}).admission().remember);
+  PolicyOptions options;
+  options.forbidden_statuses = {200};
+  EXPECT_TRUE(Answer({kFresh}).under(options).admission().remember);
   EXPECT_TRUE(Answer(302, {"Location: /"}).admission().remember);
   EXPECT_FALSE(Answer({kFresh}).admission().remember);
 }
@@ -419,7 +425,8 @@ RULE(ProvokedErrors, AreStoredOfAUsualRequest, "http-rules 5.7",
                        "Accept-Language: de", "Connection: keep-alive, X-Hop", "X-Hop: 1",
                        "Cookie: a=b", "If-None-Match: \"a\"", "Range: bytes=0-1",
                        "Pragma: no-cache", "Cache-Control: no-cache", "Sec-Fetch-Mode: navigate",
-                       "DNT: 1", "Upgrade-Insecure-Requests: 1", "X-Custom:\ttab", "TE: trailers"});
+                       "DNT: 1", "Upgrade-Insecure-Requests: 1", "X-Custom: a\ttab, ~",
+                       "TE: trailers"});
   PolicyOptions listing;
   listing.forward_headers = {"RSC"};
   for (const uint16_t status : kProvokable) {
@@ -469,6 +476,24 @@ RULE(ProvokedErrors, AreKeptForAMoment, "http-rules 5.7",
   options.error_ttl_cap_s = 0;
   EXPECT_EQ(Answer(500, {says, date(0)}).under(options).storable(),
             Storable::kNoFreshnessNoValidator);
+}
+
+RULE(Storable, AStarElsewhereIsNoVary, "RFC 9111 §4.1; http-rules 2.7",
+     "Vary alone says what a response varies by", "other fields may hold `*` or name Cookie", "") {
+  for (const std::string line : {"Access-Control-Allow-Origin: *", "X: a, *", "X: Cookie",
+                                 "Access-Control-Allow-Headers: cookie"}) {
+    EXPECT_EQ(Answer({kFresh, line}).to({"Cookie: a=b"}).storable(), Storable::kStorable) << line;
+  }
+}
+
+RULE(Storable, ANarrowWindowIsAUse, "RFC 5861 §3, §4",
+     "A window of no length lets nobody use a stale response",
+     "stale at once, with windows of 0 and no validator, it is not stored; with 1 s it is", "") {
+  for (const std::string name : {"stale-while-revalidate=", "stale-if-error="}) {
+    const std::string line = "Cache-Control: max-age=0, " + name;
+    EXPECT_EQ(Answer({line + "0"}).storable(), Storable::kNoFreshnessNoValidator) << name;
+    EXPECT_EQ(Answer({line + "1"}).storable(), Storable::kStorable) << name;
+  }
 }
 
 RULE(Storable, BypassStoresNothing, "RFC 9211 §2.2", "A site may name paths that are never cached",

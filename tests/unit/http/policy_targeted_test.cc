@@ -7,6 +7,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("http::parse_targeted, http::admit");
+
 using http::Action;
 using http::OriginFailure;
 using http::Storable;

@@ -10,6 +10,8 @@
 namespace perigee::http {
 namespace {
 
+GUARDS("http::parse_range, http::ByteSpans");
+
 /// "0-4 10-19" for two satisfiable spans, "whole" when the field is ignored, "416" when none lies
 /// within.
 std::string asked(std::string_view field, uint64_t size) {

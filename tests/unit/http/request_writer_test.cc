@@ -11,6 +11,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("http::append_request_head, http::append_chunk, http::append_last_chunk");
+
 using http::RequestFraming;
 
 struct Written {
@@ -56,6 +58,9 @@ TEST(RequestWriter, WritesChunksThatDecodeToTheirContent) {
   EXPECT_EQ(rig.requests[0].body, "hello\r\n0\r\n\r\n" + large);
   EXPECT_EQ(rig.requests[0].authority, "h:81");
   EXPECT_EQ(rig.state(), http::ServerCodec::State::kOpen);
+  // What follows is the next request: the content has an end.
+  rig.send("GET /next HTTP/1.1\r\nHost: h\r\n\r\n");
+  ASSERT_EQ(rig.requests.size(), 2u);
 }
 
 }  // namespace

@@ -10,6 +10,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("http::ResponseParser, http::ChunkedDecoder");
+
 using namespace std::string_literals;
 using http::Method;
 namespace limits = base::limits;

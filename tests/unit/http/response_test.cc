@@ -10,6 +10,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("http::select, http::make_response, http::make_interim, http::make_error");
+
 using http::CacheStatus;
 using http::Forward;
 using http::Presentation;
@@ -136,6 +138,21 @@ RULE(Interim, WhatGoesOn, "RFC 9110 §8.6, §15.2; http-rules 2.13",
   }
 }
 
+TEST(Response, KeepsTheReasonThatCame) {
+  http::Arena arena;
+  const Answer answer({"X: 1"});
+  http::ReceivedResponse received = answer.received();
+  received.reason = "Fine";
+  const auto image = http::make_head_image(received, answer.times(), {});
+  const auto stored = http::view_head_image(image, {.status = 200});
+  ASSERT_TRUE(stored);
+  const auto head = http::make_response(*stored, {.status = 200}, 0, 7, {.hit = true},
+                                        {.cache_name = "perigee"}, arena);
+  EXPECT_EQ(head->reason, "Fine");
+  received.status = 103;
+  EXPECT_EQ(http::make_interim(received, false, arena)->reason, "Fine");
+}
+
 // --- 304 ---
 
 RULE(NotModified, Fields, "RFC 9110 §15.4.5; http-rules 2.9",
@@ -232,12 +249,63 @@ RULE(Range, Unsatisfiable, "RFC 9110 §15.5.17",
   EXPECT_FALSE(hit.selection.body);
 }
 
+RULE(Range, UnsatisfiableOfAVariant, "RFC 9110 §12.5.5, §15.5.17",
+     "What an answer depends on stands in it, whatever its status",
+     "a 416 keeps Vary, what other origins may read, and what caches before us said", "") {
+  const Strings kept = {"Vary: Origin", "Access-Control-Allow-Origin: https://a",
+                        "Cache-Status: shield; hit"};
+  const Hit hit(Answer({kept[0], kept[1], kept[2]}), {"Range: bytes=10-"});
+  EXPECT_EQ(hit.status, 416);
+  for (const std::string& line : kept) EXPECT_TRUE(hit.has(line)) << line;
+}
+
+RULE(Range, WhatIsNoneIsIgnored, "RFC 9110 §14.2",
+     "A server ignores a Range of a unit or a form that it does not understand",
+     "the whole is sent", "") {
+  for (const std::string range : {"lines=0-1", "bytes", "bytes=", "bytes=a-b", "bytes=3-2"}) {
+    EXPECT_EQ(Hit(Answer({}), {"Range: " + range}).status, 200) << range;
+  }
+}
+
+RULE(Range, OnlyWhereIfRangeHolds, "RFC 9110 §13.1.5; http-rules 2.11",
+     "A range whose If-Range does not hold is ignored", "the whole is sent", "") {
+  const Answer answer({"ETag: \"a\""});
+  EXPECT_EQ(Hit(answer, {"Range: bytes=0-1", "If-Range: \"a\""}).status, 206);
+  EXPECT_EQ(Hit(answer, {"Range: bytes=0-1", "If-Range: \"b\""}).status, 200);
+}
+
+RULE(Range, ForwardsOnly, "RFC 9110 §14.2", "Ranges that are not ascending may be ignored",
+     "of a body that can only be read as it comes, they are; one that stays is cut in any order",
+     "") {
+  const http::StoredResponse stored = Answer({}).stored();
+  const auto status = [&](const std::string& range, http::BodyAccess access) {
+    return http::select(stored, Request({range}).head(), 10, access).status;
+  };
+  EXPECT_EQ(status("Range: bytes=8-,0-1", http::BodyAccess::kForward), 200);
+  EXPECT_EQ(status("Range: bytes=0-1,8-", http::BodyAccess::kForward), 206);
+  EXPECT_EQ(status("Range: bytes=8-,0-1", http::BodyAccess::kAnywhere), 206);
+}
+
+TEST(Range, OfABodyWhoseSizeIsNotKnownIsIgnored) {
+  const http::StoredResponse stored = Answer({}).stored();
+  const Request request({"Range: bytes=0-1"});
+  EXPECT_EQ(http::select(stored, request.head(), std::nullopt).status, 200);
+}
+
 RULE(Range, OnlyForGetFromA200, "RFC 9110 §14.2; http-rules 2.11",
      "Range is defined for GET and a 200", "ignored on HEAD and for other stored statuses", "") {
   EXPECT_EQ(Hit(Answer({}), Request("HEAD", {"Range: bytes=0-1"})).status, 200);
   for (const uint16_t status : {203, 404, 301}) {
     EXPECT_EQ(Hit(Answer(status, {}), {"Range: bytes=0-1"}).status, status);
   }
+}
+
+RULE(Range, OfTwoLinesNeitherIsTaken, "RFC 9110 §5.3, §14.2; http-rules 2.11",
+     "Range is one value; a server may ignore it", "two lines are ignored, equal ones too", "") {
+  const Answer answer({});
+  EXPECT_EQ(Hit(answer, {"Range: bytes=0-1", "Range: bytes=4-5"}).status, 200);
+  EXPECT_EQ(Hit(answer, {"Range: bytes=0-1", "Range: bytes=0-1"}).status, 200);
+  EXPECT_EQ(Hit(answer, {"Range: bytes=0-1"}).status, 206);
 }
 
 RULE(Range, PreconditionsFirst, "RFC 9110 §13.2.2; http-rules 2.11",

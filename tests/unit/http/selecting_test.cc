@@ -9,6 +9,8 @@
 namespace perigee::test {
 namespace {
 
+GUARDS("http::SelectingFields, http::append_accept_types");
+
 using http::PolicyOptions;
 using http::Storable;
 using Strings = std::vector<std::string>;
@@ -56,6 +58,12 @@ RULE(Selecting, IgnoredFields, "RFC 9111 §4.1; http-rules 4.7",
                 .under(policy)
                 .storable(),
             Storable::kStorable);
+  policy.vary_ignore = {"user-agent"};
+  EXPECT_EQ(Answer({"Cache-Control: max-age=60", "Vary: Cookie"})
+                .to({"Cookie: a=b"})
+                .under(policy)
+                .storable(),
+            Storable::kVaryCookie);
 }
 
 RULE(Selecting, NamedCookies, "RFC 9111 §4.1; http-rules 1.8",
@@ -70,8 +78,11 @@ RULE(Selecting, NamedCookies, "RFC 9111 §4.1; http-rules 1.8",
   EXPECT_EQ(selecting({"Cookie: lang=de;session=2"}, policy), german);
   EXPECT_EQ(selecting({"Cookie: a=b", "Cookie:  lang=de ;c=d"}, policy), german);
   // As if there were no cookie at all.
-  EXPECT_EQ(selecting({"Cookie: session=1; xlang=de; langs=fr"}, policy), Strings{});
+  EXPECT_EQ(selecting({"Cookie: session=1; xlang=de; langs=fr; language=en"}, policy), Strings{});
   EXPECT_EQ(selecting({"Accept: a"}, policy), Strings{"Accept: a"});
+  // What looks like one in another field is none.
+  EXPECT_EQ(selecting({"Cookie: lang=de", "X: lang=fr"}, policy),
+            (Strings{"X: lang=fr", "Cookie: lang=de;"}));
   const Answer answer =
       Answer({"Cache-Control: max-age=60", "Vary: Cookie"}).to({"Cookie: a=b"}).under(policy);
   EXPECT_EQ(answer.storable(), Storable::kStorable);
@@ -123,6 +134,8 @@ RULE(Selecting, NamedTypes, "RFC 9111 §4.1; RFC 9110 §12.4.2; http-rules 4.7",
     EXPECT_EQ(selecting({"Accept: " + value}, policy), Strings{"Accept: */*"}) << value;
   }
   EXPECT_EQ(selecting({}, policy), Strings{"Accept: */*"});
+  EXPECT_EQ(selecting({"X: image/webp"}, policy), (Strings{"X: image/webp", "Accept: */*"}));
+  EXPECT_EQ(selecting({"Cookie: a=b"}, policy), (Strings{"Cookie: a=b", "Accept: */*"}));
   policy.forward_headers = {"User-Agent"};
   EXPECT_EQ(selecting({"Accept: image/webp"}, policy), Strings{}) << "Accept does not reach it";
 }

@@ -12,6 +12,10 @@
 namespace perigee::test {
 namespace {
 
+GUARDS(
+    "http::make_head_image, http::view_head_image, http::without_fields, "
+    "http::with_content_length");
+
 using Strings = std::vector<std::string>;
 
 Strings kept(std::initializer_list<std::string> lines) {
@@ -184,9 +188,55 @@ TEST(HeadImage, KeepsReasonAndPolicy) {
   EXPECT_EQ(lines_of(view->block), Strings{date(0)});
 }
 
+TEST(HeadImage, WithoutADateTheInstantOfReceiptIsKept) {
+  http::ReceivedResponse received;
+  received.status = 200;
+  const auto image = http::make_head_image(received, {kReceivedMs, kReceivedMs + 250}, {});
+  EXPECT_EQ(http::view_head_image(image, {})->date_ms, kReceivedMs + 250);
+}
+
+TEST(HeadImage, NoLastModifiedIsNoTime) {
+  EXPECT_EQ(Answer({"X: 1"}).stored().last_modified_ms, -1);
+  EXPECT_EQ(Answer({"Last-Modified: yesterday"}).stored().last_modified_ms, -1);
+  EXPECT_EQ(Answer({last_modified(-5)}).stored().last_modified_ms, kReceivedMs - 5'000);
+}
+
+TEST(HeadImage, ALengthOfZeroIsALength) {
+  EXPECT_EQ(Answer({"Content-Length: 0"}).stored().content_length, 0u);
+  EXPECT_EQ(Answer({"X: 1"}).stored().content_length, std::nullopt);
+}
+
+TEST(HeadImage, WhatIsNoneIsNotRewritten) {
+  const std::string_view names[] = {"X"};
+  EXPECT_TRUE(http::without_fields({}, names).empty());
+  EXPECT_TRUE(http::with_content_length({}, 5).empty());
+  std::vector<std::byte> image = Answer({"X: 1"}).image();
+  image[0] ^= std::byte{1};
+  EXPECT_FALSE(http::view_head_image(image, {})) << "of another format";
+}
+
+TEST(HeadImage, ReasonAndAgeHoldNoLineBreak) {
+  for (const std::string_view where : {"reason", "age"}) {
+    const Lines age({"Age: 7age"});
+    http::ReceivedResponse received;
+    received.status = 200;
+    received.reason = "a reason";
+    received.fields = age.fields();
+    std::vector<std::byte> image = http::make_head_image(received, {kReceivedMs, kReceivedMs}, {});
+    ASSERT_TRUE(http::view_head_image(image, {}));
+    const std::string_view text(reinterpret_cast<const char*>(image.data()), image.size());
+    image[text.find(where)] = std::byte{'\n'};
+    EXPECT_FALSE(http::view_head_image(image, {})) << where;
+  }
+}
+
 TEST(HeadImage, TooLargeIsEmpty) {
-  const Answer fits({"X: " + std::string(60'000, 'x')});
-  EXPECT_FALSE(fits.image().empty());
+  const auto of_size = [](size_t size) {
+    const size_t others = Answer({"X: "}).image().size();
+    return Answer({"X: " + std::string(size - others, 'x')}).image().size();
+  };
+  EXPECT_EQ(of_size(base::limits::kHeadImageBytes), base::limits::kHeadImageBytes);
+  EXPECT_EQ(of_size(base::limits::kHeadImageBytes + 1), 0u);
   const std::string half(33'000, 'x');
   const Answer too_large({"X: " + half, "Y: " + half});
   EXPECT_TRUE(too_large.image().empty());

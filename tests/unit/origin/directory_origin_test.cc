@@ -22,6 +22,8 @@
 namespace perigee::origin {
 namespace {
 
+GUARDS("origin::make_directory_origin");
+
 /// Keeps the fields of the head, which are views.
 class HeadLog final : public FetchUser {
  public:

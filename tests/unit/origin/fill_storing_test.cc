@@ -6,6 +6,8 @@
 namespace perigee::origin {
 namespace {
 
+GUARDS("origin::FillProduction, origin::PutJob");
+
 namespace limits = base::limits;
 
 const std::string kFresh = "Cache-Control: max-age=60\n";

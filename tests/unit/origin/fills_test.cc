@@ -10,6 +10,8 @@
 namespace perigee::origin {
 namespace {
 
+GUARDS("origin::Fills, origin::FillTable, origin::LoopFills");
+
 namespace limits = base::limits;
 
 const std::string kFresh = "Cache-Control: max-age=60\n";

@@ -10,6 +10,8 @@
 namespace perigee::origin {
 namespace {
 
+GUARDS("origin::OriginStream, origin::OriginPool");
+
 namespace limits = base::limits;
 using http::Method;
 
@@ -320,6 +322,21 @@ RULE_F(OriginStreamTest, UnsafeMethodsTakeAFreshConnection, "http-rules 3.13; RF
   finish(1);
   EXPECT_EQ(log->said, "failed:closed");
   EXPECT_EQ(connections(), 2u) << "never repeated";
+}
+
+RULE_F(OriginStreamTest, AnUnsafeRequestIsNotRepeated, "RFC 9110 §9.2.2; http-rules 3.13",
+       "a proxy must not repeat a request that is not idempotent by itself",
+       "it fails where a reused connection is closed, and where it is reset, before a response",
+       "") {
+  for (const bool by_reset : {false, true}) {
+    leave_idle();
+    const size_t last = connections() - 1;
+    auto log = post();
+    ASSERT_EQ(connections(), last + 1) << "a connection that was just used is fit";
+    by_reset ? reset(last) : finish(last);
+    EXPECT_EQ(log->said, "failed:closed");
+    EXPECT_EQ(connections(), last + 1) << "nobody is asked again";
+  }
 }
 
 TEST_F(OriginStreamTest, AnUnsafeMethodNeverTakesAConnectionThatHasEndedUnseen) {

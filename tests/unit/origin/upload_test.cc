@@ -7,6 +7,8 @@
 namespace perigee::origin {
 namespace {
 
+GUARDS("origin::Upload, origin::make_http_origin");
+
 namespace limits = base::limits;
 using http::Method;
 
