@@ -84,6 +84,7 @@ void Client::ask() {
     exchange.version = request.version;
     exchange.fields = request.fields;
     exchange.content = request.content;
+    exchange.own_options = request.own_options;
     exchange.request_begin = link_->pipes[kToNode].sent() + out_.size();
     exchange.head_end = exchange.request_begin + head.size();
     out_ += head;

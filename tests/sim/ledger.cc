@@ -18,11 +18,11 @@ Stamp OriginExchange::over() const {
   return first;
 }
 
-bool Ledger::is_unusual(const ClientExchange& exchange) {
-  // Everyday words of proxies, in their right spelling.
-  static const std::vector<std::string> kEveryday = {"proxy-connection", "proxy-authorization",
-                                                     "x-forwarded-proto", "x-forwarded-for",
-                                                     "forwarded"};
+bool Ledger::is_unusual(const ClientExchange& exchange, bool trusted) {
+  // Everyday words of this hop, and of proxies, in their right spelling.
+  static const std::vector<std::string> kOfThisHop = {"proxy-connection", "proxy-authorization"};
+  static const std::vector<std::string> kOfProxies = {"x-forwarded-proto", "x-forwarded-for",
+                                                      "forwarded"};
   static const std::vector<std::string> kFraming = {"content-length", "transfer-encoding",
                                                     "if-none-match", "accept-encoding"};
   size_t bytes = exchange.target.size();
@@ -32,8 +32,10 @@ bool Ledger::is_unusual(const ClientExchange& exchange) {
       const auto byte = static_cast<unsigned char>(c);
       return byte > 0x7e || (byte < 0x20 && byte != '\t');
     });
-    const bool everyday =
-        std::find(kEveryday.begin(), kEveryday.end(), lower(name)) != kEveryday.end();
+    const auto is_in = [&](const auto& names) {
+      return std::find(names.begin(), names.end(), lower(name)) != names.end();
+    };
+    const bool everyday = is_in(kOfThisHop) || (trusted && is_in(kOfProxies));
     const std::string key = folded(name);
     const bool respelled =
         lower(name) != key && std::find(kFraming.begin(), kFraming.end(), key) != kFraming.end();

@@ -1,5 +1,7 @@
 #include "tests/sim/options.h"
 
+#include <algorithm>
+
 namespace perigee::sim {
 
 namespace {
@@ -25,6 +27,7 @@ void draw_requests(Dice& dice, Options& o) {
   o.purge = swarm(30, 120);
   o.soft_purge = static_cast<unsigned>(dice.one_of({0, 300, 1000}));
   o.head = swarm(50, 250);
+  o.preflights = swarm(20, 100);
   o.conditional = swarm(100, 500);
   o.required = swarm(20, 100);
   o.range = swarm(60, 300);
@@ -84,6 +87,9 @@ void draw_faults(Dice& dice, Options& o) {
   o.crashes = swarm(40, 250);
   o.power_cuts = static_cast<unsigned>(dice.one_of({0, 0, 500}));
   o.drains = swarm(40, 250);
+  // The store gives up for good after a few: where it does not, more is seen.
+  o.disk_errors = dice.random.below(5) == 0 ? 20 : 0;
+  o.torn_sectors = static_cast<unsigned>(dice.one_of({0, 500, 1000}));
 }
 
 }  // namespace
@@ -100,6 +106,13 @@ Options Options::draw(uint64_t seed) {
   draw_responses(dice, o);
   draw_faults(dice, o);
   draw_sites(dice.random, o);
+  o.lends = dice.random.below(4) == 0;
+  if (o.lends) {
+    // What goes by sendfile is large, and must be dropped while slow clients still read it.
+    o.slab_bytes = 512 * 1024;
+    o.slabs = static_cast<unsigned>(dice.one_of({6, 8, 12}));
+    o.slow_client = std::max(o.slow_client, 100u);
+  }
   // The more names there are, the fewer targets has each, so that all of them are asked for often.
   const size_t names = places_of(o).size();
   o.targets = static_cast<unsigned>(dice.random.between(1, names > 3 ? 2 : names > 1 ? 4 : 6));
@@ -115,7 +128,7 @@ std::string Options::text() const {
   add("loops", loops), add("targets", targets), add("clients", clients), add("requests", requests);
   add("slabs", slabs), add("unsafe", unsafe), add("purge", purge), add("soft_purge", soft_purge);
   add("head", head), add("conditional", conditional), add("required", required);
-  add("range", range), add("directives", directives), add("selecting", selecting);
+  add("preflights", preflights), add("range", range), add("directives", directives), add("selecting", selecting);
   add("authorization", authorization), add("odd_fields", odd_fields);
   add("absolute_form", absolute_form), add("http10", http10), add("abort", abort);
   add("half_close", half_close), add("pipelined", pipelined), add("slow_client", slow_client);
@@ -132,6 +145,7 @@ std::string Options::text() const {
   add("reset_loses", reset_loses), add("pool_delay_ms", pool_delay_ms);
   add("full_lanes", full_lanes), add("sleeps", sleeps), add("wall_steps", wall_steps);
   add("crashes", crashes), add("power_cuts", power_cuts), add("drains", drains);
+  add("disk_errors", disk_errors), add("torn_sectors", torn_sectors), add("lends", lends);
   add("trusted", trusted);
   for (const SiteOptions& site : sites) out += " " + site.text();
   for (const std::string& guest : guests) out += " guest=" + guest;

@@ -21,7 +21,9 @@ class SimNode final : public Acceptor, private cache_store::StoreObserver {
   SimNode(World& world, Internet& internet);
   ~SimNode() override;
 
-  void start();
+  /// False: the disk did not let it.
+  bool start();
+  void mend_disk();
   /// In-flight responses finish until the deadline; nothing new is accepted.
   void drain(int64_t most_ms);
   /// Every worker is drained.
@@ -34,6 +36,8 @@ class SimNode final : public Acceptor, private cache_store::StoreObserver {
   /// The process dies in the middle of its next writes; see died().
   void die_soon() { disk_.die_after(static_cast<unsigned>(world_.random.between(0, 3))); }
   bool died() const { return running() && disk_.dead(); }
+  uint64_t disk_errors() const { return disk_.errors(); }
+  uint64_t pages_detached() const { return disk_.detached(); }
 
   bool running() const { return node_ != nullptr; }
   /// Nothing to do before somebody outside or the clock moves.

@@ -52,6 +52,7 @@ class Simulation {
     while (!asked_all()) {
       if (++steps_ > kMostSteps || world_.scheduler.now_ms() > deadline_ms) return false;
       if (!world_.scheduler.step(kNever)) return false;
+      observe_losses();
       if (node_.died()) weather_.on_death();
       observe();
     }
@@ -64,17 +65,27 @@ class Simulation {
     return true;
   }
   /// Notes what only the inside can tell.
-  void observe() {
+  void observe_losses() {
     if (!node_.running()) {
       lost_ = 0;
+      failed_ = false;
       return;
     }
     const cache_store::StoreStats stats = node_.stats();
-    const uint64_t lost = stats.evicted + stats.puts_no_room + stats.corrupt;
+    const uint64_t lost =
+        stats.evicted + stats.puts_no_room + stats.corrupt + node_.disk_errors();
     if (lost != lost_) {
       world_.ledger.losses.push_back({world_.scheduler.stamp().seq, Ledger::Loss::kForgotten});
     }
     lost_ = lost;
+    if (stats.failed && !failed_) {
+      world_.ledger.losses.push_back({world_.scheduler.stamp().seq, Ledger::Loss::kFailed});
+    }
+    failed_ = stats.failed;
+  }
+  void observe() {
+    observe_losses();
+    if (!node_.running()) return;
     if (const std::string over = node_.exceeded(); !over.empty() && violations_.empty()) {
       violations_.push_back(over);
     }
@@ -84,6 +95,7 @@ class Simulation {
   }
   void come_to_rest() {
     world_.calm = true;
+    node_.mend_disk();
     world_.trace("the faults stop");
     // Whatever a fault left waiting has timed out by then.
     const int64_t quiet_ms = world_.scheduler.now_ms() + kAftermathMs;
@@ -130,6 +142,7 @@ class Simulation {
   std::vector<std::string> violations_;
   unsigned steps_ = 0;
   uint64_t lost_ = 0;
+  bool failed_ = false;
 };
 
 }  // namespace

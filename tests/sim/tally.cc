@@ -1,5 +1,6 @@
 #include "tests/sim/tally.h"
 
+#include <algorithm>
 #include <set>
 
 #include "tests/sim/judge.h"
@@ -33,7 +34,7 @@ void Tally::count_answer(const ClientExchange& exchange) {
 void Tally::count_fetch(const OriginExchange& fetch) {
   ++fetches;
   if (fetch.status == 304) ++validated;
-  if (has(fetch.request, "X-Forwarded-For")) ++relayed;
+  if (fetch.relayed()) ++relayed;
   if (fetch.method == "HEAD") ++heads;
   if (fetch.method != "GET" && fetch.method != "HEAD") ++unsafe;
 }
@@ -98,7 +99,10 @@ std::vector<std::string> Tally::too_tame(const Options& options) const {
   wants.least(sites, options.sites.size() > 1 ? 2 : 1, "sites");
   // Of what is drawn at its highest rate there must be some, once anything is answered at all.
   if (options.head >= 250 && fetches >= 80) wants.least(heads, 1, "heads");
-  if (options.purge >= 120 && answers >= 150) wants.least(purges, 1, "purges");
+  const bool all_may_purge =
+      std::all_of(options.sites.begin(), options.sites.end(),
+                  [](const SiteOptions& site) { return site.peer_may_purge; });
+  if (options.purge >= 120 && answers >= 150 && all_may_purge) wants.least(purges, 1, "purges");
   if (options.conditional >= 500 && options.validators >= 500 && hits >= 50) {
     wants.least(not_modified, 1, "not modified");
   }

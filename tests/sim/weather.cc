@@ -22,7 +22,7 @@ void Weather::act() {
       world_.trace("the node has stopped");
       return restart_later();
     }
-    node_.start();
+    if (!node_.start()) return restart_later();
     world_.ledger.losses.push_back({scheduler.stamp().seq, Ledger::Loss::kRestart});
     down_ = false;
     return;
@@ -37,6 +37,7 @@ void Weather::act() {
     const int64_t length = random.between(1'000, random.chance(200) ? 3'600'000 : 20'000);
     world_.trace("the machine sleeps for ", length, " ms");
     scheduler.sleep(length);
+    world_.ledger.sleeps.push_back(scheduler.stamp());
     next_ms_ += length;
   }
   if (world_.fault(options.wall_steps)) {
@@ -53,6 +54,7 @@ void Weather::drain() {
   const int64_t most = world_.random.between(0, 30'000);
   world_.trace("the node drains for at most ", most, " ms");
   node_.drain(most);
+  world_.ledger.stops.push_back(world_.scheduler.stamp());
   drained_by_ms_ = world_.scheduler.now_ms() + most + 1'000;
   down_ = true;
 }
