@@ -103,6 +103,7 @@ std::unique_ptr<cache_store::StoreIo> SimDisk::make_io() {
 }
 
 bool SimDisk::fails() {
+  ++uses_;
   if (!alive_ || !random_.chance(errors_per_mille)) return false;
   ++errors_;
   return true;

@@ -38,6 +38,8 @@ class SimDisk final : public Lender {
   bool dead() const { return !alive_; }
   /// How often it failed.
   uint64_t errors() const { return errors_; }
+  /// How often it was read or written.
+  uint64_t uses() const { return uses_; }
   /// How often lent pages were given up by the file while a socket still held them.
   uint64_t detached() const { return detached_; }
 
@@ -72,6 +74,7 @@ class SimDisk final : public Lender {
   std::vector<Write> unsynced_;
   std::vector<std::weak_ptr<Pages>> lent_;
   uint64_t errors_ = 0;
+  uint64_t uses_ = 0;
   uint64_t detached_ = 0;
 };
 

@@ -36,6 +36,7 @@ class SimNode final : public Acceptor, private cache_store::StoreObserver {
   /// The process dies in the middle of its next writes; see died().
   void die_soon() { disk_.die_after(static_cast<unsigned>(world_.random.between(0, 3))); }
   bool died() const { return running() && disk_.dead(); }
+  uint64_t disk_uses() const { return disk_.uses(); }
   uint64_t disk_errors() const { return disk_.errors(); }
   uint64_t pages_detached() const { return disk_.detached(); }
 

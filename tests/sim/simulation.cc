@@ -52,7 +52,7 @@ class Simulation {
     while (!asked_all()) {
       if (++steps_ > kMostSteps || world_.scheduler.now_ms() > deadline_ms) return false;
       if (!world_.scheduler.step(kNever)) return false;
-      observe_losses();
+      if (node_.disk_uses() != uses_) observe_losses();
       if (node_.died()) weather_.on_death();
       observe();
     }
@@ -71,6 +71,7 @@ class Simulation {
       failed_ = false;
       return;
     }
+    uses_ = node_.disk_uses();
     const cache_store::StoreStats stats = node_.stats();
     const uint64_t lost =
         stats.evicted + stats.puts_no_room + stats.corrupt + node_.disk_errors();
@@ -84,13 +85,15 @@ class Simulation {
     failed_ = stats.failed;
   }
   void observe() {
-    observe_losses();
-    if (!node_.running()) return;
+    if (!node_.running()) return observe_losses();
+    // What is lost shows when the disk was used, or, where there is no room, by the time of rest.
+    const bool rests = node_.quiet();
+    if (rests || node_.disk_uses() != uses_) observe_losses();
     if (const std::string over = node_.exceeded(); !over.empty() && violations_.empty()) {
       violations_.push_back(over);
     }
     if (world_.ledger.quiet.empty() || world_.ledger.quiet.back() != world_.scheduler.seq()) {
-      if (node_.quiet()) world_.ledger.quiet.push_back(world_.scheduler.seq());
+      if (rests) world_.ledger.quiet.push_back(world_.scheduler.seq());
     }
   }
   void come_to_rest() {
@@ -142,6 +145,7 @@ class Simulation {
   std::vector<std::string> violations_;
   unsigned steps_ = 0;
   uint64_t lost_ = 0;
+  uint64_t uses_ = 0;
   bool failed_ = false;
 };
 
