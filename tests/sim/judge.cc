@@ -62,6 +62,7 @@ void Judge::run(std::vector<std::string>& violations) {
     if (exchange.status == 0) continue;
     judge_body(exchange);
     judge_answer(exchange);
+    judge_refresh(exchange);
   }
   // Lanes without room drop records, and nobody tells.
   if (options_.full_lanes != 0) return;

@@ -125,6 +125,36 @@ std::string Judge::why_it_failed(const ClientExchange& exchange) const {
   return why_unreachable(exchange, since_ms);
 }
 
+/// What is served stale has to be asked for again behind it.
+void Judge::judge_refresh(const ClientExchange& exchange) {
+  constexpr int64_t kSoonMs = 20'000;
+  if (read_cache_status(exchange.response).detail != "stale-while-revalidate") return;
+  const auto directive = joined(exchange.fields, "Cache-Control");
+  const bool only_cached = directive && directive->find("only-if-cached") != std::string::npos;
+  // Nobody waits for a refresh, so it may find no room.
+  if (only_cached || site_of(exchange.resource).permits < 64 || options_.full_lanes != 0) return;
+  const Stamp answered = exchange.answered();
+  const auto in_time = [&](const Stamp& stamp) {
+    return stamp.tick_ms >= exchange.taken().tick_ms - kJoinedMs &&
+           stamp.tick_ms <= answered.tick_ms + kSoonMs;
+  };
+  const bool asked = std::any_of(
+      ledger_.origin.begin(), ledger_.origin.end(), [&](const OriginExchange& fetch) {
+        return fetch.resource == exchange.resource && fetch.method == "GET" &&
+               in_time(fetch.begun()) && settled(fetch) >= exchange.taken().seq;
+      });
+  const bool failed = std::any_of(
+      ledger_.failures.begin(), ledger_.failures.end(), [&](const Ledger::Failure& failure) {
+        return failure.site == ledger_.resource(exchange.resource).site &&
+               !failure.only_closed && in_time(failure.stamp);
+      });
+  const bool stopped =
+      std::any_of(ledger_.stops.begin(), ledger_.stops.end(), in_time) ||
+      std::any_of(ledger_.sleeps.begin(), ledger_.sleeps.end(), in_time) ||
+      exchange.link->killed;
+  if (!asked && !failed && !stopped) fail(exchange, "served stale, and not refreshed behind");
+}
+
 std::string Judge::why_unreachable(const ClientExchange& exchange, int64_t since_ms) const {
   const Stamp answered = exchange.answered();
   const int site = ledger_.resource(exchange.resource).site;

@@ -121,6 +121,8 @@ struct Ledger {
   std::vector<Stamp> stops;   ///< the node was told to drain
   std::vector<Stamp> sleeps;  ///< the machine woke up
   std::vector<uint64_t> wall_steps;
+  uint64_t disk_errors = 0;
+  uint64_t pages_detached = 0;  ///< on loan to a socket that had not sent them yet
   uint64_t calm_seq = UINT64_MAX;  ///< no fault from then on, nor any trace of one
 
   /// What provokes errors stood in that request of a client: a head beyond 2 KiB, odd bytes, or

@@ -35,6 +35,8 @@ class Simulation {
     if (!run_until_asked(kNever)) violations_.push_back("the run does not end");
     come_to_rest();
     stop();
+    world_.ledger.disk_errors = node_.disk_errors();
+    world_.ledger.pages_detached = node_.pages_detached();
     Judge judge(world_.ledger, world_.options);
     judge.run(violations_);
     AskedJudge(world_.ledger, world_.options).run(violations_);

@@ -29,6 +29,20 @@ void Tally::count_answer(const ClientExchange& exchange) {
   if (exchange.status == 304) ++not_modified;
   if (exchange.status == 206) ++parts;
   if (exchange.method == "PURGE" && exchange.status == 200) ++purges;
+  if (told.detail == "stale-while-revalidate") ++while_refreshed;
+  if (told.detail == "stale-if-slow") ++while_slow;
+  if (told.detail == "stale-if-error") ++while_failing;
+  if (exchange.status == 416) ++unsatisfiable;
+  if (exchange.status == 412) ++failed_conditions;
+  count_own_answer(exchange, told);
+}
+
+void Tally::count_own_answer(const ClientExchange& exchange, const Told& told) {
+  if (told.forward == "bypass" && told.forward_status != 0) ++bypassed;
+  if (told.forward_status == 0 && exchange.status >= 500) ++errors;
+  if (exchange.own_options && exchange.status == 204) ++preflights;
+  if (exchange.method == "PURGE" && exchange.status == 403) ++strangers;
+  if (exchange.status == 508) ++loops;
 }
 
 void Tally::count_fetch(const OriginExchange& fetch) {
@@ -54,6 +68,11 @@ Tally::Tally(const Ledger& ledger) {
   }
   places = static_cast<unsigned>(names.size());
   sites = static_cast<unsigned>(servers.size());
+  disk_errors = static_cast<unsigned>(ledger.disk_errors);
+  detached = static_cast<unsigned>(ledger.pages_detached);
+  for (const Ledger::Loss& loss : ledger.losses) {
+    starts += loss.kind == Ledger::Loss::kRestart || loss.kind == Ledger::Loss::kPowerCut ? 1 : 0;
+  }
   for (const AskedBytes& bytes : ledger.asked) cut += bytes.ended ? 0 : 1;
 }
 
@@ -75,6 +94,19 @@ void Tally::add(const Tally& other) {
   cut += other.cut;
   places += other.places;
   sites += other.sites;
+  while_refreshed += other.while_refreshed;
+  while_slow += other.while_slow;
+  while_failing += other.while_failing;
+  errors += other.errors;
+  bypassed += other.bypassed;
+  unsatisfiable += other.unsatisfiable;
+  failed_conditions += other.failed_conditions;
+  preflights += other.preflights;
+  loops += other.loops;
+  strangers += other.strangers;
+  disk_errors += other.disk_errors;
+  detached += other.detached;
+  starts += other.starts;
 }
 
 std::string Tally::text() const {
@@ -87,6 +119,11 @@ std::string Tally::text() const {
   add(parts, "parts"), add(purges, "purges"), add(fetches, "fetches");
   add(validated, "validated"), add(relayed, "relayed"), add(unsafe, "unsafe");
   add(heads, "heads"), add(cut, "cut requests"), add(places, "names"), add(sites, "sites");
+  add(while_refreshed, "while refreshed"), add(while_slow, "while slow");
+  add(while_failing, "while failing"), add(errors, "errors"), add(bypassed, "bypassed");
+  add(unsatisfiable, "unsatisfiable"), add(failed_conditions, "failed conditions");
+  add(preflights, "preflights"), add(loops, "loops"), add(strangers, "refused purges");
+  add(disk_errors, "disk errors"), add(detached, "pages detached"), add(starts, "starts");
   return out;
 }
 
