@@ -8,6 +8,7 @@ namespace perigee::sim {
 
 namespace {
 constexpr int64_t kPatienceMs = 300'000;
+constexpr size_t kMuch = 60'000;
 }
 
 Client::Client(World& world, RequestMaker& maker, Acceptor& acceptor, unsigned& requests_left)
@@ -58,6 +59,7 @@ void Client::plan() {
   requests_left_ -= planned_;
   pipelined_ = random.chance(world_.options.pipelined);
   slow_ = world_.fault(world_.options.slow_client);
+  pauses_ = world_.fault(world_.options.pausing_client);
   half_close_ = random.chance(world_.options.half_close);
   finished_ = last_asked_ = false;
   patience_ms_ = world_.scheduler.now_ms() + kPatienceMs;
@@ -129,6 +131,11 @@ void Client::write() {
 void Client::read() {
   Random& random = world_.random;
   Pipe& pipe = link_->pipes[kFromNode];
+  if (pauses_ && pipe.waiting() > kMuch && !world_.calm) {
+    pauses_ = false;
+    next_ms_ = world_.scheduler.now_ms() + random.between(1'000, 25'000);
+    return;
+  }
   size_t most = random.chance(300) ? static_cast<size_t>(random.between(1, 300)) : 40'000;
   if (slow_ && !world_.calm) {
     most = static_cast<size_t>(random.between(50, 2'000));

@@ -62,7 +62,7 @@ void Judge::note_fetch(const OriginExchange& fetch, std::vector<Event>& events) 
   if (quiet == ledger_.quiet.end()) return;
   const bool restarted =
       std::any_of(ledger_.losses.begin(), ledger_.losses.end(), [&](const Ledger::Loss& loss) {
-        return loss.seq > earliest_begin(fetch) && loss.seq < *quiet;
+        return loss.seq > earliest_begin(fetch) && loss.seq <= *quiet;
       }) || store_failed_at(*quiet);
   const Stamp published{*quiet, completed.tick_ms, completed.wall_ms};
   events.push_back({published, restarted ? Event::kDoubt : Event::kPublished, &fetch});

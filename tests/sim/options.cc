@@ -85,11 +85,11 @@ void draw_faults(Dice& dice, Options& o) {
   o.sleeps = swarm(20, 150);
   o.wall_steps = swarm(20, 150);
   o.crashes = swarm(40, 250);
-  o.power_cuts = static_cast<unsigned>(dice.one_of({0, 0, 500}));
+  o.power_cuts = static_cast<unsigned>(dice.one_of({0, 500, 800}));
   o.drains = swarm(40, 250);
   // The store gives up for good after a few: where it does not, more is seen.
   o.disk_errors = dice.random.below(5) == 0 ? 20 : 0;
-  o.torn_sectors = static_cast<unsigned>(dice.one_of({0, 500, 1000}));
+  o.torn_sectors = static_cast<unsigned>(dice.one_of({0, 700, 1000}));
 }
 
 }  // namespace
@@ -106,12 +106,16 @@ Options Options::draw(uint64_t seed) {
   draw_responses(dice, o);
   draw_faults(dice, o);
   draw_sites(dice.random, o);
-  o.lends = dice.random.below(4) == 0;
+  o.lends = dice.random.below(3) == 0;
   if (o.lends) {
     // What goes by sendfile is large, and must be dropped while slow clients still read it.
     o.slab_bytes = 512 * 1024;
-    o.slabs = static_cast<unsigned>(dice.one_of({6, 8, 12}));
-    o.slow_client = std::max(o.slow_client, 100u);
+    o.slabs = static_cast<unsigned>(dice.one_of({4, 6}));
+    o.pausing_client = 500;
+    o.churn = std::max(o.churn, 300u);
+    o.think_ms = std::min<int64_t>(o.think_ms, 1'000);
+    o.clients = std::max(o.clients, 4u);
+    o.requests = 240;
   }
   // The more names there are, the fewer targets has each, so that all of them are asked for often.
   const size_t names = places_of(o).size();
@@ -132,6 +136,7 @@ std::string Options::text() const {
   add("authorization", authorization), add("odd_fields", odd_fields);
   add("absolute_form", absolute_form), add("http10", http10), add("abort", abort);
   add("half_close", half_close), add("pipelined", pipelined), add("slow_client", slow_client);
+  add("pausing_client", pausing_client);
   add("think_ms", think_ms), add("churn", churn), add("odd_directives", odd_directives);
   add("targeted", targeted), add("vary", vary), add("odd_vary", odd_vary);
   add("set_cookie", set_cookie), add("odd_status", odd_status), add("validators", validators);

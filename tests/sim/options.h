@@ -41,6 +41,7 @@ struct Options {
   unsigned half_close = 0;
   unsigned pipelined = 0;
   unsigned slow_client = 0;  ///< reads and writes at its leisure
+  unsigned pausing_client = 0;  ///< lets much lie unread for long, once
   int64_t think_ms = 1000;   ///< most between a client's requests
 
   // The origin's responses.

@@ -86,7 +86,11 @@ SitePolicy draw_policy(Random& random) {
   seconds(200, policy.negative_ttl_s);
   seconds(250, policy.stale_while_revalidate_s);
   seconds(250, policy.stale_if_error_s);
-  if (random.chance(200)) policy.stale_if_slow_ms = random.between(1, 1'500);
+  if (random.chance(350)) {
+    policy.stale_if_slow_ms = random.between(1, 1'500);
+    // It works within a window only, and one for errors alone is the one that is seen.
+    if (random.chance(500)) policy.stale_if_error_s = 300;
+  }
   policy.unreachable_stale_s = random.pick(std::vector<int64_t>{86'400, 86'400, 20, 0});
   policy.heuristic_cap_s = random.pick(std::vector<int64_t>{3'600, 3'600, 5});
   policy.error_ttl_cap_s = random.pick(std::vector<int64_t>{10, 10, 2, 60});

@@ -61,8 +61,15 @@ void Weather::drain() {
 
 void Weather::crash() {
   if (world_.random.chance(400)) return node_.die_soon();
+  end_process("");
+}
+
+void Weather::on_death() { end_process(" while it writes"); }
+
+/// With its machine, or alone.
+void Weather::end_process(const char* when) {
   const bool power = world_.random.chance(world_.options.power_cuts);
-  world_.trace(power ? "the power fails" : "the node is killed");
+  world_.trace(power ? "the power fails" : "the node is killed", when);
   world_.ledger.losses.push_back(
       {world_.scheduler.stamp().seq, power ? Ledger::Loss::kPowerCut : Ledger::Loss::kRestart});
   if (power) {
@@ -70,13 +77,6 @@ void Weather::crash() {
   } else {
     node_.kill();
   }
-  restart_later();
-}
-
-void Weather::on_death() {
-  world_.trace("the node dies while it writes");
-  world_.ledger.losses.push_back({world_.scheduler.stamp().seq, Ledger::Loss::kRestart});
-  node_.kill();
   restart_later();
 }
 

@@ -21,6 +21,7 @@ class Weather final : public Actor {
 
  private:
   void crash();
+  void end_process(const char* when);
   void drain();
   void restart_later();
 
