@@ -64,6 +64,7 @@ void Judge::run(std::vector<std::string>& violations) {
     judge_answer(exchange);
     judge_refresh(exchange);
   }
+  judge_relays(violations);
   // Lanes without room drop records, and nobody tells.
   if (options_.full_lanes != 0) return;
   std::set<int> asked_for;

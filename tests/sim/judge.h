@@ -119,6 +119,7 @@ class Judge {
   bool fails_its_condition(const Case& asked) const;
   std::string why_it_failed(const ClientExchange& exchange) const;
   std::string why_unreachable(const ClientExchange& exchange, int64_t since_ms) const;
+  void judge_relays(std::vector<std::string>& violations) const;
   void judge_refresh(const ClientExchange& exchange);
   bool may_purge(const ClientExchange& exchange) const;
   bool is_loop(const ClientExchange& exchange) const;

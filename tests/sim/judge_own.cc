@@ -155,6 +155,26 @@ void Judge::judge_refresh(const ClientExchange& exchange) {
   if (!asked && !failed && !stopped) fail(exchange, "served stale, and not refreshed behind");
 }
 
+/// Relays have a share of an origin's connections, and one network, which all clients are, half of
+/// that.
+void Judge::judge_relays(std::vector<std::string>& violations) const {
+  for (const OriginExchange& relay : ledger_.origin) {
+    if (!relay.relayed() || !relay.begun()) continue;
+    const uint64_t begun = relay.begun().seq;
+    const auto at_once =
+        std::count_if(ledger_.origin.begin(), ledger_.origin.end(), [&](const auto& other) {
+          if (!other.relayed() || other.site != relay.site || !other.begun()) return false;
+          const Stamp over = other.over();
+          return other.begun().seq <= begun && (!over || over.seq > begun);
+        });
+    const unsigned permits = options_.sites[static_cast<size_t>(relay.site)].permits;
+    const auto most = std::max<int64_t>(permits / limits::kRelayShare / limits::kClientShare, 1);
+    if (at_once > most) {
+      violations.push_back("#" + std::to_string(relay.id) + " is relayed beyond the share");
+    }
+  }
+}
+
 std::string Judge::why_unreachable(const ClientExchange& exchange, int64_t since_ms) const {
   const Stamp answered = exchange.answered();
   const int site = ledger_.resource(exchange.resource).site;
