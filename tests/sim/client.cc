@@ -9,7 +9,7 @@ namespace perigee::sim {
 namespace {
 constexpr int64_t kPatienceMs = 300'000;
 constexpr size_t kMuch = 60'000;
-}
+}  // namespace
 
 Client::Client(World& world, RequestMaker& maker, Acceptor& acceptor, unsigned& requests_left)
     : world_(world), maker_(maker), acceptor_(acceptor), requests_left_(requests_left) {

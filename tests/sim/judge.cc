@@ -150,8 +150,7 @@ void Judge::judge_answer(const ClientExchange& exchange) {
 }
 
 /// Something freshened the base, and no answer shows it.
-bool Judge::may_be_unseen(const ClientExchange& exchange, int base,
-                          const std::string& last) const {
+bool Judge::may_be_unseen(const ClientExchange& exchange, int base, const std::string& last) const {
   const auto known = chains_.find(base);
   const auto is_seen = [&](int id) {
     return known != chains_.end() &&

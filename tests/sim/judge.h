@@ -65,15 +65,7 @@ class Judge {
   /// What changes, or may change, what a resource holds.
   struct Event {
     Stamp stamp;
-    enum Kind : uint8_t {
-      kBegun,
-      kCompleted,
-      kPublished,
-      kAnswered,
-      kDoubt,
-      kPurge,
-      kPurged
-    } kind;
+    enum Kind : uint8_t { kBegun, kCompleted, kPublished, kAnswered, kDoubt, kPurge, kPurged } kind;
     const OriginExchange* fetch = nullptr;
     const ClientExchange* exchange = nullptr;  ///< of an answer, and of a purge
   };

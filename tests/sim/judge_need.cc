@@ -46,8 +46,8 @@ bool Judge::store_failed_at(uint64_t seq) const {
   bool failed = false;
   for (const Ledger::Loss& loss : ledger_.losses) {
     if (loss.seq > seq) break;
-    failed = loss.kind == Ledger::Loss::kFailed ||
-             (failed && loss.kind == Ledger::Loss::kForgotten);
+    failed =
+        loss.kind == Ledger::Loss::kFailed || (failed && loss.kind == Ledger::Loss::kForgotten);
   }
   return failed;
 }
@@ -61,9 +61,11 @@ void Judge::note_fetch(const OriginExchange& fetch, std::vector<Event>& events) 
   const auto quiet = std::upper_bound(ledger_.quiet.begin(), ledger_.quiet.end(), completed.seq);
   if (quiet == ledger_.quiet.end()) return;
   const bool restarted =
-      std::any_of(ledger_.losses.begin(), ledger_.losses.end(), [&](const Ledger::Loss& loss) {
-        return loss.seq > earliest_begin(fetch) && loss.seq <= *quiet;
-      }) || store_failed_at(*quiet);
+      std::any_of(ledger_.losses.begin(), ledger_.losses.end(),
+                  [&](const Ledger::Loss& loss) {
+                    return loss.seq > earliest_begin(fetch) && loss.seq <= *quiet;
+                  }) ||
+      store_failed_at(*quiet);
   const Stamp published{*quiet, completed.tick_ms, completed.wall_ms};
   events.push_back({published, restarted ? Event::kDoubt : Event::kPublished, &fetch});
 }
@@ -224,10 +226,9 @@ std::string Judge::needless(const OriginExchange& fetch, const Claim& claim) con
   const auto tag = first_of(state.fields(), "ETag");
   if (!tag || fetch.relayed() || first_of(fetch.request, "If-None-Match") == tag) return "";
   // A 304 for another response has everything fetched again (RFC 9111 §4.3.4).
-  const bool again = std::any_of(
-      ledger_.origin.begin(), ledger_.origin.end(), [&](const OriginExchange& earlier) {
-        return earlier.asked_by == fetch.asked_by && earlier.status == 304 &&
-               earlier.id < fetch.id;
+  const bool again =
+      std::any_of(ledger_.origin.begin(), ledger_.origin.end(), [&](const OriginExchange& earlier) {
+        return earlier.asked_by == fetch.asked_by && earlier.status == 304 && earlier.id < fetch.id;
       });
   return again ? "" : "without its validator";
 }
@@ -248,8 +249,8 @@ void Judge::judge_availability(const ClientExchange& exchange, const std::vector
     if (!claim.state.selects(exchange.fields)) continue;
     const std::string why = unavailable(exchange, claim);
     if (why.empty()) continue;
-    fail(exchange, why + ", #" + std::to_string(claim.state.last().id) + ", was not used: " +
-                       std::to_string(exchange.status));
+    fail(exchange, why + ", #" + std::to_string(claim.state.last().id) +
+                       ", was not used: " + std::to_string(exchange.status));
   }
 }
 
@@ -320,8 +321,8 @@ bool Judge::may_be_alone(const OriginExchange& fetch, const OriginExchange& othe
   }
   const uint64_t now = fetch.begun().seq;
   for (const ClientExchange& exchange : ledger_.clients) {
-    const bool safe = exchange.method == "GET" || exchange.method == "HEAD" ||
-                      exchange.method == "OPTIONS";
+    const bool safe =
+        exchange.method == "GET" || exchange.method == "HEAD" || exchange.method == "OPTIONS";
     const bool elsewhere = !ledger_.neighbours(exchange.resource, fetch.resource);
     if (safe || elsewhere || exchange.written().seq == 0 || exchange.written().seq > now) continue;
     // A purge, or an invalidation, in between.

@@ -138,20 +138,19 @@ void Judge::judge_refresh(const ClientExchange& exchange) {
     return stamp.tick_ms >= exchange.taken().tick_ms - kJoinedMs &&
            stamp.tick_ms <= answered.tick_ms + kSoonMs;
   };
-  const bool asked = std::any_of(
-      ledger_.origin.begin(), ledger_.origin.end(), [&](const OriginExchange& fetch) {
+  const bool asked =
+      std::any_of(ledger_.origin.begin(), ledger_.origin.end(), [&](const OriginExchange& fetch) {
         return fetch.resource == exchange.resource && fetch.method == "GET" &&
                in_time(fetch.begun()) && settled(fetch) >= exchange.taken().seq;
       });
   const bool failed = std::any_of(
       ledger_.failures.begin(), ledger_.failures.end(), [&](const Ledger::Failure& failure) {
-        return failure.site == ledger_.resource(exchange.resource).site &&
-               !failure.only_closed && in_time(failure.stamp);
+        return failure.site == ledger_.resource(exchange.resource).site && !failure.only_closed &&
+               in_time(failure.stamp);
       });
-  const bool stopped =
-      std::any_of(ledger_.stops.begin(), ledger_.stops.end(), in_time) ||
-      std::any_of(ledger_.sleeps.begin(), ledger_.sleeps.end(), in_time) ||
-      exchange.link->killed;
+  const bool stopped = std::any_of(ledger_.stops.begin(), ledger_.stops.end(), in_time) ||
+                       std::any_of(ledger_.sleeps.begin(), ledger_.sleeps.end(), in_time) ||
+                       exchange.link->killed;
   if (!asked && !failed && !stopped) fail(exchange, "served stale, and not refreshed behind");
 }
 

@@ -236,9 +236,9 @@ const OriginExchange* Judge::replacement_of(const ClientExchange& exchange,
     });
     // What purges, invalidates or freshens.
     const bool touched = std::ranges::any_of(ledger_.clients, [&](const ClientExchange& third) {
-      return third.method != "GET" && third.method != "OPTIONS" && ledger_.neighbours(third.resource, exchange.resource) &&
-             third.written().seq != 0 && third.written().seq < written &&
-             (third.status == 0 || third.answered().seq > begun);
+      return third.method != "GET" && third.method != "OPTIONS" &&
+             ledger_.neighbours(third.resource, exchange.resource) && third.written().seq != 0 &&
+             third.written().seq < written && (third.status == 0 || third.answered().seq > begun);
     });
     if (!lost && !touched) return &other;
   }

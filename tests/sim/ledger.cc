@@ -40,8 +40,7 @@ bool Ledger::is_unusual(const ClientExchange& exchange, bool trusted) {
     const auto is_in = [](const auto& names, const std::string& own) {
       return std::find(names.begin(), names.end(), own) != names.end();
     };
-    const bool everyday =
-        is_in(kOfThisHop, lower(name)) || (trusted && is_in(kOfProxies, key));
+    const bool everyday = is_in(kOfThisHop, lower(name)) || (trusted && is_in(kOfProxies, key));
     const bool respelled =
         lower(name) != key && std::find(kFraming.begin(), kFraming.end(), key) != kFraming.end();
     // What is framed by a respelled field reaches no origin either.

@@ -24,12 +24,12 @@ struct OriginExchange {
   std::string method;
   std::string target;
   Fields request;
-  int asked_by = -1;           ///< the client's request whose fields were forwarded
-  Fields asked;                ///< those fields as the client sent them
-  bool unusual = false;        ///< that request was one that may have provoked an error
+  int asked_by = -1;                   ///< the client's request whose fields were forwarded
+  Fields asked;                        ///< those fields as the client sent them
+  bool unusual = false;                ///< that request was one that may have provoked an error
   const SitePolicy* policy = nullptr;  ///< under which the answer is kept
-  uint64_t request_begin = 0;  ///< offsets in the connection
-  int status = 0;              ///< 0: never answered
+  uint64_t request_begin = 0;          ///< offsets in the connection
+  int status = 0;                      ///< 0: never answered
   Fields fields;
   uint64_t content = 0;  ///< 0: none
   uint64_t size = 0;     ///< of the content as a whole
@@ -75,7 +75,7 @@ struct ClientExchange {
   std::string target;  ///< as it is keyed
   std::string version;
   Fields fields;
-  std::string content;  ///< without its framing
+  std::string content;       ///< without its framing
   bool own_options = false;  ///< an OPTIONS that the node answers itself
   uint64_t request_begin = 0;
   uint64_t head_end = 0;
@@ -122,7 +122,7 @@ struct Ledger {
   std::vector<Stamp> sleeps;  ///< the machine woke up
   std::vector<uint64_t> wall_steps;
   uint64_t disk_errors = 0;
-  uint64_t pages_detached = 0;  ///< on loan to a socket that had not sent them yet
+  uint64_t pages_detached = 0;     ///< on loan to a socket that had not sent them yet
   uint64_t calm_seq = UINT64_MAX;  ///< no fault from then on, nor any trace of one
 
   /// What provokes errors stood in that request of a client: a head beyond 2 KiB, odd bytes, or

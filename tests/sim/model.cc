@@ -110,8 +110,7 @@ void StoredModel::measure() {
   const std::string age_text = first_of(heard.fields, "Age").value_or("");
   const std::string first_age = trim(age_text.substr(0, age_text.find(',')));
   const int64_t age = std::min(number(first_age).value_or(0), int64_t{1} << 31) * 1000;
-  const int64_t apparent =
-      policy().trust_origin_clock ? std::max<int64_t>(received - date, 0) : 0;
+  const int64_t apparent = policy().trust_origin_clock ? std::max<int64_t>(received - date, 0) : 0;
   const auto initial = [&](const Stamp& sent) {
     return std::max(apparent, age + std::max<int64_t>(received - sent.wall_ms, 0));
   };
@@ -126,8 +125,7 @@ void StoredModel::measure() {
   measure_lifetime(date, received);
   // From when it came, whatever age it had by then.
   if (is_provokable(status())) {
-    lifetime_ms_ =
-        std::min(lifetime_ms_, initial_age_ms_.most + policy().error_ttl_cap_s * 1000);
+    lifetime_ms_ = std::min(lifetime_ms_, initial_age_ms_.most + policy().error_ttl_cap_s * 1000);
   }
 }
 
@@ -193,10 +191,9 @@ std::string StoredModel::why_not_stored() const {
   const std::vector<std::string> names = *vary();
   const bool cookies = std::find(names.begin(), names.end(), "cookie") != names.end();
   const std::vector<std::string>& ignored = policy().vary_ignore;
-  const bool all_count =
-      policy().vary_cookies.empty() && std::none_of(ignored.begin(), ignored.end(), [](auto& name) {
-        return same_name(name, "Cookie");
-      });
+  const bool all_count = policy().vary_cookies.empty() &&
+                         std::none_of(ignored.begin(), ignored.end(),
+                                      [](auto& name) { return same_name(name, "Cookie"); });
   if (cookies && all_count && has(last().asked, "Cookie")) {
     return "a variant of somebody's Cookie";
   }

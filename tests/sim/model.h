@@ -103,7 +103,7 @@ class StoredModel {
   Directives directives_;
   bool targeted_ = false;
   int64_t lifetime_ms_ = 0;
-  bool has_lifetime_ = false;         ///< explicit, or estimated
+  bool has_lifetime_ = false;  ///< explicit, or estimated
   bool is_explicit_ = false;
   Span initial_age_ms_;
 };

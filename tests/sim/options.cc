@@ -132,7 +132,8 @@ std::string Options::text() const {
   add("loops", loops), add("targets", targets), add("clients", clients), add("requests", requests);
   add("slabs", slabs), add("unsafe", unsafe), add("purge", purge), add("soft_purge", soft_purge);
   add("head", head), add("conditional", conditional), add("required", required);
-  add("preflights", preflights), add("range", range), add("directives", directives), add("selecting", selecting);
+  add("preflights", preflights), add("range", range), add("directives", directives),
+      add("selecting", selecting);
   add("authorization", authorization), add("odd_fields", odd_fields);
   add("absolute_form", absolute_form), add("http10", http10), add("abort", abort);
   add("half_close", half_close), add("pipelined", pipelined), add("slow_client", slow_client);

@@ -40,9 +40,9 @@ struct Options {
   unsigned abort = 0;  ///< the client resets its connection
   unsigned half_close = 0;
   unsigned pipelined = 0;
-  unsigned slow_client = 0;  ///< reads and writes at its leisure
+  unsigned slow_client = 0;     ///< reads and writes at its leisure
   unsigned pausing_client = 0;  ///< lets much lie unread for long, once
-  int64_t think_ms = 1000;   ///< most between a client's requests
+  int64_t think_ms = 1000;      ///< most between a client's requests
 
   // The origin's responses.
   unsigned churn = 0;           ///< the content changes with a request
@@ -85,8 +85,8 @@ struct Options {
   unsigned crashes = 0;
   unsigned power_cuts = 0;  ///< of the crashes
   unsigned drains = 0;
-  unsigned disk_errors = 0;  ///< reads, writes and syncs of the store
-  unsigned torn_sectors = 0; ///< of the power cuts
+  unsigned disk_errors = 0;   ///< reads, writes and syncs of the store
+  unsigned torn_sectors = 0;  ///< of the power cuts
 
   // The sites.
   std::vector<SiteOptions> sites;

@@ -102,9 +102,12 @@ void RequestMaker::make_purge(Request& request) {
   }
   if (random.chance(world_.options.soft_purge)) request.fields.emplace_back("Soft-Purge", "1");
   if (random.chance(600)) return;
-  static const std::vector<std::string> kChains = {
-      "203.0.113.17", "203.0.113.200", "203.0.113.200, 203.0.113.1",
-      "203.0.113.1, 203.0.113.200", "203.0.113.17, 198.51.100.7", "unknown"};
+  static const std::vector<std::string> kChains = {"203.0.113.17",
+                                                   "203.0.113.200",
+                                                   "203.0.113.200, 203.0.113.1",
+                                                   "203.0.113.1, 203.0.113.200",
+                                                   "203.0.113.17, 198.51.100.7",
+                                                   "unknown"};
   request.fields.emplace_back("X-Forwarded-For", random.pick(kChains));
 }
 

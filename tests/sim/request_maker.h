@@ -17,7 +17,7 @@ struct Request {
   std::string version = "HTTP/1.1";
   Fields fields;
   std::string content;
-  std::string body;  ///< the content as framed, with its chunk lines
+  std::string body;          ///< the content as framed, with its chunk lines
   bool own_options = false;  ///< an OPTIONS that the node answers itself
 };
 

@@ -93,10 +93,10 @@ struct Link {
   Pipe pipes[2];
   LinkRules rules;
   Lender* lender = nullptr;  ///< of pieces that are in a file
-  bool reset = false;      ///< by either side
-  Stamp reset_taken;       ///< the node saw that
-  bool node_gone = false;  ///< its descriptor is closed
-  Stamp node_left;         ///< when
+  bool reset = false;        ///< by either side
+  Stamp reset_taken;         ///< the node saw that
+  bool node_gone = false;    ///< its descriptor is closed
+  Stamp node_left;           ///< when
   bool peer_gone = false;
   bool killed = false;      ///< the node's process is dead: its end closes as the kernel closes it
   bool node_reset = false;  ///< the node cut the connection itself

@@ -80,9 +80,7 @@ class SimDiskIo final : public cache_store::StoreIo {
     return disk_.write(offset, bytes, true);
   }
   Status sync() override { return disk_.sync(); }
-  Status detach(uint64_t offset, uint64_t length) override {
-    return disk_.detach(offset, length);
-  }
+  Status detach(uint64_t offset, uint64_t length) override { return disk_.detach(offset, length); }
   void populate(uint64_t, uint64_t) override {}
   Status map_again(uint64_t, uint64_t) override { return Done{}; }
   int fd() const override { return disk_.lends_ ? kDescriptor : -1; }

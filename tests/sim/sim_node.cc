@@ -104,7 +104,8 @@ bool SimNode::start() {
   options.slab_bytes = world_.options.slab_bytes;
   options.journal_bytes = kJournalBytes;
   for (std::byte& byte : options.entropy) byte = static_cast<std::byte>(world_.random.below(256));
-  disk_.errors_per_mille = world_.scheduler.seq() == 0 || world_.calm ? 0 : world_.options.disk_errors;
+  disk_.errors_per_mille =
+      world_.scheduler.seq() == 0 || world_.calm ? 0 : world_.options.disk_errors;
   auto opened = cache_store::Store::open(options, *io_, *this, world_.scheduler.wall_ms());
   if (!opened.ok()) {
     CHECK(disk_.errors_per_mille > 0);

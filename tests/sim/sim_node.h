@@ -34,7 +34,9 @@ class SimNode final : public Acceptor, private cache_store::StoreObserver {
   void kill();
   void cut_power();
   /// The process dies in the middle of its next writes; see died().
-  void die_soon() { disk_.die_after(static_cast<unsigned>(world_.random.between(0, 3))); }
+  void die_soon() {
+    disk_.die_after(static_cast<unsigned>(world_.random.between(0, world_.random.pick(kSoon))));
+  }
   bool died() const { return running() && disk_.dead(); }
   uint64_t disk_uses() const { return disk_.uses(); }
   uint64_t disk_errors() const { return disk_.errors(); }
@@ -55,6 +57,9 @@ class SimNode final : public Acceptor, private cache_store::StoreObserver {
  private:
   void on_store_event(std::string_view sentence) override;
   void destroy();
+
+  /// Writes: in the middle of one record, and after several of which none is synced yet.
+  inline static const std::vector<int64_t> kSoon = {3, 20};
 
   World& world_;
   Internet& internet_;

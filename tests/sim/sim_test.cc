@@ -103,8 +103,8 @@ class FreshSeeds : public SimulatorSeeds {};
 TEST_P(FreshSeeds, NothingForbiddenHappens) {
   const char* begin = std::getenv("PERIGEE_SIM_FRESH");
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const uint64_t drawn = static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+  const uint64_t drawn =
+      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
   uint64_t first = begin != nullptr ? std::strtoull(begin, nullptr, 10) : drawn;
   first += GetParam() * kBatch;
   std::cerr << "seeds " << first << " to " << first + kBatch - 1 << "\n";

@@ -75,8 +75,7 @@ class Simulation {
     }
     uses_ = node_.disk_uses();
     const cache_store::StoreStats stats = node_.stats();
-    const uint64_t lost =
-        stats.evicted + stats.puts_no_room + stats.corrupt + node_.disk_errors();
+    const uint64_t lost = stats.evicted + stats.puts_no_room + stats.corrupt + node_.disk_errors();
     if (lost != lost_) {
       world_.ledger.losses.push_back({world_.scheduler.stamp().seq, Ledger::Loss::kForgotten});
     }

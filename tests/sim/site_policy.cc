@@ -48,8 +48,8 @@ std::string SitePolicy::reduced_accept(const Fields& request) const {
     for (const std::string& member : members(joined(request, "Accept").value_or(""))) {
       const size_t end = std::min(member.find(';'), member.size());
       if (trim(member.substr(0, end)) != type) continue;
-      const bool refused = member.find("q=0") != std::string::npos &&
-                           member.find("q=0.") == std::string::npos;
+      const bool refused =
+          member.find("q=0") != std::string::npos && member.find("q=0.") == std::string::npos;
       if (said != type + ";q=0, ") said = refused ? type + ";q=0, " : type + ", ";
     }
     out += said;
@@ -96,8 +96,8 @@ SitePolicy draw_policy(Random& random) {
   policy.error_ttl_cap_s = random.pick(std::vector<int64_t>{10, 10, 2, 60});
   policy.trust_origin_clock = !random.chance(150);
   policy.honour_client_directives = random.chance(200);
-  policy.set_cookie = random.pick(
-      std::vector{Cookies::kPass, Cookies::kPass, Cookies::kStrip, Cookies::kStore});
+  policy.set_cookie =
+      random.pick(std::vector{Cookies::kPass, Cookies::kPass, Cookies::kStrip, Cookies::kStore});
   if (random.chance(150)) policy.forbidden_statuses = {random.chance(300) ? 200 : 404, 301};
   if (random.chance(120)) {
     policy.forward_headers = {"X-Client"};

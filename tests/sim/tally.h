@@ -16,11 +16,11 @@ struct Tally {
   unsigned requests = 0;
   unsigned answers = 0;
   unsigned hits = 0;
-  unsigned stale = 0;      ///< served without or against the origin's word
+  unsigned stale = 0;  ///< served without or against the origin's word
   unsigned while_refreshed = 0;
   unsigned while_slow = 0;
   unsigned while_failing = 0;
-  unsigned errors = 0;       ///< of the node's own, 5xx
+  unsigned errors = 0;  ///< of the node's own, 5xx
   unsigned bypassed = 0;
   unsigned unsatisfiable = 0;      ///< 416
   unsigned failed_conditions = 0;  ///< 412
@@ -28,8 +28,8 @@ struct Tally {
   unsigned loops = 0;
   unsigned strangers = 0;  ///< purges that were refused
   unsigned disk_errors = 0;
-  unsigned detached = 0;  ///< pages on loan
-  unsigned starts = 0;    ///< after a crash or a stop
+  unsigned detached = 0;   ///< pages on loan
+  unsigned starts = 0;     ///< after a crash or a stop
   unsigned collapsed = 0;  ///< answered from another client's fetch
   unsigned not_modified = 0;
   unsigned parts = 0;
