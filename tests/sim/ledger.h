@@ -122,6 +122,7 @@ struct Ledger {
   std::vector<Stamp> sleeps;  ///< the machine woke up
   std::vector<uint64_t> wall_steps;
   uint64_t disk_errors = 0;
+  uint64_t corrupt = 0;            ///< records that the store found damaged
   uint64_t pages_detached = 0;     ///< on loan to a socket that had not sent them yet
   uint64_t calm_seq = UINT64_MAX;  ///< no fault from then on, nor any trace of one
 

@@ -84,8 +84,8 @@ void draw_faults(Dice& dice, Options& o) {
   o.full_lanes = dice.random.below(12) == 0 ? 1 : 0;
   o.sleeps = swarm(20, 150);
   o.wall_steps = swarm(20, 150);
-  o.crashes = swarm(40, 250);
-  o.power_cuts = static_cast<unsigned>(dice.one_of({0, 500, 800}));
+  o.crashes = static_cast<unsigned>(dice.one_of({0, 0, 40, 100, 250}));
+  o.power_cuts = static_cast<unsigned>(dice.one_of({0, 500, 1000}));
   o.drains = swarm(40, 250);
   // The store gives up for good after a few: where it does not, more is seen.
   o.disk_errors = dice.random.below(5) == 0 ? 20 : 0;

@@ -17,6 +17,8 @@ namespace {
 
 constexpr uint64_t kSector = 512;
 constexpr uint64_t kPage = 4096;
+constexpr size_t kRemembered = 12;
+constexpr size_t kMostDamaged = 128 * 1024;  ///< a larger write makes a slab empty
 /// Stands for the file where pages are lent; nobody else knows it.
 constexpr int kDescriptor = std::numeric_limits<int>::max();
 
@@ -136,6 +138,19 @@ void SimDisk::put(uint64_t offset, std::span<const std::byte> bytes) {
   const uint64_t begin = offset / kSector * kSector;
   const uint64_t end = std::min((offset + bytes.size() + kSector - 1) / kSector * kSector, size_);
   unsynced_.push_back({begin, {bytes_ + begin, bytes_ + end}});
+  if (bytes.size() < 2 * kSector || bytes.size() > kMostDamaged) return;
+  if (written_.size() == kRemembered) written_.erase(written_.begin());
+  written_.emplace_back(begin, end - begin);
+}
+
+/// Sectors in the midst of what was written last are lost.
+void SimDisk::damage() {
+  for (int i = 0; i < 3 && !written_.empty(); ++i) {
+    const auto& [offset, size] = written_[random_.below(written_.size())];
+    const uint64_t at = offset + kSector * (1 + random_.below(size / kSector - 1));
+    std::fill_n(platter_.begin() + static_cast<ptrdiff_t>(at), std::min(kSector, size_ - at),
+                std::byte{0});
+  }
 }
 
 Status SimDisk::write(uint64_t offset, std::span<const std::byte> bytes, bool durable) {
@@ -204,17 +219,20 @@ void SimDisk::cut_power(bool torn) {
     if (const std::shared_ptr<Pages> pages = held.lock()) pages->detach();
   }
   if (size_ == 0) return;
+  // One sector that is missing does more harm than many: what is beside it looks good.
+  const unsigned arriving = random_.pick(std::vector<unsigned>{500, 900, 950});
   for (const Write& write : unsynced_) {
     const bool arrives = random_.chance(500);
     for (uint64_t at = 0; at < write.after.size(); at += kSector) {
       const uint64_t size = std::min<uint64_t>(kSector, write.after.size() - at);
-      if (torn ? random_.chance(500) : arrives) {
+      if (torn ? random_.chance(arriving) : arrives) {
         std::copy_n(write.after.begin() + static_cast<ptrdiff_t>(at), size,
                     platter_.begin() + static_cast<ptrdiff_t>(write.offset + at));
       }
     }
   }
   unsynced_.clear();
+  if (torn) damage();
   std::copy(platter_.begin(), platter_.end(), bytes_);
 }
 

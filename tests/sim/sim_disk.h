@@ -6,7 +6,8 @@
 //     nobody. die_after(n) kills it in the middle of its writes, and of the last one only a part
 //     arrives.
 //  3. What was synced lies on the platter. cut_power(): of what was written since, any part may be
-//     lost, in any order; where sectors tear, each has any version since the last sync.
+//     lost, in any order; where sectors tear, each has any version since the last sync, and a few
+//     that were synced are lost too, as disks do that promise what they cannot keep.
 //  4. Reads, writes and syncs may fail. A failed sync is told once: the pages count as clean, stay
 //     as they are for readers, and are lost when the power fails.
 //  5. lend(): a socket holds pages, not bytes. What is written in place shows in them; detach()
@@ -61,6 +62,7 @@ class SimDisk final : public Lender {
   base::Status detach(uint64_t offset, uint64_t length);
   void put(uint64_t offset, std::span<const std::byte> bytes);
   void settle(const Write& write);
+  void damage();
   bool takes_write();
   void resize(uint64_t size);
 
@@ -72,6 +74,7 @@ class SimDisk final : public Lender {
   bool alive_ = true;
   int writes_left_ = -1;  ///< until the process dies in the middle; -1: it does not
   std::vector<Write> unsynced_;
+  std::vector<std::pair<uint64_t, uint64_t>> written_;  ///< offsets and sizes, the last ones
   std::vector<std::weak_ptr<Pages>> lent_;
   uint64_t errors_ = 0;
   uint64_t uses_ = 0;

@@ -70,6 +70,7 @@ class Simulation {
   void observe_losses() {
     if (!node_.running()) {
       lost_ = 0;
+      corrupt_ = 0;
       failed_ = false;
       return;
     }
@@ -80,6 +81,8 @@ class Simulation {
       world_.ledger.losses.push_back({world_.scheduler.stamp().seq, Ledger::Loss::kForgotten});
     }
     lost_ = lost;
+    if (stats.corrupt > corrupt_) world_.ledger.corrupt += stats.corrupt - corrupt_;
+    corrupt_ = stats.corrupt;
     if (stats.failed && !failed_) {
       world_.ledger.losses.push_back({world_.scheduler.stamp().seq, Ledger::Loss::kFailed});
     }
@@ -146,6 +149,7 @@ class Simulation {
   std::vector<std::string> violations_;
   unsigned steps_ = 0;
   uint64_t lost_ = 0;
+  uint64_t corrupt_ = 0;
   uint64_t uses_ = 0;
   bool failed_ = false;
 };

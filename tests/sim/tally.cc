@@ -69,6 +69,7 @@ Tally::Tally(const Ledger& ledger) {
   places = static_cast<unsigned>(names.size());
   sites = static_cast<unsigned>(servers.size());
   disk_errors = static_cast<unsigned>(ledger.disk_errors);
+  corrupt = static_cast<unsigned>(ledger.corrupt);
   detached = static_cast<unsigned>(ledger.pages_detached);
   for (const Ledger::Loss& loss : ledger.losses) {
     starts += loss.kind == Ledger::Loss::kRestart || loss.kind == Ledger::Loss::kPowerCut ? 1 : 0;
@@ -105,6 +106,7 @@ void Tally::add(const Tally& other) {
   loops += other.loops;
   strangers += other.strangers;
   disk_errors += other.disk_errors;
+  corrupt += other.corrupt;
   detached += other.detached;
   starts += other.starts;
 }
@@ -123,7 +125,8 @@ std::string Tally::text() const {
   add(while_failing, "while failing"), add(errors, "errors"), add(bypassed, "bypassed");
   add(unsatisfiable, "unsatisfiable"), add(failed_conditions, "failed conditions");
   add(preflights, "preflights"), add(loops, "loops"), add(strangers, "refused purges");
-  add(disk_errors, "disk errors"), add(detached, "pages detached"), add(starts, "starts");
+  add(disk_errors, "disk errors"), add(corrupt, "corrupt"), add(detached, "pages detached"),
+      add(starts, "starts");
   return out;
 }
 
@@ -165,6 +168,21 @@ std::vector<std::string> Tally::too_tame() const {
   wants.least(heads, batches * 15, "heads");
   wants.least(places, batches * 50, "names");
   wants.least(sites, batches * 30, "sites");
+  wants.least(while_refreshed, batches * 20, "while refreshed");
+  wants.least(while_failing, batches * 8, "while failing");
+  wants.least(errors, batches * 40, "errors");
+  wants.least(bypassed, batches * 10, "bypassed");
+  wants.least(unsatisfiable, batches, "unsatisfiable");
+  wants.least(preflights, batches * 4, "preflights");
+  wants.least(loops, batches, "loops");
+  wants.least(strangers, batches / 2, "refused purges");
+  wants.least(disk_errors, batches * 2, "disk errors");
+  wants.least(detached, batches / 2, "pages detached");
+  wants.least(starts, batches * 20, "starts");
+  // Rare: seen in a hundred runs, if not in each twenty-five.
+  wants.least(while_slow, batches / 4, "while slow");
+  wants.least(failed_conditions, batches / 4, "failed conditions");
+  wants.least(corrupt, batches / 4, "corrupt");
   return wants.tame;
 }
 

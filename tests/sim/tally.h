@@ -28,6 +28,7 @@ struct Tally {
   unsigned loops = 0;
   unsigned strangers = 0;  ///< purges that were refused
   unsigned disk_errors = 0;
+  unsigned corrupt = 0;    ///< records
   unsigned detached = 0;   ///< pages on loan
   unsigned starts = 0;     ///< after a crash or a stop
   unsigned collapsed = 0;  ///< answered from another client's fetch
