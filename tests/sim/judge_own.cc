@@ -115,10 +115,12 @@ std::string Judge::why_it_failed(const ClientExchange& exchange) const {
   const auto lately = [&](const Stamp& stamp) {
     return stamp.seq < answered.seq && stamp.tick_ms >= since_ms;
   };
-  if (exchange.status == 408) {
-    const bool slow = answered.tick_ms - exchange.written().tick_ms >= limits::kRequestHeadMs;
-    return slow ? "its client took its time" : "";
-  }
+  // Content that comes too slowly is waited for less long than a head.
+  const bool has_content = !exchange.content.empty();
+  const int64_t bound_ms = has_content ? limits::kLaggardMs : limits::kRequestHeadMs;
+  const bool slow = answered.tick_ms - exchange.written().tick_ms >= bound_ms;
+  if (exchange.status == 408) return slow ? "its client took its time" : "";
+  if (exchange.status == 503 && has_content && slow) return "its client held up others";
   if (options_.full_lanes != 0) return "the pool's lanes are full";
   if (std::any_of(ledger_.stops.begin(), ledger_.stops.end(), lately)) return "the node stops";
   if (std::any_of(ledger_.sleeps.begin(), ledger_.sleeps.end(), lately)) return "the node slept";
