@@ -140,6 +140,10 @@ std::string AskedJudge::wrong_method(const Case& asked) const {
   const std::string& wanted = asked.client->method;
   if (wanted == "PURGE") return "a PURGE is the node's own";
   if (asked.client->own_options) return "an OPTIONS that is the node's own";
+  const auto directives = joined(asked.client->fields, "Cache-Control");
+  if (directives && directives->find("only-if-cached") != std::string::npos) {
+    return "asked for a client that wants only what is cached";
+  }
   const bool stands_in = method == "GET" && wanted == "HEAD" && asked.shared;
   if (method != wanted && !stands_in) return "another method than the client's";
   if (asked.shared) return is_safe(method) ? "" : "said to be for everybody, and not safe";

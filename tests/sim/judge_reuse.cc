@@ -128,7 +128,9 @@ std::string Judge::why_not_fresh(const Case& asked, const StoredModel& state) co
     return "not fresh for as long as the client wants";
   }
   const bool bears_stale = client.any_max_stale || client.max_stale;
-  if (client.max_age && !bears_stale && age.least / 1000 > *client.max_age) {
+  // A reload does not have what is immutable checked again while it is fresh (RFC 8246 §2).
+  const bool reloads = state.directives().immutable && lifetime > age.least;
+  if (client.max_age && !bears_stale && !reloads && age.least / 1000 > *client.max_age) {
     return "older than the client wants";
   }
   const uint64_t purged = soft_purged_since(asked.exchange, state);

@@ -32,6 +32,7 @@ struct Directives {
   bool proxy_revalidate = false;
   bool must_understand = false;
   bool only_if_cached = false;
+  bool immutable = false;
   bool any_max_stale = false;
   std::optional<int64_t> max_age;
   std::optional<int64_t> s_maxage;
