@@ -180,6 +180,8 @@ void Client::take_response() {
                " age=", first_of(exchange.response, "Age").value_or("-"), " ",
                joined(exchange.response, "Cache-Status").value_or("-"));
   asked_.pop_front();
+  const bool promises = exchange.method != "GET" && exchange.method != "HEAD";
+  if (promises && world_.options.crashes > 0 && world_.fault(150)) world_.strikes = true;
   // The node does not know the method of a head that came too slowly, and so sends content to HEAD
   // too.
   if (exchange.status == 408) return leave();

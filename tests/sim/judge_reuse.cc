@@ -204,7 +204,10 @@ std::string Judge::why_not_alive(const ClientExchange& exchange, const StoredMod
     // An invalidation is not synced: a power cut may undo it.
     const bool undone =
         std::any_of(ledger_.losses.begin(), ledger_.losses.end(), [&](const Ledger::Loss& loss) {
-          return loss.kind == Ledger::Loss::kPowerCut && loss.seq > other.answered().seq;
+          // Where the journal could not be written, the answer went out all the same.
+          const bool forgets = loss.kind == Ledger::Loss::kPowerCut ||
+                               (loss.kind == Ledger::Loss::kRestart && options_.disk_errors > 0);
+          return forgets && loss.seq > other.answered().seq;
         });
     if (!undone) return "invalidated by @" + std::to_string(other.id);
   }

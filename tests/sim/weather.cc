@@ -1,5 +1,7 @@
 #include "tests/sim/weather.h"
 
+#include <utility>
+
 namespace perigee::sim {
 
 Weather::Weather(World& world, Origins& origins, SimNode& node)
@@ -10,6 +12,10 @@ Weather::Weather(World& world, Origins& origins, SimNode& node)
 Weather::~Weather() { world_.scheduler.remove(*this); }
 
 void Weather::act() {
+  if (std::exchange(world_.strikes, false)) {
+    if (!down_ && node_.running()) end_process(" right after an answer");
+    return;
+  }
   Random& random = world_.random;
   const Options& options = world_.options;
   Scheduler& scheduler = world_.scheduler;
