@@ -171,15 +171,15 @@ std::vector<std::string> Tally::too_tame() const {
   wants.least(while_refreshed, batches * 20, "while refreshed");
   wants.least(while_failing, batches * 8, "while failing");
   wants.least(errors, batches * 40, "errors");
-  wants.least(bypassed, batches * 10, "bypassed");
+  wants.least(bypassed, batches / 2, "bypassed");
   wants.least(unsatisfiable, batches, "unsatisfiable");
   wants.least(preflights, batches * 4, "preflights");
   wants.least(loops, batches, "loops");
   wants.least(strangers, batches / 2, "refused purges");
-  wants.least(disk_errors, batches * 2, "disk errors");
+  wants.least(disk_errors, batches / 2, "disk errors");
   wants.least(detached, batches / 2, "pages detached");
   wants.least(starts, batches * 20, "starts");
-  // Rare: seen in a hundred runs, if not in each twenty-five.
+  // Rare: seen in fifty or a hundred runs, if not in each twenty-five.
   wants.least(while_slow, batches / 4, "while slow");
   wants.least(failed_conditions, batches / 4, "failed conditions");
   wants.least(corrupt, batches / 4, "corrupt");
