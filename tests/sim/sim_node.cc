@@ -200,11 +200,12 @@ std::string SimNode::stop() {
   for (const auto& env : envs_) {
     const std::string loop = "loop " + std::to_string(env->loop());
     if (env->tasks() > 0) left += loop + " still has tasks; ";
-    if (env->questions() > 0) left += loop + " still waits for answers; ";
   }
   workers_.clear();
   for (const auto& env : envs_) {
     const std::string loop = "loop " + std::to_string(env->loop());
+    // Names may be asked for as long as the worker is there.
+    if (env->questions() > 0) left += loop + " still waits for answers; ";
     if (env->timers() > 0) left += loop + " still has timers; ";
     if (env->channels() > 0) left += loop + " still has channels; ";
   }
