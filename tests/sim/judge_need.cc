@@ -293,7 +293,7 @@ void Judge::judge_company(const OriginExchange& fetch) {
     const Stamp known = other.head_taken() ? other.head_taken() : other.over();
     if (known && known.seq < fetch.begun().seq) continue;
     // A waiter's patience: then one further fetch is tried (http-rules 1.19).
-    if (fetch.begun().wall_ms - exchange.written().wall_ms >= base::limits::kWaiterPatienceMs)
+    if (fetch.begun().tick_ms - exchange.written().tick_ms >= base::limits::kWaiterPatienceMs)
       continue;
     if (!may_be_alone(fetch, other)) {
       fail(exchange, "asked the origin (#" + std::to_string(fetch.id) + ") while #" +

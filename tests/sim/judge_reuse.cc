@@ -195,6 +195,11 @@ std::string Judge::why_not_alive(const ClientExchange& exchange, const StoredMod
   const uint64_t written = exchange.written().seq;
   for (const ClientExchange& other : ledger_.clients) {
     if (other.status == 0 || other.answered().seq > written) continue;
+    // A journal that a start cannot read leaves all to the origin's word.
+    if (options_.disk_errors > 0 && &state.last() != &state.base() &&
+        state.last().begun().seq > other.answered().seq) {
+      continue;
+    }
     if (other.method == "PURGE" && other.resource == exchange.resource && other.status == 200 &&
         !has(other.fields, "Soft-Purge") && begun < other.written().seq) {
       return "purged by @" + std::to_string(other.id);
