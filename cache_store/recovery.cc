@@ -267,6 +267,11 @@ void StoreCore::publish_scanned(const ScannedFile& file, std::vector<PurgeJourna
 /// Lends a page of the scratch area to a socket, detaches it, and looks whether the socket still
 /// has the old bytes.
 void StoreCore::probe_lending() {
+  if (const std::optional<bool> known = io_.keeps_lent_pages()) {
+    can_detach_ = true;
+    can_lend_ = *known;
+    return;
+  }
   const uint64_t begin = geometry_.scratch;
   const uint64_t length = std::min(geometry_.area - begin, geometry_.slab_bytes);
   std::array<std::byte, format::kPage> before;

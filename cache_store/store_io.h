@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -49,6 +50,8 @@ class StoreIo {
   virtual base::Status map_again(uint64_t offset, uint64_t length) = 0;
   /// For sendfile; -1: there is none.
   virtual int fd() const = 0;
+  /// Whether pages on loan survive detach(). nullopt: nobody knows until it is tried.
+  virtual std::optional<bool> keeps_lent_pages() const { return std::nullopt; }
 };
 
 /// The operating system's file.

@@ -113,6 +113,10 @@ Catalogue::Temper& Catalogue::temper_of(int resource) {
   temper.dated = random.chance(options.validators / 2);
   temper.conditional = !random.chance(150);
   temper.lifetime_s = random.between(0, options.lifetime_s);
+  if (options.lends && random.chance(600)) {
+    temper.most_bytes = options.most_stored();
+    return temper;
+  }
   temper.most_bytes = random.pick(std::vector<uint64_t>{0, 200, 2'000, 5'000, 20'000, 66'000});
   return temper;
 }
@@ -229,6 +233,9 @@ void Catalogue::add_oddities(Temper& temper, Fields& fields) {
   }
   for (const std::string& name : names) fields.emplace_back("Vary", name);
   if (random.chance(options.set_cookie)) fields.emplace_back("Set-Cookie", "a=b");
+  if (random.chance(options.set_cookie)) {
+    fields.emplace_back("Alt-Svc", "h2=\"evil.test:443\"");
+  }
   fields.emplace_back("X-Odd", std::to_string(random.below(1000)));
   if (random.chance(options.odd_directives / 4)) {
     fields.emplace_back("Connection", "X-Hop");
@@ -286,9 +293,21 @@ Answer Catalogue::unsafe(const OriginExchange& asked, Temper& temper) {
   return answer;
 }
 
+/// It changes nothing.
+Answer Catalogue::options(const OriginExchange& asked) {
+  Answer answer;
+  answer.status = world_.random.chance(800) ? 204 : 403;
+  add_dates(answer.fields);
+  answer.fields.emplace_back("Allow", "GET, HEAD, OPTIONS");
+  answer.fields.emplace_back("Cache-Control", "max-age=60");
+  sign(asked.id, answer.fields);
+  return answer;
+}
+
 Answer Catalogue::answer(const OriginExchange& asked) {
   Random& random = world_.random;
   Temper& temper = temper_of(asked.resource);
+  if (asked.method == "OPTIONS") return options(asked);
   if (asked.method != "GET" && asked.method != "HEAD") return unsafe(asked, temper);
   if (random.chance(world_.options.churn)) ++temper.version;
   const State state = state_of(asked.resource, temper, asked.request);

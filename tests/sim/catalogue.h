@@ -45,6 +45,7 @@ class Catalogue {
   Temper& temper_of(int resource);
   State state_of(int resource, Temper& temper, const Fields& request);
   Answer not_modified(Temper& temper, const State& state, int id);
+  Answer options(const OriginExchange& asked);
   Answer unsafe(const OriginExchange& asked, Temper& temper);
   std::string another_target(const Resource& resource);
   bool is_current(const Temper& temper, const State& state, const Fields& request);

@@ -8,7 +8,8 @@ namespace perigee::sim {
 
 namespace {
 constexpr int64_t kPatienceMs = 300'000;
-}
+constexpr size_t kMuch = 60'000;
+}  // namespace
 
 Client::Client(World& world, RequestMaker& maker, Acceptor& acceptor, unsigned& requests_left)
     : world_(world), maker_(maker), acceptor_(acceptor), requests_left_(requests_left) {
@@ -58,6 +59,7 @@ void Client::plan() {
   requests_left_ -= planned_;
   pipelined_ = random.chance(world_.options.pipelined);
   slow_ = world_.fault(world_.options.slow_client);
+  pauses_ = world_.fault(world_.options.pausing_client);
   half_close_ = random.chance(world_.options.half_close);
   finished_ = last_asked_ = false;
   patience_ms_ = world_.scheduler.now_ms() + kPatienceMs;
@@ -84,6 +86,7 @@ void Client::ask() {
     exchange.version = request.version;
     exchange.fields = request.fields;
     exchange.content = request.content;
+    exchange.own_options = request.own_options;
     exchange.request_begin = link_->pipes[kToNode].sent() + out_.size();
     exchange.head_end = exchange.request_begin + head.size();
     out_ += head;
@@ -128,6 +131,11 @@ void Client::write() {
 void Client::read() {
   Random& random = world_.random;
   Pipe& pipe = link_->pipes[kFromNode];
+  if (pauses_ && pipe.waiting() > kMuch && !world_.calm) {
+    pauses_ = false;
+    next_ms_ = world_.scheduler.now_ms() + random.between(1'000, 25'000);
+    return;
+  }
   size_t most = random.chance(300) ? static_cast<size_t>(random.between(1, 300)) : 40'000;
   if (slow_ && !world_.calm) {
     most = static_cast<size_t>(random.between(50, 2'000));
@@ -172,6 +180,8 @@ void Client::take_response() {
                " age=", first_of(exchange.response, "Age").value_or("-"), " ",
                joined(exchange.response, "Cache-Status").value_or("-"));
   asked_.pop_front();
+  const bool promises = exchange.method != "GET" && exchange.method != "HEAD";
+  if (promises && world_.options.crashes > 0 && world_.fault(150)) world_.strikes = true;
   // The node does not know the method of a head that came too slowly, and so sends content to HEAD
   // too.
   if (exchange.status == 408) return leave();

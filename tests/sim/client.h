@@ -50,6 +50,7 @@ class Client final : public Actor {
   unsigned planned_ = 0;  ///< requests still to be made on this connection
   bool pipelined_ = false;
   bool slow_ = false;
+  bool pauses_ = false;  ///< is still to
   bool half_close_ = false;
   bool finished_ = false;    ///< our side is closed
   bool last_asked_ = false;  ///< the node was told that no more comes

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
 #include <string>
 #include <string_view>
 
@@ -14,11 +13,14 @@ inline constexpr uint64_t kContentLine = 16;
 /// Bytes [begin, end) of a content of any length.
 inline std::string content_bytes(uint64_t content, uint64_t begin, uint64_t end) {
   std::string out;
+  char text[kContentLine + 1] = "c000000 o000000\n";
+  const auto write_digits = [](char* last, uint64_t number) {
+    for (int i = 0; i < 6; ++i, number /= 10) *last-- = static_cast<char>('0' + number % 10);
+  };
+  write_digits(text + 6, content);
   for (uint64_t line = begin / kContentLine; line * kContentLine < end; ++line) {
-    char text[kContentLine + 1];
-    std::snprintf(text, sizeof text, "c%06u o%06u\n", static_cast<unsigned>(content % 1'000'000),
-                  static_cast<unsigned>(line % 1'000'000));
-    out += text;
+    write_digits(text + 14, line);
+    out.append(text, kContentLine);
   }
   return out.substr(begin % kContentLine, end - begin);
 }

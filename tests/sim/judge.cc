@@ -62,7 +62,10 @@ void Judge::run(std::vector<std::string>& violations) {
     if (exchange.status == 0) continue;
     judge_body(exchange);
     judge_answer(exchange);
+    judge_refresh(exchange);
   }
+  judge_relays(violations);
+  // Lanes without room drop records, and nobody tells.
   if (options_.full_lanes != 0) return;
   std::set<int> asked_for;
   for (const ClientExchange& exchange : ledger_.clients) asked_for.insert(exchange.resource);
@@ -73,6 +76,10 @@ void Judge::run(std::vector<std::string>& violations) {
 
 const SiteOptions& Judge::site_of(int resource) const {
   return options_.sites[static_cast<size_t>(ledger_.resource(resource).site)];
+}
+
+const SitePolicy& Judge::policy_of(int resource) const {
+  return site_of(resource).policy_of(ledger_.resource(resource).target);
 }
 
 /// The response of the origin that an answer is made of; -1: none, it is the node's own.
@@ -101,7 +108,9 @@ StoredModel Judge::state_of(int base, const Chain& chain) const {
 void Judge::learn_chains() {
   for (const ClientExchange& exchange : ledger_.clients) {
     if (!has(exchange.response, "X-Sim")) continue;
-    chains_[base_of(exchange.response)].insert(chain_of(exchange.response));
+    Chain chain = chain_of(exchange.response);
+    std::set<Chain>& known = chains_[base_of(exchange.response)];
+    for (; !chain.empty(); chain.pop_back()) known.insert(chain);
   }
 }
 
@@ -116,6 +125,8 @@ void Judge::judge_answer(const ClientExchange& exchange) {
   const int base = base_of(exchange.response);
   if (base < 0) return judge_own_answer(asked);
   if (!asked.told.present) return fail(exchange, "no Cache-Status of ours");
+  if (is_loop(exchange)) return fail(exchange, "a loop that is not seen");
+  if (exchange.own_options) return fail(exchange, "not answered by the node itself");
   if (has(exchange.response, "X-Sim")) {
     const std::string why = why_not(asked, state_of(base, chain_of(exchange.response)), true);
     if (!why.empty()) fail(exchange, why + " (of #" + std::to_string(base) + ")");
@@ -126,60 +137,33 @@ void Judge::judge_answer(const ClientExchange& exchange) {
   std::set<Chain> chains = chains_[base];
   chains.insert(Chain{});
   const std::string last = first_of(exchange.response, "Content-Location").value_or("");
-  std::string why = "made of nothing that is known";
+  std::string why;
   for (const Chain& chain : chains) {
     const std::string chain_end = chain.empty() ? "" : "/freshened/" + std::to_string(chain.back());
     if (exchange.status == 304 && chain_end != last) continue;
     why = why_not(asked, state_of(base, chain), false);
     if (why.empty()) return;
   }
-  // A 304 that freshened unseen may explain it.
-  const bool unseen = exchange.status != 304 || !last.empty();
-  if (!unseen) fail(exchange, why + " (of #" + std::to_string(base) + ")");
+  if (!may_be_unseen(exchange, base, last)) {
+    fail(exchange, why + " (of #" + std::to_string(base) + ")");
+  }
 }
 
-/// Something was at hand for which what the request requires does not hold.
-bool Judge::fails_its_condition(const Case& asked) const {
-  const ClientExchange& exchange = asked.exchange;
-  return std::any_of(
-      ledger_.origin.begin(), ledger_.origin.end(), [&](const OriginExchange& heard) {
-        const Stamp known = heard.head_taken();
-        if (heard.resource != exchange.resource || heard.method != "GET" || !known) return false;
-        const StoredModel state(heard, std::vector<const OriginExchange*>{});
-        // What is not stored is at hand for the request that it was fetched for.
-        const bool at_hand = state.why_not_stored().empty() || heard.asked_by == exchange.id;
-        return known.seq < exchange.answered().seq && at_hand &&
-               state.answers_to(exchange, heard.size) == std::vector<int>{412};
-      });
-}
-
-/// Errors and answers of the node's own.
-void Judge::judge_own_answer(const Case& asked) {
-  const ClientExchange& exchange = asked.exchange;
-  const int status = exchange.status;
-  const bool nobodys = ledger_.resource(exchange.resource).site < 0;
-  if (nobodys != (status == 421)) {
-    return fail(exchange, nobodys ? "answered, though no site has this name" : "misdirected");
-  }
-  if (nobodys) return;
-  if (exchange.method == "PURGE" || exchange.broken_off || status == 417) return;
-  // A 304 to its own conditions, or an answer to its own HEAD, relayed.
-  const Chain chain = chain_of(exchange.response);
-  if (chain.size() == 1) {
-    const OriginExchange& heard = ledger_.origin[static_cast<size_t>(chain.back())];
-    const bool own = heard.asked_by == exchange.id && heard.method == exchange.method;
-    return own ? void() : fail(exchange, "the answer to somebody else's request");
-  }
-  if (exchange.method == "HEAD" && status == 304) return;
-  if (status == 304) return fail(exchange, "304 though nothing of the origin's was at hand");
-  if (status == 412) {
-    return fails_its_condition(asked) ? void() : fail(exchange, "412 though its condition holds");
-  }
-  if (status < 500 && status != 408) return fail(exchange, "answered from nowhere");
-  const auto directive = joined(exchange.fields, "Cache-Control");
-  const bool only_cached = directive && directive->find("only-if-cached") != std::string::npos;
-  if (status == 504 && only_cached) return;
-  if (exchange.written().seq > ledger_.calm_seq) fail(exchange, "failed, though nothing was wrong");
+/// Something freshened the base, and no answer shows it.
+bool Judge::may_be_unseen(const ClientExchange& exchange, int base, const std::string& last) const {
+  const auto known = chains_.find(base);
+  const auto is_seen = [&](int id) {
+    return known != chains_.end() &&
+           std::any_of(known->second.begin(), known->second.end(), [&](const Chain& chain) {
+             return std::find(chain.begin(), chain.end(), id) != chain.end();
+           });
+  };
+  if (exchange.status == 304 && last.empty()) return false;
+  const int resource = ledger_.origin[static_cast<size_t>(base)].resource;
+  return std::any_of(ledger_.origin.begin(), ledger_.origin.end(), [&](const auto& other) {
+    const bool freshens = other.status == 304 || other.method == "HEAD";
+    return freshens && other.resource == resource && other.head_taken() && !is_seen(other.id);
+  });
 }
 
 /// One part of a version's content, as its Content-Range says. Empty: it is right.

@@ -27,9 +27,6 @@
 
 namespace perigee::sim {
 
-/// Contents up to this are stored: a quarter of the node's slabs.
-inline constexpr uint64_t kMostStored = 64 * 1024;
-
 /// Our member of Cache-Status (RFC 9211).
 struct Told {
   bool present = false;
@@ -63,25 +60,28 @@ class Judge {
     StoredModel state;
     uint64_t since;
     int doubted_by = -1;  ///< a fetch that may have replaced it by now
+    bool soft_purged = false;
   };
   /// What changes, or may change, what a resource holds.
   struct Event {
     Stamp stamp;
-    enum Kind : uint8_t { kBegun, kCompleted, kPublished, kDoubt, kPurge, kPurged } kind;
+    enum Kind : uint8_t { kBegun, kCompleted, kPublished, kAnswered, kDoubt, kPurge, kPurged } kind;
     const OriginExchange* fetch = nullptr;
+    const ClientExchange* exchange = nullptr;  ///< of an answer, and of a purge
   };
 
   // judge.cc
   void learn_chains();
+  const SiteOptions& site_of(int resource) const;
+  const SitePolicy& policy_of(int resource) const;
   void judge_answer(const ClientExchange& exchange);
   void judge_body(const ClientExchange& exchange);
   static std::string wrong_part(const OriginExchange& version, const std::string& range,
                                 std::string_view bytes, bool whole);
   static std::string wrong_multipart(const OriginExchange& version, const std::string& type,
                                      std::string_view body);
-  bool fails_its_condition(const Case& asked) const;
-  void judge_own_answer(const Case& asked);
   int base_of(const Fields& response) const;
+  bool may_be_unseen(const ClientExchange& exchange, int base, const std::string& last) const;
   static Chain chain_of(const Fields& response);
   StoredModel state_of(int base, const Chain& chain) const;
   void fail(const ClientExchange& exchange, const std::string& why);
@@ -94,24 +94,43 @@ class Judge {
   std::string why_not_stale(const Case& asked, const StoredModel& state) const;
   std::string why_not_alive(const ClientExchange& exchange, const StoredModel& state) const;
   std::string wrong_age(const Case& asked, const StoredModel& state) const;
+  Fields presented(const Case& asked, Fields fields) const;
   std::string wrong_fields(const Case& asked, const StoredModel& state, bool reused) const;
+  std::string wrong_relayed(const Case& asked, const StoredModel& state) const;
+  static std::string differences(const Fields& right, const Fields& got);
   std::string wrong_status(const Case& asked, const StoredModel& state) const;
   const OriginExchange* replacement_of(const ClientExchange& exchange,
                                        const StoredModel& state) const;
   uint64_t soft_purged_since(const ClientExchange& exchange, const StoredModel& state) const;
   bool invalidates(const ClientExchange& exchange, int resource,
                    const OriginExchange** answer) const;
-  const SiteOptions& site_of(int resource) const;
+
+  // judge_own.cc
+  void judge_own_answer(const Case& asked);
+  void judge_purge(const ClientExchange& exchange);
+  bool fails_its_condition(const Case& asked) const;
+  std::string why_it_failed(const ClientExchange& exchange) const;
+  std::string why_unreachable(const ClientExchange& exchange, int64_t since_ms) const;
+  void judge_relays(std::vector<std::string>& violations) const;
+  void judge_refresh(const ClientExchange& exchange);
+  bool may_purge(const ClientExchange& exchange) const;
+  bool is_loop(const ClientExchange& exchange) const;
 
   // judge_need.cc
   void note_fetch(const OriginExchange& fetch, std::vector<Event>& events) const;
   std::vector<Event> events_of(int resource) const;
   void judge_needs(int resource);
+  bool store_failed_at(uint64_t seq) const;
   uint64_t settled(const OriginExchange& fetch) const;
   uint64_t earliest_begin(const OriginExchange& fetch) const;
   void publish(const OriginExchange& fetch, uint64_t seq, const Stamp& doubt,
                std::vector<Claim>& claims) const;
+  void note_answers(int resource, std::vector<Event>& events) const;
   void judge_need(const OriginExchange& fetch, const std::vector<Claim>& claims);
+  bool may_go_past(const ClientExchange& exchange, uint64_t now) const;
+  std::string needless(const OriginExchange& fetch, const Claim& claim) const;
+  void judge_availability(const ClientExchange& exchange, const std::vector<Claim>& claims);
+  std::string unavailable(const ClientExchange& exchange, const Claim& claim) const;
   void judge_company(const OriginExchange& fetch);
   bool may_be_alone(const OriginExchange& fetch, const OriginExchange& other) const;
   bool between(const std::vector<uint64_t>& seqs, uint64_t after, uint64_t before) const;

@@ -100,6 +100,10 @@ void AskedJudge::run(std::vector<std::string>& violations) {
   }
 }
 
+const SitePolicy& AskedJudge::policy_of(const Case& asked) const {
+  return site_of(asked).policy_of(ledger_.resource(asked.client->resource).target);
+}
+
 const SiteOptions& AskedJudge::site_of(const Case& asked) const {
   return options_.sites[static_cast<size_t>(asked.bytes.site)];
 }
@@ -126,7 +130,7 @@ std::string AskedJudge::wrong_cause(Case& asked) {
   asked.client = &ledger_.clients[static_cast<size_t>(*id)];
   const Stamp taken = asked.client->taken();
   if (!taken || taken.seq > asked.bytes.begun().seq) return "sent before its client had asked";
-  if (is_safe(asked.sent.method)) return "";
+  if (is_safe(asked.sent.method) || asked.sent.method == "OPTIONS") return "";
   return ++unsafe_[asked.client->id] > 1 ? "sent twice, and not safe" : "";
 }
 
@@ -135,14 +139,19 @@ std::string AskedJudge::wrong_method(const Case& asked) const {
   const std::string& method = asked.sent.method;
   const std::string& wanted = asked.client->method;
   if (wanted == "PURGE") return "a PURGE is the node's own";
+  if (asked.client->own_options) return "an OPTIONS that is the node's own";
+  const auto directives = joined(asked.client->fields, "Cache-Control");
+  if (directives && directives->find("only-if-cached") != std::string::npos) {
+    return "asked for a client that wants only what is cached";
+  }
   const bool stands_in = method == "GET" && wanted == "HEAD" && asked.shared;
   if (method != wanted && !stands_in) return "another method than the client's";
   if (asked.shared) return is_safe(method) ? "" : "said to be for everybody, and not safe";
   const bool own_conditions =
       has(asked.client->fields, "If-Match") || has(asked.client->fields, "If-Unmodified-Since");
   const bool may_be_alone =
-      !is_safe(method) || own_conditions ||
-      (site_of(asked).honour_client_directives && has(asked.client->fields, "Cache-Control"));
+      !is_safe(method) || own_conditions || policy_of(asked).bypass ||
+      (policy_of(asked).honour_client_directives && has(asked.client->fields, "Cache-Control"));
   return may_be_alone ? "" : "names its client though everybody may get the answer";
 }
 
@@ -172,8 +181,8 @@ bool AskedJudge::goes_on(const Case& asked,
   if (!asked.shared) return true;
   if (is_poison(name)) return false;
   const bool directive = is_among(kDirectives, name);
-  if (directive && !site_of(asked).honour_client_directives) return false;
-  return !is_among(kNotShared, name);
+  if (directive && !policy_of(asked).honour_client_directives) return false;
+  return is_forwarded(policy_of(asked), field.first) && !is_among(kNotShared, name);
 }
 
 /// The client's fields in their order; what is not in the list of the node's own is one of them.
@@ -184,9 +193,15 @@ std::string AskedJudge::wrong_fields(const Case& asked) const {
   };
   Fields right;
   for (const auto& field : asked.client->fields) {
-    if (matters(field) && goes_on(asked, field)) {
-      right.emplace_back(field.first, trim(field.second));
-    }
+    if (!matters(field) || !goes_on(asked, field)) continue;
+    const auto hops = asked.client->method == "OPTIONS" && same_name(field.first, "Max-Forwards")
+                          ? number(field.second)
+                          : std::nullopt;
+    right.emplace_back(field.first, hops ? std::to_string(*hops - 1) : trim(field.second));
+  }
+  if (asked.shared && policy_of(asked).reduces_accept()) {
+    remove_all(right, "Accept");
+    right.emplace_back("Accept", policy_of(asked).reduced_accept(asked.client->fields));
   }
   Fields got;
   for (const auto& field : asked.sent.fields) {

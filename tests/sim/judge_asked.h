@@ -47,6 +47,7 @@ class AskedJudge {
   std::string wrong_content(const Case& asked) const;
   bool goes_on(const Case& asked, const std::pair<std::string, std::string>& field) const;
   const SiteOptions& site_of(const Case& asked) const;
+  const SitePolicy& policy_of(const Case& asked) const;
 
   const Ledger& ledger_;
   const Options& options_;

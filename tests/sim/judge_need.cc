@@ -27,9 +27,6 @@ bool is_other_variant(const OriginExchange& fetch, const OriginExchange& other) 
          !one.selects(other.request);
 }
 
-/// Only for this one client, with its own conditions: nothing of it is stored.
-bool is_relayed(const OriginExchange& fetch) { return has(fetch.request, "X-Forwarded-For"); }
-
 }  // namespace
 
 bool Judge::between(const std::vector<uint64_t>& seqs, uint64_t after, uint64_t before) const {
@@ -45,6 +42,16 @@ uint64_t Judge::settled(const OriginExchange& fetch) const {
   return quiet != ledger_.quiet.end() ? *quiet : UINT64_MAX;
 }
 
+bool Judge::store_failed_at(uint64_t seq) const {
+  bool failed = false;
+  for (const Ledger::Loss& loss : ledger_.losses) {
+    if (loss.seq > seq) break;
+    failed =
+        loss.kind == Ledger::Loss::kFailed || (failed && loss.kind == Ledger::Loss::kForgotten);
+  }
+  return failed;
+}
+
 /// A fetch begins, is whole, and is found from then on.
 void Judge::note_fetch(const OriginExchange& fetch, std::vector<Event>& events) const {
   events.push_back({fetch.begun(), Event::kBegun, &fetch});
@@ -54,9 +61,11 @@ void Judge::note_fetch(const OriginExchange& fetch, std::vector<Event>& events) 
   const auto quiet = std::upper_bound(ledger_.quiet.begin(), ledger_.quiet.end(), completed.seq);
   if (quiet == ledger_.quiet.end()) return;
   const bool restarted =
-      std::any_of(ledger_.losses.begin(), ledger_.losses.end(), [&](const Ledger::Loss& loss) {
-        return loss.seq > earliest_begin(fetch) && loss.seq < *quiet;
-      });
+      std::any_of(ledger_.losses.begin(), ledger_.losses.end(),
+                  [&](const Ledger::Loss& loss) {
+                    return loss.seq > earliest_begin(fetch) && loss.seq <= *quiet;
+                  }) ||
+      store_failed_at(*quiet);
   const Stamp published{*quiet, completed.tick_ms, completed.wall_ms};
   events.push_back({published, restarted ? Event::kDoubt : Event::kPublished, &fetch});
 }
@@ -69,6 +78,7 @@ std::vector<Judge::Event> Judge::events_of(int resource) const {
       note_fetch(fetch, events);
       continue;
     }
+    if (fetch.method == "OPTIONS") continue;
     // HEAD may mark stale; an unsafe request may name any target of its place in its answer.
     const bool unsafe = fetch.method != "GET" && fetch.method != "HEAD";
     if (fetch.resource != resource && !(unsafe && ledger_.neighbours(fetch.resource, resource))) {
@@ -80,11 +90,12 @@ std::vector<Judge::Event> Judge::events_of(int resource) const {
   for (const ClientExchange& exchange : ledger_.clients) {
     if (exchange.method != "PURGE" || exchange.resource != resource) continue;
     // It may be carried out whenever its turn comes, its client waiting for it or not.
-    if (!exchange.written()) continue;
-    events.push_back({exchange.written(), Event::kPurge});
+    if (!exchange.written() || !may_purge(exchange)) continue;
+    events.push_back({exchange.written(), Event::kPurge, nullptr, &exchange});
     const Stamp over = exchange.status != 0 ? exchange.answered() : exchange.link->node_left;
-    if (over) events.push_back({over, Event::kPurged});
+    if (over) events.push_back({over, Event::kPurged, nullptr, &exchange});
   }
+  note_answers(resource, events);
   for (const Ledger::Loss& loss : ledger_.losses) {
     if (loss.kind != Ledger::Loss::kRestart) {
       events.push_back({Stamp{loss.seq, 0, 0}, Event::kDoubt});
@@ -96,8 +107,6 @@ std::vector<Judge::Event> Judge::events_of(int resource) const {
 }
 
 void Judge::judge_needs(int resource) {
-  // A node keeps its own time over a small step of the wall clock, which the stamps follow.
-  if (options_.wall_steps > 0) return;
   std::vector<Claim> claims;
   Stamp doubt;
   int purges = 0;  ///< on their way
@@ -119,10 +128,16 @@ void Judge::judge_needs(int resource) {
         publish(*event.fetch, event.stamp.seq, doubt, claims);
         if (purges > 0) claims.clear();
         break;
+      case Event::kAnswered:
+        judge_availability(*event.exchange, claims);
+        break;
       case Event::kPurge:
       case Event::kPurged:
         purges += event.kind == Event::kPurge ? 1 : -1;
-        [[fallthrough]];
+        doubt = event.stamp;
+        for (Claim& claim : claims) claim.soft_purged = true;
+        if (!has(event.exchange->fields, "Soft-Purge")) claims.clear();
+        break;
       case Event::kDoubt:
         claims.clear();
         doubt = event.stamp;
@@ -142,7 +157,7 @@ uint64_t Judge::earliest_begin(const OriginExchange& fetch) const {
 /// The claims after a fetch whose outcome is known to be stored by now.
 void Judge::publish(const OriginExchange& fetch, uint64_t seq, const Stamp& doubt,
                     std::vector<Claim>& claims) const {
-  if (is_relayed(fetch)) return;
+  if (fetch.relayed()) return;
   const uint64_t begun = earliest_begin(fetch);
   // Which of two overlapping fetches asked first is not known; of two variants both are stored.
   const bool in_company =
@@ -165,7 +180,7 @@ void Judge::publish(const OriginExchange& fetch, uint64_t seq, const Stamp& doub
     state = known->state.freshened_by(fetch);
   } else {
     state.emplace(fetch, std::vector<const OriginExchange*>{});
-    if (fetch.size > kMostStored) return;
+    if (fetch.size > options_.most_stored()) return;
   }
   if (!state->why_not_stored().empty()) return;
   // An error that does not say how long it holds leaves what is there (http-rules 2.8).
@@ -179,34 +194,94 @@ void Judge::publish(const OriginExchange& fetch, uint64_t seq, const Stamp& doub
   claims.push_back({*state, seq});
 }
 
+/// A request of a client that may pass by what is stored.
+bool Judge::may_go_past(const ClientExchange& exchange, uint64_t now) const {
+  if (has(exchange.fields, "If-Match") || has(exchange.fields, "If-Unmodified-Since")) return true;
+  const bool honours = policy_of(exchange.resource).honour_client_directives;
+  if (honours && has(exchange.fields, "Cache-Control")) return true;
+  return between(ledger_.wall_steps, exchange.written().seq, now);
+}
+
 void Judge::judge_need(const OriginExchange& fetch, const std::vector<Claim>& claims) {
   if (fetch.asked_by < 0) return;
   const ClientExchange& exchange = ledger_.clients[static_cast<size_t>(fetch.asked_by)];
-  if (exchange.method != "GET" || has(exchange.fields, "If-Match") ||
-      has(exchange.fields, "If-Unmodified-Since")) {
-    return;
-  }
-  const bool honours = site_of(exchange.resource).honour_client_directives;
-  if (honours && has(exchange.fields, "Cache-Control")) return;
-  const uint64_t written = exchange.written().seq;
-  if (between(ledger_.wall_steps, written, fetch.begun().seq)) return;
+  if (exchange.method != "GET" || may_go_past(exchange, fetch.begun().seq)) return;
   for (const Claim& claim : claims) {
-    if (claim.doubted_by >= 0 || claim.since > written) continue;
+    if (claim.doubted_by >= 0 || claim.since > exchange.written().seq) continue;
     if (!claim.state.selects(exchange.fields)) continue;
-    const StoredModel& state = claim.state;
-    const int64_t now = fetch.begun().wall_ms;
-    if (state.directives().no_cache || state.age_ms({now, now}).most >= state.lifetime_ms()) {
-      continue;
-    }
-    fail(exchange, "asked the origin (#" + std::to_string(fetch.id) + "), though #" +
-                       std::to_string(state.last().id) + " was there and fresh for " +
-                       std::to_string(state.lifetime_ms() - state.age_ms({now, now}).most) + " ms");
+    const std::string why = needless(fetch, claim);
+    if (why.empty()) continue;
+    fail(exchange, "asked the origin (#" + std::to_string(fetch.id) + ") " + why + ", though #" +
+                       std::to_string(claim.state.last().id) + " was there");
   }
+}
+
+/// What is fresh needs no fetch, and what has a validator no whole one.
+std::string Judge::needless(const OriginExchange& fetch, const Claim& claim) const {
+  const StoredModel& state = claim.state;
+  const int64_t now = fetch.begun().wall_ms;
+  const bool fresh = !state.directives().no_cache && !claim.soft_purged &&
+                     state.age_ms({now, now}).most < state.lifetime_ms();
+  if (fresh) return "for what was fresh";
+  const auto tag = first_of(state.fields(), "ETag");
+  if (!tag || fetch.relayed() || first_of(fetch.request, "If-None-Match") == tag) return "";
+  // A 304 for another response has everything fetched again (RFC 9111 §4.3.4).
+  const bool again =
+      std::any_of(ledger_.origin.begin(), ledger_.origin.end(), [&](const OriginExchange& earlier) {
+        return earlier.asked_by == fetch.asked_by && earlier.status == 304 && earlier.id < fetch.id;
+      });
+  return again ? "" : "without its validator";
+}
+
+void Judge::note_answers(int resource, std::vector<Event>& events) const {
+  for (const ClientExchange& exchange : ledger_.clients) {
+    const bool safe = exchange.method == "GET" || exchange.method == "HEAD";
+    if (!safe || exchange.resource != resource || exchange.status == 0) continue;
+    events.push_back({exchange.answered(), Event::kAnswered, nullptr, &exchange});
+  }
+}
+
+void Judge::judge_availability(const ClientExchange& exchange, const std::vector<Claim>& claims) {
+  if (exchange.broken_off || may_go_past(exchange, exchange.answered().seq)) return;
+  if (exchange.status == 408 || exchange.status == 417 || exchange.status == 508) return;
+  for (const Claim& claim : claims) {
+    if (claim.doubted_by >= 0 || claim.since > exchange.written().seq) continue;
+    if (!claim.state.selects(exchange.fields)) continue;
+    const std::string why = unavailable(exchange, claim);
+    if (why.empty()) continue;
+    fail(exchange, why + ", #" + std::to_string(claim.state.last().id) +
+                       ", was not used: " + std::to_string(exchange.status));
+  }
+}
+
+/// What should have answered a request, and did not. Empty: nothing.
+std::string Judge::unavailable(const ClientExchange& exchange, const Claim& claim) const {
+  const Told told = read_cache_status(exchange.response);
+  const StoredModel& state = claim.state;
+  const int64_t now = exchange.answered().wall_ms;
+  const int64_t left = state.lifetime_ms() - state.age_ms({now, now}).most;
+  // How long ago a soft purge was is not known.
+  const bool usable = !told.hit && !state.directives().no_cache && !claim.soft_purged;
+  if (usable && left > 0) return "what was fresh";
+  if (usable && state.allows_stale_while_revalidate(-left)) {
+    return "what may be stale while it is refreshed";
+  }
+  if (told.hit || told.detail.starts_with("stale-") || claim.soft_purged) return "";
+  const int heard = told.forward_status != 0 ? told.forward_status : exchange.status;
+  const bool failed = heard == 500 || (heard >= 502 && heard <= 504);
+  const auto directive = joined(exchange.fields, "Cache-Control");
+  const bool only_cached = directive && directive->find("only-if-cached") != std::string::npos;
+  if (!failed || only_cached) return "";
+  // What came and is no response is 502 too.
+  const bool unreachable = told.forward_status == 0 && exchange.status != 502;
+  return state.allows_stale_if_error(std::max<int64_t>(-left, 0), unreachable)
+             ? "what covers an origin that fails"
+             : "";
 }
 
 /// Two fetches for one key in flight at once.
 void Judge::judge_company(const OriginExchange& fetch) {
-  if (fetch.asked_by < 0 || site_of(fetch.resource).honour_client_directives) return;
+  if (fetch.asked_by < 0 || policy_of(fetch.resource).honour_client_directives) return;
   const ClientExchange& exchange = ledger_.clients[static_cast<size_t>(fetch.asked_by)];
   for (const OriginExchange& other : ledger_.origin) {
     if (other.resource != fetch.resource || other.method != "GET" || other.asked_by < 0 ||
@@ -218,7 +293,7 @@ void Judge::judge_company(const OriginExchange& fetch) {
     const Stamp known = other.head_taken() ? other.head_taken() : other.over();
     if (known && known.seq < fetch.begun().seq) continue;
     // A waiter's patience: then one further fetch is tried (http-rules 1.19).
-    if (fetch.begun().wall_ms - exchange.written().wall_ms >= base::limits::kWaiterPatienceMs)
+    if (fetch.begun().tick_ms - exchange.written().tick_ms >= base::limits::kWaiterPatienceMs)
       continue;
     if (!may_be_alone(fetch, other)) {
       fail(exchange, "asked the origin (#" + std::to_string(fetch.id) + ") while #" +
@@ -231,6 +306,7 @@ void Judge::judge_company(const OriginExchange& fetch) {
 bool Judge::may_be_alone(const OriginExchange& fetch, const OriginExchange& other) const {
   const ClientExchange& late = ledger_.clients[static_cast<size_t>(fetch.asked_by)];
   const ClientExchange& early = ledger_.clients[static_cast<size_t>(other.asked_by)];
+  if (policy_of(fetch.resource).bypass) return true;
   for (const ClientExchange* exchange : {&late, &early}) {
     if (exchange->method != "GET" || has(exchange->fields, "If-Match") ||
         has(exchange->fields, "If-Unmodified-Since")) {
@@ -238,12 +314,15 @@ bool Judge::may_be_alone(const OriginExchange& fetch, const OriginExchange& othe
     }
   }
   // They may select different variants.
-  if (selecting_text(kSelecting, late.fields) != selecting_text(kSelecting, early.fields)) {
+  const SitePolicy& policy = policy_of(fetch.resource);
+  if (selecting_text(kSelecting, policy, late.fields) !=
+      selecting_text(kSelecting, policy, early.fields)) {
     return true;
   }
   const uint64_t now = fetch.begun().seq;
   for (const ClientExchange& exchange : ledger_.clients) {
-    const bool safe = exchange.method == "GET" || exchange.method == "HEAD";
+    const bool safe =
+        exchange.method == "GET" || exchange.method == "HEAD" || exchange.method == "OPTIONS";
     const bool elsewhere = !ledger_.neighbours(exchange.resource, fetch.resource);
     if (safe || elsewhere || exchange.written().seq == 0 || exchange.written().seq > now) continue;
     // A purge, or an invalidation, in between.

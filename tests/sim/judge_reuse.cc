@@ -9,6 +9,11 @@ namespace {
 
 constexpr const char* kOurs[] = {"age",        "content-length", "transfer-encoding",
                                  "connection", "content-range",  "cache-status"};
+/// All that stands in a 304 of ours, beside those (RFC 9110 §15.4.5, http-rules 2.9); and in a 416.
+const std::vector<std::string> kIn304 = {"etag",    "date",          "vary",
+                                         "expires", "cache-control", "cdn-cache-control",
+                                         "alt-svc", "last-modified", "content-location"};
+const std::vector<std::string> kIn416 = {"etag", "date", "vary", "alt-svc"};
 
 /// Comparable: names in lower case, what the node writes itself and what is named left out.
 Fields comparable(const Fields& fields, const std::vector<std::string>& named) {
@@ -33,11 +38,12 @@ std::string Judge::why_not(const Case& asked, const StoredModel& state, bool exa
   }
   const bool safe = exchange.method == "GET" || exchange.method == "HEAD";
   // The substitute for an answer that did not come is told as forwarded (RFC 9211 §2.2).
-  const bool from_store = asked.told.hit || asked.told.detail == "stale-if-error";
+  const bool from_store = asked.told.hit || asked.told.detail.starts_with("stale-if-");
   if (!safe || (state.base().method != "GET" && !from_store && !asked.told.collapsed)) {
     // Relayed: it must be the answer to this very request.
     if (state.base().asked_by != exchange.id) return "the answer to somebody else's request";
-    return asked.told.hit || asked.told.collapsed ? "relayed, and said to be reused" : "";
+    if (asked.told.hit || asked.told.collapsed) return "relayed, and said to be reused";
+    return wrong_relayed(asked, state);
   }
   if (!from_store && state.last().asked_by == exchange.id) {
     return why_not_fetched(asked, state, exact);
@@ -56,8 +62,9 @@ std::string Judge::why_not_fetched(const Case& asked, const StoredModel& state, 
   if (!taken || taken.seq > exchange.answered().seq) return "answered before the origin did";
   if (heard.begun().seq < exchange.written().seq) return "fetched before it was asked";
   // Alone, with its own conditions and ranges, which the origin judged.
-  if (has(heard.request, "X-Forwarded-For")) {
-    return exchange.status == heard.status ? "" : "relayed with another status";
+  if (heard.relayed()) {
+    return exchange.status == heard.status ? wrong_relayed(asked, state)
+                                           : "relayed with another status";
   }
   const bool validated = &heard != &state.base();
   if (validated) {
@@ -74,7 +81,7 @@ std::string Judge::why_not_fetched(const Case& asked, const StoredModel& state, 
     return "another Age than the origin's";
   }
   if (const std::string why = wrong_status(asked, state); !why.empty()) return why;
-  return exact ? wrong_fields(asked, state, false) : "";
+  return wrong_fields(asked, state, false);
 }
 
 std::string Judge::why_not_shared(const Case& asked, const StoredModel& state, bool exact) const {
@@ -95,7 +102,18 @@ std::string Judge::why_not_shared(const Case& asked, const StoredModel& state, b
     if (const std::string wrong = wrong_age(asked, state); !wrong.empty()) return wrong;
   }
   if (const std::string why = wrong_status(asked, state); !why.empty()) return why;
-  return exact ? wrong_fields(asked, state, !asked.told.collapsed) : "";
+  return wrong_fields(asked, state, !asked.told.collapsed);
+}
+
+/// As it came, whatever it says.
+std::string Judge::wrong_relayed(const Case& asked, const StoredModel& state) const {
+  const Fields& response = asked.exchange.response;
+  if (asked.told.stored) return "relayed, and said to be stored";
+  if (asked.told.forward_status != state.base().status) return "another fwd-status than relayed";
+  if (first_of(response, "Age") != first_of(state.base().fields, "Age")) {
+    return "relayed with another Age";
+  }
+  return differences(comparable(presented(asked, state.fields()), {}), comparable(response, {}));
 }
 
 /// RFC 9111 §4.2, §5.2.2.4, and the client's own wishes where the site honours them.
@@ -103,14 +121,16 @@ std::string Judge::why_not_fresh(const Case& asked, const StoredModel& state) co
   if (state.directives().no_cache) return "reused without validation, against no-cache";
   const Span age = state.age_ms(asked.wall);
   const int64_t lifetime = state.lifetime_ms();
-  const bool honours = site_of(asked.exchange.resource).honour_client_directives;
+  const bool honours = policy_of(asked.exchange.resource).honour_client_directives;
   const Directives client = honours ? read_cache_control(asked.exchange.fields) : Directives{};
   if (client.no_cache) return "reused without validation, against the client's no-cache";
   if (client.min_fresh && lifetime - age.least < *client.min_fresh * 1000) {
     return "not fresh for as long as the client wants";
   }
   const bool bears_stale = client.any_max_stale || client.max_stale;
-  if (client.max_age && !bears_stale && age.least / 1000 > *client.max_age) {
+  // A reload does not have what is immutable checked again while it is fresh (RFC 8246 §2).
+  const bool reloads = state.directives().immutable && lifetime > age.least;
+  if (client.max_age && !bears_stale && !reloads && age.least / 1000 > *client.max_age) {
     return "older than the client wants";
   }
   const uint64_t purged = soft_purged_since(asked.exchange, state);
@@ -135,13 +155,17 @@ std::string Judge::why_not_stale(const Case& asked, const StoredModel& state) co
   if (detail == "stale-while-revalidate") {
     return state.allows_stale_while_revalidate(stale) ? "" : "stale beyond stale-while-revalidate";
   }
+  if (detail == "stale-if-slow") {
+    return state.allows_stale_if_slow(stale) ? "" : "stale behind a slow origin, and not allowed";
+  }
   if (detail == "stale-if-error") {
-    if (!between(ledger_.failures, 0, asked.exchange.answered().seq) && options_.slow == 0 &&
-        options_.odd_status == 0) {
+    const int told = asked.told.forward_status;
+    const bool failed = told == 500 || (told >= 502 && told <= 504);
+    if (told != 0 && !failed) return "stale, though the origin answered";
+    if (!failed && why_it_failed(asked.exchange).empty()) {
       return "stale, though the origin never failed";
     }
-    const int64_t unreachable_s = site_of(asked.exchange.resource).unreachable_stale_s;
-    return state.allows_stale_if_error(stale, unreachable_s) ? "" : "stale, and not allowed to be";
+    return state.allows_stale_if_error(stale, !failed) ? "" : "stale, and not allowed to be";
   }
   return "unknown detail " + detail;
 }
@@ -171,6 +195,11 @@ std::string Judge::why_not_alive(const ClientExchange& exchange, const StoredMod
   const uint64_t written = exchange.written().seq;
   for (const ClientExchange& other : ledger_.clients) {
     if (other.status == 0 || other.answered().seq > written) continue;
+    // A journal that a start cannot read leaves all to the origin's word.
+    if (options_.disk_errors > 0 && &state.last() != &state.base() &&
+        state.last().begun().seq > other.answered().seq) {
+      continue;
+    }
     if (other.method == "PURGE" && other.resource == exchange.resource && other.status == 200 &&
         !has(other.fields, "Soft-Purge") && begun < other.written().seq) {
       return "purged by @" + std::to_string(other.id);
@@ -180,7 +209,10 @@ std::string Judge::why_not_alive(const ClientExchange& exchange, const StoredMod
     // An invalidation is not synced: a power cut may undo it.
     const bool undone =
         std::any_of(ledger_.losses.begin(), ledger_.losses.end(), [&](const Ledger::Loss& loss) {
-          return loss.kind == Ledger::Loss::kPowerCut && loss.seq > other.answered().seq;
+          // Where the journal could not be written, the answer went out all the same.
+          const bool forgets = loss.kind == Ledger::Loss::kPowerCut ||
+                               (loss.kind == Ledger::Loss::kRestart && options_.disk_errors > 0);
+          return forgets && loss.seq > other.answered().seq;
         });
     if (!undone) return "invalidated by @" + std::to_string(other.id);
   }
@@ -191,15 +223,15 @@ std::string Judge::why_not_alive(const ClientExchange& exchange, const StoredMod
 /// the request was written. In doubt there is none.
 const OriginExchange* Judge::replacement_of(const ClientExchange& exchange,
                                             const StoredModel& state) const {
-  if (options_.full_lanes != 0 || site_of(exchange.resource).honour_client_directives) {
+  if (options_.full_lanes != 0 || policy_of(exchange.resource).honour_client_directives) {
     return nullptr;
   }
   const uint64_t known = state.last().first_byte().seq;
   const uint64_t written = exchange.written().seq;
   for (const OriginExchange& other : ledger_.origin) {
     if (other.method != "GET" || other.resource != exchange.resource || other.status != 200 ||
-        other.asked_by < 0 || other.size > kMostStored || !other.completed() ||
-        has(other.request, "X-Forwarded-For") || settled(other) >= written) {
+        other.asked_by < 0 || other.size > options_.most_stored() || !other.completed() ||
+        other.relayed() || settled(other) >= written) {
       continue;
     }
     const ClientExchange& asker = ledger_.clients[static_cast<size_t>(other.asked_by)];
@@ -214,9 +246,9 @@ const OriginExchange* Judge::replacement_of(const ClientExchange& exchange,
     });
     // What purges, invalidates or freshens.
     const bool touched = std::ranges::any_of(ledger_.clients, [&](const ClientExchange& third) {
-      return third.method != "GET" && ledger_.neighbours(third.resource, exchange.resource) &&
-             third.written().seq != 0 && third.written().seq < written &&
-             (third.status == 0 || third.answered().seq > begun);
+      return third.method != "GET" && third.method != "OPTIONS" &&
+             ledger_.neighbours(third.resource, exchange.resource) && third.written().seq != 0 &&
+             third.written().seq < written && (third.status == 0 || third.answered().seq > begun);
     });
     if (!lost && !touched) return &other;
   }
@@ -261,15 +293,45 @@ std::string Judge::wrong_status(const Case& asked, const StoredModel& state) con
   return "status " + std::to_string(exchange.status) + " instead of " + std::to_string(right[0]);
 }
 
+/// As the site presents a response's fields.
+Fields Judge::presented(const Case& asked, Fields fields) const {
+  const SiteOptions& site = site_of(asked.exchange.resource);
+  if (site.removes_cdn_cache_control) remove_all(fields, "CDN-Cache-Control");
+  if (!site.alt_svc.empty()) fields.emplace_back("Alt-Svc", site.alt_svc);
+  return fields;
+}
+
+/// `reused`: what a qualified directive names was not kept.
 std::string Judge::wrong_fields(const Case& asked, const StoredModel& state, bool reused) const {
   const ClientExchange& exchange = asked.exchange;
-  if (exchange.status != state.status() && exchange.status != 206) return "";
   const bool multipart =
       first_of(exchange.response, "Content-Type").value_or("").starts_with("multipart/byteranges");
   if (exchange.status == 206 && multipart) return "";
-  const std::vector<std::string> named = state.directives().named;
-  const Fields right = comparable(state.fields(), named);
-  const Fields got = comparable(exchange.response, reused ? std::vector<std::string>{} : named);
+  Fields right = presented(asked, state.fields());
+  const SitePolicy& policy = policy_of(exchange.resource);
+  const StoredModel came(state.base(), std::vector<const OriginExchange*>{});
+  if (policy.set_cookie == Cookies::kStrip && came.why_not_stored().empty()) {
+    remove_all(right, "Set-Cookie");
+  }
+  right = comparable(right, reused ? state.directives().named : std::vector<std::string>{});
+  const bool reduced =
+      exchange.status != state.status() && (exchange.status == 304 || exchange.status == 416);
+  if (reduced) {
+    const std::vector<std::string>& kept = exchange.status == 304 ? kIn304 : kIn416;
+    std::erase_if(right, [&](const auto& field) {
+      return std::find(kept.begin(), kept.end(), field.first) == kept.end();
+    });
+  } else if (exchange.status != state.status() && exchange.status != 206) {
+    return "";
+  }
+  if (exchange.status == 416 && reduced) {
+    const std::string size = "bytes */" + std::to_string(state.base().size);
+    if (first_of(exchange.response, "Content-Range") != size) return "a 416 without " + size;
+  }
+  return differences(right, comparable(exchange.response, {}));
+}
+
+std::string Judge::differences(const Fields& right, const Fields& got) {
   if (right == got) return "";
   std::string why = "fields differ:";
   for (const auto& [name, value] : right) {

@@ -18,11 +18,15 @@ Stamp OriginExchange::over() const {
   return first;
 }
 
-bool Ledger::is_unusual(const ClientExchange& exchange) {
-  // Everyday words of proxies, in their right spelling.
-  static const std::vector<std::string> kEveryday = {"proxy-connection", "proxy-authorization",
-                                                     "x-forwarded-proto", "x-forwarded-for",
-                                                     "forwarded"};
+bool Ledger::is_unusual(const ClientExchange& exchange, bool trusted) {
+  // Everyday words of this hop; of proxies, where one is believed, in any spelling.
+  static const std::vector<std::string> kOfThisHop = {"proxy-connection", "proxy-authorization"};
+  static const std::vector<std::string> kOfProxies = {
+      "forwarded",          "front-end-https",  "proxy",
+      "x-forwarded",        "x-forwarded-for",  "x-forwarded-host",
+      "x-forwarded-port",   "x-forwarded-ssl",  "x-forwarded-prefix",
+      "x-forwarded-scheme", "x-real-ip",        "x-forwarded-server",
+      "x-url-scheme",       "x-forwarded-proto"};
   static const std::vector<std::string> kFraming = {"content-length", "transfer-encoding",
                                                     "if-none-match", "accept-encoding"};
   size_t bytes = exchange.target.size();
@@ -32,12 +36,16 @@ bool Ledger::is_unusual(const ClientExchange& exchange) {
       const auto byte = static_cast<unsigned char>(c);
       return byte > 0x7e || (byte < 0x20 && byte != '\t');
     });
-    const bool everyday =
-        std::find(kEveryday.begin(), kEveryday.end(), lower(name)) != kEveryday.end();
     const std::string key = folded(name);
+    const auto is_in = [](const auto& names, const std::string& own) {
+      return std::find(names.begin(), names.end(), own) != names.end();
+    };
+    const bool everyday = is_in(kOfThisHop, lower(name)) || (trusted && is_in(kOfProxies, key));
     const bool respelled =
         lower(name) != key && std::find(kFraming.begin(), kFraming.end(), key) != kFraming.end();
-    if (odd || respelled || (is_poison(key) && !everyday)) return true;
+    // What is framed by a respelled field reaches no origin either.
+    const bool framing = key == "content-length" || key == "transfer-encoding";
+    if (odd || (respelled && !(trusted && framing)) || (is_poison(key) && !everyday)) return true;
   }
   return bytes > 2'048;
 }

@@ -24,10 +24,12 @@ struct OriginExchange {
   std::string method;
   std::string target;
   Fields request;
-  int asked_by = -1;           ///< the client's request whose fields were forwarded
-  bool unusual = false;        ///< that request was one that may have provoked an error
-  uint64_t request_begin = 0;  ///< offsets in the connection
-  int status = 0;              ///< 0: never answered
+  int asked_by = -1;                   ///< the client's request whose fields were forwarded
+  Fields asked;                        ///< those fields as the client sent them
+  bool unusual = false;                ///< that request was one that may have provoked an error
+  const SitePolicy* policy = nullptr;  ///< under which the answer is kept
+  uint64_t request_begin = 0;          ///< offsets in the connection
+  int status = 0;                      ///< 0: never answered
   Fields fields;
   uint64_t content = 0;  ///< 0: none
   uint64_t size = 0;     ///< of the content as a whole
@@ -38,6 +40,8 @@ struct OriginExchange {
   uint64_t head_end = 0;
   uint64_t end = 0;
 
+  /// For one client alone, and said whose: nothing of the answer is stored.
+  bool relayed() const { return has(request, "X-Forwarded-For") || has(request, "Forwarded"); }
   /// The node began to send the request; at the latest then.
   Stamp begun() const { return link->attempt_at(request_begin); }
   Stamp first_byte() const { return link->pipes[kFromNode].sent_at(request_begin); }
@@ -71,7 +75,8 @@ struct ClientExchange {
   std::string target;  ///< as it is keyed
   std::string version;
   Fields fields;
-  std::string content;  ///< without its framing
+  std::string content;       ///< without its framing
+  bool own_options = false;  ///< an OPTIONS that the node answers itself
   uint64_t request_begin = 0;
   uint64_t head_end = 0;
   bool broken_off = false;  ///< the client gave up, or sent its content short
@@ -101,16 +106,29 @@ struct Ledger {
   std::vector<uint64_t> quiet;         ///< seqs at which the node had nothing left to do
   struct Loss {
     uint64_t seq;
-    enum Kind : uint8_t { kForgotten, kRestart, kPowerCut } kind;
+    /// kFailed: until the next start nothing is stored any more.
+    enum Kind : uint8_t { kForgotten, kRestart, kPowerCut, kFailed } kind;
   };
-  std::vector<Loss> losses;        ///< the store may have dropped records here
-  std::vector<uint64_t> failures;  ///< the origin could not be reached, or broke off
+  std::vector<Loss> losses;  ///< the store may have dropped records here
+  /// The origin of a site could not be reached, broke off, or said what is no response.
+  struct Failure {
+    Stamp stamp;
+    int site = -1;
+    int resource = -1;         ///< -1: whatever was asked for
+    bool only_closed = false;  ///< an idle connection ended, which only unsafe requests suffer from
+  };
+  std::vector<Failure> failures;
+  std::vector<Stamp> stops;   ///< the node was told to drain
+  std::vector<Stamp> sleeps;  ///< the machine woke up
   std::vector<uint64_t> wall_steps;
+  uint64_t disk_errors = 0;
+  uint64_t corrupt = 0;            ///< records that the store found damaged
+  uint64_t pages_detached = 0;     ///< on loan to a socket that had not sent them yet
   uint64_t calm_seq = UINT64_MAX;  ///< no fault from then on, nor any trace of one
 
   /// What provokes errors stood in that request of a client: a head beyond 2 KiB, odd bytes, or
   /// fields that are kept from the origin because they poison.
-  static bool is_unusual(const ClientExchange& exchange);
+  static bool is_unusual(const ClientExchange& exchange, bool trusted);
   int resource_id(const Resource& resource);
   const Resource& resource(int id) const { return resources[static_cast<size_t>(id)]; }
   /// The two are filed under one name of one site: an unsafe request for one may touch the other.

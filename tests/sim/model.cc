@@ -8,9 +8,6 @@ namespace perigee::sim {
 
 namespace {
 
-constexpr int64_t kHeuristicCapMs = 3'600'000;
-constexpr int64_t kErrorCapMs = 10'000;  ///< of what a request may have provoked
-
 bool contains(std::initializer_list<int> list, int value) {
   return std::find(list.begin(), list.end(), value) != list.end();
 }
@@ -19,6 +16,9 @@ bool contains(std::initializer_list<int> list, int value) {
 bool is_heuristic(int status) {
   return contains({200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501}, status);
 }
+
+/// What a site's own lifetimes are for: what it serves, not how it fails.
+bool is_site_status(int status) { return is_heuristic(status) && status < 400; }
 
 /// A request may have brought about this answer by what is odd in it.
 bool is_provokable(int status) {
@@ -92,7 +92,8 @@ void StoredModel::merge(const OriginExchange& not_modified) {
       "content-length", "content-encoding", "content-range", "set-cookie", "age", "date"};
   Fields incoming;
   for (const auto& [name, value] : not_modified.fields) {
-    const bool keeps = std::find(kept.begin(), kept.end(), lower(name)) != kept.end();
+    const bool keeps = std::find(kept.begin(), kept.end(), lower(name)) != kept.end() ||
+                       same_name(name, "Alt-Svc");
     if (!keeps && !is_hop_by_hop(name, not_modified.fields)) incoming.emplace_back(name, value);
   }
   for (const auto& field : incoming) remove_all(fields_, field.first);
@@ -109,7 +110,7 @@ void StoredModel::measure() {
   const std::string age_text = first_of(heard.fields, "Age").value_or("");
   const std::string first_age = trim(age_text.substr(0, age_text.find(',')));
   const int64_t age = std::min(number(first_age).value_or(0), int64_t{1} << 31) * 1000;
-  const int64_t apparent = std::max<int64_t>(received - date, 0);
+  const int64_t apparent = policy().trust_origin_clock ? std::max<int64_t>(received - date, 0) : 0;
   const auto initial = [&](const Stamp& sent) {
     return std::max(apparent, age + std::max<int64_t>(received - sent.wall_ms, 0));
   };
@@ -124,12 +125,16 @@ void StoredModel::measure() {
   measure_lifetime(date, received);
   // From when it came, whatever age it had by then.
   if (is_provokable(status())) {
-    lifetime_ms_ = std::min(lifetime_ms_, initial_age_ms_.most + kErrorCapMs);
+    lifetime_ms_ = std::min(lifetime_ms_, initial_age_ms_.most + policy().error_ttl_cap_s * 1000);
   }
 }
 
 void StoredModel::measure_lifetime(int64_t date, int64_t received) {
   has_lifetime_ = is_explicit_ = true;
+  if (policy().ttl_s && is_site_status(status())) {
+    lifetime_ms_ = *policy().ttl_s * 1000;
+    return;
+  }
   if (directives_.s_maxage || directives_.max_age) {
     lifetime_ms_ = (directives_.s_maxage ? *directives_.s_maxage : *directives_.max_age) * 1000;
     return;
@@ -139,17 +144,35 @@ void StoredModel::measure_lifetime(int64_t date, int64_t received) {
     lifetime_ms_ = at ? std::max<int64_t>(*at - date, 0) : 0;
     return;
   }
+  if (policy().default_ttl_s && is_site_status(status())) {
+    lifetime_ms_ = *policy().default_ttl_s * 1000;
+    return;
+  }
+  if (policy().negative_ttl_s && (status() == 404 || status() == 410) && says_nothing()) {
+    lifetime_ms_ = *policy().negative_ttl_s * 1000;
+    return;
+  }
   has_lifetime_ = is_explicit_ = false;
   if (!is_heuristic(status()) && !directives_.is_public) return;
   const auto modified_text = first_of(fields_, "Last-Modified");
   const auto modified = modified_text ? read_date(*modified_text, received) : std::nullopt;
   if (!modified || *modified > date) return;
   has_lifetime_ = true;
-  lifetime_ms_ = std::min((date - *modified) / 10, kHeuristicCapMs);
+  lifetime_ms_ = std::min((date - *modified) / 10, policy().heuristic_cap_s * 1000);
+}
+
+bool StoredModel::says_nothing() const {
+  return !has(fields_, "Cache-Control") && !has(fields_, "CDN-Cache-Control") &&
+         !has(fields_, "Expires");
 }
 
 std::string StoredModel::why_not_stored() const {
   const Directives& d = directives_;
+  if (policy().bypass) return "bypass";
+  const std::vector<int>& forbidden = policy().forbidden_statuses;
+  if (std::find(forbidden.begin(), forbidden.end(), status()) != forbidden.end()) {
+    return "a status that the site forbids";
+  }
   if (base_->method != "GET") return "method";
   if (base_->unusual && is_provokable(status())) return "an error that its request may provoke";
   if (contains({206, 304, 416, 428, 429, 431, 511}, status())) return "status";
@@ -159,16 +182,24 @@ std::string StoredModel::why_not_stored() const {
   if (d.is_private) return "private";
   const bool authorized = d.is_public || d.s_maxage || d.must_revalidate;
   // A 304 to a request without credentials says that whoever asks so may have it.
-  if (has(last().request, "Authorization") && !authorized) return "Authorization";
+  if (has(last().asked, "Authorization") && !authorized) return "Authorization";
   if (!vary()) return "Vary: *";
-  if (has(base_->fields, "Set-Cookie")) return "Set-Cookie";
+  if (policy().set_cookie == Cookies::kPass && has(base_->fields, "Set-Cookie")) {
+    return "Set-Cookie";
+  }
   if (!is_explicit_ && !d.is_public && !is_heuristic(status())) return "status without lifetime";
   const std::vector<std::string> names = *vary();
   const bool cookies = std::find(names.begin(), names.end(), "cookie") != names.end();
-  if (cookies && has(last().request, "Cookie")) return "a variant of somebody's Cookie";
-  const bool window = !is_provokable(status()) && (d.stale_while_revalidate.value_or(0) > 0 ||
-                                                   d.stale_if_error.value_or(0) > 0);
-  if (lifetime_ms_ <= 0 && !has_validator() && !window) return "of no use";
+  const std::vector<std::string>& ignored = policy().vary_ignore;
+  const bool all_count = policy().vary_cookies.empty() &&
+                         std::none_of(ignored.begin(), ignored.end(),
+                                      [](auto& name) { return same_name(name, "Cookie"); });
+  if (cookies && all_count && has(last().asked, "Cookie")) {
+    return "a variant of somebody's Cookie";
+  }
+  const bool window = stale_while_revalidate_ms() > 0 || stale_if_error_ms() > 0;
+  const bool usable = (lifetime_ms_ > 0 || window) && !d.no_cache;
+  if (!usable && !has_validator()) return "of no use";
   return "";
 }
 
@@ -201,7 +232,9 @@ std::vector<std::string> pieces(const std::string& value) {
   return out;
 }
 
-std::string selecting_text(const std::vector<std::string>& names, const Fields& request) {
+std::string selecting_text(const std::vector<std::string>& names, const SitePolicy& policy,
+                           const Fields& all) {
+  const Fields request = policy.selecting(all);
   std::string text;
   for (const std::string& name : names) {
     text += name + ":";
@@ -233,7 +266,8 @@ std::string selecting_text(const std::vector<std::string>& names, const Fields& 
 bool StoredModel::selects(const Fields& request) const {
   const auto names = vary();
   if (!names) return false;
-  return selecting_text(*names, request) == selecting_text(*names, last().request);
+  return selecting_text(*names, policy(), request) ==
+         selecting_text(*names, policy(), last().asked);
 }
 
 bool StoredModel::forbids_stale() const {
@@ -241,18 +275,40 @@ bool StoredModel::forbids_stale() const {
          is_provokable(status());
 }
 
-bool StoredModel::allows_stale_while_revalidate(int64_t stale_ms) const {
-  const int64_t window = directives_.stale_while_revalidate.value_or(0) * 1000;
-  return !forbids_stale() && window > 0 && stale_ms <= window;
+/// The site's window counts where the origin is silent, and never against s-maxage.
+int64_t StoredModel::window_ms(std::optional<int64_t> stated_s,
+                               std::optional<int64_t> configured_s) const {
+  if (is_provokable(status())) return 0;
+  if (stated_s) return *stated_s * 1000;
+  return directives_.s_maxage ? 0 : configured_s.value_or(0) * 1000;
 }
 
-bool StoredModel::allows_stale_if_error(int64_t stale_ms, int64_t unreachable_s) const {
+int64_t StoredModel::stale_while_revalidate_ms() const {
+  return window_ms(directives_.stale_while_revalidate, policy().stale_while_revalidate_s);
+}
+
+int64_t StoredModel::stale_if_error_ms() const {
+  return window_ms(directives_.stale_if_error, policy().stale_if_error_s);
+}
+
+bool StoredModel::allows_stale_while_revalidate(int64_t stale_ms) const {
+  return !forbids_stale() && stale_while_revalidate_ms() > 0 &&
+         stale_ms <= stale_while_revalidate_ms();
+}
+
+bool StoredModel::allows_stale_if_slow(int64_t stale_ms) const {
+  if (forbids_stale() || !policy().stale_if_slow_ms) return false;
+  return allows_stale_while_revalidate(stale_ms) ||
+         (stale_if_error_ms() > 0 && stale_ms <= stale_if_error_ms());
+}
+
+bool StoredModel::allows_stale_if_error(int64_t stale_ms, bool unreachable) const {
   if (forbids_stale()) return false;
-  const int64_t window = directives_.stale_if_error.value_or(0) * 1000;
-  if (window > 0 && stale_ms <= window) return true;
+  if (stale_if_error_ms() > 0 && stale_ms <= stale_if_error_ms()) return true;
+  if (!unreachable) return false;
   if (allows_stale_while_revalidate(stale_ms)) return true;
   // s-maxage means proxy-revalidate; the site's patience does not overrule it.
-  return !directives_.s_maxage && stale_ms <= unreachable_s * 1000;
+  return !directives_.s_maxage && stale_ms <= policy().unreachable_stale_s * 1000;
 }
 
 }  // namespace perigee::sim

@@ -32,6 +32,7 @@ struct Directives {
   bool proxy_revalidate = false;
   bool must_understand = false;
   bool only_if_cached = false;
+  bool immutable = false;
   bool any_max_stale = false;
   std::optional<int64_t> max_age;
   std::optional<int64_t> s_maxage;
@@ -80,8 +81,9 @@ class StoredModel {
   bool selects(const Fields& request) const;
   /// It may be used after `stale_ms` beyond its lifetime.
   bool allows_stale_while_revalidate(int64_t stale_ms) const;
-  /// `unreachable_s`: how long the site covers an origin that cannot be reached.
-  bool allows_stale_if_error(int64_t stale_ms, int64_t unreachable_s) const;
+  bool allows_stale_if_slow(int64_t stale_ms) const;
+  /// `unreachable`: the origin gave no answer; else one of 500, 502, 503 and 504.
+  bool allows_stale_if_error(int64_t stale_ms, bool unreachable) const;
   /// The statuses with which a request may be answered from it; 412: or it goes alone.
   std::vector<int> answers_to(const ClientExchange& request, std::optional<uint64_t> size) const;
 
@@ -90,6 +92,11 @@ class StoredModel {
   void measure();
   void measure_lifetime(int64_t date, int64_t received);
   bool forbids_stale() const;
+  int64_t window_ms(std::optional<int64_t> stated_s, std::optional<int64_t> configured_s) const;
+  int64_t stale_while_revalidate_ms() const;
+  int64_t stale_if_error_ms() const;
+  bool says_nothing() const;
+  const SitePolicy& policy() const { return *base_->policy; }
 
   const OriginExchange* base_;
   std::vector<const OriginExchange*> freshened_;
@@ -97,12 +104,13 @@ class StoredModel {
   Directives directives_;
   bool targeted_ = false;
   int64_t lifetime_ms_ = 0;
-  bool has_lifetime_ = false;         ///< explicit, or estimated
+  bool has_lifetime_ = false;  ///< explicit, or estimated
   bool is_explicit_ = false;
   Span initial_age_ms_;
 };
 
 /// The values with which a request selects, one text for all names.
-std::string selecting_text(const std::vector<std::string>& names, const Fields& request);
+std::string selecting_text(const std::vector<std::string>& names, const SitePolicy& policy,
+                           const Fields& request);
 
 }  // namespace perigee::sim

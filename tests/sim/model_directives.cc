@@ -67,6 +67,7 @@ void apply(const std::string& name, const Argument& argument, Directives& out) {
   if (name == "proxy-revalidate") out.proxy_revalidate = true;
   if (name == "must-understand") out.must_understand = true;
   if (name == "only-if-cached") out.only_if_cached = true;
+  if (name == "immutable") out.immutable = true;
   if (name == "no-cache" && !names_fields(argument, out.named)) out.no_cache = true;
   if (name == "private" && !names_fields(argument, out.named)) out.is_private = true;
   // Not a number: stale at once, and no other source is asked.

@@ -1,5 +1,7 @@
 #include "tests/sim/options.h"
 
+#include <algorithm>
+
 namespace perigee::sim {
 
 namespace {
@@ -25,6 +27,7 @@ void draw_requests(Dice& dice, Options& o) {
   o.purge = swarm(30, 120);
   o.soft_purge = static_cast<unsigned>(dice.one_of({0, 300, 1000}));
   o.head = swarm(50, 250);
+  o.preflights = swarm(20, 100);
   o.conditional = swarm(100, 500);
   o.required = swarm(20, 100);
   o.range = swarm(60, 300);
@@ -81,9 +84,12 @@ void draw_faults(Dice& dice, Options& o) {
   o.full_lanes = dice.random.below(12) == 0 ? 1 : 0;
   o.sleeps = swarm(20, 150);
   o.wall_steps = swarm(20, 150);
-  o.crashes = swarm(40, 250);
-  o.power_cuts = static_cast<unsigned>(dice.one_of({0, 0, 500}));
+  o.crashes = static_cast<unsigned>(dice.one_of({0, 0, 40, 100, 250}));
+  o.power_cuts = static_cast<unsigned>(dice.one_of({0, 500, 1000}));
   o.drains = swarm(40, 250);
+  // The store gives up for good after a few: where it does not, more is seen.
+  o.disk_errors = dice.random.below(5) == 0 ? 20 : 0;
+  o.torn_sectors = static_cast<unsigned>(dice.one_of({0, 700, 1000}));
 }
 
 }  // namespace
@@ -100,6 +106,17 @@ Options Options::draw(uint64_t seed) {
   draw_responses(dice, o);
   draw_faults(dice, o);
   draw_sites(dice.random, o);
+  o.lends = dice.random.below(3) == 0;
+  if (o.lends) {
+    // What goes by sendfile is large, and must be dropped while slow clients still read it.
+    o.slab_bytes = 512 * 1024;
+    o.slabs = static_cast<unsigned>(dice.one_of({4, 6}));
+    o.pausing_client = 500;
+    o.churn = std::max(o.churn, 300u);
+    o.think_ms = std::min<int64_t>(o.think_ms, 1'000);
+    o.clients = std::max(o.clients, 4u);
+    o.requests = 240;
+  }
   // The more names there are, the fewer targets has each, so that all of them are asked for often.
   const size_t names = places_of(o).size();
   o.targets = static_cast<unsigned>(dice.random.between(1, names > 3 ? 2 : names > 1 ? 4 : 6));
@@ -116,10 +133,12 @@ std::string Options::text() const {
   add("loops", loops), add("targets", targets), add("clients", clients), add("requests", requests);
   add("slabs", slabs), add("unsafe", unsafe), add("purge", purge), add("soft_purge", soft_purge);
   add("head", head), add("conditional", conditional), add("required", required);
-  add("range", range), add("directives", directives), add("selecting", selecting);
+  add("preflights", preflights), add("range", range), add("directives", directives),
+      add("selecting", selecting);
   add("authorization", authorization), add("odd_fields", odd_fields);
   add("absolute_form", absolute_form), add("http10", http10), add("abort", abort);
   add("half_close", half_close), add("pipelined", pipelined), add("slow_client", slow_client);
+  add("pausing_client", pausing_client);
   add("think_ms", think_ms), add("churn", churn), add("odd_directives", odd_directives);
   add("targeted", targeted), add("vary", vary), add("odd_vary", odd_vary);
   add("set_cookie", set_cookie), add("odd_status", odd_status), add("validators", validators);
@@ -133,6 +152,7 @@ std::string Options::text() const {
   add("reset_loses", reset_loses), add("pool_delay_ms", pool_delay_ms);
   add("full_lanes", full_lanes), add("sleeps", sleeps), add("wall_steps", wall_steps);
   add("crashes", crashes), add("power_cuts", power_cuts), add("drains", drains);
+  add("disk_errors", disk_errors), add("torn_sectors", torn_sectors), add("lends", lends);
   add("trusted", trusted), add("pauses", pauses);
   for (const SiteOptions& site : sites) out += " " + site.text();
   for (const std::string& guest : guests) out += " guest=" + guest;

@@ -19,12 +19,15 @@ struct Options {
   unsigned clients = 3;
   unsigned requests = 150;  ///< of all clients, before the faults stop
   unsigned slabs = 24;
+  uint64_t slab_bytes = 256 * 1024;
+  bool lends = false;  ///< pages of the store go to sockets
 
   // Clients.
   unsigned unsafe = 0;  ///< POST, PUT, DELETE
   unsigned purge = 0;
   unsigned soft_purge = 0;  ///< of the purges
   unsigned head = 0;
+  unsigned preflights = 0;  ///< OPTIONS of all kinds
   unsigned conditional = 0;
   unsigned required = 0;  ///< If-Match, If-Unmodified-Since
   unsigned range = 0;
@@ -37,8 +40,9 @@ struct Options {
   unsigned abort = 0;  ///< the client resets its connection
   unsigned half_close = 0;
   unsigned pipelined = 0;
-  unsigned slow_client = 0;  ///< reads and writes at its leisure
-  int64_t think_ms = 1000;   ///< most between a client's requests
+  unsigned slow_client = 0;     ///< reads and writes at its leisure
+  unsigned pausing_client = 0;  ///< lets much lie unread for long, once
+  int64_t think_ms = 1000;      ///< most between a client's requests
 
   // The origin's responses.
   unsigned churn = 0;           ///< the content changes with a request
@@ -82,6 +86,8 @@ struct Options {
   unsigned crashes = 0;
   unsigned power_cuts = 0;  ///< of the crashes
   unsigned drains = 0;
+  unsigned disk_errors = 0;   ///< reads, writes and syncs of the store
+  unsigned torn_sectors = 0;  ///< of the power cuts
 
   // The sites.
   std::vector<SiteOptions> sites;
@@ -89,6 +95,8 @@ struct Options {
   bool trusted = false;             ///< clients are proxies whose word counts
 
   static Options draw(uint64_t seed);
+  /// The largest content that is stored.
+  uint64_t most_stored() const { return slab_bytes / 4; }
   std::string text() const;
 };
 

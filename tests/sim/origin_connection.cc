@@ -60,8 +60,15 @@ void OriginConnection::break_off() {
 }
 
 void OriginConnection::close() {
-  if (!over_) link_->peer_close();
+  if (!over_) {
+    world_.ledger.failures.push_back({world_.scheduler.stamp(), site_, -1, true});
+    link_->peer_close();
+  }
   over_ = true;
+}
+
+void OriginConnection::note_failure(const OriginExchange& exchange) {
+  world_.ledger.failures.push_back({world_.scheduler.stamp(), site_, exchange.resource, false});
 }
 
 void OriginConnection::note(std::string_view bytes) { asked_->raw += bytes; }
@@ -92,22 +99,25 @@ void OriginConnection::take_request() {
   exchange.resource =
       world_.ledger.resource_id(resource_of(site_, exchange.target, exchange.request));
   exchange.request_begin = asked_->begin;
+  const SiteOptions& site = world_.options.sites[static_cast<size_t>(site_)];
+  exchange.policy = &site.policy_of(exchange.target);
   const auto client = number(first_of(reader_.fields, "X-Client").value_or(""));
   if (client && *client < static_cast<int64_t>(world_.ledger.clients.size())) {
-    exchange.asked_by = static_cast<int>(*client);
-    exchange.unusual =
-        Ledger::is_unusual(world_.ledger.clients[static_cast<size_t>(exchange.asked_by)]);
+    const ClientExchange& asker = world_.ledger.clients[static_cast<size_t>(*client)];
+    exchange.asked_by = asker.id;
+    exchange.asked = asker.fields;
+    exchange.unusual = Ledger::is_unusual(asker, world_.options.trusted);
   }
   reader_.begin();
   if (world_.fault(world_.options.hangs)) {
     world_.trace("origin hangs on #", exchange.id, " ", exchange.method, " ", exchange.target);
-    world_.ledger.failures.push_back(world_.scheduler.seq());
+    note_failure(exchange);
     hung_ = true;
     return;
   }
   if (world_.fault(world_.options.drops)) {
     world_.trace("origin drops #", exchange.id, " ", exchange.method, " ", exchange.target);
-    world_.ledger.failures.push_back(world_.scheduler.seq());
+    note_failure(exchange);
     return world_.random.chance(500) ? close() : break_off();
   }
   write_answer(catalogue_.answer(exchange), exchange);
@@ -201,7 +211,7 @@ void OriginConnection::spoil(std::string& bytes, size_t head_size, OriginExchang
       exchange.size = cut - head_size;
       exchange.end = exchange.head_end + exchange.size;
     } else {
-      world_.ledger.failures.push_back(world_.scheduler.seq());
+      note_failure(exchange);
     }
     bytes.resize(cut);
     world_.trace("origin breaks off #", exchange.id, " after ", cut, resets ? " (reset)" : "");
@@ -217,7 +227,7 @@ void OriginConnection::spoil(std::string& bytes, size_t head_size, OriginExchang
     exchange.status = 0;
     exchange.head_end = 0;
     ending_ = Ending::kFin;
-    world_.ledger.failures.push_back(world_.scheduler.seq());
+    note_failure(exchange);
     world_.trace("origin answers garbage to #", exchange.id);
   }
 }

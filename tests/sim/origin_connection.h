@@ -25,6 +25,7 @@ class OriginConnection final : public Actor {
 
   void read();
   void note(std::string_view bytes);
+  void note_failure(const OriginExchange& exchange);
   void take_request();
   void write_answer(const Answer& answer, OriginExchange& exchange);
   std::string frame(const Answer& answer, OriginExchange& exchange, std::string& head);

@@ -49,11 +49,17 @@ Internet::Reply<base::Addresses> Origins::resolve(const std::string& host) {
       random.between(0, 20),
       base::Addresses{servers_[static_cast<size_t>(site - sites.begin())].address}};
   if (world_.fault(world_.options.resolve_fails)) {
-    world_.ledger.failures.push_back(world_.scheduler.seq());
+    for (size_t i = 0; i < sites.size(); ++i) {
+      if (sites[i].origin_host == host) note_failure(i);
+    }
     reply.result = base::Error{base::ErrorCode::kResolve, 0, "no such name"};
     if (random.chance(300)) reply.after_ms = kNever;
   }
   return reply;
+}
+
+void Origins::note_failure(size_t site) {
+  world_.ledger.failures.push_back({world_.scheduler.stamp(), static_cast<int>(site), -1, false});
 }
 
 size_t Origins::site_at(const base::Address& address) const {
@@ -69,7 +75,7 @@ Internet::Reply<base::Done> Origins::connect(const base::Address& address) {
   const int64_t down_until_ms = servers_[site_at(address)].down_until_ms;
   const bool down = !world_.calm && world_.scheduler.now_ms() < down_until_ms;
   if (down || world_.fault(world_.options.connect_fails)) {
-    world_.ledger.failures.push_back(world_.scheduler.seq());
+    note_failure(site_at(address));
     reply.result = base::Error{base::ErrorCode::kConnect, 111, "connection refused"};
     if (random.chance(300)) reply.after_ms = kNever;
   }
@@ -89,7 +95,7 @@ std::unique_ptr<base::Channel> Origins::connected(SimEnv& env, const base::Addre
 
 void Origins::go_down(size_t site, int64_t until_ms) {
   servers_[site].down_until_ms = until_ms;
-  world_.ledger.failures.push_back(world_.scheduler.seq());
+  note_failure(site);
   for (const auto& connection : connections_) {
     if (connection->site() == static_cast<int>(site)) connection->break_off();
   }

@@ -46,6 +46,7 @@ class Origins final : public Internet {
     size_t most_connections = 0;
   };
   size_t site_at(const base::Address& address) const;
+  void note_failure(size_t site);
 
   World& world_;
   Catalogue catalogue_;

@@ -87,8 +87,13 @@ SiteOptions draw_site(Random& random, size_t index) {
   site.query = std::array{QueryRule::kAsSent, QueryRule::kAsSent, QueryRule::kSorted,
                           QueryRule::kStripped, QueryRule::kIgnored}[random.below(5)];
   site.permits = random.pick(std::vector<unsigned>{64, 64, 3, 1});
-  site.unreachable_stale_s = random.pick(std::vector<int64_t>{86'400, 86'400, 20, 0});
-  site.honour_client_directives = random.below(5) == 0;
+  if (random.chance(250)) site.alt_svc = "h2=\":" + number + "443\"";
+  site.removes_cdn_cache_control = random.chance(250);
+  site.peer_may_purge = !random.chance(100);
+  site.policy = draw_policy(random);
+  for (const char* prefix : {"/r2/with", "/r2", "/r1", "/r0"}) {
+    if (random.chance(150)) site.rules.push_back({prefix, draw_policy(random)});
+  }
   return site;
 }
 
@@ -106,6 +111,13 @@ std::string SiteOptions::origin_authority() const {
   return origin_host + (origin_port == 80 ? "" : ":" + digits_of(origin_port));
 }
 
+const SitePolicy& SiteOptions::policy_of(const std::string& target) const {
+  for (const SiteRule& rule : rules) {
+    if (target.starts_with(rule.prefix)) return rule.policy;
+  }
+  return policy;
+}
+
 std::string SiteOptions::text() const {
   std::string out = "site(";
   for (const std::string& host : hosts) out += host + " ";
@@ -113,8 +125,11 @@ std::string SiteOptions::text() const {
   if (is_default) out += " default";
   if (!host_header.empty()) out += " host_header=" + host_header;
   out += " query=" + digits_of(static_cast<uint64_t>(query)) + " permits=" + digits_of(permits);
-  out += " unreachable_stale_s=" + std::to_string(unreachable_stale_s);
-  if (honour_client_directives) out += " honour_client_directives";
+  if (!alt_svc.empty()) out += " alt_svc=" + alt_svc;
+  if (removes_cdn_cache_control) out += " removes_cdn_cache_control";
+  if (!peer_may_purge) out += " peer_may_not_purge";
+  out += policy.text();
+  for (const SiteRule& rule : rules) out += " rule(" + rule.prefix + rule.policy.text() + ")";
   return out + ")";
 }
 

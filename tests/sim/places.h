@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tests/sim/random.h"
+#include "tests/sim/site_policy.h"
 
 namespace perigee::sim {
 
@@ -31,9 +32,13 @@ struct SiteOptions {
   std::string cdn_id = "perigee";
   QueryRule query = QueryRule::kAsSent;
   unsigned permits = 64;  ///< connections to the origin
-  int64_t unreachable_stale_s = 86'400;
-  bool honour_client_directives = false;
+  std::string alt_svc;
+  bool removes_cdn_cache_control = false;
+  bool peer_may_purge = true;
+  SitePolicy policy;
+  std::vector<SiteRule> rules;  ///< longest prefix first
 
+  const SitePolicy& policy_of(const std::string& target) const;
   /// host[:port] of the origin, as it is configured.
   std::string origin_authority() const;
   std::string text() const;
@@ -64,6 +69,10 @@ struct Spelling {
 };
 
 struct Options;
+
+/// Who may purge behind a proxy that is believed.
+inline constexpr const char* kPurgers = "203.0.113.0/25";
+inline constexpr const char* kPurgersPrefix = "203.0.113.1";  ///< of all that are drawn there
 
 /// All names that are asked for in a run.
 std::vector<Place> places_of(const Options& options);

@@ -12,7 +12,8 @@ constexpr const char* kLanguages[] = {"en",    "de",           "EN",     "en, de
                                       "de,en", "en;q=0.5, de", "en,  de"};
 constexpr const char* kTags[] = {"a", "b", "A", "a, b", "a,b", "", "a,", ",a", "b, a"};
 constexpr const char* kAccepts[] = {"text/html", "text/html,image/webp", "image/webp, text/html",
-                                    "*/*"};
+                                    "*/*", "image/webp;q=0, */*"};
+constexpr const char* kCookies[] = {"s=1", "s=2", "s=1; u=7", "u=7"};
 constexpr const char* kRanges[] = {"bytes=0-9", "bytes=5-",       "bytes=-5",  "bytes=9-5",
                                    "bytes=0-0", "bytes=0-1,4-5",  "lines=1-2", "bytes=999999-",
                                    "bytes=-0",  "bytes=100-4000", "bytes=x-1", "BYTES=1-2"};
@@ -67,13 +68,7 @@ Request RequestMaker::make(int id) {
   if (random.chance(options.http10)) request.version = "HTTP/1.0";
   choose_resource(request);
   if (world_.fault(options.purge)) {
-    request.method = "PURGE";
-    request.version = "HTTP/1.1";
-    if (!has(request.fields, "Host")) {
-      const std::string& name = world_.ledger.resource(request.resource).name;
-      request.fields.emplace_back("Host", name.empty() ? "anything.test" : name);
-    }
-    if (random.chance(options.soft_purge)) request.fields.emplace_back("Soft-Purge", "1");
+    make_purge(request);
     return request;
   }
   if (request.version == "HTTP/1.0" && random.chance(500)) {
@@ -81,6 +76,10 @@ Request RequestMaker::make(int id) {
   }
   add_selectors(request);
   add_odd_fields(request, id);
+  if (random.chance(options.preflights)) {
+    make_options(request);
+    return request;
+  }
   if (world_.fault(options.unsafe)) {
     request.method = random.pick(std::vector<std::string>{"POST", "POST", "PUT", "DELETE"});
     add_content(request, id);
@@ -91,6 +90,52 @@ Request RequestMaker::make(int id) {
   if (random.chance(options.conditional)) add_conditions(request);
   if (random.chance(options.range)) add_range(request);
   return request;
+}
+
+void RequestMaker::make_purge(Request& request) {
+  Random& random = world_.random;
+  request.method = "PURGE";
+  request.version = "HTTP/1.1";
+  if (!has(request.fields, "Host")) {
+    const std::string& name = world_.ledger.resource(request.resource).name;
+    request.fields.emplace_back("Host", name.empty() ? "anything.test" : name);
+  }
+  if (random.chance(world_.options.soft_purge)) request.fields.emplace_back("Soft-Purge", "1");
+  if (random.chance(600)) return;
+  static const std::vector<std::string> kChains = {"203.0.113.17",
+                                                   "203.0.113.200",
+                                                   "203.0.113.200, 203.0.113.1",
+                                                   "203.0.113.1, 203.0.113.200",
+                                                   "203.0.113.17, 198.51.100.7",
+                                                   "unknown"};
+  request.fields.emplace_back("X-Forwarded-For", random.pick(kChains));
+}
+
+/// Of the site as a whole, of this node, a preflight, or one for the origin.
+void RequestMaker::make_options(Request& request) {
+  Random& random = world_.random;
+  Resource resource = world_.ledger.resource(request.resource);
+  request.method = "OPTIONS";
+  if (random.chance(200)) {
+    resource.target = request.target = "*";
+    request.resource = world_.ledger.resource_id(resource);
+    // The authority of an absolute target is lost with it.
+    remove_all(request.fields, "Host");
+    const std::string name = resource.name.empty() ? "anything.test" : resource.name;
+    request.fields.emplace_back("Host", name);
+    request.own_options = true;
+    return;
+  }
+  if (random.chance(300)) {
+    const int64_t hops = random.between(0, 2);
+    request.fields.emplace_back("Max-Forwards", std::to_string(hops));
+    request.own_options = hops == 0;
+  }
+  if (resource.site < 0 || random.chance(400)) return;
+  request.fields.emplace_back("Origin", random.chance(600) ? kPreflightOrigin : "https://b.test");
+  request.fields.emplace_back("Access-Control-Request-Method", "PUT");
+  const SiteOptions& site = world_.options.sites[static_cast<size_t>(resource.site)];
+  if (site.policy_of(resource.target).preflights) request.own_options = true;
 }
 
 /// The first name is asked for most, so that some keys see many requests.
@@ -127,6 +172,11 @@ void RequestMaker::add_odd_fields(Request& request, int id) {
   }
   if (random.chance(chance / 2)) request.fields.emplace_back("Via", "1.0 fred");
   if (random.chance(chance / 4)) request.fields.emplace_back("CDN-Loop", "other; a=1");
+  const int site = world_.ledger.resource(request.resource).site;
+  if (site >= 0 && random.chance(chance / 16)) {
+    const std::string& own = world_.options.sites[static_cast<size_t>(site)].cdn_id;
+    request.fields.emplace_back("cdn-loop", "x, " + own + "; b");
+  }
   if (random.chance(chance / 2)) request.fields.emplace_back("Accept-Encoding", "br, gzip;q=0.5");
   if (random.chance(chance / 2)) add_hops(request);
   if (!world_.options.trusted && random.chance(chance / 2)) {
@@ -157,7 +207,7 @@ void RequestMaker::add_selectors(Request& request) {
   if (random.chance(chance / 8)) request.fields.emplace_back("x-tag", random.pick(kTags));
   if (random.chance(chance)) request.fields.emplace_back("Accept", random.pick(kAccepts));
   if (random.chance(chance / 3)) {
-    request.fields.emplace_back("Cookie", random.chance(500) ? "s=1" : "s=2");
+    request.fields.emplace_back("Cookie", random.pick(kCookies));
   }
   if (random.chance(world_.options.authorization)) {
     request.fields.emplace_back("Authorization", random.chance(500) ? "Basic QTpB" : "Basic QjpC");

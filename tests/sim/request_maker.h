@@ -17,7 +17,8 @@ struct Request {
   std::string version = "HTTP/1.1";
   Fields fields;
   std::string content;
-  std::string body;  ///< the content as framed, with its chunk lines
+  std::string body;          ///< the content as framed, with its chunk lines
+  bool own_options = false;  ///< an OPTIONS that the node answers itself
 };
 
 class RequestMaker {
@@ -32,6 +33,8 @@ class RequestMaker {
   void choose_resource(Request& request);
   void add_odd_fields(Request& request, int id);
   void add_hops(Request& request);
+  void make_purge(Request& request);
+  void make_options(Request& request);
   void add_conditions(Request& request);
   void add_range(Request& request);
   void add_selectors(Request& request);

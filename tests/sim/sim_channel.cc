@@ -15,7 +15,20 @@ void Pipe::put(std::string_view bytes, Stamp stamp) {
   sends_.push_back({sent_, stamp});
 }
 
+/// Brings the bytes of pages on loan up to date, and gives back those that are read.
+void Pipe::look_at_lent() {
+  std::erase_if(lent_, [&](const Lent& lent) { return lent.end <= taken_; });
+  for (const Lent& lent : lent_) {
+    const std::string_view now = lent.pages->bytes();
+    const uint64_t begin = std::max(lent.begin, taken_);
+    const uint64_t end = std::min(lent.end, taken_ + bytes_.size());
+    if (begin >= end) continue;
+    bytes_.replace(begin - taken_, end - begin, now.substr(begin - lent.begin, end - begin));
+  }
+}
+
 std::string Pipe::take(size_t most, Stamp stamp) {
+  look_at_lent();
   std::string out = bytes_.substr(0, most);
   if (out.empty()) return out;
   bytes_.erase(0, out.size());
@@ -118,6 +131,7 @@ base::Io SimChannel::send(std::span<const base::Piece> pieces) {
   if (tried.empty() || tried.back().first != pipe.sent()) {
     link_->attempts.emplace_back(pipe.sent(), env_.scheduler().stamp());
   }
+  size_t sent = 0;
   size_t left = std::min(pipe.room(), link_->rules.most_a_send);
   if (left == 0 || env_.scheduler().random.chance(link_->rules.refused_send)) {
     return {base::Io::kAgain, 0, 0};
@@ -125,11 +139,18 @@ base::Io SimChannel::send(std::span<const base::Piece> pieces) {
   std::string bytes;
   for (const base::Piece& piece : pieces) {
     const size_t n = std::min(left, piece.size);
+    if (piece.fd >= 0 && n > 0) {
+      // One after another, so that the pages are noted where their bytes begin.
+      pipe.put(bytes, env_.scheduler().stamp());
+      sent += bytes.size();
+      bytes.clear();
+      pipe.note_lent(link_->lender->lend(piece.offset, n), n);
+    }
     bytes.append(reinterpret_cast<const char*>(piece.data), n);
     left -= n;
   }
   pipe.put(bytes, env_.scheduler().stamp());
-  return {base::Io::kOk, bytes.size(), 0};
+  return {base::Io::kOk, sent + bytes.size(), 0};
 }
 
 bool SimChannel::finish() {

@@ -19,13 +19,34 @@ enum Way : uint8_t { kToNode, kFromNode };
 /// Of all clients.
 inline constexpr std::string_view kPeerAddress = "198.51.100.7";
 
+/// Pages of a file that a socket holds: what they show may change until they are read.
+class LentPages {
+ public:
+  virtual ~LentPages() = default;
+  virtual std::string_view bytes() const = 0;
+};
+
+/// Whoever has pages to lend.
+class Lender {
+ public:
+  virtual ~Lender() = default;
+  virtual std::shared_ptr<LentPages> lend(uint64_t offset, uint64_t size) = 0;
+};
+
 /// The bytes of one direction.
 class Pipe {
  public:
   size_t waiting() const { return bytes_.size(); }
   size_t room() const { return capacity - std::min(capacity, bytes_.size()); }
-  std::string_view bytes() const { return bytes_; }
+  std::string_view bytes() {
+    look_at_lent();
+    return bytes_;
+  }
   void put(std::string_view bytes, Stamp stamp);
+  /// The next bytes that are put are those of these pages, as they are when they are taken.
+  void note_lent(std::shared_ptr<LentPages> pages, size_t size) {
+    lent_.push_back({sent_, sent_ + size, std::move(pages)});
+  }
   std::string take(size_t most, Stamp stamp);
   void discard() { bytes_.clear(); }
   uint64_t sent() const { return sent_; }
@@ -43,13 +64,20 @@ class Pipe {
     uint64_t end;
     Stamp stamp;
   };
+  struct Lent {
+    uint64_t begin;
+    uint64_t end;
+    std::shared_ptr<LentPages> pages;
+  };
   static Stamp find(const std::vector<Mark>& marks, uint64_t offset);
+  void look_at_lent();
 
   std::string bytes_;
   uint64_t sent_ = 0;
   uint64_t taken_ = 0;
   std::vector<Mark> sends_;
   std::vector<Mark> takes_;
+  std::vector<Lent> lent_;
 };
 
 /// How the node's end behaves.
@@ -64,10 +92,11 @@ struct LinkRules {
 struct Link {
   Pipe pipes[2];
   LinkRules rules;
-  bool reset = false;      ///< by either side
-  Stamp reset_taken;       ///< the node saw that
-  bool node_gone = false;  ///< its descriptor is closed
-  Stamp node_left;         ///< when
+  Lender* lender = nullptr;  ///< of pieces that are in a file
+  bool reset = false;        ///< by either side
+  Stamp reset_taken;         ///< the node saw that
+  bool node_gone = false;    ///< its descriptor is closed
+  Stamp node_left;           ///< when
   bool peer_gone = false;
   bool killed = false;      ///< the node's process is dead: its end closes as the kernel closes it
   bool node_reset = false;  ///< the node cut the connection itself

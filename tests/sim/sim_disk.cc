@@ -4,11 +4,52 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 namespace perigee::sim {
 
 using base::Done;
+using base::Error;
+using base::ErrorCode;
 using base::Status;
+
+namespace {
+
+constexpr uint64_t kSector = 512;
+constexpr uint64_t kPage = 4096;
+constexpr size_t kRemembered = 12;
+constexpr size_t kMostDamaged = 128 * 1024;  ///< a larger write makes a slab empty
+/// Stands for the file where pages are lent; nobody else knows it.
+constexpr int kDescriptor = std::numeric_limits<int>::max();
+
+}  // namespace
+
+/// Pages that a socket holds, and the file too until it gets new ones.
+class SimDisk::Pages final : public LentPages {
+ public:
+  Pages(const SimDisk& disk, uint64_t begin, uint64_t size)
+      : disk_(disk), offset(begin), length(size) {}
+  std::string_view bytes() const override {
+    if (detached_) return own_;
+    return {reinterpret_cast<const char*>(disk_.bytes_ + offset), length};
+  }
+  void detach() {
+    own_ = bytes();
+    detached_ = true;
+  }
+  bool overlaps(uint64_t begin, uint64_t size) const {
+    return !detached_ && offset < begin + size && begin < offset + length;
+  }
+
+ private:
+  const SimDisk& disk_;
+  std::string own_;
+  bool detached_ = false;
+
+ public:
+  const uint64_t offset;
+  const uint64_t length;
+};
 
 /// The door of one life of the process.
 class SimDiskIo final : public cache_store::StoreIo {
@@ -28,31 +69,24 @@ class SimDiskIo final : public cache_store::StoreIo {
   base::Result<uint64_t> size() override { return disk_.size_; }
   Status pread(uint64_t offset, std::span<std::byte> into) override {
     if (offset + into.size() > disk_.size_) {
-      return base::Error{base::ErrorCode::kIo, 0, "the disk is shorter"};
+      return Error{ErrorCode::kIo, 0, "the disk is shorter"};
     }
+    if (disk_.fails()) return Error{ErrorCode::kIo, 5, "a bad block"};
     std::copy_n(disk_.bytes_ + offset, into.size(), into.data());
     return Done{};
   }
   Status pwrite(uint64_t offset, std::span<const std::byte> bytes) override {
-    disk_.write(offset, bytes, false);
-    return Done{};
+    return disk_.write(offset, bytes, false);
   }
   Status pwrite_durable(uint64_t offset, std::span<const std::byte> bytes) override {
-    disk_.write(offset, bytes, true);
-    return Done{};
+    return disk_.write(offset, bytes, true);
   }
-  Status sync() override {
-    if (disk_.alive_) disk_.unsynced_.clear();
-    return Done{};
-  }
-  Status detach(uint64_t offset, uint64_t length) override {
-    const std::vector<std::byte> zeros(length);
-    disk_.write(offset, zeros, false);
-    return Done{};
-  }
+  Status sync() override { return disk_.sync(); }
+  Status detach(uint64_t offset, uint64_t length) override { return disk_.detach(offset, length); }
   void populate(uint64_t, uint64_t) override {}
   Status map_again(uint64_t, uint64_t) override { return Done{}; }
-  int fd() const override { return -1; }
+  int fd() const override { return disk_.lends_ ? kDescriptor : -1; }
+  std::optional<bool> keeps_lent_pages() const override { return disk_.lends_; }
 
  private:
   SimDisk& disk_;
@@ -66,6 +100,13 @@ std::unique_ptr<cache_store::StoreIo> SimDisk::make_io() {
   alive_ = true;
   writes_left_ = -1;
   return std::make_unique<SimDiskIo>(*this);
+}
+
+bool SimDisk::fails() {
+  ++uses_;
+  if (!alive_ || !random_.chance(errors_per_mille)) return false;
+  ++errors_;
+  return true;
 }
 
 /// Counts a write of a process that dies in the middle of its writes.
@@ -87,30 +128,112 @@ void SimDisk::resize(uint64_t size) {
   if (bytes_ != nullptr) munmap(bytes_, size_);
   bytes_ = bytes;
   size_ = size;
+  platter_.resize(size);
 }
 
-void SimDisk::write(uint64_t offset, std::span<const std::byte> bytes, bool durable) {
-  if (!takes_write()) return;
+/// Into the pages, whole sectors of which are written back some time.
+void SimDisk::put(uint64_t offset, std::span<const std::byte> bytes) {
+  if (bytes.empty()) return;
+  std::memcpy(bytes_ + offset, bytes.data(), bytes.size());
+  const uint64_t begin = offset / kSector * kSector;
+  const uint64_t end = std::min((offset + bytes.size() + kSector - 1) / kSector * kSector, size_);
+  unsynced_.push_back({begin, {bytes_ + begin, bytes_ + end}});
+  if (bytes.size() < 2 * kSector || bytes.size() > kMostDamaged) return;
+  if (written_.size() == kRemembered) written_.erase(written_.begin());
+  written_.emplace_back(begin, end - begin);
+}
+
+/// Sectors in the midst of what was written last are lost.
+void SimDisk::damage() {
+  for (int i = 0; i < 3 && !written_.empty(); ++i) {
+    const auto& [offset, size] = written_[random_.below(written_.size())];
+    const uint64_t at = offset + kSector * (1 + random_.below(size / kSector - 1));
+    std::fill_n(platter_.begin() + static_cast<ptrdiff_t>(at), std::min(kSector, size_ - at),
+                std::byte{0});
+  }
+}
+
+Status SimDisk::write(uint64_t offset, std::span<const std::byte> bytes, bool durable) {
+  const bool was_alive = alive_;
+  const bool whole = takes_write();
+  if (!whole && !was_alive) return Done{};
   if (offset + bytes.size() > size_) resize(offset + bytes.size());
-  std::byte* at = bytes_ + offset;
-  if (!durable) {
-    unsynced_.push_back({offset, {at, at + bytes.size()}, {bytes.begin(), bytes.end()}});
+  const bool error = whole && fails();
+  if (!whole || error) {
+    // Of what was not taken whole, some pages may be there.
+    put(offset, bytes.first(std::min(bytes.size(), random_.below(4) * kPage)));
+    if (!error) return Done{};
+    return Error{random_.chance(300) ? ErrorCode::kNoSpace : ErrorCode::kIo, 5,
+                 "the disk does not take it"};
   }
-  std::memcpy(at, bytes.data(), bytes.size());
+  put(offset, bytes);
+  // The journal and the superblocks, which nothing else is written to.
+  if (durable) {
+    settle(unsynced_.back());
+    unsynced_.pop_back();
+  }
+  return Done{};
 }
 
-void SimDisk::cut_power(Random& random) {
-  alive_ = false;
-  // What was written durably in between never overlaps these: the journal and the superblocks.
-  for (auto it = unsynced_.rbegin(); it != unsynced_.rend(); ++it) {
-    std::memcpy(bytes_ + it->offset, it->before.data(), it->before.size());
-  }
+void SimDisk::settle(const Write& write) {
+  std::copy(write.after.begin(), write.after.end(),
+            platter_.begin() + static_cast<ptrdiff_t>(write.offset));
+}
+
+Status SimDisk::sync() {
+  if (!alive_) return Done{};
+  const bool error = fails();
   for (const Write& write : unsynced_) {
-    if (random.chance(500)) {
-      std::memcpy(bytes_ + write.offset, write.after.data(), write.after.size());
+    if (!error || random_.chance(500)) settle(write);
+  }
+  unsynced_.clear();
+  if (error) return Error{ErrorCode::kIo, 5, "what was written cannot be written back"};
+  return Done{};
+}
+
+Status SimDisk::detach(uint64_t offset, uint64_t length) {
+  if (!takes_write()) return Done{};
+  std::erase_if(lent_, [](const auto& pages) { return pages.expired(); });
+  for (const auto& held : lent_) {
+    const std::shared_ptr<Pages> pages = held.lock();
+    if (!pages->overlaps(offset, length)) continue;
+    pages->detach();
+    ++detached_;
+  }
+  const std::vector<std::byte> zeros(length);
+  put(offset, zeros);
+  if (!fails()) return Done{};
+  return Error{ErrorCode::kNoSpace, 28, "a detached slab cannot be allocated again"};
+}
+
+std::shared_ptr<LentPages> SimDisk::lend(uint64_t offset, uint64_t size) {
+  CHECK(offset + size <= size_);
+  auto pages = std::make_shared<Pages>(*this, offset, size);
+  lent_.push_back(pages);
+  return pages;
+}
+
+void SimDisk::cut_power(bool torn) {
+  alive_ = false;
+  for (const auto& held : lent_) {
+    if (const std::shared_ptr<Pages> pages = held.lock()) pages->detach();
+  }
+  if (size_ == 0) return;
+  // One sector that is missing does more harm than many: what is beside it looks good.
+  const unsigned arriving = random_.pick(std::vector<unsigned>{500, 900, 950});
+  for (const Write& write : unsynced_) {
+    const bool arrives = random_.chance(500);
+    for (uint64_t at = 0; at < write.after.size(); at += kSector) {
+      const uint64_t size = std::min<uint64_t>(kSector, write.after.size() - at);
+      if (torn ? random_.chance(arriving) : arrives) {
+        std::copy_n(write.after.begin() + static_cast<ptrdiff_t>(at), size,
+                    platter_.begin() + static_cast<ptrdiff_t>(write.offset + at));
+      }
     }
   }
   unsynced_.clear();
+  if (torn) damage();
+  std::copy(platter_.begin(), platter_.end(), bytes_);
 }
 
 }  // namespace perigee::sim

@@ -6,9 +6,39 @@ namespace perigee::sim {
 
 namespace {
 
-constexpr uint64_t kSlabBytes = 256 * 1024;
 constexpr uint64_t kJournalBytes = 64 * 1024;
 constexpr uint64_t kAreaBytes = 2 * 1024 * 1024;
+
+edge::PolicyPtr make_policy(const SitePolicy& drawn) {
+  http::PolicyOptions policy;
+  policy.bypass = drawn.bypass;
+  policy.ttl_s = drawn.ttl_s;
+  policy.default_ttl_s = drawn.default_ttl_s;
+  policy.negative_ttl_s = drawn.negative_ttl_s;
+  policy.stale_while_revalidate_s = drawn.stale_while_revalidate_s;
+  policy.stale_if_error_s = drawn.stale_if_error_s;
+  policy.stale_if_slow_ms = drawn.stale_if_slow_ms;
+  policy.unreachable_stale_s = drawn.unreachable_stale_s;
+  policy.heuristic_cap_s = drawn.heuristic_cap_s;
+  policy.error_ttl_cap_s = drawn.error_ttl_cap_s;
+  policy.trust_origin_clock = drawn.trust_origin_clock;
+  policy.honour_client_directives = drawn.honour_client_directives;
+  policy.set_cookie = drawn.set_cookie == Cookies::kPass    ? http::SetCookieMode::kPass
+                      : drawn.set_cookie == Cookies::kStrip ? http::SetCookieMode::kStrip
+                                                            : http::SetCookieMode::kStore;
+  for (const int status : drawn.forbidden_statuses) {
+    policy.forbidden_statuses.push_back(static_cast<uint16_t>(status));
+  }
+  policy.forward_headers = drawn.forward_headers;
+  policy.vary_ignore = drawn.vary_ignore;
+  policy.vary_cookies = drawn.vary_cookies;
+  policy.vary_accept = drawn.vary_accept;
+  if (drawn.preflights) {
+    policy.preflight.origins = {kPreflightOrigin};
+    policy.preflight.methods = "PUT";
+  }
+  return std::make_shared<const http::PolicyOptions>(policy);
+}
 
 edge::SiteConfig make_site(const SiteOptions& options) {
   edge::SiteConfig site;
@@ -26,11 +56,16 @@ edge::SiteConfig make_site(const SiteOptions& options) {
   origin.authority = options.origin_authority();
   origin.connections = options.permits;
   site.origin = origin;
-  site.purge_from = {*edge::parse_network(std::string(kPeerAddress) + "/32")};
-  http::PolicyOptions policy;
-  policy.unreachable_stale_s = options.unreachable_stale_s;
-  policy.honour_client_directives = options.honour_client_directives;
-  site.policy = std::make_shared<const http::PolicyOptions>(policy);
+  site.alt_svc = options.alt_svc;
+  site.remove_cdn_cache_control = options.removes_cdn_cache_control;
+  site.purge_from = {*edge::parse_network(kPurgers)};
+  if (options.peer_may_purge) {
+    site.purge_from.push_back(*edge::parse_network(std::string(kPeerAddress) + "/32"));
+  }
+  site.policy = make_policy(options.policy);
+  for (const SiteRule& rule : options.rules) {
+    site.rules.push_back({rule.prefix, rule.prefix, make_policy(rule.policy)});
+  }
   return site;
 }
 
@@ -38,7 +73,7 @@ edge::Config make_config(const Options& options) {
   edge::Config config;
   config.workers = options.loops;
   config.store.path = "simulated";
-  config.store.size_bytes = kAreaBytes + options.slabs * kSlabBytes;
+  config.store.size_bytes = kAreaBytes + options.slabs * options.slab_bytes;
   if (options.trusted) {
     config.trusted_proxies = {*edge::parse_network(std::string(kPeerAddress) + "/32")};
   }
@@ -49,7 +84,10 @@ edge::Config make_config(const Options& options) {
 }  // namespace
 
 SimNode::SimNode(World& world, Internet& internet)
-    : world_(world), internet_(internet), config_(make_config(world.options)) {}
+    : world_(world),
+      internet_(internet),
+      disk_(world.random, world.options.lends),
+      config_(make_config(world.options)) {}
 
 SimNode::~SimNode() {
   if (running()) kill();
@@ -57,17 +95,24 @@ SimNode::~SimNode() {
 
 void SimNode::on_store_event(std::string_view sentence) { world_.trace("store: ", sentence); }
 
-void SimNode::start() {
+bool SimNode::start() {
   CHECK(!running());
   io_ = disk_.make_io();
   cache_store::StoreOptions options;
   options.path = config_.store.path;
   options.size_bytes = config_.store.size_bytes;
-  options.slab_bytes = kSlabBytes;
+  options.slab_bytes = world_.options.slab_bytes;
   options.journal_bytes = kJournalBytes;
   for (std::byte& byte : options.entropy) byte = static_cast<std::byte>(world_.random.below(256));
+  disk_.errors_per_mille =
+      world_.scheduler.seq() == 0 || world_.calm ? 0 : world_.options.disk_errors;
   auto opened = cache_store::Store::open(options, *io_, *this, world_.scheduler.wall_ms());
-  CHECK(opened.ok());
+  if (!opened.ok()) {
+    CHECK(disk_.errors_per_mille > 0);
+    world_.trace("the node cannot start: ", opened.error().message);
+    io_.reset();
+    return false;
+  }
   store_ = std::move(*opened);
   metrics_ = std::make_unique<edge::Metrics>(world_.options.loops);
   access_log_ = std::make_unique<edge::AccessLog>(config_.log);
@@ -85,12 +130,16 @@ void SimNode::start() {
   }
   accepting_ = true;
   world_.trace("the node starts with ", store_->stats().recovered, " records");
+  return true;
 }
+
+void SimNode::mend_disk() { disk_.errors_per_mille = 0; }
 
 bool SimNode::accept(const LinkPtr& link) {
   if (!accepting_) return false;
   const size_t loop = world_.random.below(envs_.size());
   links_.push_back(link);
+  link->lender = &disk_;
   envs_[loop]->post([worker = workers_[loop].get(),
                      channel = std::make_unique<SimChannel>(*envs_[loop], link)]() mutable {
     worker->adopt(std::move(channel));
@@ -152,11 +201,12 @@ std::string SimNode::stop() {
   for (const auto& env : envs_) {
     const std::string loop = "loop " + std::to_string(env->loop());
     if (env->tasks() > 0) left += loop + " still has tasks; ";
-    if (env->questions() > 0) left += loop + " still waits for answers; ";
   }
   workers_.clear();
   for (const auto& env : envs_) {
     const std::string loop = "loop " + std::to_string(env->loop());
+    // Names may be asked for as long as the worker is there.
+    if (env->questions() > 0) left += loop + " still waits for answers; ";
     if (env->timers() > 0) left += loop + " still has timers; ";
     if (env->channels() > 0) left += loop + " still has channels; ";
   }
@@ -174,7 +224,7 @@ void SimNode::kill() {
 }
 
 void SimNode::cut_power() {
-  disk_.cut_power(world_.random);
+  disk_.cut_power(world_.random.chance(world_.options.torn_sectors));
   for (const LinkPtr& link : links_) link->killed = true;
   world_.scheduler.finish_paused();
   destroy();

@@ -21,7 +21,9 @@ class SimNode final : public Acceptor, private cache_store::StoreObserver {
   SimNode(World& world, Internet& internet);
   ~SimNode() override;
 
-  void start();
+  /// False: the disk did not let it.
+  bool start();
+  void mend_disk();
   /// In-flight responses finish until the deadline; nothing new is accepted.
   void drain(int64_t most_ms);
   /// Every worker is drained.
@@ -32,8 +34,13 @@ class SimNode final : public Acceptor, private cache_store::StoreObserver {
   void kill();
   void cut_power();
   /// The process dies in the middle of its next writes; see died().
-  void die_soon() { disk_.die_after(static_cast<unsigned>(world_.random.between(0, 3))); }
+  void die_soon() {
+    disk_.die_after(static_cast<unsigned>(world_.random.between(0, world_.random.pick(kSoon))));
+  }
   bool died() const { return running() && disk_.dead(); }
+  uint64_t disk_uses() const { return disk_.uses(); }
+  uint64_t disk_errors() const { return disk_.errors(); }
+  uint64_t pages_detached() const { return disk_.detached(); }
 
   bool running() const { return node_ != nullptr; }
   /// Nothing to do before somebody outside or the clock moves.
@@ -50,6 +57,9 @@ class SimNode final : public Acceptor, private cache_store::StoreObserver {
  private:
   void on_store_event(std::string_view sentence) override;
   void destroy();
+
+  /// Writes: in the middle of one record, and after several of which none is synced yet.
+  inline static const std::vector<int64_t> kSoon = {3, 20};
 
   World& world_;
   Internet& internet_;

@@ -37,6 +37,8 @@ class Simulation {
     if (!run_until_asked(kNever)) violations_.push_back("the run does not end");
     come_to_rest();
     stop();
+    world_.ledger.disk_errors = node_.disk_errors();
+    world_.ledger.pages_detached = node_.pages_detached();
     Judge judge(world_.ledger, world_.options);
     judge.run(violations_);
     AskedJudge(world_.ledger, world_.options).run(violations_);
@@ -54,7 +56,11 @@ class Simulation {
     while (!asked_all()) {
       if (++steps_ > kMostSteps || world_.scheduler.now_ms() > deadline_ms) return false;
       if (!world_.scheduler.step(kNever)) return false;
-      if (node_.died()) weather_.on_death();
+      if (node_.died()) {
+        // What was lost before counts, too, where it can be looked at.
+        if (world_.scheduler.paused() == 0) observe_losses();
+        weather_.on_death();
+      }
       observe();
     }
     return true;
@@ -66,33 +72,50 @@ class Simulation {
     return true;
   }
   /// Notes what only the inside can tell.
-  void observe() {
+  void observe_losses() {
     if (!node_.running()) {
       lost_ = 0;
+      corrupt_ = 0;
+      failed_ = false;
       unseen_.clear();
       return;
     }
-    // A thread in the middle may hold a lock: what it has dropped is seen when it goes on.
-    if (world_.scheduler.paused() > 0) return unseen_.push_back(world_.scheduler.stamp().seq);
+    uses_ = node_.disk_uses();
     const cache_store::StoreStats stats = node_.stats();
-    const uint64_t lost = stats.evicted + stats.puts_no_room + stats.corrupt;
+    const uint64_t lost = stats.evicted + stats.puts_no_room + stats.corrupt + node_.disk_errors();
     if (lost != lost_) {
       for (const uint64_t seq : unseen_) {
         world_.ledger.losses.push_back({seq, Ledger::Loss::kForgotten});
       }
       world_.ledger.losses.push_back({world_.scheduler.stamp().seq, Ledger::Loss::kForgotten});
     }
-    unseen_.clear();
     lost_ = lost;
+    if (stats.corrupt > corrupt_) world_.ledger.corrupt += stats.corrupt - corrupt_;
+    corrupt_ = stats.corrupt;
+    if (stats.failed && !failed_) {
+      const uint64_t now = world_.scheduler.stamp().seq;
+      world_.ledger.losses.push_back({unseen_.empty() ? now : unseen_[0], Ledger::Loss::kFailed});
+    }
+    failed_ = stats.failed;
+  }
+  void observe() {
+    if (!node_.running()) return observe_losses();
+    // A thread in the middle may hold a lock: what it has dropped is seen when it goes on.
+    if (world_.scheduler.paused() > 0) return unseen_.push_back(world_.scheduler.stamp().seq);
+    // What is lost shows when the disk was used, or, where there is no room, by the time of rest.
+    const bool rests = node_.quiet();
+    if (rests || node_.disk_uses() != uses_) observe_losses();
+    unseen_.clear();
     if (const std::string over = node_.exceeded(); !over.empty() && violations_.empty()) {
       violations_.push_back(over);
     }
     if (world_.ledger.quiet.empty() || world_.ledger.quiet.back() != world_.scheduler.seq()) {
-      if (node_.quiet()) world_.ledger.quiet.push_back(world_.scheduler.seq());
+      if (rests) world_.ledger.quiet.push_back(world_.scheduler.seq());
     }
   }
   void come_to_rest() {
     world_.calm = true;
+    node_.mend_disk();
     world_.trace("the faults stop");
     // Whatever a fault left waiting has timed out by then.
     const int64_t quiet_ms = world_.scheduler.now_ms() + kAftermathMs;
@@ -141,6 +164,9 @@ class Simulation {
   unsigned steps_ = 0;
   uint64_t lost_ = 0;
   std::vector<uint64_t> unseen_;  ///< when it could not be looked at whether more were lost
+  uint64_t corrupt_ = 0;
+  uint64_t uses_ = 0;
+  bool failed_ = false;
 };
 
 }  // namespace

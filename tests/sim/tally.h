@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/sim/judge.h"
 #include "tests/sim/ledger.h"
 #include "tests/sim/options.h"
 
@@ -15,7 +16,21 @@ struct Tally {
   unsigned requests = 0;
   unsigned answers = 0;
   unsigned hits = 0;
-  unsigned stale = 0;      ///< served without or against the origin's word
+  unsigned stale = 0;  ///< served without or against the origin's word
+  unsigned while_refreshed = 0;
+  unsigned while_slow = 0;
+  unsigned while_failing = 0;
+  unsigned errors = 0;  ///< of the node's own, 5xx
+  unsigned bypassed = 0;
+  unsigned unsatisfiable = 0;      ///< 416
+  unsigned failed_conditions = 0;  ///< 412
+  unsigned preflights = 0;         ///< OPTIONS that the node answered
+  unsigned loops = 0;
+  unsigned strangers = 0;  ///< purges that were refused
+  unsigned disk_errors = 0;
+  unsigned corrupt = 0;    ///< records
+  unsigned detached = 0;   ///< pages on loan
+  unsigned starts = 0;     ///< after a crash or a stop
   unsigned collapsed = 0;  ///< answered from another client's fetch
   unsigned not_modified = 0;
   unsigned parts = 0;
@@ -40,6 +55,7 @@ struct Tally {
 
  private:
   void count_answer(const ClientExchange& exchange);
+  void count_own_answer(const ClientExchange& exchange, const Told& told);
   void count_fetch(const OriginExchange& fetch);
 };
 

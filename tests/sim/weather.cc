@@ -1,5 +1,7 @@
 #include "tests/sim/weather.h"
 
+#include <utility>
+
 namespace perigee::sim {
 
 Weather::Weather(World& world, Origins& origins, SimNode& node)
@@ -10,6 +12,10 @@ Weather::Weather(World& world, Origins& origins, SimNode& node)
 Weather::~Weather() { world_.scheduler.remove(*this); }
 
 void Weather::act() {
+  if (std::exchange(world_.strikes, false)) {
+    if (!down_ && node_.running()) end_process(" right after an answer");
+    return;
+  }
   Random& random = world_.random;
   const Options& options = world_.options;
   Scheduler& scheduler = world_.scheduler;
@@ -22,7 +28,7 @@ void Weather::act() {
       world_.trace("the node has stopped");
       return restart_later();
     }
-    node_.start();
+    if (!node_.start()) return restart_later();
     world_.ledger.losses.push_back({scheduler.stamp().seq, Ledger::Loss::kRestart});
     down_ = false;
     return;
@@ -37,6 +43,7 @@ void Weather::act() {
     const int64_t length = random.between(1'000, random.chance(200) ? 3'600'000 : 20'000);
     world_.trace("the machine sleeps for ", length, " ms");
     scheduler.sleep(length);
+    world_.ledger.sleeps.push_back(scheduler.stamp());
     next_ms_ += length;
   }
   if (world_.fault(options.wall_steps)) {
@@ -53,14 +60,22 @@ void Weather::drain() {
   const int64_t most = world_.random.between(0, 30'000);
   world_.trace("the node drains for at most ", most, " ms");
   node_.drain(most);
+  world_.ledger.stops.push_back(world_.scheduler.stamp());
   drained_by_ms_ = world_.scheduler.now_ms() + most + 1'000;
   down_ = true;
 }
 
 void Weather::crash() {
   if (world_.random.chance(400)) return node_.die_soon();
+  end_process("");
+}
+
+void Weather::on_death() { end_process(" while it writes"); }
+
+/// With its machine, or alone.
+void Weather::end_process(const char* when) {
   const bool power = world_.random.chance(world_.options.power_cuts);
-  world_.trace(power ? "the power fails" : "the node is killed");
+  world_.trace(power ? "the power fails" : "the node is killed", when);
   world_.ledger.losses.push_back(
       {world_.scheduler.stamp().seq, power ? Ledger::Loss::kPowerCut : Ledger::Loss::kRestart});
   if (power) {
@@ -68,13 +83,6 @@ void Weather::crash() {
   } else {
     node_.kill();
   }
-  restart_later();
-}
-
-void Weather::on_death() {
-  world_.trace("the node dies while it writes");
-  world_.ledger.losses.push_back({world_.scheduler.stamp().seq, Ledger::Loss::kRestart});
-  node_.kill();
   restart_later();
 }
 

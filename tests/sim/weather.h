@@ -12,7 +12,10 @@ class Weather final : public Actor {
   Weather(World& world, Origins& origins, SimNode& node);
   ~Weather() override;
 
-  int64_t due() const override { return world_.calm && !down_ ? kNever : next_ms_; }
+  int64_t due() const override {
+    if (world_.strikes) return 0;
+    return world_.calm && !down_ ? kNever : next_ms_;
+  }
   void act() override;
   /// The node's process ended in the middle of its writes.
   void on_death();
@@ -21,6 +24,7 @@ class Weather final : public Actor {
 
  private:
   void crash();
+  void end_process(const char* when);
   void drain();
   void restart_later();
 

@@ -26,6 +26,8 @@ struct World {
   Ledger ledger;
   const bool verbose;
   bool calm = false;  ///< the faults have stopped
+  /// The node is to end now: a client has just been told of what must hold from here on.
+  bool strikes = false;
 
   /// A fault of that rate happens now.
   bool fault(unsigned per_mille) { return !calm && random.chance(per_mille); }
