@@ -25,13 +25,14 @@ Node::Node(const Config& config, cache_store::Store& store, Metrics& metrics, Ac
 }
 
 base::Result<std::unique_ptr<Node>> Node::make(const Config& config, cache_store::Store& store,
-                                               Metrics& metrics, AccessLog& access_log) {
+                                               Metrics& metrics, AccessLog& access_log,
+                                               const OpenFolder& open_folder) {
   std::unique_ptr<Node> node(new Node(config, store, metrics, access_log));
   for (const SiteConfig& site : config.sites) {
     std::unique_ptr<origin::OriginGate> gate;
     std::unique_ptr<origin::FolderIo> folder;
     if (const auto* directory = std::get_if<origin::DirectoryOriginOptions>(&site.origin)) {
-      base::Result<std::unique_ptr<origin::FolderIo>> opened = origin::open_folder(directory->path);
+      base::Result<std::unique_ptr<origin::FolderIo>> opened = open_folder(directory->path);
       if (!opened.ok()) return opened.error();
       folder = std::move(*opened);
     } else {

@@ -4,7 +4,9 @@
 // Made once at start, before any worker, and outlives them all. Nothing in it is bound to a loop.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/budget.h"
@@ -24,9 +26,12 @@ namespace perigee::edge {
 
 class Node final : private origin::FillObserver {
  public:
+  using OpenFolder =
+      std::function<base::Result<std::unique_ptr<origin::FolderIo>>(const std::string& path)>;
   /// Opens the folders of `dir:` sites. Errors name the site and the folder.
-  static base::Result<std::unique_ptr<Node>> make(const Config& config, cache_store::Store& store,
-                                                  Metrics& metrics, AccessLog& access_log);
+  static base::Result<std::unique_ptr<Node>> make(
+      const Config& config, cache_store::Store& store, Metrics& metrics, AccessLog& access_log,
+      const OpenFolder& open_folder = origin::open_folder);
 
   /// The origins of one loop, in the order of the sites.
   std::vector<std::unique_ptr<origin::Origin>> make_origins(base::Env& env,

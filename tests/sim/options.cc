@@ -122,6 +122,7 @@ Options Options::draw(uint64_t seed) {
   o.targets = static_cast<unsigned>(dice.random.between(1, names > 3 ? 2 : names > 1 ? 4 : 6));
   o.trusted = dice.random.below(4) == 0;
   o.pauses = static_cast<unsigned>(dice.one_of({0, 20, 100, 300}));
+  o.folder_requests = dice.random.chance(400) ? 40 : 0;
   return o;
 }
 
@@ -154,6 +155,7 @@ std::string Options::text() const {
   add("crashes", crashes), add("power_cuts", power_cuts), add("drains", drains);
   add("disk_errors", disk_errors), add("torn_sectors", torn_sectors), add("lends", lends);
   add("trusted", trusted), add("pauses", pauses);
+  add("folder_requests", folder_requests);
   for (const SiteOptions& site : sites) out += " " + site.text();
   for (const std::string& guest : guests) out += " guest=" + guest;
   return out;

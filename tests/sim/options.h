@@ -89,6 +89,8 @@ struct Options {
   unsigned disk_errors = 0;   ///< reads, writes and syncs of the store
   unsigned torn_sectors = 0;  ///< of the power cuts
 
+  unsigned folder_requests = 0;  ///< of the visitor of a `dir:` site; 0: there is none
+
   // The sites.
   std::vector<SiteOptions> sites;
   std::vector<std::string> guests;  ///< names under which a site without names is asked for

@@ -69,6 +69,14 @@ edge::SiteConfig make_site(const SiteOptions& options) {
   return site;
 }
 
+edge::SiteConfig make_folder_site() {
+  edge::SiteConfig site;
+  site.hosts = {kFolderHost};
+  site.origin = origin::DirectoryOriginOptions{};
+  site.policy = std::make_shared<const http::PolicyOptions>();
+  return site;
+}
+
 edge::Config make_config(const Options& options) {
   edge::Config config;
   config.workers = options.loops;
@@ -78,14 +86,16 @@ edge::Config make_config(const Options& options) {
     config.trusted_proxies = {*edge::parse_network(std::string(kPeerAddress) + "/32")};
   }
   for (const SiteOptions& site : options.sites) config.sites.push_back(make_site(site));
+  if (options.folder_requests > 0) config.sites.push_back(make_folder_site());
   return config;
 }
 
 }  // namespace
 
-SimNode::SimNode(World& world, Internet& internet)
+SimNode::SimNode(World& world, Internet& internet, FolderHistory& folder)
     : world_(world),
       internet_(internet),
+      folder_(folder),
       disk_(world.random, world.options.lends),
       config_(make_config(world.options)) {}
 
@@ -116,7 +126,11 @@ bool SimNode::start() {
   store_ = std::move(*opened);
   metrics_ = std::make_unique<edge::Metrics>(world_.options.loops);
   access_log_ = std::make_unique<edge::AccessLog>(config_.log);
-  auto made = edge::Node::make(config_, *store_, *metrics_, *access_log_);
+  auto made = edge::Node::make(
+      config_, *store_, *metrics_, *access_log_,
+      [this](const std::string&) -> base::Result<std::unique_ptr<origin::FolderIo>> {
+        return make_sim_folder(folder_);
+      });
   CHECK(made.ok());
   node_ = std::move(*made);
   PoolRules rules;

@@ -11,6 +11,7 @@
 #include "edge/node.h"
 #include "edge/worker.h"
 #include "tests/sim/client.h"
+#include "tests/sim/folder_site.h"
 #include "tests/sim/sim_disk.h"
 #include "tests/sim/sim_env.h"
 
@@ -18,7 +19,7 @@ namespace perigee::sim {
 
 class SimNode final : public Acceptor, private cache_store::StoreObserver {
  public:
-  SimNode(World& world, Internet& internet);
+  SimNode(World& world, Internet& internet, FolderHistory& folder);
   ~SimNode() override;
 
   /// False: the disk did not let it.
@@ -63,6 +64,7 @@ class SimNode final : public Acceptor, private cache_store::StoreObserver {
 
   World& world_;
   Internet& internet_;
+  FolderHistory& folder_;
   SimDisk disk_;
   edge::Config config_;
   std::unique_ptr<cache_store::StoreIo> io_;

@@ -19,7 +19,8 @@ class Simulation {
   Simulation(uint64_t seed, bool tell)
       : world_(Options::draw(seed), tell),
         origins_(world_),
-        node_(world_, origins_),
+        folder_(world_),
+        node_(world_, origins_, folder_),
         maker_(world_),
         weather_(world_, origins_, node_) {
     world_.scheduler.pause_per_mille = world_.options.pauses;
@@ -34,6 +35,7 @@ class Simulation {
     for (unsigned i = 0; i < world_.options.clients; ++i) {
       clients_.push_back(std::make_unique<Client>(world_, maker_, node_, requests_left_));
     }
+    visitor_ = std::make_unique<FolderVisitor>(folder_, node_, world_.options.folder_requests);
     if (!run_until_asked(kNever)) violations_.push_back("the run does not end");
     come_to_rest();
     stop();
@@ -42,7 +44,10 @@ class Simulation {
     Judge judge(world_.ledger, world_.options);
     judge.run(violations_);
     AskedJudge(world_.ledger, world_.options).run(violations_);
+    for (const std::string& why : visitor_->violations) violations_.push_back(why);
     outcome.tally = Tally(world_.ledger);
+    outcome.tally.files = visitor_->files;
+    outcome.tally.files_not_modified = visitor_->not_modified;
     for (const std::string& why : outcome.tally.too_tame(world_.options)) {
       violations_.push_back(why);
     }
@@ -69,7 +74,7 @@ class Simulation {
     for (const auto& client : clients_) {
       if (!client->done()) return false;
     }
-    return true;
+    return visitor_->done();
   }
   /// Notes what only the inside can tell.
   void observe_losses() {
@@ -124,6 +129,7 @@ class Simulation {
     }
     world_.ledger.calm_seq = world_.scheduler.stamp().seq;
     requests_left_ = 4 * static_cast<unsigned>(world_.places.size()) + 4 * world_.options.targets;
+    if (world_.options.folder_requests > 0) visitor_->ask_more(10);
     const int64_t deadline = world_.scheduler.now_ms() + kCalmMs;
     if (!run_until_asked(deadline)) violations_.push_back("requests are not answered in time");
     look_for_leaks();
@@ -155,11 +161,13 @@ class Simulation {
 
   World world_;
   Origins origins_;
+  FolderHistory folder_;
   SimNode node_;
   RequestMaker maker_;
   Weather weather_;
   unsigned requests_left_ = 0;
   std::vector<std::unique_ptr<Client>> clients_;
+  std::unique_ptr<FolderVisitor> visitor_;
   std::vector<std::string> violations_;
   unsigned steps_ = 0;
   uint64_t lost_ = 0;

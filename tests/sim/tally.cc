@@ -107,6 +107,8 @@ void Tally::add(const Tally& other) {
   strangers += other.strangers;
   disk_errors += other.disk_errors;
   corrupt += other.corrupt;
+  files += other.files;
+  files_not_modified += other.files_not_modified;
   detached += other.detached;
   starts += other.starts;
 }
@@ -125,7 +127,8 @@ std::string Tally::text() const {
   add(while_failing, "while failing"), add(errors, "errors"), add(bypassed, "bypassed");
   add(unsatisfiable, "unsatisfiable"), add(failed_conditions, "failed conditions");
   add(preflights, "preflights"), add(loops, "loops"), add(strangers, "refused purges");
-  add(disk_errors, "disk errors"), add(corrupt, "corrupt"), add(detached, "pages detached"),
+  add(disk_errors, "disk errors"), add(corrupt, "corrupt"), add(files, "files"),
+      add(files_not_modified, "files not modified"), add(detached, "pages detached"),
       add(starts, "starts");
   return out;
 }
@@ -183,6 +186,8 @@ std::vector<std::string> Tally::too_tame() const {
   wants.least(while_slow, batches / 4, "while slow");
   wants.least(failed_conditions, batches / 4, "failed conditions");
   wants.least(corrupt, batches / 4, "corrupt");
+  wants.least(files, 20 * batches, "files");
+  wants.least(files_not_modified, batches, "files not modified");
   return wants.tame;
 }
 

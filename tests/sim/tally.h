@@ -28,9 +28,11 @@ struct Tally {
   unsigned loops = 0;
   unsigned strangers = 0;  ///< purges that were refused
   unsigned disk_errors = 0;
-  unsigned corrupt = 0;    ///< records
-  unsigned detached = 0;   ///< pages on loan
-  unsigned starts = 0;     ///< after a crash or a stop
+  unsigned corrupt = 0;   ///< records
+  unsigned detached = 0;  ///< pages on loan
+  unsigned starts = 0;    ///< after a crash or a stop
+  unsigned files = 0;     ///< of a folder, got whole
+  unsigned files_not_modified = 0;
   unsigned collapsed = 0;  ///< answered from another client's fetch
   unsigned not_modified = 0;
   unsigned parts = 0;
