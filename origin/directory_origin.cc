@@ -174,8 +174,9 @@ FolderAnswer look(FolderIo& folder, const MediaTypes& types, const FolderRequest
   answer.file = std::move(*opened);
   answer.piece.resize(static_cast<size_t>(std::min<uint64_t>(info.size, limits::kFillChunkBytes)));
   const base::Result<size_t> read = answer.file->read(0, answer.piece);
-  const bool whole = read.ok() && *read == answer.piece.size();
-  if (!whole || (answer.piece.size() == info.size && !answer.file->unchanged())) return plain(503);
+  // Asked for each piece, since a range may be answered before the whole was read.
+  const bool whole = read.ok() && *read == answer.piece.size() && answer.file->unchanged();
+  if (!whole) return plain(503);
   return answer;
 }
 
@@ -285,12 +286,10 @@ class FolderFetch::ReadJob final : public base::Job {
       : fetch_(fetch),
         file_(fetch.file_),
         offset_(fetch.sent_),
-        size_(fetch.size_),
         bytes_(std::move(bytes)) {}
   void work(const std::atomic<bool>&) noexcept override {
     const base::Result<size_t> read = file_->read(offset_, bytes_);
-    const bool last = offset_ + bytes_.size() == size_;
-    whole_ = read.ok() && *read == bytes_.size() && (!last || file_->unchanged());
+    whole_ = read.ok() && *read == bytes_.size() && file_->unchanged();
   }
   void done() noexcept override { fetch_.on_piece(std::move(bytes_), whole_); }
 
@@ -298,7 +297,6 @@ class FolderFetch::ReadJob final : public base::Job {
   FolderFetch& fetch_;
   const std::shared_ptr<FolderFile> file_;
   const uint64_t offset_;
-  const uint64_t size_;
   std::vector<std::byte> bytes_;
   bool whole_ = false;
 };

@@ -38,11 +38,15 @@ class FolderHistory {
   explicit FolderHistory(World& world);
   /// A file is replaced by a new one, written in place, or taken away.
   void change();
+  /// Somebody may write this file while it is read.
+  void meddle(size_t file);
   const Version& now(size_t file) const { return versions_[file].back(); }
   std::deque<Version>& of(size_t file) { return versions_[file]; }
   World& world() { return world_; }
 
  private:
+  void write(size_t file, bool in_place);
+
   World& world_;
   uint64_t inodes_ = 0;
   std::array<std::deque<Version>, kFiles> versions_;

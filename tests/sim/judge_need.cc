@@ -307,6 +307,8 @@ bool Judge::may_be_alone(const OriginExchange& fetch, const OriginExchange& othe
   const ClientExchange& late = ledger_.clients[static_cast<size_t>(fetch.asked_by)];
   const ClientExchange& early = ledger_.clients[static_cast<size_t>(other.asked_by)];
   if (policy_of(fetch.resource).bypass) return true;
+  // What nobody waits for any more is given up, before its connection is seen to end.
+  if (early.broken_off) return true;
   for (const ClientExchange* exchange : {&late, &early}) {
     if (exchange->method != "GET" || has(exchange->fields, "If-Match") ||
         has(exchange->fields, "If-Unmodified-Since")) {

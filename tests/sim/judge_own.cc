@@ -71,7 +71,9 @@ void Judge::judge_own_answer(const Case& asked) {
   const ClientExchange& exchange = asked.exchange;
   const int status = exchange.status;
   const bool nobodys = ledger_.resource(exchange.resource).site < 0;
-  if (nobodys != (status == 421)) {
+  // Too slow to be asked for anything.
+  const bool unread = nobodys && status == 408 && !why_it_failed(exchange).empty();
+  if (nobodys != (status == 421) && !unread) {
     return fail(exchange, nobodys ? "answered, though no site has this name" : "misdirected");
   }
   if (nobodys || exchange.broken_off || status == 417) return;

@@ -308,7 +308,8 @@ bool StoredModel::allows_stale_if_error(int64_t stale_ms, bool unreachable) cons
   if (!unreachable) return false;
   if (allows_stale_while_revalidate(stale_ms)) return true;
   // s-maxage means proxy-revalidate; the site's patience does not overrule it.
-  return !directives_.s_maxage && stale_ms <= policy().unreachable_stale_s * 1000;
+  const int64_t window_ms = policy().unreachable_stale_s * 1000;
+  return !directives_.s_maxage && window_ms > 0 && stale_ms <= window_ms;
 }
 
 }  // namespace perigee::sim

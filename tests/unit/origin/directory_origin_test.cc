@@ -13,6 +13,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <utility>
 
 #include "http/date.h"
 #include "origin/media_type.h"
@@ -361,6 +363,7 @@ class PlayedFolder final : public FolderIo {
     }
     const FileInfo& info() const override { return info_; }
     base::Result<size_t> read(uint64_t offset, std::span<std::byte> into) override {
+      if (folder_.at_read) folder_.at_read(offset);
       if (folder_.breaks) return base::Error{base::ErrorCode::kIo, 5, "bad disk"};
       const std::string_view left =
           std::string_view(folder_.content).substr(std::min(folder_.content.size(), offset));
@@ -382,6 +385,7 @@ class PlayedFolder final : public FolderIo {
   std::string content;
   int64_t modified_ms = 1'577'934'245'000;
   bool breaks = false;
+  std::function<void(uint64_t offset)> at_read;
   std::optional<base::Error> error;
 };
 
@@ -421,6 +425,25 @@ TEST_F(PlayedFolderTest, AFileThatIsRewrittenInPlaceIsCutNotMixed) {
   played_->modified_ms += 1000;
   rest(*log);
   EXPECT_TRUE(log->reader->failed());
+}
+
+/// A range may be answered of each piece before the last one is read.
+TEST_F(PlayedFolderTest, NoPieceOfAFileThatIsRewrittenIsServed) {
+  const auto rewrite = [this] {
+    played_->content = std::string(300'000, 'b');
+    played_->modified_ms += 1000;
+  };
+  played_->at_read = [&](uint64_t) { rewrite(); };
+  EXPECT_EQ(status("/a.txt"), 503);
+
+  played_->content = std::string(300'000, 'a');
+  bool once = false;
+  played_->at_read = [&](uint64_t offset) {
+    if (offset > 0 && !std::exchange(once, true)) rewrite();
+  };
+  const auto log = get("/a.txt");
+  EXPECT_TRUE(log->reader->failed());
+  EXPECT_EQ(log->body().find('b'), std::string::npos);
 }
 
 TEST_F(PlayedFolderTest, AFileThatGrowsIsServedAsItWas) {
