@@ -56,7 +56,10 @@ std::string Judge::why_not(const Case& asked, const StoredModel& state, bool exa
 std::string Judge::why_not_fetched(const Case& asked, const StoredModel& state, bool exact) const {
   const ClientExchange& exchange = asked.exchange;
   const OriginExchange& heard = state.last();
-  if (asked.told.collapsed) return "its own response, and said to be collapsed";
+  // Who waited for long may have tried a further fetch, and be answered with the others by it.
+  const bool waited =
+      heard.begun().tick_ms - exchange.written().tick_ms >= base::limits::kWaiterPatienceMs;
+  if (asked.told.collapsed && !waited) return "its own response, and said to be collapsed";
   if (asked.told.forward_status != heard.status) return "another fwd-status than the origin's";
   const Stamp taken = heard.head_taken();
   if (!taken || taken.seq > exchange.answered().seq) return "answered before the origin did";

@@ -77,7 +77,9 @@ TEST_F(PurgeTableTest, NoNumberIsDrawnTwiceByThreads) {
         const Ticket before = ticket();
         mine.push_back(table_.add(url, false, 100));
         EXPECT_TRUE(table_.since(url, before).removed);
-        EXPECT_FALSE(table_.since(url, {mine.back()}).removed);
+        const bool removed = table_.since(url, {mine.back()}).removed;
+        // Unless the others were so quick that nobody can say any more.
+        EXPECT_FALSE(removed && table_.oldest_known() <= mine.back());
       }
     });
   }
