@@ -1,6 +1,7 @@
 // May this answer be made of that response?
 #include <algorithm>
 
+#include "base/limits.h"
 #include "tests/sim/judge.h"
 
 namespace perigee::sim {
