@@ -77,7 +77,9 @@ TEST_F(PurgeTableTest, NoNumberIsDrawnTwiceByThreads) {
         const Ticket before = ticket();
         mine.push_back(table_.add(url, false, 100));
         EXPECT_TRUE(table_.since(url, before).removed);
-        EXPECT_FALSE(table_.since(url, {mine.back()}).removed);
+        // Unless the others have drawn so many meanwhile that its own is forgotten.
+        const bool removed = table_.since(url, {mine.back()}).removed;
+        EXPECT_TRUE(!removed || table_.oldest_known() > mine.back());
       }
     });
   }

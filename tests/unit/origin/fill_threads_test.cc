@@ -93,11 +93,12 @@ class FillTableThreads : public ::testing::Test, private FillObserver {
 
 TEST_F(FillTableThreads, MarksOfAllLoopsAreRemembered) {
   constexpr uint64_t kRounds = 100'000;
+  constexpr uint64_t kKeys = base::limits::kHitForMissMarks / 3;  // no thread pushes out another's
   std::vector<std::thread> threads;
   for (uint64_t number = 0; number < 3; ++number) {
     threads.emplace_back([this, number] {
       for (uint64_t round = 0; round < kRounds; ++round) {
-        const cache_store::Digest key{number * kRounds + round + 1, round};
+        const cache_store::Digest key{number * kKeys + round % kKeys + 1, round};
         table_->mark(key, {0});
         if (round % 3 == 0) table_->unmark(key);
         EXPECT_EQ(table_->marked(key, {1}), round % 3 != 0);
