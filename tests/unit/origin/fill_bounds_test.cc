@@ -191,5 +191,52 @@ TEST_F(FillBounds, AReaderThatBeginsLaterTellsWhatIsLeftForIt) {
   EXPECT_EQ(client.text().size(), 70u);
 }
 
+TEST_F(FillBounds, WhoIsNotAnsweredByAFillDoesNotKeepItGoing) {
+  TestWaiter& first = join();
+  fetch().head(200, kFresh + length(2'000'000));
+  fetch().feed(std::string(400'000, 'x'));
+  run();
+  join();
+  ASSERT_EQ(origin().open.size(), 2u) << "its first bytes are gone: the second asks for itself";
+  drop(first);
+  EXPECT_EQ(origin().open.size(), 1u);
+}
+
+TEST_F(FillBounds, NobodyTriesFurtherWhileTheFirstWaitsInLine) {
+  for (size_t i = 0; i < limits::kFills; ++i) join("/" + std::to_string(i));
+  join();
+  TestWaiter& second = join();
+  advance(limits::kWaiterPatienceMs + 200);
+  EXPECT_EQ(second.said, "") << "it would stand behind the first in the same line";
+}
+
+TEST_F(FillBounds, WhoJoinsAgainInsteadOfTryingLetsTheNextOneTry) {
+  join();
+  TestWaiter& eager = join();
+  eager.at_released = [&] { loops_[0]->fills.join(request(0, "/a"), eager, JoinMode::kShared); };
+  advance(limits::kWaiterPatienceMs + 200);
+  EXPECT_EQ(eager.said, "released");
+  advance(limits::kWaiterPatienceMs + 200);
+  EXPECT_EQ(eager.said, "releasedreleased");
+}
+
+TEST_F(FillBounds, WhoLostPatienceHoldsNoBytesOfTheFirstBody) {
+  TestWaiter& first = join();
+  join();
+  advance(limits::kWaiterPatienceMs + 200);
+  fetch().head(200, kFresh + length(1'000'000));
+  fetch().feed(std::string(1'000'000, 'x'));
+  fetch().end();
+  run();
+  EXPECT_TRUE(first.whole());
+}
+
+TEST_F(FillBounds, AKeyIsHitForMissUpToItsTime) {
+  const cache_store::Digest key{8, 8};
+  table_->mark(key, {0});
+  EXPECT_TRUE(table_->marked(key, {limits::kHitForMissMs - 1}));
+  EXPECT_FALSE(table_->marked(key, {limits::kHitForMissMs}));
+}
+
 }  // namespace
 }  // namespace perigee::origin

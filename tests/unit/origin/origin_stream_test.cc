@@ -316,6 +316,21 @@ TEST_F(OriginStreamTest, AResponseIsAsOldAsTheRequestThatBroughtIt) {
   EXPECT_EQ(log->received_at.response_ms, repeated_ms + 2 * kSecond);
 }
 
+TEST_F(OriginStreamTest, WhoAnswersContentWithAnErrorMayHaveLeftSomeOfItUnread) {
+  for (const auto& [status, kept] : {std::pair(302, true), std::pair(400, false)}) {
+    test::FedBody body(3);
+    body.feed("abc");
+    body.end();
+    auto log = post(&body);
+    peer().read();
+    answer("HTTP/1.1 " + std::to_string(status) + " X\r\nContent-Length: 0\r\n\r\n");
+    const size_t before = connections();
+    auto next = get();
+    EXPECT_EQ(connections() == before, kept) << status;
+    answer(kOk, peers_.size() - 1);
+  }
+}
+
 TEST_F(OriginStreamTest, IsNotRetriedAfterAByte) {
   leave_idle();
   auto log = get();
