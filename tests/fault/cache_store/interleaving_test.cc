@@ -20,10 +20,11 @@ class InterleavingTest : public SmallStoreTest {
   void SetUp() override { open(); }
   /// `works` are made anew for each seed, and `judge` is asked when all of them have ended.
   void for_all_seeds(const std::function<Works()>& works, const std::function<void()>& judge) {
+    std::mt19937_64 chance;
+    test::Interleaving threads([&chance](uint64_t n) { return chance() % n; });
     for (uint64_t seed = 1; seed <= kSeeds && !HasFailure(); ++seed) {
       SCOPED_TRACE("seed " + std::to_string(seed));
-      std::mt19937_64 chance(seed);
-      test::Interleaving threads([&chance](uint64_t n) { return chance() % n; });
+      chance.seed(seed);
       threads.run(works());
       judge();
     }

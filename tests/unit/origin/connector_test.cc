@@ -64,14 +64,18 @@ TEST_F(ConnectorTest, EachAddressHasItsOwnTime) {
 
 TEST_F(ConnectorTest, TriesOnlySoManyAddresses) {
   env_.on_connect = nullptr;
-  env_.on_resolve = [](const std::string&) {
-    base::Addresses many;
-    for (int i = 0; i < 20; ++i) many.push_back(*base::Address::parse_host("192.0.2.9", 0));
-    return std::optional<base::Result<base::Addresses>>(many);
-  };
-  auto log = get();
-  EXPECT_EQ(env_.connects.size(), limits::kAddressesTried);
-  EXPECT_EQ(log->said, "failed:connect");
+  for (const size_t more : {0, 1, 20}) {
+    env_.on_resolve = [more](const std::string&) {
+      base::Addresses many;
+      many.assign(limits::kAddressesTried + more, *base::Address::parse_host("192.0.2.9", 0));
+      return std::optional<base::Result<base::Addresses>>(many);
+    };
+    make_origin();
+    env_.connects.clear();
+    auto log = get();
+    EXPECT_EQ(env_.connects.size(), limits::kAddressesTried) << more;
+    EXPECT_EQ(log->said, "failed:connect");
+  }
 }
 
 TEST_F(ConnectorTest, ALiteralIsNeverResolved) {

@@ -23,6 +23,9 @@ class FillInterleaving : public FillsTest {
     EXPECT_TRUE(loops_[loop]->fills.join(request(loop, target), waiter, JoinMode::kShared));
   }
   void turns(size_t loop) { loops_[loop]->env.run(); }
+
+  std::mt19937_64 chance_;
+  test::Interleaving threads_{[this](uint64_t n) { return chance_() % n; }};
 };
 
 TEST_F(FillInterleaving, TwoLoopsThatAskAtOnceAreOneFetch) {
@@ -32,9 +35,8 @@ TEST_F(FillInterleaving, TwoLoopsThatAskAtOnceAreOneFetch) {
     TestWaiter& one = waiter(0, target);
     TestWaiter& other = waiter(1, target);
     {
-      std::mt19937_64 chance(seed);
-      test::Interleaving threads([&chance](uint64_t n) { return chance() % n; });
-      threads.run({[&] { join_now(one, 0, target); }, [&] { join_now(other, 1, target); }});
+      chance_.seed(seed);
+      threads_.run({[&] { join_now(one, 0, target); }, [&] { join_now(other, 1, target); }});
     }
     run();
     EXPECT_EQ(fetches(), seed);
@@ -58,8 +60,7 @@ TEST_F(FillInterleaving, WhoWaitsForBytesIsAlwaysWoken) {
     fetch(0).head(200, "Cache-Control: max-age=60");
     run();
     {
-      std::mt19937_64 chance(seed);
-      test::Interleaving threads([&chance](uint64_t n) { return chance() % n; });
+      chance_.seed(seed);
       bool fed = false;
       const auto feeding = [&] {
         for (int piece = 0; piece < 4; ++piece) {
@@ -71,10 +72,10 @@ TEST_F(FillInterleaving, WhoWaitsForBytesIsAlwaysWoken) {
       const auto reading = [&] {
         while (!fed) {
           turns(1);
-          threads.yield();
+          threads_.yield();
         }
       };
-      threads.run({feeding, reading});
+      threads_.run({feeding, reading});
     }
     run();
     EXPECT_EQ(reader.text(), "piecepiecepiecepiece");

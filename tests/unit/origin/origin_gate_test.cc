@@ -90,6 +90,33 @@ TEST_F(EightConnections, WaitingForAPlaceEndsIn503AfterItsTime) {
   EXPECT_EQ(gate_.relays.waiting(), 0u);
 }
 
+TEST_F(EightConnections, OnlySoManyRelaysWaitForAPlace) {
+  auto first = relay(kMallory);
+  auto second = relay(kMallory);
+  std::vector<std::unique_ptr<FetchLog>> waiting;
+  for (size_t i = 0; i < limits::kOriginWaiters; ++i) waiting.push_back(relay(kMallory));
+  EXPECT_EQ(waiting.back()->said, "");
+  EXPECT_EQ(relay(kMallory)->said, "failed:busy");
+}
+
+TEST_F(EightConnections, WaitingForAPlaceAndThenForAConnectionIsOneWait) {
+  options_.first_byte_ms = 100 * kSecond;
+  make_origin();
+  auto first = relay(kMallory);
+  auto second = relay(kMallory);
+  std::vector<std::unique_ptr<FetchLog>> fills;
+  for (int i = 0; i < 7; ++i) fills.push_back(get());
+  EXPECT_EQ(connections(), 8u) << "the seventh fill waits";
+  auto third = relay(kMallory);
+  env_.advance(limits::kPermitMs - 5 * kSecond);
+  answer("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", 0);
+  EXPECT_EQ(gate_.relays.waiting(), 0u) << "it has its place, and the fill the connection";
+  env_.advance(4 * kSecond);
+  EXPECT_EQ(third->said, "");
+  env_.advance(2 * kSecond);
+  EXPECT_EQ(third->said, "failed:busy");
+}
+
 TEST_F(EightConnections, ASlowReaderIsLeftAloneWhileNobodyWaits) {
   auto slow = blocked(kMallory);
   env_.advance(10 * limits::kLaggardMs);

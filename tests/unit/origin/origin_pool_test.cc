@@ -112,6 +112,31 @@ TEST_F(TwoPermits, AnUnsafeMethodInLineTakesTheConnectionThatJustFellIdle) {
   EXPECT_TRUE(peer(0).arrived().starts_with("POST"));
 }
 
+TEST_F(TwoPermits, ARepeatedRequestInLineDoesNotTakeAnotherIdleConnection) {
+  auto busy = get();
+  leave_idle();
+  auto repeated = get();  // on the second connection
+  auto third = get();
+  finish(1);
+  EXPECT_EQ(connections(), 3u) << "the permit is the third's, which stood in line before";
+  answer(kOk, 0);
+  EXPECT_TRUE(busy->whole());
+  EXPECT_EQ(connections(), 4u) << "that one may have ended unseen too";
+  answer(kOk, 3);
+  EXPECT_TRUE(repeated->whole());
+}
+
+TEST_F(TwoPermits, AnUnsafeMethodTakesAConnectionThatWasIdleForItsBoundAndNotLonger) {
+  leave_idle();
+  env_.advance(limits::kFreshConnectionMs);
+  auto first = post();
+  EXPECT_EQ(connections(), 1u);
+  answer(kOk);
+  env_.advance(limits::kFreshConnectionMs + 1);
+  auto second = post();
+  EXPECT_EQ(connections(), 2u);
+}
+
 /// A second loop that fetches from the same origin.
 class TwoLoops : public OriginTest {
  protected:
@@ -156,6 +181,22 @@ TEST_F(TwoLoops, IdleConnectionsGiveWayToAnotherLoop) {
   elsewhere.fetch = other_origin_->fetch(request(), elsewhere);
   other_.run();
   EXPECT_EQ(other_.connects.size(), 0u);
+  advance_both(100);
+  EXPECT_EQ(other_.connects.size(), 1u);
+  EXPECT_TRUE(peer(0).other_gone());
+  EXPECT_FALSE(peer(1).other_gone());
+}
+
+TEST_F(TwoLoops, TheOneIdleForTheLongestGivesWayHoweverLateItIsAskedFor) {
+  auto first = get();
+  auto second = get();
+  answer(kOk, 0);
+  env_.advance(100);
+  answer(kOk, 1);
+  env_.advance(500);
+  FetchLog elsewhere(other_);
+  elsewhere.fetch = other_origin_->fetch(request(), elsewhere);
+  other_.run();
   advance_both(100);
   EXPECT_EQ(other_.connects.size(), 1u);
   EXPECT_TRUE(peer(0).other_gone());

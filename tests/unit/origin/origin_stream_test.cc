@@ -293,6 +293,44 @@ TEST_F(OriginStreamTest, AReusedConnectionThatWasResetIsRetriedToo) {
   EXPECT_EQ(log->body(), "ok");
 }
 
+TEST_F(OriginStreamTest, ARepeatedRequestHasItsOwnTimes) {
+  leave_idle();
+  auto log = get();
+  env_.advance(limits::kFirstByteMs - kSecond);
+  env_.on_connect = [](const base::Endpoint&) { return std::nullopt; };
+  finish();
+  EXPECT_EQ(connections(), 2u);
+  env_.advance(limits::kConnectMs - kSecond);
+  EXPECT_EQ(log->said, "") << "the first one's time is over, and not this one's";
+}
+
+TEST_F(OriginStreamTest, AResponseIsAsOldAsTheRequestThatBroughtIt) {
+  leave_idle();
+  auto log = get();
+  env_.advance(5 * kSecond);
+  const int64_t repeated_ms = env_.wall().ms;
+  finish();
+  env_.advance(2 * kSecond);
+  answer(kOk, 1);
+  EXPECT_EQ(log->received_at.request_ms, repeated_ms);
+  EXPECT_EQ(log->received_at.response_ms, repeated_ms + 2 * kSecond);
+}
+
+TEST_F(OriginStreamTest, WhoAnswersContentWithAnErrorMayHaveLeftSomeOfItUnread) {
+  for (const auto& [status, kept] : {std::pair(302, true), std::pair(400, false)}) {
+    test::FedBody body(3);
+    body.feed("abc");
+    body.end();
+    auto log = post(&body);
+    peer().read();
+    answer("HTTP/1.1 " + std::to_string(status) + " X\r\nContent-Length: 0\r\n\r\n");
+    const size_t before = connections();
+    auto next = get();
+    EXPECT_EQ(connections() == before, kept) << status;
+    answer(kOk, peers_.size() - 1);
+  }
+}
+
 TEST_F(OriginStreamTest, IsNotRetriedAfterAByte) {
   leave_idle();
   auto log = get();
@@ -426,6 +464,18 @@ TEST_F(OriginStreamTest, ContentThatTricklesIsCut) {
   EXPECT_TRUE(log->cut());
   EXPECT_GE(seconds, 60);
   EXPECT_LE(seconds, 62);
+}
+
+TEST_F(OriginStreamTest, ContentThatComesFastAtFirstIsCutWhenItTrickles) {
+  auto log = get();
+  answer("HTTP/1.1 200 OK\r\nContent-Length: 500000\r\n\r\n" + std::string(100'000, 'x'));
+  int64_t seconds = 0;
+  for (; seconds < 300 && !log->cut(); ++seconds) {
+    answer("x");
+    env_.advance(kSecond);
+  }
+  EXPECT_GE(seconds, 119) << "over its first window it was fast enough";
+  EXPECT_LE(seconds, 124);
 }
 
 TEST_F(OriginStreamTest, ContentAtTheLeastRateIsNotCut) {
