@@ -47,6 +47,40 @@ RULE(ConnectionTimers, AnIdleConnectionIsClosedSilently, "RFC 9112 §9.5; http-r
   }
 }
 
+TEST(ConnectionTimers, TheIdleTimeBeginsWhenASlowOriginsAnswerIsSent) {
+  Stand stand;
+  stand.origin.on("/a", fresh("x"));
+  stand.origin.hold();
+  Client client(stand);
+  client.ask("GET", "/a");
+  stand.pass_ms(14'000);
+  stand.origin.release();
+  EXPECT_EQ(client.answer().status, 200);
+  stand.pass_ms(limits::kIdleMs - 1000);
+  EXPECT_FALSE(client.saw_end()) << "the wait for the origin is no idle time";
+  stand.pass_ms(2000);
+  EXPECT_TRUE(client.saw_end());
+}
+
+TEST(ConnectionTimers, AnExpectingClientHasItsGraceFromThe100OnHoweverLongTheOriginWasBusy) {
+  Stand stand("origin_connections = 2");
+  stand.origin.on("/a", [](const Asked& asked) { return Reply(200).body(asked.body); });
+  stand.origin.hold();
+  Client before(stand);
+  before.ask("POST", "/b", "", "x");
+  stand.run();
+  Client client(stand);
+  client.write(
+      "POST /a HTTP/1.1\r\nHost: site.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+  stand.pass_ms(limits::kBodyGraceMs - 1000);
+  EXPECT_EQ(client.arrived(), "") << "no connection is free";
+  stand.origin.release();
+  EXPECT_EQ(client.arrived(), "HTTP/1.1 100 Continue\r\n\r\n");
+  stand.pass_ms(limits::kBodyGraceMs - 1000);
+  client.write("hello");
+  EXPECT_TRUE(client.arrived().ends_with("\r\n\r\nhello"));
+}
+
 RULE(ConnectionTimers, AHeadThatComesTooSlowlyIs408, "RFC 9110 §15.5.9",
      "408 says that a request was not complete in time",
      "10 s from its first byte, however it drips", "head_timeout") {
