@@ -162,6 +162,50 @@ TEST(ConnectionTimers, AClientBelowTheMinimumRateIsCut) {
   EXPECT_GE(passed, limits::kRateWindowMs) << "200 B/s, judged over the window";
 }
 
+TEST(ConnectionTimers, ProgressOfLongAgoIsNoneNow) {
+  StoredStand stand;
+  Client client(stand);
+  client.reading().capacity = 1000;
+  client.ask("GET", "/large");
+  stand.run();
+  stand.pass_ms(10'000);
+  client.pipe().read_some(20'000);
+  client.reading().capacity = 20'000;
+  stand.pass_ms(10'000);
+  client.reading().capacity = 0;
+  stand.pass_ms(limits::kStallMs + 2 * limits::kStallCheckMs - 10'000);
+  EXPECT_TRUE(client.saw_reset()) << "nothing was taken for the stall time";
+}
+
+TEST(ConnectionTimers, EachWindowOfTheRateIsJudgedByItself) {
+  StoredStand stand;
+  Client client(stand);
+  client.reading().capacity = 40'000;
+  client.ask("GET", "/large");
+  stand.run();
+  client.reading().capacity = 1000;
+  client.pipe().read_some(40'000);
+  for (int64_t passed = 0; passed < 2 * limits::kRateWindowMs; passed += 10'000) {
+    client.pipe().read_some(1000);
+    stand.pass_ms(10'000);
+  }
+  stand.pass_ms(limits::kStallCheckMs);
+  EXPECT_TRUE(client.saw_reset()) << "fast at first, and then below the minimum";
+}
+
+TEST(ConnectionTimers, AResponseIsNotJudgedByTheOneBefore) {
+  StoredStand stand;
+  Client client(stand);
+  client.reading().capacity = 1000;
+  client.ask("GET", "/small");
+  EXPECT_EQ(client.answer().body.size(), 1024u);
+  stand.pass_ms(limits::kIdleMs - 5000);
+  client.reading().capacity = 1000;
+  client.ask("GET", "/large");
+  stand.pass_ms(limits::kStallMs / 2);
+  EXPECT_FALSE(client.saw_end()) << "its own time has only begun";
+}
+
 TEST(ConnectionTimers, AClientAtTheMinimumRateGetsAll) {
   StoredStand stand;
   Client client(stand);
@@ -341,6 +385,19 @@ TEST(ConnectionBounds, OneConnectionDoesNotTakeTheWholeTurn) {
   EXPECT_GT(greedy.pipe().arrived().size(), 200u * 60'000) << "the rest in further turns";
 }
 
+TEST(ConnectionBounds, OneLargeAnswerTakesItsShareOfEachTurnAndGoesOn) {
+  Stand stand;
+  const std::string large(3 * limits::kSendBytes + 5, 'l');
+  stand.origin.on("/huge", fresh(large));
+  ASSERT_EQ(stand.get("/huge").body.size(), large.size());
+  Client client(stand);
+  client.reading().capacity = SIZE_MAX;
+  client.ask("GET", "/huge");
+  stand.worker->turn();
+  EXPECT_LE(client.pipe().arrived().size(), 2 * limits::kSendBytes);
+  EXPECT_TRUE(client.answer().body == large) << "without anything from outside";
+}
+
 TEST(ConnectionBounds, ATurnEntersAtMostItsShareOfConnections) {
   StoredStand stand;
   std::vector<std::unique_ptr<Client>> clients;
@@ -374,6 +431,16 @@ TEST(ConnectionDrain, IdleConnectionsCloseAtOnceAndNewOnesAreRefused) {
   Client late(stand);
   stand.run();
   EXPECT_TRUE(late.saw_reset());
+}
+
+TEST(ConnectionDrain, IdleConnectionsToOriginsCloseToo) {
+  Stand stand;
+  stand.origin.on("/a", fresh("x"));
+  stand.get("/a");
+  ASSERT_EQ(stand.origin.open_connections(), 1u);
+  stand.worker->drain(stand.env.now() + 10'000);
+  stand.run();
+  EXPECT_EQ(stand.origin.open_connections(), 0u);
 }
 
 TEST(ConnectionDrain, ARequestThatHasArrivedIsAnswered) {

@@ -211,7 +211,10 @@ RULE(FlowAnswers, ALoopIs508, "RFC 8586 §2", "a request that carries our own CD
      "508; Via alone is no loop", "cdn_id") {
   Stand stand("cdn_id = \"outer\"");
   stand.origin.on("/a", fresh("x"));
-  EXPECT_EQ(stand.get("/a", "CDN-Loop: foo, outer; v=1\r\n").status, 508);
+  for (const std::string_view method : {"GET", "HEAD", "POST", "DELETE", "OPTIONS"}) {
+    EXPECT_EQ(stand.ask(method, "/a", "CDN-Loop: foo, outer; v=1\r\n").status, 508) << method;
+  }
+  EXPECT_TRUE(stand.origin.asked.empty());
   EXPECT_EQ(stand.get("/a", "Via: 1.1 outer\r\nCDN-Loop: perigee\r\n").status, 200);
   EXPECT_EQ(stand.origin.asked.back()["CDN-Loop"], "perigee, outer");
   EXPECT_EQ(stand.origin.asked.back()["Via"], "1.1 outer, 1.1 outer");
