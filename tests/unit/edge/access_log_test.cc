@@ -179,6 +179,31 @@ TEST(AccessLog, IsOffUnlessItIsAskedFor) {
   }
 }
 
+TEST(AccessLog, WhatCannotBeOpenedIsNamed) {
+  edge::LogConfig config;
+  config.access = std::filesystem::temp_directory_path();
+  const edge::AccessLog log(config);
+  EXPECT_FALSE(log.enabled());
+  ASSERT_FALSE(log.status().ok());
+  EXPECT_EQ(log.status().error().message,
+            "the access log " + config.access + " cannot be opened: Is a directory");
+}
+
+TEST(AccessLog, GoesToStandardOutputWhereThatIsAskedFor) {
+  testing::internal::CaptureStdout();
+  {
+    edge::LogConfig config;
+    config.access = "stdout";
+    edge::AccessLog log(config);
+    log.write(
+        {.method = "GET", .host = "a.test", .target = "/", .status = 200, .cache = {.hit = true}});
+  }
+  EXPECT_TRUE(edge::stop_log());
+  edge::start_log("info");
+  const std::string out = testing::internal::GetCapturedStdout();
+  EXPECT_NE(out.find("] \"GET a.test/\" 200 0 0ms hit\n"), std::string::npos) << out;
+}
+
 // --- counters ---
 
 TEST(Metrics, TheSummaryCountsEachThingInItsPlace) {

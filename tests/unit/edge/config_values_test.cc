@@ -219,6 +219,11 @@ TEST_F(ConfigTest, BoundsAreInclusive) {
   }
 }
 
+TEST_F(ConfigTest, LogHasNoOtherKeys) {
+  EXPECT_EQ(mistake("[log]\nlevels = \"info\"\n"),
+            "2:1: unknown key 'levels' in [log], did you mean 'level'?");
+}
+
 TEST_F(ConfigTest, AnEmptyListOfWhoMayPurgeIsNobody) {
   EXPECT_TRUE(good(std::string(kSite) + "purge_from = []\n").sites.at(0).purge_from.empty());
 }

@@ -169,11 +169,9 @@ TEST(ConnectionTimers, ProgressOfLongAgoIsNoneNow) {
   client.ask("GET", "/large");
   stand.run();
   stand.pass_ms(10'000);
-  client.pipe().read_some(20'000);
-  client.reading().capacity = 20'000;
-  stand.pass_ms(10'000);
+  client.pipe().read_some(1000);
   client.reading().capacity = 0;
-  stand.pass_ms(limits::kStallMs + 2 * limits::kStallCheckMs - 10'000);
+  stand.pass_ms(limits::kStallMs + limits::kStallCheckMs - 5000);
   EXPECT_TRUE(client.saw_reset()) << "nothing was taken for the stall time";
 }
 
@@ -199,7 +197,11 @@ TEST(ConnectionTimers, AResponseIsNotJudgedByTheOneBefore) {
   client.reading().capacity = 1000;
   client.ask("GET", "/small");
   EXPECT_EQ(client.answer().body.size(), 1024u);
-  stand.pass_ms(limits::kIdleMs - 5000);
+  client.reading().capacity = SIZE_MAX;
+  for (int64_t passed = 0; passed <= limits::kRateWindowMs; passed += limits::kIdleMs / 2) {
+    stand.pass_ms(limits::kIdleMs / 2);
+    EXPECT_EQ(client.ask("GET", "/small").answer().status, 200);
+  }
   client.reading().capacity = 1000;
   client.ask("GET", "/large");
   stand.pass_ms(limits::kStallMs / 2);
@@ -383,19 +385,6 @@ TEST(ConnectionBounds, OneConnectionDoesNotTakeTheWholeTurn) {
   EXPECT_GT(modest.pipe().arrived().size(), 1024u) << "in the same turn";
   stand.run();
   EXPECT_GT(greedy.pipe().arrived().size(), 200u * 60'000) << "the rest in further turns";
-}
-
-TEST(ConnectionBounds, OneLargeAnswerTakesItsShareOfEachTurnAndGoesOn) {
-  Stand stand;
-  const std::string large(3 * limits::kSendBytes + 5, 'l');
-  stand.origin.on("/huge", fresh(large));
-  ASSERT_EQ(stand.get("/huge").body.size(), large.size());
-  Client client(stand);
-  client.reading().capacity = SIZE_MAX;
-  client.ask("GET", "/huge");
-  stand.worker->turn();
-  EXPECT_LE(client.pipe().arrived().size(), 2 * limits::kSendBytes);
-  EXPECT_TRUE(client.answer().body == large) << "without anything from outside";
 }
 
 TEST(ConnectionBounds, ATurnEntersAtMostItsShareOfConnections) {

@@ -34,6 +34,9 @@ TEST(FlowAnswers, APurgeRemovesTheUrlAndSaysWhetherItMatched) {
   EXPECT_EQ(first.status, 200);
   EXPECT_EQ(first["Content-Type"], "application/json");
   EXPECT_EQ(first["Cache-Control"], "no-store");
+  EXPECT_EQ(first["Content-Length"], std::to_string(first.body.size()));
+  EXPECT_EQ(first.count("Content-Length"), 1u);
+  EXPECT_EQ(first.count("Transfer-Encoding"), 0u);
   EXPECT_NE(first.body.find("\"matched\":1"), std::string::npos) << first.body;
   EXPECT_EQ(first.cache(), "perigee; fwd=bypass");
   EXPECT_NE(stand.purge().body.find("\"matched\":0"), std::string::npos);

@@ -34,6 +34,24 @@ TEST(Worker, OneStepOfUpkeepWaitsAtATime) {
   stand.env.hold_jobs = false;
 }
 
+TEST(Worker, ASecondLoopIsAskedToMakeRoomAndLeavesUpkeepToTheFirst) {
+  Stand stand;
+  FakeEnv other(1);
+  {
+    // A second loop of the same node.
+    edge::Worker second(stand.node(), other);
+    EXPECT_EQ(other.timers(), 0u);
+    stand.client_slots().set_bound(0);
+    const base::Pending wait = stand.client_slots().wait(stand.env, [] {});
+    stand.run();
+    stand.worker->turn();
+    EXPECT_TRUE(other.turn()) << "woken";
+  }
+  const base::Pending wait = stand.client_slots().wait(stand.env, [] {});
+  stand.worker->turn();
+  EXPECT_FALSE(other.turn()) << "gone";
+}
+
 TEST(Worker, WhoComesAfterItsStopIsRefused) {
   Stand stand;
   stand.worker->stop();
