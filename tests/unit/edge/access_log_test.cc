@@ -43,8 +43,9 @@ class AccessLogTest : public testing::Test {
   }
   using Texts = std::vector<std::string>;
 
- private:
   std::string folder_;
+
+ private:
   std::unique_ptr<Stand> stand_;
 };
 
@@ -150,9 +151,8 @@ TEST_F(AccessLogTest, EachPartIsEscapedAndCut) {
   record.host = host;
   record.target = target;
   edge::LogConfig config;
-  config.access = std::filesystem::temp_directory_path() / "perigee-access-parts";
-  std::filesystem::remove(config.access);
   lines();
+  config.access = folder_ + "/parts";
   {
     edge::AccessLog log(config);
     ASSERT_TRUE(log.status().ok());
@@ -164,7 +164,6 @@ TEST_F(AccessLogTest, EachPartIsEscapedAndCut) {
   std::ifstream file(config.access);
   std::string line;
   std::getline(file, line);
-  std::filesystem::remove(config.access);
   EXPECT_NE(line.find("\"G\\x22" + std::string(1022, 'm') + " h\\x5C" + std::string(1022, 'h') +
                       "/\\x0A" + std::string(1022, 't') + "\" "),
             std::string::npos)
