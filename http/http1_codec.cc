@@ -114,7 +114,6 @@ class Http1Codec final : public ServerCodec, public Exchange {
   Http1RequestReader reader_;
   State state_ = State::kOpen;
   Tick deadline_ = kNever;
-  Tick now_{0};
 
   // The request that is being answered.
   RequestHead head_;
@@ -126,6 +125,7 @@ class Http1Codec final : public ServerCodec, public Exchange {
   bool active_ = false;
   bool promoted_ = false;
   bool continue_due_ = false;
+  bool grace_due_ = false;  ///< its rate is asked for from the next pump on
 
   // Its response.
   BodySource* body_ = nullptr;
@@ -144,7 +144,6 @@ class Http1Codec final : public ServerCodec, public Exchange {
 };
 
 size_t Http1Codec::feed(std::span<const std::byte> bytes, Tick now) {
-  now_ = now;
   size_t used = 0;
   while (state_ == State::kOpen && used < bytes.size() && wants_read()) {
     const std::span<const std::byte> rest = bytes.subspan(used);
@@ -197,7 +196,10 @@ size_t Http1Codec::feed_body(std::span<const std::byte> bytes) {
     refuse(refusal);
     return bytes.size();
   }
-  if (reader_.body_done()) deadline_ = kNever;
+  if (reader_.body_done()) {
+    deadline_ = kNever;
+    grace_due_ = false;
+  }
   request_body_.notify();
   return used;
 }
@@ -221,8 +223,7 @@ void Http1Codec::refuse(const Refusal& refusal) {
   deadline_ = kNever;
 }
 
-void Http1Codec::feed_end(Tick now) {
-  now_ = now;
+void Http1Codec::feed_end(Tick) {
   peer_ended_ = true;
   end_of_input();
 }
@@ -246,11 +247,10 @@ bool Http1Codec::wants_read() const {
 }
 
 void Http1Codec::on_deadline(Tick now) {
-  now_ = now;
   if (active_) {
     // The peer is not to blame while it waits for a 100, or while its reader lets the window stand
     // full.
-    const bool ours = continue_due_ || window_bytes() >= limits::kSpillBytes;
+    const bool ours = continue_due_ || grace_due_ || window_bytes() >= limits::kSpillBytes;
     const int64_t least = options_.body_bytes_per_second * options_.body_grace_ms / 1000;
     const bool slow = static_cast<int64_t>(rate_bytes_) < least && !ours;
     rate_bytes_ = 0;
@@ -290,13 +290,11 @@ bool Http1Codec::promote() {
 }
 
 Chunk Http1Codec::peek_request_body(size_t max) {
-  if (std::exchange(continue_due_, false)) {
-    // The rate is asked for from here on.
-    if (!reader_.body_done()) deadline_ = now_ + options_.body_grace_ms;
-    if (!reader_.body_done() && !responded_ && window_.empty()) {
-      context_.out.copy("HTTP/1.1 100 Continue\r\n\r\n");
-      context_.waker.wake();
-    }
+  if (std::exchange(continue_due_, false) && !reader_.body_done() && !responded_) {
+    // The rate is asked for from here on: the next pump knows what time that is.
+    grace_due_ = true;
+    if (window_.empty()) context_.out.copy("HTTP/1.1 100 Continue\r\n\r\n");
+    context_.waker.wake();
   }
   const size_t held = window_bytes();
   const size_t n = std::min(max, held);
@@ -410,7 +408,7 @@ void Http1Codec::respond(const ResponseHead& head, BodySource* body) {
 }
 
 bool Http1Codec::pump(Tick now) {
-  now_ = now;
+  if (std::exchange(grace_due_, false)) deadline_ = now + options_.body_grace_ms;
   if (!active_ && state_ == State::kOpen) {
     if (draining_) state_ = State::kClose;
     if (deadline_ == kNever) deadline_ = now + options_.idle_ms;
@@ -497,7 +495,9 @@ void Http1Codec::end_exchange(bool whole) {
   if (window_.capacity() > kWindowKept) std::string().swap(window_);
   window_.clear();
   reader_.reset();
-  deadline_ = now_ + options_.idle_ms;
+  // The next pump sets it: an answer comes long after the request was read, at a time that is not
+  // known here.
+  deadline_ = kNever;
   if (!whole) {
     state_ = State::kCut;
   } else if (!keep_alive_ || draining_ || (peer_ended_ && !held_back_)) {

@@ -359,6 +359,7 @@ TEST(Limits, kFillsWaiting) {
   stand.origin.hold();
   const auto clients = ask_many(stand, limits::kFills + limits::kFillsWaiting + 1);
   EXPECT_EQ(clients.back()->answer().status, 503) << "one more than may wait";
+  EXPECT_EQ(stand.metrics.origin_failures(), 1u) << "and that is told";
   EXPECT_EQ(clients[clients.size() - 2]->answer().status, 0) << "waits";
   EXPECT_EQ(stand.get("/stale").body, "stale") << "a copy covers what finds no place in the line";
 }

@@ -135,8 +135,9 @@ class Stand : private cache_store::StoreObserver {
   std::unique_ptr<edge::Worker> worker;
   cache_store::Store& store() { return *store_; }
   const edge::Config& config() const { return config_; }
+  edge::Node& node() { return *node_; }
   edge::ClientSlots& client_slots() { return node_->client_slots(); }
-  edge::Metrics metrics{1};
+  edge::Metrics metrics{2};  ///< a test may seat a second worker
 
  private:
   friend class Client;

@@ -255,6 +255,34 @@ TEST(MakingRoom, ExchangesInFlightNeverGo) {
   EXPECT_EQ(ended(clients), "c");
 }
 
+TEST(MakingRoom, WhoseAnswerIsStillInTheQueueStays) {
+  BoundStand stand(1);
+  stand.origin.on("/b", Reply(200).cache("max-age=3600").body(std::string(2000, 'b')));
+  std::vector<std::unique_ptr<MemoryChannel>> clients;
+  clients.push_back(stand.come());
+  clients[0]->in_rules().capacity = 1000;
+  clients[0]->write("GET /b HTTP/1.1\r\nHost: site.test\r\n\r\n");
+  stand.run();
+  EXPECT_FALSE(stand.make_room()) << "its exchange has ended, its bytes have not left";
+  std::string got;
+  for (std::string more = clients[0]->read(); !more.empty(); more = clients[0]->read()) {
+    got += more;
+    stand.run();
+  }
+  EXPECT_TRUE(got.ends_with("\r\n\r\n" + std::string(2000, 'b')));
+  EXPECT_TRUE(stand.make_room());
+}
+
+TEST(MakingRoom, WhoIsLingeredForStays) {
+  BoundStand stand(1);
+  std::vector<std::unique_ptr<MemoryChannel>> clients;
+  clients.push_back(stand.come("GET"));
+  clients[0]->write(" /a b HTTP/1.1\r\n\r\n");
+  stand.run();
+  ASSERT_TRUE(clients[0]->read().starts_with("HTTP/1.1 400"));
+  EXPECT_FALSE(stand.make_room()) << "a close now could lose what was said";
+}
+
 TEST(MakingRoom, HeadsThatAreOnlyPartlyThereGoAfterTheIdleOldestFirst) {
   BoundStand stand(4);
   std::vector<std::unique_ptr<MemoryChannel>> clients;

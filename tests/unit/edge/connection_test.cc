@@ -47,6 +47,40 @@ RULE(ConnectionTimers, AnIdleConnectionIsClosedSilently, "RFC 9112 §9.5; http-r
   }
 }
 
+TEST(ConnectionTimers, TheIdleTimeBeginsWhenASlowOriginsAnswerIsSent) {
+  Stand stand;
+  stand.origin.on("/a", fresh("x"));
+  stand.origin.hold();
+  Client client(stand);
+  client.ask("GET", "/a");
+  stand.pass_ms(14'000);
+  stand.origin.release();
+  EXPECT_EQ(client.answer().status, 200);
+  stand.pass_ms(limits::kIdleMs - 1000);
+  EXPECT_FALSE(client.saw_end()) << "the wait for the origin is no idle time";
+  stand.pass_ms(2000);
+  EXPECT_TRUE(client.saw_end());
+}
+
+TEST(ConnectionTimers, AnExpectingClientHasItsGraceFromThe100OnHoweverLongTheOriginWasBusy) {
+  Stand stand("origin_connections = 2");
+  stand.origin.on("/a", [](const Asked& asked) { return Reply(200).body(asked.body); });
+  stand.origin.hold();
+  Client before(stand);
+  before.ask("POST", "/b", "", "x");
+  stand.run();
+  Client client(stand);
+  client.write(
+      "POST /a HTTP/1.1\r\nHost: site.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+  stand.pass_ms(limits::kBodyGraceMs - 1000);
+  EXPECT_EQ(client.arrived(), "") << "no connection is free";
+  stand.origin.release();
+  EXPECT_EQ(client.arrived(), "HTTP/1.1 100 Continue\r\n\r\n");
+  stand.pass_ms(limits::kBodyGraceMs - 1000);
+  client.write("hello");
+  EXPECT_TRUE(client.arrived().ends_with("\r\n\r\nhello"));
+}
+
 RULE(ConnectionTimers, AHeadThatComesTooSlowlyIs408, "RFC 9110 §15.5.9",
      "408 says that a request was not complete in time",
      "10 s from its first byte, however it drips", "head_timeout") {
@@ -126,6 +160,52 @@ TEST(ConnectionTimers, AClientBelowTheMinimumRateIsCut) {
   }
   EXPECT_TRUE(client.saw_reset());
   EXPECT_GE(passed, limits::kRateWindowMs) << "200 B/s, judged over the window";
+}
+
+TEST(ConnectionTimers, ProgressOfLongAgoIsNoneNow) {
+  StoredStand stand;
+  Client client(stand);
+  client.reading().capacity = 1000;
+  client.ask("GET", "/large");
+  stand.run();
+  stand.pass_ms(10'000);
+  client.pipe().read_some(1000);
+  client.reading().capacity = 0;
+  stand.pass_ms(limits::kStallMs + limits::kStallCheckMs - 5000);
+  EXPECT_TRUE(client.saw_reset()) << "nothing was taken for the stall time";
+}
+
+TEST(ConnectionTimers, EachWindowOfTheRateIsJudgedByItself) {
+  StoredStand stand;
+  Client client(stand);
+  client.reading().capacity = 40'000;
+  client.ask("GET", "/large");
+  stand.run();
+  client.reading().capacity = 1000;
+  client.pipe().read_some(40'000);
+  for (int64_t passed = 0; passed < 2 * limits::kRateWindowMs; passed += 10'000) {
+    client.pipe().read_some(1000);
+    stand.pass_ms(10'000);
+  }
+  stand.pass_ms(limits::kStallCheckMs);
+  EXPECT_TRUE(client.saw_reset()) << "fast at first, and then below the minimum";
+}
+
+TEST(ConnectionTimers, AResponseIsNotJudgedByTheOneBefore) {
+  StoredStand stand;
+  Client client(stand);
+  client.reading().capacity = 1000;
+  client.ask("GET", "/small");
+  EXPECT_EQ(client.answer().body.size(), 1024u);
+  client.reading().capacity = SIZE_MAX;
+  for (int64_t passed = 0; passed <= limits::kRateWindowMs; passed += limits::kIdleMs / 2) {
+    stand.pass_ms(limits::kIdleMs / 2);
+    EXPECT_EQ(client.ask("GET", "/small").answer().status, 200);
+  }
+  client.reading().capacity = 1000;
+  client.ask("GET", "/large");
+  stand.pass_ms(limits::kStallMs / 2);
+  EXPECT_FALSE(client.saw_end()) << "its own time has only begun";
 }
 
 TEST(ConnectionTimers, AClientAtTheMinimumRateGetsAll) {
@@ -340,6 +420,16 @@ TEST(ConnectionDrain, IdleConnectionsCloseAtOnceAndNewOnesAreRefused) {
   Client late(stand);
   stand.run();
   EXPECT_TRUE(late.saw_reset());
+}
+
+TEST(ConnectionDrain, IdleConnectionsToOriginsCloseToo) {
+  Stand stand;
+  stand.origin.on("/a", fresh("x"));
+  stand.get("/a");
+  ASSERT_EQ(stand.origin.open_connections(), 1u);
+  stand.worker->drain(stand.env.now() + 10'000);
+  stand.run();
+  EXPECT_EQ(stand.origin.open_connections(), 0u);
 }
 
 TEST(ConnectionDrain, ARequestThatHasArrivedIsAnswered) {

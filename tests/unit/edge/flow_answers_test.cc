@@ -34,6 +34,9 @@ TEST(FlowAnswers, APurgeRemovesTheUrlAndSaysWhetherItMatched) {
   EXPECT_EQ(first.status, 200);
   EXPECT_EQ(first["Content-Type"], "application/json");
   EXPECT_EQ(first["Cache-Control"], "no-store");
+  EXPECT_EQ(first["Content-Length"], std::to_string(first.body.size()));
+  EXPECT_EQ(first.count("Content-Length"), 1u);
+  EXPECT_EQ(first.count("Transfer-Encoding"), 0u);
   EXPECT_NE(first.body.find("\"matched\":1"), std::string::npos) << first.body;
   EXPECT_EQ(first.cache(), "perigee; fwd=bypass");
   EXPECT_NE(stand.purge().body.find("\"matched\":0"), std::string::npos);
@@ -211,7 +214,10 @@ RULE(FlowAnswers, ALoopIs508, "RFC 8586 §2", "a request that carries our own CD
      "508; Via alone is no loop", "cdn_id") {
   Stand stand("cdn_id = \"outer\"");
   stand.origin.on("/a", fresh("x"));
-  EXPECT_EQ(stand.get("/a", "CDN-Loop: foo, outer; v=1\r\n").status, 508);
+  for (const std::string_view method : {"GET", "HEAD", "POST", "DELETE", "OPTIONS"}) {
+    EXPECT_EQ(stand.ask(method, "/a", "CDN-Loop: foo, outer; v=1\r\n").status, 508) << method;
+  }
+  EXPECT_TRUE(stand.origin.asked.empty());
   EXPECT_EQ(stand.get("/a", "Via: 1.1 outer\r\nCDN-Loop: perigee\r\n").status, 200);
   EXPECT_EQ(stand.origin.asked.back()["CDN-Loop"], "perigee, outer");
   EXPECT_EQ(stand.origin.asked.back()["Via"], "1.1 outer, 1.1 outer");

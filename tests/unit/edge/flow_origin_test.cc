@@ -298,6 +298,19 @@ TEST(FlowOrigin, AnOriginWithinTheBudgetIsNotCovered) {
   EXPECT_EQ(client.arrived(), "") << "answered once";
 }
 
+TEST(FlowOrigin, AHeadWithinTheBudgetIsNotCoveredThoughItsBodyIsSlow) {
+  SlowStand stand;
+  stand.origin.on("/a", Reply(200).cache("max-age=10").body("newer").stops_after(3));
+  Client client(stand);
+  client.ask("GET", "/a");
+  stand.pass_ms(150);
+  stand.origin.release();
+  stand.pass_ms(1000);
+  stand.origin.send("er");
+  EXPECT_EQ(client.answer().body, "newer");
+  EXPECT_EQ(client.arrived(), "") << "answered once";
+}
+
 TEST(FlowOrigin, StaleIfSlowHoldsOnlyInsideAnExplicitWindow) {
   for (const std::string_view directives : {"max-age=10", "max-age=10, stale-if-error=5",
                                             "max-age=10, stale-if-error=60, must-revalidate"}) {

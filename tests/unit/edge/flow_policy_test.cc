@@ -360,5 +360,31 @@ RULE(FlowPolicy, CdnCacheControlGovernsAfterA304Too, "RFC 9213 §2.2; http-rules
   EXPECT_EQ(hit["CDN-Cache-Control"], "");
 }
 
+TEST(FlowPolicy, WhoWaitedForWhatCannotBeSharedDidNotGoAloneForThat) {
+  Stand stand;
+  stand.origin.on("/a", Reply(200).cache("no-store").body("x"));
+  stand.origin.hold();
+  Client first(stand);
+  Client second(stand);
+  first.ask("GET", "/a");
+  second.ask("GET", "/a");
+  stand.run();
+  EXPECT_EQ(stand.origin.asked.size(), 1u);
+  stand.origin.release();
+  for (Client* client : {&first, &second}) {
+    EXPECT_EQ(client->answer().cache(), "perigee; fwd=uri-miss; fwd-status=200");
+  }
+  EXPECT_EQ(stand.get("/a").cache(), "perigee; fwd=uri-miss; fwd-status=200; detail=hit-for-miss");
+  stand.origin.hold();
+  const size_t asked = stand.origin.asked.size();
+  first.ask("GET", "/a");
+  second.ask("GET", "/a");
+  stand.run();
+  EXPECT_EQ(stand.origin.asked.size(), asked + 2) << "from then on each goes alone at once";
+  stand.origin.release();
+  EXPECT_EQ(first.answer().body, "x");
+  EXPECT_EQ(second.answer().body, "x");
+}
+
 }  // namespace
 }  // namespace perigee::test

@@ -230,6 +230,17 @@ TEST(FlowRelay, RelaysTakeTheirShareOfTheOriginsConnections) {
 
 /// It was asked for with fields of one client that no fill sends (a method override,
 /// Accept-Encoding), so that it may be another answer than the one a GET would get.
+TEST(FlowRelay, InterimResponsesOfTheOriginComeFirst) {
+  Stand stand;
+  stand.origin.on("/a", Reply(200).body("x").after_interim("103 Early Hints\r\nLink: </b>\r\n"));
+  Client client(stand);
+  client.ask("POST", "/a", "", "content");
+  const Answer interim = client.answer();
+  EXPECT_EQ(interim.status, 103);
+  EXPECT_EQ(interim["Link"], "</b>");
+  EXPECT_EQ(client.answer().body, "x");
+}
+
 RULE(FlowRelay, AnAnswerToPostIsNeverStored, "RFC 9110 §9.3.3; http-rules 2.14",
      "an answer to POST with explicit freshness and a Content-Location equal to the target may be "
      "reused for GET",

@@ -357,5 +357,29 @@ TEST(RequestFlow, WhatIsLargerThanARecordStreamsUnstored) {
   }
 }
 
+TEST(RequestFlow, AllNamesOfASiteShareWhatIsStored) {
+  Stand stand("[[site]]\nhosts = [\"one.test\", \"two.test\"]\norigin = \"http://127.0.0.1:9\"");
+  stand.origin.on("/a", fresh("x"));
+  stand.get("/a", "Host: two.test\r\n");
+  EXPECT_EQ(stand.origin.asked.back()["Host"], "one.test");
+  for (const std::string_view host : {"one.test", "two.test", "TWO.test:80", "one.test."}) {
+    EXPECT_EQ(stand.get("/a", "Host: " + std::string(host) + "\r\n").cache(),
+              "perigee; hit; ttl=60")
+        << host;
+  }
+  EXPECT_EQ(stand.origin.asked.size(), 1u);
+}
+
+TEST(RequestFlow, WithoutAHostItIsTheDefaultSitesWhoeverAskedBefore) {
+  Stand stand("[[site]]\ndefault = true\norigin = \"http://127.0.0.1:9\"");
+  stand.origin.on("/a", [](const Asked& asked) { return fresh("of " + asked["Host"]); });
+  EXPECT_EQ(stand.get("/a").body, "of site.test");
+  EXPECT_EQ(Client(stand).write("GET /a HTTP/1.0\r\n\r\n").answer().body, "of 127.0.0.1:9")
+      << "a site without a name is asked for by its origin's";
+  EXPECT_EQ(stand.get("/a", "Host: other.test\r\n").body, "of other.test");
+  EXPECT_EQ(Client(stand).write("GET /a HTTP/1.0\r\n\r\n").answer().cache(),
+            "perigee; hit; ttl=60");
+}
+
 }  // namespace
 }  // namespace perigee::test

@@ -62,6 +62,22 @@ TEST(Units, ANetworkContainsWhatItsPrefixCovers) {
   EXPECT_FALSE(all.contains(address("::1"))) << "of one family";
 }
 
+TEST(Units, EveryBitOfAPrefixCounts) {
+  for (const std::string text : {"165.90.195.60", "a55a:c33c:9669:1ee1:5aa5:3cc3:6996:e11e"}) {
+    const base::Address base = address(text);
+    const unsigned bits = text.find(':') == std::string::npos ? 32 : 128;
+    for (unsigned prefix = 0; prefix <= bits; ++prefix) {
+      const Network network = *parse_network(text + "/" + std::to_string(prefix));
+      for (unsigned bit = 0; bit < bits; ++bit) {
+        base::Address other = base;
+        other.bytes[bit / 8] ^= static_cast<uint8_t>(0x80 >> bit % 8);
+        EXPECT_EQ(network.contains(other), bit >= prefix)
+            << text << "/" << prefix << ", bit " << bit;
+      }
+    }
+  }
+}
+
 TEST(Units, AnIpv4PeerOnADualStackSocketIsInItsIpv4Network) {
   EXPECT_TRUE(parse_network("127.0.0.0/8")->contains(address("::ffff:127.0.0.1")));
   EXPECT_TRUE(parse_network("10.0.0.0/8")->contains(address("::ffff:10.1.2.3")));

@@ -1,8 +1,9 @@
-// A worker that stops: what it cuts, and how that looks from outside.
+// A worker: the upkeep that it orders, and what it cuts when it stops.
 #include "edge/worker.h"
 
 #include <gtest/gtest.h>
 
+#include "base/limits.h"
 #include "tests/support/edge/stand.h"
 
 namespace perigee::test {
@@ -17,6 +18,47 @@ TEST(Worker, AResponseThatItsStopCutsDoesNotLookWhole) {
   stand.worker->stop();
   client.arrived();
   EXPECT_TRUE(client.saw_reset()) << "only the end of the connection would delimit it";
+}
+
+TEST(Worker, OneStepOfUpkeepWaitsAtATime) {
+  Stand stand;
+  stand.env.hold_jobs = true;
+  for (int i = 0; i < 3; ++i) {
+    stand.pass_ms(10 * base::limits::kMaintainMs);
+    EXPECT_EQ(stand.env.jobs(base::Lane::kStore), 1u);
+  }
+  stand.env.run_jobs();
+  stand.run();
+  stand.pass_ms(2 * base::limits::kMaintainMs);
+  EXPECT_EQ(stand.env.jobs(base::Lane::kStore), 1u) << "and the next one follows";
+  stand.env.hold_jobs = false;
+}
+
+TEST(Worker, ASecondLoopIsAskedToMakeRoomAndLeavesUpkeepToTheFirst) {
+  Stand stand;
+  FakeEnv other(1);
+  {
+    // A second loop of the same node.
+    edge::Worker second(stand.node(), other);
+    EXPECT_EQ(other.timers(), 0u);
+    stand.client_slots().set_bound(0);
+    const base::Pending wait = stand.client_slots().wait(stand.env, [] {});
+    stand.run();
+    stand.worker->turn();
+    EXPECT_TRUE(other.turn()) << "woken";
+  }
+  const base::Pending wait = stand.client_slots().wait(stand.env, [] {});
+  stand.worker->turn();
+  EXPECT_FALSE(other.turn()) << "gone";
+}
+
+TEST(Worker, WhoComesAfterItsStopIsRefused) {
+  Stand stand;
+  stand.worker->stop();
+  Client late(stand);
+  stand.run();
+  EXPECT_TRUE(late.saw_reset());
+  EXPECT_EQ(stand.connections(), 0u);
 }
 
 }  // namespace

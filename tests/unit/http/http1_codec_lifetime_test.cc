@@ -110,6 +110,69 @@ TEST(Http1Timeouts, APeerThatWaitsFor100IsNotSlow) {
   EXPECT_EQ(rig.codec().deadline().ms, INT64_MAX);
 }
 
+TEST(Http1Timeouts, TheRateIsAskedForFromThe100On) {
+  CodecRig rig(FlowKind::kHold);
+  rig.send(post("Expect: 100-continue\r\nContent-Length: 5\r\n"));
+  rig.advance(limits::kBodyGraceMs - 1);
+  EXPECT_FALSE(rig.read_body());
+  rig.settle();
+  rig.advance(limits::kBodyGraceMs - 1);
+  EXPECT_TRUE(rig.refusals.empty()) << "the 100 has only just been sent";
+  rig.advance(1);
+  EXPECT_EQ(rig.refusals, std::vector<uint16_t>{408});
+}
+
+TEST(Http1Timeouts, OnceItsAnswerHasBegunContentIsNotTimed) {
+  CodecRig rig(FlowKind::kHold);
+  rig.send(post("Content-Length: 100000\r\n"));
+  FedBody body;
+  body.feed("begun");
+  http::ResponseHead head;
+  head.status = 200;
+  rig.answer(head, &body);
+  rig.settle();
+  const std::string begun = rig.take_received();
+  rig.advance(5 * limits::kBodyGraceMs);
+  EXPECT_TRUE(rig.refusals.empty());
+  EXPECT_FALSE(rig.requests[0].cancelled);
+  EXPECT_EQ(rig.received(), "") << "nothing stands inside the answer";
+  body.end();
+  rig.settle();
+  EXPECT_EQ(rig.received(), "0\r\n\r\n");
+}
+
+TEST(Http1Expect, NoContinueBehindTheAnswersHead) {
+  CodecRig rig(FlowKind::kHold);
+  rig.send(post("Expect: 100-continue\r\nContent-Length: 5\r\n"));
+  FedBody body;
+  http::ResponseHead head;
+  head.status = 200;
+  rig.answer(head, &body);
+  rig.settle();
+  EXPECT_FALSE(rig.read_body());
+  rig.settle();
+  EXPECT_EQ(rig.received().find("100 Continue"), std::string::npos) << rig.received();
+  body.end();
+  rig.settle();
+}
+
+TEST(Http1Exchange, MalformedContentCancelsAtOnce) {
+  CodecRig rig(FlowKind::kHold);
+  rig.send(post("Transfer-Encoding: chunked\r\n", "xyz\r\n"));
+  EXPECT_EQ(rig.refusals, std::vector<uint16_t>{400});
+  EXPECT_TRUE(rig.requests[0].cancelled);
+}
+
+TEST(Http1Exchange, RoomInTheWindowWakesTheConnection) {
+  CodecRig rig(FlowKind::kHold);
+  rig.send(post("Content-Length: 100000\r\n") + std::string(limits::kSpillBytes, 'x'));
+  ASSERT_FALSE(rig.codec().wants_read());
+  const int wakes = rig.wakes;
+  EXPECT_FALSE(rig.read_body());
+  EXPECT_TRUE(rig.codec().wants_read());
+  EXPECT_GT(rig.wakes, wakes) << "who waits to feed it looks again";
+}
+
 TEST(Http1Expect, NoContinueOnceContentHasCome) {
   CodecRig rig(FlowKind::kHold);
   rig.send(post("Expect: 100-continue\r\nContent-Length: 5\r\n", "he"));

@@ -336,6 +336,18 @@ TEST(Http1Backpressure, RequestsAreNotReadWhileAnswersPileUp) {
   EXPECT_EQ(rig.requests.size(), 200u);
 }
 
+TEST(Http1Backpressure, HeadsThatPileUpStopRequestsToo) {
+  CodecRig rig;
+  rig.peer().in_rules().capacity = 0;
+  rig.on_request_hook = [&](http::Exchange&) { rig.CodecRig::answer(204, ""); };
+  std::string burst;
+  for (int i = 0; i < 20'000; ++i) burst += get();
+  rig.send(burst);
+  EXPECT_LE(rig.out().copied_bytes(), limits::kOutHighBytes + 200);
+  EXPECT_LT(rig.requests.size(), 20'000u);
+  EXPECT_FALSE(rig.codec().wants_read());
+}
+
 TEST(Http1Backpressure, TheRequestWindowIsBounded) {
   Held rig(post("Content-Length: 1000000\r\n"));
   rig.send(std::string(500'000, 'x'));

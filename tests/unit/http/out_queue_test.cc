@@ -122,6 +122,24 @@ TEST_F(OutQueueTest, HasRoomBetweenTheWatermarksAsItHadBefore) {
   EXPECT_TRUE(out.has_room());
 }
 
+TEST_F(OutQueueTest, AClearedOneHasRoomAgain) {
+  out.copy(std::string(limits::kOutHighBytes, 'x'));
+  EXPECT_FALSE(out.has_room());
+  out.clear();
+  EXPECT_TRUE(out.empty());
+  out.copy(std::string(limits::kOutLowBytes, 'x'));
+  EXPECT_TRUE(out.has_room()) << "as if it had never been full";
+}
+
+TEST_F(OutQueueTest, ALargePieceIsSentByShares) {
+  FedBody body;
+  body.feed(std::string(3 * limits::kSendBytes, 'x'));
+  pipe.near->out_rules().capacity = SIZE_MAX;
+  out.lend(body.peek(SIZE_MAX).piece, body);
+  EXPECT_EQ(out.flush(*pipe.near).state, base::Io::kOk);
+  EXPECT_EQ(out.total_taken(), limits::kSendBytes);
+}
+
 TEST_F(OutQueueTest, OneThatNeverRunsEmptyDoesNotGrow) {
   pipe.near->out_rules().capacity = SIZE_MAX;
   pipe.near->out_rules().per_send = 10'000;

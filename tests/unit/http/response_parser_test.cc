@@ -354,6 +354,35 @@ TEST(ResponseParser, BeginsAgainOnTheSameConnection) {
   }
 }
 
+TEST(ResponseParser, ChunksAndInterimsOfEachResponseAreItsOwn) {
+  http::ResponseParser parser;
+  std::string bytes;
+  for (size_t i = 0; i < limits::kInterimResponses; ++i) bytes += "HTTP/1.1 103 x\r\n\r\n";
+  bytes += ok("Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n");
+  for (int response = 0; response < 3; ++response) {
+    parser.begin(Method::kGet);
+    std::span<const std::byte> input{reinterpret_cast<const std::byte*>(bytes.data()),
+                                     bytes.size()};
+    std::string body;
+    size_t interims = 0;
+    using Event = http::ResponseParser::Event;
+    Event event = Event::kNeedMore;
+    while (event != Event::kEnd && event != Event::kError) {
+      const http::ResponseParser::Step step = parser.next(input);
+      event = step.event;
+      input = input.subspan(step.consumed);
+      interims += event == Event::kInterim ? 1 : 0;
+      if (event == Event::kBody) {
+        body.append(reinterpret_cast<const char*>(step.body.data()), step.body.size());
+      }
+    }
+    EXPECT_EQ(event, Event::kEnd) << parser.error();
+    EXPECT_EQ(interims, limits::kInterimResponses);
+    EXPECT_EQ(body, "hello") << response;
+    EXPECT_TRUE(input.empty());
+  }
+}
+
 TEST(ResponseParser, AMillionTinyChunksNeedNoMemory) {
   http::ResponseParser parser;
   parser.begin(Method::kGet);

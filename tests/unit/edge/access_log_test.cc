@@ -1,0 +1,267 @@
+// The access log and the counters: what each exchange leaves in them, field by field.
+#include "edge/access_log.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "edge/log.h"
+#include "tests/support/edge/stand.h"
+
+namespace perigee::test {
+namespace {
+
+Reply fresh(std::string body) { return Reply(200).cache("max-age=60").body(std::move(body)); }
+
+/// A stand whose access log is a file.
+class AccessLogTest : public testing::Test {
+ protected:
+  AccessLogTest() {
+    std::string name = std::filesystem::temp_directory_path() / "perigee-access-XXXXXX";
+    CHECK(mkdtemp(name.data()) != nullptr);
+    folder_ = name;
+    stand_ = std::make_unique<Stand>(
+        "[server]\ntrusted_proxies = [\"10.0.0.0/8\"]\n[log]\naccess = \"" + folder_ + "/access\"");
+    stand_->origin.on("/a", fresh("hello"));
+  }
+  ~AccessLogTest() override {
+    stand_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+  Stand& stand() { return *stand_; }
+  /// All lines so far. The node ends with it, since what is queued is written at the end.
+  std::vector<std::string> lines() {
+    stand_.reset();
+    EXPECT_TRUE(edge::stop_log());
+    edge::start_log("info");
+    std::ifstream file(folder_ + "/access");
+    std::vector<std::string> all;
+    for (std::string line; std::getline(file, line);) all.push_back(line);
+    return all;
+  }
+  using Texts = std::vector<std::string>;
+
+  std::string folder_;
+
+ private:
+  std::unique_ptr<Stand> stand_;
+};
+
+TEST_F(AccessLogTest, ALineSaysWhoAskedWhenForWhatAndWhatCameOfIt) {
+  stand().origin.hold();
+  Client client(stand());
+  client.ask("GET", "/a?b");
+  stand().origin.on("/a?b", fresh("hello"));
+  stand().pass_ms(250);
+  stand().origin.release();
+  client.answer();
+  stand().run();
+  client.ask("GET", "/a?b").answer();
+  client.ask("HEAD", "/a?b").answer();
+  stand().pass_ms(20'000);
+  client.ask("GET", "/a?b", "Range: bytes=1-2\r\n").answer();
+  EXPECT_EQ(lines(), (Texts{"203.0.113.9 [Thu, 01 Jan 2026 00:16:40 GMT] \"GET site.test/a?b\" 200 "
+                            "5 250ms fwd=uri-miss stored",
+                            "203.0.113.9 [Thu, 01 Jan 2026 00:16:40 GMT] \"GET site.test/a?b\" 200 "
+                            "5 0ms hit",
+                            "203.0.113.9 [Thu, 01 Jan 2026 00:16:40 GMT] \"HEAD site.test/a?b\" "
+                            "200 0 0ms hit",
+                            "203.0.113.9 [Thu, 01 Jan 2026 00:17:00 GMT] \"GET site.test/a?b\" 206 "
+                            "2 0ms hit"}));
+}
+
+TEST_F(AccessLogTest, EveryRequestThatIsAnsweredHasItsLine) {
+  Client client(stand(), "127.0.0.1:4711");
+  const auto bytes = [&](std::string_view method, std::string_view target,
+                         std::string_view lines = "") {
+    return std::to_string(client.ask(method, target, lines).answer().body.size());
+  };
+  bytes("GET", "/none");
+  client.ask("POST", "/a", "", "content").answer();
+  bytes("OPTIONS", "*");
+  const std::string purged = bytes("PURGE", "/a");
+  const std::string gateway = bytes("GET", "/c", "Cache-Control: only-if-cached\r\n");
+  const std::string unknown = bytes("GET", "/a", "Host: other.test\r\n");
+  Texts ends;
+  for (const std::string& line : lines()) ends.push_back(line.substr(line.find('"')));
+  EXPECT_EQ(ends, (Texts{"\"GET site.test/none\" 404 0 0ms fwd=uri-miss",
+                         "\"POST site.test/a\" 200 5 0ms fwd=method",
+                         "\"OPTIONS site.test*\" 204 0 0ms fwd=bypass",
+                         "\"PURGE site.test/a\" 200 " + purged + " 0ms fwd=bypass",
+                         "\"GET site.test/c\" 504 " + gateway + " 0ms fwd=uri-miss",
+                         "\"GET other.test/a\" 421 " + unknown + " 0ms fwd=bypass"}));
+}
+
+TEST_F(AccessLogTest, WhoJoinedAFillOfAnotherSaysSo) {
+  stand().origin.hold();
+  Client first(stand());
+  Client second(stand(), "203.0.113.10:4711");
+  first.ask("GET", "/a");
+  stand().run();
+  second.ask("GET", "/a");
+  stand().run();
+  stand().origin.release();
+  first.answer();
+  second.answer();
+  Texts ends;
+  for (const std::string& line : lines()) {
+    ends.push_back(line.substr(0, line.find(' ')) + line.substr(line.rfind("ms ") + 2));
+  }
+  EXPECT_EQ(ends, (Texts{"203.0.113.9 fwd=uri-miss stored",
+                         "203.0.113.10 fwd=uri-miss collapsed stored"}));
+}
+
+TEST_F(AccessLogTest, BehindATrustedProxyTheAddressIsTheClients) {
+  for (const std::string_view peer : {"10.0.0.1:1", "203.0.113.9:1"}) {
+    Client(stand(), peer).ask("GET", "/a", "X-Forwarded-For: 198.51.100.7\r\n").answer();
+  }
+  const Texts all = lines();
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_TRUE(all[0].starts_with("198.51.100.7 [")) << all[0];
+  EXPECT_TRUE(all[1].starts_with("203.0.113.9 [")) << all[1];
+}
+
+TEST_F(AccessLogTest, WhatWasCutOrLeftHasItsLineToo) {
+  stand().origin.on("/cut", fresh("hello").stops_after(3));
+  Client cut(stand());
+  cut.ask("GET", "/cut");
+  cut.arrived();
+  stand().origin.reset();
+  stand().run();
+  stand().origin.hold();
+  Client left(stand());
+  left.ask("GET", "/left");
+  stand().run();
+  left.reset();
+  stand().run();
+  Texts ends;
+  for (const std::string& line : lines()) ends.push_back(line.substr(line.find('"')));
+  EXPECT_EQ(ends, (Texts{"\"GET site.test/cut\" 200 3 0ms fwd=uri-miss stored",
+                         "\"GET site.test/left\" 0 0 0ms fwd="}));
+}
+
+TEST_F(AccessLogTest, EachPartIsEscapedAndCut) {
+  edge::AccessRecord record;
+  const std::string method = "G\"" + std::string(2000, 'm');
+  const std::string host = "h\\" + std::string(2000, 'h');
+  const std::string target = "/\n" + std::string(2000, 't');
+  record.method = method;
+  record.host = host;
+  record.target = target;
+  edge::LogConfig config;
+  lines();
+  config.access = folder_ + "/parts";
+  {
+    edge::AccessLog log(config);
+    ASSERT_TRUE(log.status().ok());
+    ASSERT_TRUE(log.enabled());
+    log.write(record);
+  }
+  EXPECT_TRUE(edge::stop_log());
+  edge::start_log("info");
+  std::ifstream file(config.access);
+  std::string line;
+  std::getline(file, line);
+  EXPECT_NE(line.find("\"G\\x22" + std::string(1022, 'm') + " h\\x5C" + std::string(1022, 'h') +
+                      "/\\x0A" + std::string(1022, 't') + "\" "),
+            std::string::npos)
+      << line;
+}
+
+TEST(AccessLog, IsOffUnlessItIsAskedFor) {
+  for (const std::string access : {"off", ""}) {
+    edge::LogConfig config;
+    config.access = access;
+    EXPECT_FALSE(edge::AccessLog(config).enabled()) << access;
+  }
+}
+
+TEST(AccessLog, WhatCannotBeOpenedIsNamed) {
+  edge::LogConfig config;
+  config.access = std::filesystem::temp_directory_path();
+  const edge::AccessLog log(config);
+  EXPECT_FALSE(log.enabled());
+  ASSERT_FALSE(log.status().ok());
+  EXPECT_EQ(log.status().error().message,
+            "the access log " + config.access + " cannot be opened: Is a directory");
+}
+
+TEST(AccessLog, GoesToStandardOutputWhereThatIsAskedFor) {
+  testing::internal::CaptureStdout();
+  {
+    edge::LogConfig config;
+    config.access = "stdout";
+    edge::AccessLog log(config);
+    log.write(
+        {.method = "GET", .host = "a.test", .target = "/", .status = 200, .cache = {.hit = true}});
+  }
+  EXPECT_TRUE(edge::stop_log());
+  edge::start_log("info");
+  const std::string out = testing::internal::GetCapturedStdout();
+  EXPECT_NE(out.find("] \"GET a.test/\" 200 0 0ms hit\n"), std::string::npos) << out;
+}
+
+// --- counters ---
+
+TEST(Metrics, TheSummaryCountsEachThingInItsPlace) {
+  Stand stand;
+  stand.origin.on("/a", fresh("x"));
+  stand.origin.on("/late", Reply(200)
+                               .cache("public; max-age=60")
+                               .line("Date", "Thu, 01 Jan 2026 00:10:00 GMT")
+                               .body("x"));
+  stand.get("/a");
+  for (int i = 0; i < 3; ++i) stand.get("/a");
+  stand.get("/none");
+  stand.get("/late");
+  stand.get("/late");
+  Client(stand).write("BAD\r\n\r\n").answer();
+  Client(stand).write("BAD\r\n\r\n").answer();
+  stand.origin.go_away();
+  for (int i = 0; i < 3; ++i) stand.ask("POST", "/b");
+  stand.get("/c");
+  EXPECT_EQ(stand.metrics.summary(),
+            "3 hits, 8 forwarded, 2 refused, 5 fills, 1 stored, 1 failed, 4 failures of origins, "
+            "2 with an old Date, 2 with a semicolon in Cache-Control");
+}
+
+TEST(Metrics, ALoopCountsStatusesBytesAndWhatWasCut) {
+  Stand stand;
+  stand.origin.on("/a", fresh("hello"));
+  stand.get("/a");
+  stand.get("/a");
+  stand.get("/none");
+  Client(stand).write("BAD\r\n\r\n").answer();
+  const edge::LoopMetrics& loop = stand.metrics.loop(0);
+  EXPECT_EQ(loop.statuses[2], 2u);
+  EXPECT_EQ(loop.statuses[4], 2u);
+  EXPECT_EQ(loop.body_bytes, 10u);
+  EXPECT_EQ(loop.cut, 0u);
+  EXPECT_EQ(loop.hits, 1u);
+  EXPECT_EQ(loop.forwards[static_cast<size_t>(http::Forward::kUriMiss)], 2u);
+  stand.origin.on("/cut", fresh("hello").stops_after(3));
+  Client cut(stand);
+  cut.ask("GET", "/cut");
+  cut.arrived();
+  stand.origin.reset();
+  stand.run();
+  EXPECT_EQ(loop.cut, 1u);
+  EXPECT_EQ(loop.body_bytes, 13u);
+}
+
+TEST(Metrics, TheSummaryIsOfAllLoops) {
+  edge::Metrics metrics(3);
+  const http::CacheStatus hit{.hit = true};
+  for (unsigned i = 0; i < 3; ++i) {
+    metrics.loop(i).on_response(200, hit, 1, true);
+    metrics.loop(i).on_response(200, {.forward = http::Forward::kMethod}, 1, true);
+    metrics.loop(i).on_refused(400);
+  }
+  EXPECT_TRUE(metrics.summary().starts_with("3 hits, 3 forwarded, 3 refused, 0 fills"))
+      << metrics.summary();
+}
+
+}  // namespace
+}  // namespace perigee::test
