@@ -26,7 +26,7 @@ Node::Node(const Config& config, cache_store::Store& store, Metrics& metrics, Ac
 
 base::Result<std::unique_ptr<Node>> Node::make(const Config& config, cache_store::Store& store,
                                                Metrics& metrics, AccessLog& access_log,
-                                               const OpenFolder& open_folder) {
+                                               OpenFolder open_folder) {
   std::unique_ptr<Node> node(new Node(config, store, metrics, access_log));
   for (const SiteConfig& site : config.sites) {
     std::unique_ptr<origin::OriginGate> gate;

@@ -4,12 +4,12 @@
 // Made once at start, before any worker, and outlives them all. Nothing in it is bound to a loop.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/budget.h"
+#include "base/fn.h"
 #include "cache_store/store.h"
 #include "edge/access_log.h"
 #include "edge/client_slots.h"
@@ -27,11 +27,11 @@ namespace perigee::edge {
 class Node final : private origin::FillObserver {
  public:
   using OpenFolder =
-      std::function<base::Result<std::unique_ptr<origin::FolderIo>>(const std::string& path)>;
+      base::Fn<base::Result<std::unique_ptr<origin::FolderIo>>(const std::string& path)>;
   /// Opens the folders of `dir:` sites. Errors name the site and the folder.
-  static base::Result<std::unique_ptr<Node>> make(
-      const Config& config, cache_store::Store& store, Metrics& metrics, AccessLog& access_log,
-      const OpenFolder& open_folder = origin::open_folder);
+  static base::Result<std::unique_ptr<Node>> make(const Config& config, cache_store::Store& store,
+                                                  Metrics& metrics, AccessLog& access_log,
+                                                  OpenFolder open_folder = &origin::open_folder);
 
   /// The origins of one loop, in the order of the sites.
   std::vector<std::unique_ptr<origin::Origin>> make_origins(base::Env& env,
