@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "base/limits.h"
 #include "tests/fault/cache_store/small_store.h"
 
 namespace perigee::cache_store {
@@ -143,6 +144,44 @@ TEST_F(FailingWritesTest, ADiskThatTakesNoWritesKeepsServingWhatItHas) {
   EXPECT_TRUE(store_->stats().failed);
   for (int i = 0; i < 20; ++i) EXPECT_EQ(look("key" + std::to_string(i)), fresh(versions[i]));
   EXPECT_FALSE(store_->maintain({.wall_ms = kNow})) << "nothing is made room for";
+}
+
+TEST_F(FailingWritesTest, OnlySoManyFailuresInARowEndStoring) {
+  const auto broken = [](Op op, uint64_t) { return op == Op::kWrite; };
+  const auto whole = [](Op, uint64_t) { return false; };
+  for (int round = 0; round < 3; ++round) {
+    io_->fail = broken;
+    for (int i = 1; i < base::limits::kWriteFailures; ++i) EXPECT_EQ(put("a"), 0u);
+    EXPECT_FALSE(store_->stats().failed);
+    io_->fail = whole;
+    EXPECT_NE(put("a"), 0u);
+  }
+  io_->fail = broken;
+  for (int i = 0; i < base::limits::kWriteFailures; ++i) EXPECT_EQ(put("a"), 0u);
+  EXPECT_TRUE(store_->stats().failed);
+}
+
+TEST_F(FailingWritesTest, WhatWasWrittenIsSyncedInItsTime) {
+  put("a");
+  const uint64_t before = io_->syncs();
+  maintain(base::limits::kSyncMs - 1);
+  EXPECT_EQ(io_->syncs(), before);
+  maintain(base::limits::kSyncMs);
+  EXPECT_EQ(io_->syncs(), before + 1);
+}
+
+TEST_F(FailingWritesTest, TwoFailedSyncsEndStoringOnlyWhenTheyAreClose) {
+  for (const int64_t apart_ms :
+       {base::limits::kSyncFailuresMs - 1, base::limits::kSyncFailuresMs}) {
+    open();
+    io_->fail = [](Op op, uint64_t) { return op == Op::kSync; };
+    put("a");
+    maintain(5'000);
+    EXPECT_FALSE(store_->stats().failed);
+    put("b");
+    maintain(5'000 + apart_ms);
+    EXPECT_EQ(store_->stats().failed, apart_ms < base::limits::kSyncFailuresMs);
+  }
 }
 
 TEST_F(FailingWritesTest, WhatIsTooLargeDoesNotSealTheOpenSlab) {

@@ -48,11 +48,11 @@ inline constexpr Shown kShownElsewhere[] = {
     // the store
     {"kPurgesRemembered", "StoreTest.ATicketOlderThanTheRingIsRefused"},
     {"kPurgesPending", "StoreTest.ManyPurgesFoldIntoAFloorAndNothingComesBack"},
-    {"kSlabsReady", "StoreTest.RecyclesTheOldestSlabsAndKeepsTheNewest"},
+    {"kSlabsReady", "StoreTest.MakesSoManySlabsReadyAndNoMore"},
     {"kDrainingShare", "FailingWritesTest.AReaderKeepsItsBytesAndAStoreFullOfReadersRefuses"},
-    {"kSyncMs", "PurgeDurabilityTest.TwoFailedSyncsWithinAMinuteEndStoring"},
-    {"kSyncFailuresMs", "PurgeDurabilityTest.TwoFailedSyncsWithinAMinuteEndStoring"},
-    {"kWriteFailures", "FailingWritesTest.ADiskThatTakesNoWritesKeepsServingWhatItHas"},
+    {"kSyncMs", "FailingWritesTest.WhatWasWrittenIsSyncedInItsTime"},
+    {"kSyncFailuresMs", "FailingWritesTest.TwoFailedSyncsEndStoringOnlyWhenTheyAreClose"},
+    {"kWriteFailures", "FailingWritesTest.OnlySoManyFailuresInARowEndStoring"},
     // times
     {"kRequestHeadMs", "ConnectionTimers.AHeadThatComesTooSlowlyIs408"},
     {"kIdleMs", "ConnectionTimers.AnIdleConnectionIsClosedSilently"},

@@ -371,6 +371,13 @@ TEST_F(StoreTest, RecyclesTheOldestSlabsAndKeepsTheNewest) {
   EXPECT_EQ(body_of("key1199"), body + "1199");
 }
 
+TEST_F(StoreTest, MakesSoManySlabsReadyAndNoMore) {
+  const std::string body(40'000, 'b');
+  for (int i = 0; i < 1200; ++i) ASSERT_TRUE(put("key" + std::to_string(i), body).ok()) << i;
+  for (int steps = 0; store_->maintain({.wall_ms = kNow}); ++steps) ASSERT_LT(steps, 20);
+  EXPECT_EQ(store_->stats().slabs_free, base::limits::kSlabsReady);
+}
+
 TEST_F(StoreTest, APinnedRecordOutlivesRecycling) {
   ASSERT_TRUE(put("pinned", "stay").ok());
   const Found found = look("pinned");
