@@ -275,6 +275,29 @@ TEST_F(PurgeDurabilityTest, AnOlderVersionDoesNotComeBackWhenANewerOneIsDamaged)
   EXPECT_EQ(look("a"), kNothing);
 }
 
+/// Nobody knows then what else was purged: only the origin's word makes a record usable.
+TEST_F(PurgeDurabilityTest, PurgesThatCouldNotBeWrittenAreMissedAtTheNextStart) {
+  const uint64_t other = put("b");
+  put("a");
+  test::MemoryDisk::Image before = disk_.after_kill();
+  io_->fail = [](MemoryIo::Op op, uint64_t offset) {
+    return op == MemoryIo::Op::kWriteDurable && offset >= format::kJournalBegin;
+  };
+  EXPECT_FALSE(purge("a"));
+  maintain(0);
+  test::MemoryDisk::Image left = disk_.after_kill();
+  kill();
+  // Nothing of the failed write arrived, so that the journal itself looks whole.
+  for (uint64_t i = 0; i < 2 * kJournalBytes; ++i) {
+    left.at(format::kJournalBegin + i) = before.at(format::kJournalBegin + i);
+  }
+  disk_.load(left);
+  open();
+  EXPECT_TRUE(listener_.doubted());
+  EXPECT_EQ(look("b"), stale(other, kUnconfirmedMs));
+  EXPECT_NE(look("a").stale_since_ms, 0);
+}
+
 TEST_F(PurgeDurabilityTest, TwoFailedSyncsWithinAMinuteEndStoring) {
   put("a");
   fail(MemoryIo::Op::kSync);
