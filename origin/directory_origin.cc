@@ -283,10 +283,7 @@ class FolderFetch::LookJob final : public base::Job {
 class FolderFetch::ReadJob final : public base::Job {
  public:
   ReadJob(FolderFetch& fetch, std::vector<std::byte> bytes)
-      : fetch_(fetch),
-        file_(fetch.file_),
-        offset_(fetch.sent_),
-        bytes_(std::move(bytes)) {}
+      : fetch_(fetch), file_(fetch.file_), offset_(fetch.sent_), bytes_(std::move(bytes)) {}
   void work(const std::atomic<bool>&) noexcept override {
     const base::Result<size_t> read = file_->read(offset_, bytes_);
     whole_ = read.ok() && *read == bytes_.size() && file_->unchanged();
