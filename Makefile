@@ -34,44 +34,32 @@ test:
 	@cmake --build $(BUILD)-test -j $(JOBS)
 	ctest --test-dir $(BUILD)-test --output-on-failure -j $(JOBS)
 
+SANITIZED = asan tsan asan-short tsan-short
 # The allocator's quarantine is kept small: tests watch how much memory the node takes.
+$(SANITIZED): export ASAN_OPTIONS = quarantine_size_mb=8
 # A SIGBUS that is not the store's ends a process as it does without a sanitizer.
-asan tsan asan-short tsan-short: export TSAN_OPTIONS = handle_sigbus=0
-asan tsan asan-short tsan-short: export ASAN_OPTIONS = quarantine_size_mb=8
+$(SANITIZED): export TSAN_OPTIONS = handle_sigbus=0
 # The stress test, which runs for 5 seconds elsewhere.
 asan tsan: export PERIGEE_STRESS_SECONDS = 60
-asan tsan:
-	@tools/bootstrap --tests
-	@mkdir -p $(BUILD)-$@
-	@$(CONFIGURE) -B $(BUILD)-$@ -DPERIGEE_SANITIZE=$(if $(filter asan,$@),address,thread) \
-	  $(call QUIET,$(BUILD)-$@)
-	@cmake --build $(BUILD)-$@ -j $(JOBS)
-	ctest --test-dir $(BUILD)-$@ --output-on-failure -j $(JOBS)
-
-# The parts of asan and tsan that no other run shows as well, for continuous integration: what
-# threads, the kernel and the disk do.
-SHORT_TARGETS = unit_base unit_cache_store unit_origin unit_doors fault_store e2e
+# The short ones are for continuous integration: what threads, the kernel and the disk do, which no
+# other run shows as well; corrupt bytes under asan alone.
+asan-short tsan-short: TARGETS = --target unit_base unit_cache_store unit_origin unit_doors \
+                                          fault_store e2e
 SHORT_TESTS = ^unit/(base|cache_store|origin|doors)/|^e2e/(Crowd|Stress|Fills)|Interleaving
-# Corrupt bytes are for asan.
-asan-short: SHORT_TESTS := $(SHORT_TESTS)|^fault/cache_store/
-asan-short tsan-short: SHORT_BUILD = $(BUILD)-$(@:-short=)
-asan-short tsan-short:
+asan-short: CHOSEN = -E /Seeds/ -R '$(SHORT_TESTS)|^fault/cache_store/'
+tsan-short: CHOSEN = -R '$(SHORT_TESTS)'
+$(SANITIZED): FOLDER = $(BUILD)-$(@:-short=)
+$(SANITIZED):
 	@tools/bootstrap --tests
-	@mkdir -p $(SHORT_BUILD)
-	@$(CONFIGURE) -B $(SHORT_BUILD) \
-	  -DPERIGEE_SANITIZE=$(if $(filter asan-short,$@),address,thread) $(call QUIET,$(SHORT_BUILD))
-	@cmake --build $(SHORT_BUILD) -j $(JOBS) --target $(SHORT_TARGETS)
-	ctest --test-dir $(SHORT_BUILD) --output-on-failure -j $(JOBS) -R '$(SHORT_TESTS)' \
-	  -E /Seeds/
+	@mkdir -p $(FOLDER)
+	@$(CONFIGURE) -B $(FOLDER) -DPERIGEE_SANITIZE=$(if $(filter asan%,$@),address,thread) \
+	  $(call QUIET,$(FOLDER))
+	@cmake --build $(FOLDER) -j $(JOBS) $(TARGETS)
+	ctest --test-dir $(FOLDER) --output-on-failure -j $(JOBS) $(CHOSEN)
 
 # All that people run before they hand on a change.
 check:
-	$(MAKE) test
-	$(MAKE) asan
-	$(MAKE) tsan
-	$(MAKE) locks
-	$(MAKE) tidy
-	$(MAKE) format
+	for part in test asan tsan locks tidy format; do $(MAKE) $$part || exit 1; done
 
 # CPU for 10,000 responses beside nginx's proxy_cache, and their ratio.
 bench: all
@@ -108,6 +96,7 @@ fuzz:
 # One alone: make mutants MUTANT=name.
 mutants:
 	@tools/bootstrap --tests
+	@tools/bootstrap --fuzz
 	@tools/mutants $(BUILD)-mutants $(MUTANT)
 
 # Writes docs/http.md from the rules that the tests show.

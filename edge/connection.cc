@@ -107,7 +107,7 @@ void Connection::receive(Tick now) {
       return;
     case Io::kEof:
       peer_ended_ = true;
-      codec_->feed_end(now);
+      codec_->feed_end();
       return;
     case Io::kFail:
       return end();

@@ -40,7 +40,7 @@ class ServerCodec {
   virtual size_t feed(std::span<const std::byte> bytes, base::Tick now) = 0;
   /// The peer ended its side. What was fed and not consumed is still read, and what waits for its
   /// answer gets it; a request that is not whole by then is cancelled.
-  virtual void feed_end(base::Tick now) = 0;
+  virtual void feed_end() = 0;
   /// Pulls bodies into the queue while it is below its low watermark and nothing is lent, and ends
   /// exchanges whose bytes were all taken. Called before and after each flush; true: flush again.
   virtual bool pump(base::Tick now) = 0;

@@ -34,7 +34,7 @@ class Http1Codec final : public ServerCodec, public Exchange {
 
   // ServerCodec
   size_t feed(std::span<const std::byte> bytes, Tick now) override;
-  void feed_end(Tick now) override;
+  void feed_end() override;
   bool pump(Tick now) override;
   bool wants_read() const override;
   Tick deadline() const override { return deadline_; }
@@ -223,7 +223,7 @@ void Http1Codec::refuse(const Refusal& refusal) {
   deadline_ = kNever;
 }
 
-void Http1Codec::feed_end(Tick) {
+void Http1Codec::feed_end() {
   peer_ended_ = true;
   end_of_input();
 }

@@ -185,13 +185,12 @@ void FolderVisitor::judge(bool whole) {
   if (whole && reader_.status == 304) ++not_modified;
 }
 
-/// Whether the version was the file's at a moment that may still be shown.
-bool FolderVisitor::is_due(const Version& version, int64_t until_tick_ms) const {
+/// Whether what the file was until then may still be shown.
+bool FolderVisitor::may_show(int64_t until_tick_ms) const {
   // A clock that was set back lets responses live longer, and where the pool has no room for a look
   // at the folder, they cover it when they are stale (http-rules 2.8).
   if (world_.options.wall_steps > 0 || world_.options.full_lanes > 0) return true;
-  return until_tick_ms + kFreshMs >= asked_ms_ &&
-         version.since_tick_ms <= world_.scheduler.now_ms();
+  return until_tick_ms + kFreshMs >= asked_ms_;
 }
 
 /// Empty: some version that the file had lately explains the answer.
@@ -206,7 +205,7 @@ std::string FolderVisitor::wrong(bool whole) {
     const int64_t until =
         i + 1 < versions.size() ? versions[i + 1].since_tick_ms : world_.scheduler.now_ms();
     Version& version = versions[i];
-    if (!is_due(version, until)) continue;
+    if (!may_show(until)) continue;
     if (status == 404 && version.content == 0) return "";
     if (version.content == 0) continue;
     const std::string tag = first_of(reader_.fields, "ETag").value_or("");

@@ -140,8 +140,7 @@ std::string AskedJudge::wrong_method(const Case& asked) const {
   const std::string& wanted = asked.client->method;
   if (wanted == "PURGE") return "a PURGE is the node's own";
   if (asked.client->own_options) return "an OPTIONS that is the node's own";
-  const auto directives = joined(asked.client->fields, "Cache-Control");
-  if (directives && directives->find("only-if-cached") != std::string::npos) {
+  if (asked.client->only_if_cached()) {
     return "asked for a client that wants only what is cached";
   }
   const bool stands_in = method == "GET" && wanted == "HEAD" && asked.shared;

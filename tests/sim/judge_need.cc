@@ -269,9 +269,7 @@ std::string Judge::unavailable(const ClientExchange& exchange, const Claim& clai
   if (told.hit || told.detail.starts_with("stale-") || claim.soft_purged) return "";
   const int heard = told.forward_status != 0 ? told.forward_status : exchange.status;
   const bool failed = heard == 500 || (heard >= 502 && heard <= 504);
-  const auto directive = joined(exchange.fields, "Cache-Control");
-  const bool only_cached = directive && directive->find("only-if-cached") != std::string::npos;
-  if (!failed || only_cached) return "";
+  if (!failed || exchange.only_if_cached()) return "";
   // What came and is no response is 502 too.
   const bool unreachable = told.forward_status == 0 && exchange.status != 502;
   return state.allows_stale_if_error(std::max<int64_t>(-left, 0), unreachable)

@@ -100,9 +100,7 @@ void Judge::judge_own_answer(const Case& asked) {
     return fail(exchange, loops ? "a loop that is not seen" : "a loop that is none");
   }
   if (loops) return;
-  const auto directive = joined(exchange.fields, "Cache-Control");
-  const bool only_cached = directive && directive->find("only-if-cached") != std::string::npos;
-  if (status == 504 && only_cached) return;
+  if (status == 504 && exchange.only_if_cached()) return;
   const bool failure = status == 502 || status == 503 || status == 504 || status == 408;
   if (!failure) return fail(exchange, "answered from nowhere");
   if (exchange.written().seq > ledger_.calm_seq || why_it_failed(exchange).empty()) {
@@ -133,10 +131,11 @@ std::string Judge::why_it_failed(const ClientExchange& exchange) const {
 void Judge::judge_refresh(const ClientExchange& exchange) {
   constexpr int64_t kSoonMs = 20'000;
   if (read_cache_status(exchange.response).detail != "stale-while-revalidate") return;
-  const auto directive = joined(exchange.fields, "Cache-Control");
-  const bool only_cached = directive && directive->find("only-if-cached") != std::string::npos;
   // Nobody waits for a refresh, so it may find no room.
-  if (only_cached || site_of(exchange.resource).permits < 64 || options_.full_lanes != 0) return;
+  if (exchange.only_if_cached() || site_of(exchange.resource).permits < 64 ||
+      options_.full_lanes != 0) {
+    return;
+  }
   const Stamp answered = exchange.answered();
   const auto in_time = [&](const Stamp& stamp) {
     return stamp.tick_ms >= exchange.taken().tick_ms - kJoinedMs &&

@@ -90,6 +90,10 @@ struct ClientExchange {
   std::string protocol_error;
   uint64_t response_begin = 0;
 
+  /// It wants nothing that the origin would have to be asked for.
+  bool only_if_cached() const {
+    return joined(fields, "Cache-Control").value_or("").find("only-if-cached") != std::string::npos;
+  }
   Stamp written() const { return link->pipes[kToNode].sent_at(request_begin); }
   /// The node had the whole head.
   Stamp taken() const { return link->pipes[kToNode].taken_at(head_end - 1); }

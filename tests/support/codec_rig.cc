@@ -60,7 +60,7 @@ void CodecRig::send(std::string_view bytes) {
 
 void CodecRig::send_end() {
   peer_ended_ = true;
-  codec_->feed_end(now());
+  codec_->feed_end();
   settle();
 }
 

@@ -56,28 +56,6 @@ std::vector<std::string> environment_with(
 
 }  // namespace
 
-TempFolder::TempFolder(const std::string& where)
-    : path_(
-          (where.empty() ? std::filesystem::temp_directory_path() : std::filesystem::path(where)) /
-          "perigee-e2e-XXXXXX") {
-  if (::mkdtemp(path_.data()) == nullptr) {
-    std::perror("mkdtemp");
-    std::abort();
-  }
-}
-
-TempFolder::~TempFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
-std::string TempFolder::write(std::string_view name, std::string_view content) const {
-  const std::filesystem::path path = file(name);
-  std::filesystem::create_directories(path.parent_path());
-  std::ofstream(path, std::ios::binary) << content;
-  return path.string();
-}
-
 std::string read_file(const std::string& path) {
   std::ostringstream content;
   content << std::ifstream(path, std::ios::binary).rdbuf();

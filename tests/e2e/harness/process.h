@@ -11,24 +11,11 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/temp_folder.h"
+
 namespace perigee::e2e {
 
-/// A folder that goes with all it holds.
-class TempFolder {
- public:
-  /// In that folder; empty: where temporary files go.
-  explicit TempFolder(const std::string& where = "");
-  ~TempFolder();
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
-  const std::string& path() const { return path_; }
-  std::string file(std::string_view name) const { return path_ + "/" + std::string(name); }
-  /// Writes a file, its folders included, and returns its path.
-  std::string write(std::string_view name, std::string_view content) const;
-
- private:
-  std::string path_;
-};
+using test::TempFolder;
 
 std::string read_file(const std::string& path);
 

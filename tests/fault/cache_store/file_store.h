@@ -11,6 +11,7 @@
 
 #include "cache_store/store_io.h"
 #include "tests/fault/cache_store/history.h"
+#include "tests/support/temp_folder.h"
 
 namespace perigee::cache_store {
 
@@ -19,18 +20,14 @@ class FileStoreTest : public testing::Test {
   static constexpr int64_t kNow = 1'700'000'000'000;
 
   explicit FileStoreTest(const std::string& where = "/tmp", uint64_t slab_bytes = 64 << 10,
-                         uint64_t slabs = 24) {
-    std::string name = where + "/perigee-file-XXXXXX";
-    folder_ = mkdtemp(name.data());
-    options_.path = folder_ + "/store";
+                         uint64_t slabs = 24)
+      : folder_(where) {
+    options_.path = folder_.file("store");
     options_.slab_bytes = slab_bytes;
     options_.journal_bytes = 8 << 10;
     options_.size_bytes = (2 << 20) + slabs * slab_bytes;
   }
-  ~FileStoreTest() override {
-    store_.reset();
-    std::filesystem::remove_all(folder_);
-  }
+  ~FileStoreTest() override { store_.reset(); }
 
   /// The door to the file; a test may put another before it.
   virtual std::unique_ptr<StoreIo> make_io() { return make_file_io(); }
@@ -85,7 +82,7 @@ class FileStoreTest : public testing::Test {
     }
   }
 
-  std::string folder_;
+  test::TempFolder folder_;
   StoreOptions options_;
   Listener listener_;
   std::unique_ptr<StoreIo> io_;

@@ -13,6 +13,7 @@
 
 #include "cache_store/store_io.h"
 #include "tests/fault/cache_store/history.h"
+#include "tests/support/temp_folder.h"
 
 namespace perigee::cache_store {
 namespace {
@@ -46,9 +47,7 @@ void describe_version(Version& version) {
 class KillTest : public testing::Test {
  protected:
   KillTest() {
-    char name[] = "/tmp/perigee-kill-XXXXXX";
-    folder_ = mkdtemp(name);
-    options_.path = folder_ + "/store";
+    options_.path = folder_.file("store");
     options_.slab_bytes = 64 << 10;
     options_.journal_bytes = 16 << 10;
     options_.size_bytes = (2 << 20) + 40 * options_.slab_bytes;
@@ -56,10 +55,7 @@ class KillTest : public testing::Test {
         mmap(nullptr, sizeof(Ledger), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ledger_ = new (shared) Ledger();
   }
-  ~KillTest() override {
-    munmap(ledger_, sizeof *ledger_);
-    std::filesystem::remove_all(folder_);
-  }
+  ~KillTest() override { munmap(ledger_, sizeof *ledger_); }
 
   std::unique_ptr<Store> open(StoreIo& io, StoreObserver& observer) {
     auto opened = Store::open(options_, io, observer, kNow);
@@ -74,7 +70,7 @@ class KillTest : public testing::Test {
   void kill_after(uint64_t steps, uint64_t seed);
   void check();
 
-  std::string folder_;
+  test::TempFolder folder_;
   StoreOptions options_;
   Ledger* ledger_ = nullptr;
   History history_;

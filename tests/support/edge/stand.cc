@@ -9,6 +9,7 @@
 
 #include "edge/config_reader.h"
 #include "http/cache_key.h"
+#include "tests/support/temp_folder.h"
 
 namespace perigee::test {
 
@@ -34,32 +35,26 @@ base::Status FaultyIo::pwrite_durable(uint64_t offset, std::span<const std::byte
 }
 
 Stand::Stand(const std::string& site) {
-  std::string name = std::filesystem::temp_directory_path() / "perigee-stand-XXXXXX";
-  CHECK(mkdtemp(name.data()) != nullptr);
-  folder_ = name;
   configure(site);
   start();
 }
 
 void Stand::configure(const std::string& site) {
-  std::ofstream(folder_ + "/perigee.toml")
+  std::ofstream(folder_.file("perigee.toml"))
       << "[[site]]\nhosts = [\"site.test\"]\norigin = \"http://127.0.0.1:9\"\n"
       << site << "\n";
-  base::Result<edge::Config> config = edge::read_config_file(folder_ + "/perigee.toml");
+  base::Result<edge::Config> config = edge::read_config_file(folder_.file("perigee.toml"));
   if (!config.ok()) std::fprintf(stderr, "%s\n", config.error().message.c_str());
   config_ = std::move(config).value();
   config_.store.size_bytes = kStoreBytes;
 }
 
-Stand::~Stand() {
-  stop();
-  std::filesystem::remove_all(folder_);
-}
+Stand::~Stand() { stop(); }
 
 void Stand::start() {
   io_ = std::make_unique<FaultyIo>();
   io = io_.get();
-  const cache_store::StoreOptions options{.path = folder_ + "/store", .size_bytes = kStoreBytes};
+  const cache_store::StoreOptions options{.path = folder_.file("store"), .size_bytes = kStoreBytes};
   auto opened = cache_store::Store::open(options, *io_, *this, env.wall().ms);
   store_ = std::move(opened).value();
   access_log_ = std::make_unique<edge::AccessLog>(config_.log);
@@ -118,7 +113,7 @@ uint64_t Stand::pins(std::string_view target) {
 }
 
 void Stand::damage(std::string_view bytes) {
-  std::fstream file(folder_ + "/store", std::ios::in | std::ios::out | std::ios::binary);
+  std::fstream file(folder_.file("store"), std::ios::in | std::ios::out | std::ios::binary);
   const std::string content((std::istreambuf_iterator<char>(file)), {});
   for (size_t at = content.find(bytes); at != std::string::npos; at = content.find(bytes, at + 1)) {
     file.seekp(static_cast<std::streamoff>(at));

@@ -18,6 +18,7 @@
 #include "tests/support/edge/wire.h"
 #include "tests/support/fake_env.h"
 #include "tests/support/memory_channel.h"
+#include "tests/support/temp_folder.h"
 
 namespace perigee::test {
 
@@ -146,7 +147,7 @@ class Stand : private cache_store::StoreObserver {
   void stop();
   void on_store_event(std::string_view) override {}
 
-  std::string folder_;
+  TempFolder folder_;
   edge::Config config_;
   std::unique_ptr<FaultyIo> io_;
   std::unique_ptr<cache_store::Store> store_;

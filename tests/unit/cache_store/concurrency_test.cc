@@ -14,6 +14,7 @@
 
 #include "cache_store/store.h"
 #include "cache_store/store_io.h"
+#include "tests/support/temp_folder.h"
 
 namespace perigee::cache_store {
 namespace {
@@ -38,17 +39,11 @@ std::vector<uint64_t> body_of(uint64_t key, uint64_t version) {
 class ConcurrencyTest : public testing::Test {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/perigee-threads-XXXXXX";
-    folder_ = mkdtemp(name);
-    options_.path = folder_ + "/store";
+    options_.path = folder_.file("store");
     options_.slab_bytes = 64 << 10;
     options_.journal_bytes = 8 << 10;
     options_.size_bytes = (2 << 20) + 20 * options_.slab_bytes;
     open();
-  }
-  void TearDown() override {
-    store_.reset();
-    std::filesystem::remove_all(folder_);
   }
 
   void open() {
@@ -150,7 +145,7 @@ class ConcurrencyTest : public testing::Test {
     threads_.clear();
   }
 
-  std::string folder_;
+  test::TempFolder folder_;
   StoreOptions options_;
   Silent observer_;
   std::unique_ptr<StoreIo> io_;

@@ -17,6 +17,7 @@
 #include "cache_store/format.h"
 #include "cache_store/store.h"
 #include "cache_store/store_io.h"
+#include "tests/support/temp_folder.h"
 
 namespace perigee::cache_store {
 namespace {
@@ -32,14 +33,11 @@ class Silent final : public StoreObserver {
 class StoreFile : public testing::Test {
  protected:
   StoreFile() {
-    char name[] = "/tmp/perigee-file-XXXXXX";
-    folder_ = mkdtemp(name);
-    options_.path = folder_ + "/store";
+    options_.path = folder_.file("store");
     options_.slab_bytes = 64 << 10;
     options_.journal_bytes = 16 << 10;
     options_.size_bytes = (2 << 20) + 8 * options_.slab_bytes;
   }
-  ~StoreFile() override { fs::remove_all(folder_); }
 
   /// Opens and closes it: the error's message, or "".
   std::string open(const std::string& path) {
@@ -48,7 +46,7 @@ class StoreFile : public testing::Test {
     const auto opened = Store::open(options_, *io, observer_, 1'700'000'000'000);
     return opened.ok() ? "" : opened.error().message;
   }
-  std::string open() { return open(folder_ + "/store"); }
+  std::string open() { return open(folder_.file("store")); }
   /// It is refused by name, and told how to go on.
   void expect_refused(const std::string& path, const std::string& why) {
     const std::string error = open(path);
@@ -57,8 +55,7 @@ class StoreFile : public testing::Test {
     EXPECT_NE(error.find("name "), std::string::npos) << error;
   }
   std::string write(const std::string& name, std::string_view content) {
-    std::ofstream(folder_ + "/" + name, std::ios::binary) << content;
-    return folder_ + "/" + name;
+    return folder_.write(name, content);
   }
   static std::string read(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
@@ -70,7 +67,7 @@ class StoreFile : public testing::Test {
     return facts.st_mode & 07777;
   }
 
-  std::string folder_;
+  test::TempFolder folder_;
   StoreOptions options_;
   Silent observer_;
 };
@@ -115,31 +112,31 @@ TEST_F(StoreFile, ASparseFileIsNoEmptyOne) {
 }
 
 TEST_F(StoreFile, WhatIsNoFileIsNotOpened) {
-  fs::create_directory(folder_ + "/sub");
-  expect_refused(folder_ + "/sub", "is a folder");
-  ASSERT_EQ(::mkfifo((folder_ + "/fifo").c_str(), 0600), 0);
-  expect_refused(folder_ + "/fifo", "is a FIFO");
+  fs::create_directory(folder_.file("sub"));
+  expect_refused(folder_.file("sub"), "is a folder");
+  ASSERT_EQ(::mkfifo(folder_.file("fifo").c_str(), 0600), 0);
+  expect_refused(folder_.file("fifo"), "is a FIFO");
   expect_refused("/dev/null", "is a device");
   expect_refused("/dev/zero", "is a device");
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  (folder_ + "/socket").copy(address.sun_path, sizeof address.sun_path - 1);
+  folder_.file("socket").copy(address.sun_path, sizeof address.sun_path - 1);
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   ASSERT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-  expect_refused(folder_ + "/socket", "is a socket");
+  expect_refused(folder_.file("socket"), "is a socket");
   ::close(fd);
-  fs::create_symlink(folder_ + "/fifo", folder_ + "/link");
-  expect_refused(folder_ + "/link", "is a FIFO");
+  fs::create_symlink(folder_.file("fifo"), folder_.file("link"));
+  expect_refused(folder_.file("link"), "is a FIFO");
 }
 
 TEST_F(StoreFile, ASymlinkIsWhatItLeadsTo) {
   const std::string notes = write("notes", "mine");
-  fs::create_symlink(notes, folder_ + "/link");
-  expect_refused(folder_ + "/link", "is not a store of perigee");
+  fs::create_symlink(notes, folder_.file("link"));
+  expect_refused(folder_.file("link"), "is not a store of perigee");
   EXPECT_EQ(read(notes), "mine");
-  fs::create_symlink(folder_ + "/elsewhere", folder_ + "/store");
+  fs::create_symlink(folder_.file("elsewhere"), folder_.file("store"));
   EXPECT_EQ(open(), "");
-  EXPECT_TRUE(fs::exists(folder_ + "/elsewhere"));
+  EXPECT_TRUE(fs::exists(folder_.file("elsewhere")));
   EXPECT_EQ(open(), "");
 }
 
@@ -148,14 +145,14 @@ TEST_F(StoreFile, OneOfOursIsTakenHoweverShortItWasCut) {
        {uint64_t{8}, uint64_t{100}, uint64_t{256}, uint64_t{4096}, format::kSuperblockB,
         format::kSuperblockB + 100, uint64_t{1} << 20}) {
     ASSERT_EQ(open(), "");
-    fs::resize_file(folder_ + "/store", size);
+    fs::resize_file(folder_.file("store"), size);
     EXPECT_EQ(open(), "") << size;
-    EXPECT_GE(fs::file_size(folder_ + "/store"), uint64_t{2} << 20);
+    EXPECT_GE(fs::file_size(folder_.file("store")), uint64_t{2} << 20);
   }
 }
 
 TEST_F(StoreFile, OneOfOursIsKnownByEitherPlace) {
-  const std::string path = folder_ + "/store";
+  const std::string path = folder_.file("store");
   for (const uint64_t offset : {format::kSuperblockA, format::kSuperblockB}) {
     ASSERT_EQ(open(), "");
     std::fstream(path, std::ios::in | std::ios::out | std::ios::binary)
@@ -179,16 +176,16 @@ TEST_F(StoreFile, ADiskThatIsTooSmallLeavesItEmpty) {
   int status = 0;
   ::waitpid(child, &status, 0);
   EXPECT_EQ(status, 0);
-  EXPECT_EQ(fs::file_size(folder_ + "/store"), 0u);
+  EXPECT_EQ(fs::file_size(folder_.file("store")), 0u);
   EXPECT_EQ(open(), "");
 }
 
 TEST_F(StoreFile, ItAndItsNewFoldersAreForTheirOwnerAlone) {
-  fs::create_directory(folder_ + "/there");
-  ASSERT_EQ(::chmod((folder_ + "/there").c_str(), 0755), 0);
+  fs::create_directory(folder_.file("there"));
+  ASSERT_EQ(::chmod(folder_.file("there").c_str(), 0755), 0);
   int round = 0;
   for (const mode_t mask : {mode_t{0}, mode_t{022}, mode_t{077}, mode_t{0177}, mode_t{0777}}) {
-    const std::string made = folder_ + "/there/" + std::to_string(round++);
+    const std::string made = folder_.file("there/" + std::to_string(round++));
     const mode_t before = ::umask(mask);
     EXPECT_EQ(open(made + "/deep/store"), "");
     ::umask(before);
@@ -196,7 +193,7 @@ TEST_F(StoreFile, ItAndItsNewFoldersAreForTheirOwnerAlone) {
     EXPECT_EQ(mode_of(made + "/deep"), 0700u) << mask;
     EXPECT_EQ(mode_of(made + "/deep/store"), 0600u) << mask;
   }
-  EXPECT_EQ(mode_of(folder_ + "/there"), 0755u) << "it was there";
+  EXPECT_EQ(mode_of(folder_.file("there")), 0755u) << "it was there";
 }
 
 TEST_F(StoreFile, OneThatIsThereKeepsItsMode) {

@@ -18,6 +18,7 @@
 #include <fstream>
 
 #include "tests/support/refused_calls.h"
+#include "tests/support/temp_folder.h"
 
 namespace perigee::cache_store {
 namespace {
@@ -44,18 +45,10 @@ std::vector<std::byte> bytes_of(char c, size_t size) {
 /// Where the file lies decides which calls it knows: a tmpfs cannot zero a range.
 class OpenFile : public testing::TestWithParam<const char*> {
  protected:
-  OpenFile() {
-    std::string name = std::string(GetParam()) + "/perigee-io-XXXXXX";
-    folder_ = mkdtemp(name.data());
-    open();
-  }
-  ~OpenFile() override {
-    io_.reset();
-    fs::remove_all(folder_);
-  }
+  OpenFile() { open(); }
   void open() {
     io_ = make_file_io();
-    ASSERT_TRUE(io_->open(folder_ + "/store").ok());
+    ASSERT_TRUE(io_->open(folder_.file("store")).ok());
     ASSERT_TRUE(io_->allocate(kBytes).ok());
     const auto map = io_->map(kBytes);
     ASSERT_TRUE(map.ok());
@@ -64,7 +57,7 @@ class OpenFile : public testing::TestWithParam<const char*> {
   }
   struct stat facts() const {
     struct stat facts {};
-    EXPECT_EQ(::stat((folder_ + "/store").c_str(), &facts), 0);
+    EXPECT_EQ(::stat(folder_.file("store").c_str(), &facts), 0);
     return facts;
   }
   bool map_is(char c, uint64_t begin, uint64_t length) const {
@@ -73,7 +66,7 @@ class OpenFile : public testing::TestWithParam<const char*> {
   bool is_mapped() const {
     std::ifstream maps("/proc/self/maps");
     const std::string text{std::istreambuf_iterator<char>(maps), {}};
-    return text.find(folder_) != std::string::npos;
+    return text.find(folder_.path()) != std::string::npos;
   }
   /// Detaches a range of which a page is on loan; then it is written again. Everybody sees what
   /// they should.
@@ -100,7 +93,7 @@ class OpenFile : public testing::TestWithParam<const char*> {
     ::close(pipe[1]);
   }
 
-  std::string folder_;
+  test::TempFolder folder_{GetParam()};
   std::unique_ptr<StoreIo> io_;
   const std::byte* map_ = nullptr;
 };
@@ -214,7 +207,7 @@ TEST_P(OpenFile, WhatIsReadIsAllOfItOrAnError) {
 }
 
 TEST_P(OpenFile, OneThatWasCutShortIsNotMadeLongerAgain) {
-  const std::string path = folder_ + "/store";
+  const std::string path = folder_.file("store");
   fs::resize_file(path, kBytes - 1);
   EXPECT_FALSE(io_->pwrite(0, bytes_of('n', kPage)).ok());
   EXPECT_FALSE(io_->pwrite_durable(0, bytes_of('n', kPage)).ok());
@@ -245,13 +238,13 @@ TEST_P(OpenFile, ARangeIsMappedAgainInItsOwnPlace) {
 
 TEST_P(OpenFile, IsLockedAgainstASecondOneUntilItGoes) {
   const std::unique_ptr<StoreIo> second = make_file_io();
-  const auto refused = second->open(folder_ + "/store");
+  const auto refused = second->open(folder_.file("store"));
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, ErrorCode::kForbidden);
-  EXPECT_NE(refused.error().message.find(folder_ + "/store"), std::string::npos);
+  EXPECT_NE(refused.error().message.find(folder_.file("store")), std::string::npos);
   io_.reset();
   const std::unique_ptr<StoreIo> third = make_file_io();
-  const auto facts = third->open(folder_ + "/store");
+  const auto facts = third->open(folder_.file("store"));
   ASSERT_TRUE(facts.ok());
   EXPECT_EQ(facts->size, kBytes);
   struct statx known {};

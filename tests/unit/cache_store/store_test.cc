@@ -16,6 +16,7 @@
 
 #include "base/limits.h"
 #include "cache_store/store_io.h"
+#include "tests/support/temp_folder.h"
 
 namespace perigee::cache_store {
 namespace {
@@ -35,16 +36,11 @@ std::string text(std::span<const std::byte> bytes) {
 class StoreTest : public testing::Test {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/perigee-store-XXXXXX";
-    folder_ = mkdtemp(name);
-    options_.path = folder_ + "/nested/store";
+    options_.path = folder_.file("nested/store");
     options_.size_bytes = 18 << 20;
     open();
   }
-  void TearDown() override {
-    close();
-    std::filesystem::remove_all(folder_);
-  }
+  void TearDown() override { close(); }
   void open() {
     io_ = make_file_io();
     auto opened = Store::open(options_, *io_, observer_, kNow);
@@ -92,7 +88,7 @@ class StoreTest : public testing::Test {
     return found.state == Found::kHit ? text(found.record.body) : "(miss)";
   }
 
-  std::string folder_;
+  test::TempFolder folder_;
   StoreOptions options_;
   std::unique_ptr<StoreIo> io_;
   Silent observer_;
@@ -403,7 +399,7 @@ TEST_F(StoreTest, ASecondStoreOnTheSameFileIsRefused) {
 
 TEST_F(StoreTest, ATooSmallStoreNamesTheLeastSize) {
   StoreOptions small = options_;
-  small.path = folder_ + "/small";
+  small.path = folder_.file("small");
   small.size_bytes = (18 << 20) - 1;
   const auto io = make_file_io();
   const auto opened = Store::open(small, *io, observer_, kNow);
@@ -424,7 +420,7 @@ TEST_F(StoreTest, AFileThatIsNotOursIsLeftAlone) {
 TEST_F(StoreTest, ACopiedFileIsStaleUntilConfirmed) {
   ASSERT_TRUE(put("a", "1").ok());
   close();
-  const std::string copy = folder_ + "/copy";
+  const std::string copy = folder_.file("copy");
   std::filesystem::copy_file(options_.path, copy);
   options_.path = copy;
   open();
@@ -508,7 +504,7 @@ TEST_F(StoreTest, ATruncatedFileIsAPoisonedSlabAndNotACrash) {
 TEST_F(StoreTest, PagesOnLoanKeepTheirBytesWhenTheSlabIsRewritten) {
   options_.slab_bytes = 2 << 20;
   options_.size_bytes = 24 << 20;
-  options_.path = folder_ + "/lending";
+  options_.path = folder_.file("lending");
   reopen();
   if (!store_->can_lend_pages()) {
     // Then the edge copies; the promise below is not made here.

@@ -9,6 +9,7 @@
 
 #include "edge/log.h"
 #include "tests/support/edge/stand.h"
+#include "tests/support/temp_folder.h"
 
 namespace perigee::test {
 namespace {
@@ -19,16 +20,10 @@ Reply fresh(std::string body) { return Reply(200).cache("max-age=60").body(std::
 class AccessLogTest : public testing::Test {
  protected:
   AccessLogTest() {
-    std::string name = std::filesystem::temp_directory_path() / "perigee-access-XXXXXX";
-    CHECK(mkdtemp(name.data()) != nullptr);
-    folder_ = name;
-    stand_ = std::make_unique<Stand>(
-        "[server]\ntrusted_proxies = [\"10.0.0.0/8\"]\n[log]\naccess = \"" + folder_ + "/access\"");
+    stand_ =
+        std::make_unique<Stand>("[server]\ntrusted_proxies = [\"10.0.0.0/8\"]\n[log]\naccess = \"" +
+                                folder_.file("access") + "\"");
     stand_->origin.on("/a", fresh("hello"));
-  }
-  ~AccessLogTest() override {
-    stand_.reset();
-    std::filesystem::remove_all(folder_);
   }
   Stand& stand() { return *stand_; }
   /// All lines so far. The node ends with it, since what is queued is written at the end.
@@ -36,14 +31,14 @@ class AccessLogTest : public testing::Test {
     stand_.reset();
     EXPECT_TRUE(edge::stop_log());
     edge::start_log("info");
-    std::ifstream file(folder_ + "/access");
+    std::ifstream file(folder_.file("access"));
     std::vector<std::string> all;
     for (std::string line; std::getline(file, line);) all.push_back(line);
     return all;
   }
   using Texts = std::vector<std::string>;
 
-  std::string folder_;
+  TempFolder folder_;
 
  private:
   std::unique_ptr<Stand> stand_;
@@ -152,7 +147,7 @@ TEST_F(AccessLogTest, EachPartIsEscapedAndCut) {
   record.target = target;
   edge::LogConfig config;
   lines();
-  config.access = folder_ + "/parts";
+  config.access = folder_.file("parts");
   {
     edge::AccessLog log(config);
     ASSERT_TRUE(log.status().ok());

@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "edge/config_reader.h"
 #include "edge/regular_file.h"
+#include "tests/support/temp_folder.h"
 
 namespace perigee::edge {
 namespace {
@@ -20,15 +21,9 @@ constexpr std::string_view kSite = "[[site]]\ndefault = true\norigin = \"http://
 
 class ConfigFile : public testing::Test {
  protected:
-  ConfigFile() {
-    char name[] = "/tmp/perigee-config-XXXXXX";
-    folder_ = mkdtemp(name);
-  }
-  ~ConfigFile() override { std::filesystem::remove_all(folder_); }
-  std::string file(const std::string& name) const { return folder_ + "/" + name; }
+  std::string file(const std::string& name) const { return folder_.file(name); }
   std::string write(std::string_view content) const {
-    std::ofstream(file("perigee.toml"), std::ios::binary) << content;
-    return file("perigee.toml");
+    return folder_.write("perigee.toml", content);
   }
   /// The error begins with the name of the file.
   static void expect_error(const std::string& path, const std::string& what) {
@@ -39,13 +34,13 @@ class ConfigFile : public testing::Test {
     EXPECT_NE(config.error().message.find(what), std::string::npos) << config.error().message;
   }
 
-  std::string folder_;
+  test::TempFolder folder_;
 };
 
 TEST_F(ConfigFile, WhatIsNoFileIsSaidAtOnce) {
   expect_error("/dev/zero", "is a device");
   expect_error("/dev/null", "is a device");
-  expect_error(folder_, "is a folder");
+  expect_error(folder_.path(), "is a folder");
   ASSERT_EQ(::mkfifo(file("fifo").c_str(), 0600), 0);
   expect_error(file("fifo"), "is a FIFO");
   sockaddr_un address{};

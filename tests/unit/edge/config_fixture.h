@@ -9,22 +9,14 @@
 #include <string>
 
 #include "edge/config_reader.h"
+#include "tests/support/temp_folder.h"
 
 namespace perigee::edge {
 
 class ConfigTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = std::filesystem::temp_directory_path() / "perigee-config-XXXXXX";
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   base::Result<Config> read(const std::string& toml) {
-    const std::string path = folder_ + "/perigee.toml";
-    std::ofstream(path) << toml;
-    return read_config_file(path);
+    return read_config_file(folder_.write("perigee.toml", toml));
   }
   Config good(const std::string& toml) {
     base::Result<Config> config = read(toml);
@@ -36,7 +28,7 @@ class ConfigTest : public testing::Test {
     const base::Result<Config> config = read(toml);
     if (config.ok()) return "nothing";
     EXPECT_EQ(config.error().code, base::ErrorCode::kInvalid);
-    const std::string prefix = folder_ + "/perigee.toml:";
+    const std::string prefix = folder_.file("perigee.toml:");
     EXPECT_TRUE(config.error().message.starts_with(prefix)) << config.error().message;
     return config.error().message.substr(std::min(prefix.size(), config.error().message.size()));
   }
@@ -45,7 +37,7 @@ class ConfigTest : public testing::Test {
     return mistake("[[site]]\ndefault = true\norigin = \"dir:public\"\n" + lines);
   }
 
-  std::string folder_;
+  test::TempFolder folder_;
 };
 
 inline const origin::HttpOriginOptions& http_of(const SiteConfig& site) {

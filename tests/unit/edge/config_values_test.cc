@@ -140,7 +140,7 @@ TEST_F(ConfigTest, AStoreWithoutAPathLiesInTheUsersCacheFolder) {
       << "as long as the name of a file may be";
   Arguments arguments;
   good(kSite);
-  arguments.config_path = folder_ + "/perigee.toml";
+  arguments.config_path = folder_.file("perigee.toml");
   EXPECT_EQ(read_config(arguments)->store.path, "/x/cache/perigee/store");
   ASSERT_EQ(::setenv("XDG_CACHE_HOME", "", 1), 0);
   const std::string home = ::getenv("HOME") == nullptr ? "" : ::getenv("HOME");
@@ -244,40 +244,50 @@ honour_client_directives = true
 trust_origin_clock = false
 forbidden_statuses = [404, 500]
 bypass = true
-preflight_origins = ["https://app.test"]
+preflight_origins = ["https://app.test", "http://[::1]:8080", "*"]
 preflight_methods = ["PUT", "DELETE"]
-preflight_headers = ["x-a", "x-b"]
+preflight_headers = ["Content-Type", "x-a"]
 preflight_max_age = "2h"
+forward_headers = ["x-f"]
+vary_ignore = ["x-i"]
+vary_cookies = ["c"]
+vary_accept = ["image/avif"]
 )";
+
+void expect_whole(const http::PolicyOptions& policy) {
+  EXPECT_EQ(policy.ttl_s, 3600);
+  EXPECT_EQ(policy.default_ttl_s, 600);
+  EXPECT_EQ(policy.negative_ttl_s, 10);
+  EXPECT_EQ(policy.stale_while_revalidate_s, 30);
+  EXPECT_EQ(policy.stale_if_error_s, 86'400);
+  EXPECT_EQ(policy.stale_if_slow_ms, 250);
+  EXPECT_EQ(policy.unreachable_stale_s, 172'800);
+  EXPECT_EQ(policy.heuristic_cap_s, 1800);
+  EXPECT_EQ(policy.error_ttl_cap_s, 5);
+  EXPECT_EQ(policy.set_cookie, http::SetCookieMode::kStrip);
+  EXPECT_TRUE(policy.honour_client_directives);
+  EXPECT_FALSE(policy.trust_origin_clock);
+  EXPECT_EQ(policy.forbidden_statuses, (std::vector<uint16_t>{404, 500}));
+  EXPECT_TRUE(policy.bypass);
+  EXPECT_EQ(policy.preflight.origins,
+            (std::vector<std::string>{"https://app.test", "http://[::1]:8080", "*"}));
+  EXPECT_EQ(policy.preflight.methods, "PUT, DELETE");
+  EXPECT_EQ(policy.preflight.headers, "Content-Type, x-a");
+  EXPECT_EQ(policy.preflight.max_age_s, 7200);
+  EXPECT_EQ(policy.forward_headers, std::vector<std::string>{"x-f"});
+  EXPECT_EQ(policy.vary_ignore, std::vector<std::string>{"x-i"});
+  EXPECT_EQ(policy.vary_cookies, std::vector<std::string>{"c"});
+  EXPECT_EQ(policy.vary_accept, std::vector<std::string>{"image/avif"});
+}
+
+TEST_F(ConfigTest, ReadsEveryPolicyKey) {
+  expect_whole(*good(std::string(kSite) + kWholePolicy).sites.at(0).policy);
+}
 
 TEST_F(ConfigTest, ARuleInheritsEveryPolicyKey) {
   const Config config =
-      good(std::string(kSite) + "forward_headers = [\"x-f\"]\nvary_ignore = [\"x-i\"]\n" +
-           "vary_cookies = [\"c\"]\nvary_accept = [\"image/avif\"]\n" + kWholePolicy +
-           "[[site.rule]]\nprefix = \"/a/\"\n");
-  const http::PolicyOptions& rule = *config.sites.at(0).rules.at(0).policy;
-  EXPECT_EQ(rule.ttl_s, 3600);
-  EXPECT_EQ(rule.default_ttl_s, 600);
-  EXPECT_EQ(rule.negative_ttl_s, 10);
-  EXPECT_EQ(rule.stale_while_revalidate_s, 30);
-  EXPECT_EQ(rule.stale_if_error_s, 86'400);
-  EXPECT_EQ(rule.stale_if_slow_ms, 250);
-  EXPECT_EQ(rule.unreachable_stale_s, 172'800);
-  EXPECT_EQ(rule.heuristic_cap_s, 1800);
-  EXPECT_EQ(rule.error_ttl_cap_s, 5);
-  EXPECT_EQ(rule.set_cookie, http::SetCookieMode::kStrip);
-  EXPECT_TRUE(rule.honour_client_directives);
-  EXPECT_FALSE(rule.trust_origin_clock);
-  EXPECT_EQ(rule.forbidden_statuses, (std::vector<uint16_t>{404, 500}));
-  EXPECT_TRUE(rule.bypass);
-  EXPECT_EQ(rule.preflight.origins, std::vector<std::string>{"https://app.test"});
-  EXPECT_EQ(rule.preflight.methods, "PUT, DELETE");
-  EXPECT_EQ(rule.preflight.headers, "x-a, x-b");
-  EXPECT_EQ(rule.preflight.max_age_s, 7200);
-  EXPECT_EQ(rule.forward_headers, std::vector<std::string>{"x-f"});
-  EXPECT_EQ(rule.vary_ignore, std::vector<std::string>{"x-i"});
-  EXPECT_EQ(rule.vary_cookies, std::vector<std::string>{"c"});
-  EXPECT_EQ(rule.vary_accept, std::vector<std::string>{"image/avif"});
+      good(std::string(kSite) + kWholePolicy + "[[site.rule]]\nprefix = \"/a/\"\n");
+  expect_whole(*config.sites.at(0).rules.at(0).policy);
 }
 
 TEST_F(ConfigTest, ARulesListsReplaceTheSites) {
