@@ -103,6 +103,13 @@ std::string numbered(size_t size) {
   return text;
 }
 
+/// What memory holds of a file that is to be lent: other bytes, so that the way it went shows. Its
+/// end is the file's: what is left of a piece may be too small to be lent.
+std::string memory_beside(const std::string& in_file) {
+  const size_t end = in_file.size() - base::limits::kSendfileBytes;
+  return std::string(end, 'm') + in_file.substr(end);
+}
+
 /// A file without a name.
 class File {
  public:
@@ -184,14 +191,13 @@ TEST_F(SocketChannel, GathersPiecesInTheirOrder) {
 }
 
 TEST_F(SocketChannel, LendsALargePieceOfAFileBehindItsHead) {
-  // What the memory holds differs from the file here, so that the way it went shows.
-  const std::string in_memory(200'000, 'm');
-  const std::string in_file = "skipped" + std::string(200'000, 'f');
-  const File file(in_file);
+  const std::string in_file(200'000, 'f');
+  const std::string in_memory = memory_beside(in_file);
+  const File file("skipped" + in_file);
   Piece body = piece_of(in_memory);
   body.fd = file.fd();
   body.offset = 7;
-  EXPECT_EQ(send_all({piece_of("head "), body}), "head " + std::string(200'000, 'f'));
+  EXPECT_EQ(send_all({piece_of("head "), body}), "head " + in_file);
 }
 
 // One sendmsg takes 16 pieces: the file must wait for the rest of its head.
@@ -206,7 +212,7 @@ TEST_F(SocketChannel, AHeadThatIsTakenInPartGoesOnBeforeItsFile) {
     pieces.push_back(piece_of(one));
     head += one;
   }
-  const std::string in_memory(in_file.size(), 'm');
+  const std::string in_memory = memory_beside(in_file);
   pieces.push_back(piece_of(in_memory));
   pieces.back().fd = file.fd();
   EXPECT_EQ(send_all(pieces), head + in_file);
@@ -239,7 +245,7 @@ TEST_F(SocketChannel, AHeadLargerThanTheSocketTakesGoesBeforeItsFile) {
 TEST_F(SocketChannel, AFileThatIsTakenInPartGoesOnWhereItStopped) {
   const std::string in_file = numbered(24 << 20);
   const File file(in_file);
-  const std::string in_memory(in_file.size(), 'm');
+  const std::string in_memory = memory_beside(in_file);
   Piece body = piece_of(in_memory);
   body.fd = file.fd();
   // Until the socket takes nothing any more.
