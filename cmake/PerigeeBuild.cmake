@@ -1,4 +1,4 @@
-# How every target of Perigee is compiled: warnings as errors, sanitizers, one library a folder.
+# How every target of Perigee is compiled: warnings as errors, sanitizers, one library per folder.
 
 add_library(perigee_options INTERFACE)
 target_include_directories(perigee_options INTERFACE ${CMAKE_SOURCE_DIR})

@@ -13,8 +13,8 @@
 #include "base/env.h"
 #include "edge/quiet_list.h"
 #include "edge/run_list.h"
-#include "http/codec.h"
-#include "http/http1_codec.h"
+#include "http/exchange/codec.h"
+#include "http/h1/server_codec.h"
 
 namespace perigee::edge {
 
@@ -35,7 +35,7 @@ struct ConnectionShared {
   http::RequestSink& sink;
   std::span<std::byte> read_buffer;
   const http::Http1Options& http1;
-  http::Http1Scratch& scratch;
+  http::RequestScratch& scratch;
   http::OutBuffers& out_buffers;
 };
 

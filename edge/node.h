@@ -16,7 +16,7 @@
 #include "edge/config.h"
 #include "edge/metrics.h"
 #include "edge/origin_watch.h"
-#include "http/http1_codec.h"
+#include "http/h1/server_codec.h"
 #include "origin/fills.h"
 #include "origin/folder_io.h"
 #include "origin/http_origin.h"

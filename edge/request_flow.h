@@ -12,7 +12,7 @@
 #include "edge/flow_context.h"
 #include "edge/route.h"
 #include "edge/served.h"
-#include "http/exchange.h"
+#include "http/exchange/exchange.h"
 #include "http/policy.h"
 #include "http/vary.h"
 

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "cache_store/store.h"
-#include "http/exchange.h"
+#include "http/exchange/multipart_body.h"
 #include "http/response.h"
 
 namespace perigee::edge {

@@ -29,7 +29,7 @@ Worker::Worker(Node& node, base::Env& env)
     : node_(node),
       env_(env),
       read_buffer_(limits::kReadBufferBytes),
-      scratch_(http::make_http1_scratch()),
+      scratch_(std::make_unique<http::RequestScratch>()),
       names_(env),
       origins_(node.make_origins(env, names_)),
       fills_(node.fills(), env),

@@ -47,7 +47,7 @@ class Worker final : private ConnectionOwner {
   RunList run_list_;
   QuietList quiet_list_;
   std::vector<std::byte> read_buffer_;
-  http::Http1ScratchPtr scratch_;
+  std::unique_ptr<http::RequestScratch> scratch_;
   http::OutBuffers out_buffers_;
   origin::ResolverCache names_;
   std::vector<std::unique_ptr<origin::Origin>> origins_;

@@ -41,8 +41,8 @@ struct RequestHead {
   Method method = Method::kGet;
   std::string_view method_text;
   std::string_view scheme;  ///< "http" or "https"; of the listener, or as a trusted proxy says
-  std::string_view
-      authority;  ///< host[:port] as sent (Host, absolute-form or :authority); may be empty in 1.0
+  /// host[:port] as sent (Host, absolute-form or :authority); may be empty in HTTP/1.0.
+  std::string_view authority;
   std::string_view target;  ///< path and query as sent, beginning with "/"; "*" for OPTIONS alone
   uint8_t version_major = 1;
   uint8_t version_minor = 1;
@@ -122,6 +122,18 @@ struct ResponseHead {
   const Field* find_fresh(FieldName token) const;
   /// In fresh first, then in the block.
   std::optional<std::string_view> find(FieldName token) const;
+};
+
+/// A response's head as an origin sent it. A view into what it was read from.
+struct ReceivedResponse {
+  uint16_t status = 0;
+  std::string_view reason;
+  uint8_t version_minor = 1;
+  HeaderList fields;  ///< framing fields included
+  /// Of the content that follows; nullopt: chunked or to the close.
+  std::optional<uint64_t> content_length;
+  bool has_body = false;    ///< content may follow
+  bool keep_alive = false;  ///< the connection can be used again after this response
 };
 
 /// True when a message with this status to this method has no content whatever its fields say

@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "http/message.h"
-#include "http/response_parser.h"
 
 namespace perigee::http {
 

@@ -13,8 +13,8 @@
 
 #include "base/budget.h"
 #include "base/env.h"
-#include "http/exchange.h"
-#include "http/response_parser.h"
+#include "http/exchange/exchange.h"
+#include "http/h1/response_reader.h"
 #include "http/stored_response.h"
 
 namespace perigee::origin {

@@ -5,7 +5,7 @@
 #include <memory>
 #include <optional>
 
-#include "http/multipart.h"
+#include "http/exchange/multipart_body.h"
 #include "origin/fill_progress.h"
 
 namespace perigee::origin {

@@ -14,7 +14,7 @@ namespace limits = base::limits;
 using base::Io;
 using http::Chunk;
 using http::Method;
-using Event = http::ResponseParser::Event;
+using Event = http::ResponseReader::Event;
 
 namespace {
 
@@ -177,8 +177,8 @@ Io OriginStream::receive() {
   return io;
 }
 
-http::ResponseParser::Step OriginStream::parse() {
-  const http::ResponseParser::Step step = parser_.next(input_);
+http::ResponseReader::Step OriginStream::parse() {
+  const http::ResponseReader::Step step = parser_.next(input_);
   input_ = input_.subspan(step.consumed);
   return step;
 }
@@ -207,7 +207,7 @@ void OriginStream::on_closed_before_head() {
 
 /// True: the head is not there yet. Else nothing may be touched: the user may have destroyed the
 /// stream.
-bool OriginStream::take_step(const http::ResponseParser::Step& step) {
+bool OriginStream::take_step(const http::ResponseReader::Step& step) {
   switch (step.event) {
     case Event::kNeedMore:
       await(shared_.options.between_bytes_ms);
@@ -285,7 +285,7 @@ bool OriginStream::next_content() {
     rate_bytes_ += io.n;
     received_bytes_ += io.n;
   }
-  const http::ResponseParser::Step step = parse();
+  const http::ResponseReader::Step step = parse();
   switch (step.event) {
     case Event::kBody:
       content_ = step.body;

@@ -10,7 +10,7 @@
 #include <span>
 #include <string>
 
-#include "http/response_parser.h"
+#include "http/h1/response_reader.h"
 #include "origin/connector.h"
 #include "origin/upload.h"
 
@@ -57,10 +57,10 @@ class OriginStream final : public Fetch,
   bool has_read_content() const;
   void await(int64_t ms);
   base::Io receive();
-  http::ResponseParser::Step parse();
+  http::ResponseReader::Step parse();
   void receive_head();
   void on_closed_before_head();
-  bool take_step(const http::ResponseParser::Step& step);
+  bool take_step(const http::ResponseReader::Step& step);
   void hand_over_head();
   bool next_content();
   void wait_for_content();
@@ -81,7 +81,7 @@ class OriginStream final : public Fetch,
   Connector connector_;
   Upload upload_;
   std::unique_ptr<OriginConnection> connection_;
-  http::ResponseParser parser_;
+  http::ResponseReader parser_;
   base::Timer timer_;
   base::Timer pace_timer_;  ///< runs while a client may hold the connection up
   Phase phase_ = Phase::kStarting;

@@ -2,7 +2,7 @@
 #include "origin/upload.h"
 
 #include "base/limits.h"
-#include "http/request_writer.h"
+#include "http/h1/writer.h"
 
 namespace perigee::origin {
 
@@ -24,20 +24,21 @@ void Upload::begin(const FetchRequest& request, base::Waker& waker) {
   output_.clear();
   sent_ = 0;
   state_ = State::kMore;
-  http::RequestFraming framing = http::RequestFraming::kNone;
-  uint64_t length = 0;
+  http::RequestToSend head{.method = request.method_text,
+                           .target = request.target,
+                           .host = request.host,
+                           .fields = request.fields};
   if (body_ != nullptr) {
     const std::optional<uint64_t> size = body_->size();
     chunked_ = !size.has_value();
-    framing = size ? http::RequestFraming::kContentLength : http::RequestFraming::kChunked;
-    length = size.value_or(0);
+    head.framing = size ? http::Framing::kLength : http::Framing::kChunked;
+    head.content_length = size.value_or(0);
     body_->set_waker(&waker);
   } else if (means_content(request.method)) {
     // RFC 9110 §8.6: else some origins ask for the length of what is not there (411).
-    framing = http::RequestFraming::kContentLength;
+    head.framing = http::Framing::kLength;
   }
-  if (!http::append_request_head(output_, request.method_text, request.target, request.host,
-                                 request.fields, framing, length)) {
+  if (!http::append_request_head(output_, head)) {
     stop();
     state_ = State::kRefused;
   }
@@ -79,7 +80,7 @@ Upload::State Upload::pull() {
     if (chunked_ && !bytes.empty()) http::append_chunk(output_, bytes);
     if (!bytes.empty()) body_->advance(bytes.size());
     if (chunk.state != Chunk::kEnd) continue;
-    if (chunked_) http::append_last_chunk(output_);
+    if (chunked_) output_.append(http::kLastChunk);
     body_->set_waker(nullptr);
     body_ = nullptr;
   }

@@ -18,10 +18,10 @@
 #include "http/cache_control.h"
 #include "http/cache_key.h"
 #include "http/forward.h"
-#include "http/http1_codec.h"
+#include "http/h1/server_codec.h"
+#include "http/h1/writer.h"
 #include "http/mistakes.h"
 #include "http/preflight.h"
-#include "http/request_writer.h"
 #include "http/response.h"
 #include "http/selecting.h"
 #include "http/vary.h"
@@ -156,8 +156,7 @@ class Everything final : public http::RequestSink {
                                        .shared = shared};
     if (!http::forwarded_fields(head, options, site_.policy, arena, fields)) return;
     wire_.clear();
-    (void)http::append_request_head(wire_, head.method_text, head.target, authority_, fields,
-                                    http::RequestFraming::kNone, 0);
+    (void)http::append_request_head(wire_, {head.method_text, head.target, authority_, fields});
   }
   void answer(http::Exchange& exchange) {
     const http::Selection part = http::select(site_.stored, exchange.request(), 1'000'000);
@@ -190,7 +189,7 @@ struct Connection {
   http::OutQueue out{buffers};
   base::Peer peer;
   http::Http1Options options{.request_line_bytes = limits::kRequestLineBytesMost};
-  http::Http1ScratchPtr scratch = http::make_http1_scratch();
+  const auto scratch = std::make_unique<http::RequestScratch>();
   std::unique_ptr<http::ServerCodec> codec =
       http::make_http1_codec({out, sink, waker, peer}, options, *scratch);
 };
@@ -338,8 +337,8 @@ class Receiver {
   /// False: the head was refused.
   bool store(const Head& head) {
     parser_.begin(http::Method::kGet);
-    const http::ResponseParser::Step step = parser_.next(bytes_of(head.text));
-    if (step.event != http::ResponseParser::Event::kHead) return false;
+    const http::ResponseReader::Step step = parser_.next(bytes_of(head.text));
+    if (step.event != http::ResponseReader::Event::kHead) return false;
     const http::ReceivedResponse& received = parser_.head();
     http::late_date_ms(received, kTimes);
     http::directive_with_semicolon(received.fields);
@@ -377,7 +376,7 @@ class Receiver {
 
   const Site& site_;
   Everything sink_;
-  http::ResponseParser parser_;
+  http::ResponseReader parser_;
   http::RequestHead request_;
   std::vector<std::byte> image_;
   std::string out_;
@@ -424,7 +423,7 @@ void measure_interims(std::vector<Row>& rows) {
   heads.push_back(
       {"many fields", "HTTP/1.1 103 Early Hints\r\n" + many_fields(199, 16'000 - 400) + "\r\n"});
   for (const Head& head : heads) {
-    http::ResponseParser parser;
+    http::ResponseReader parser;
     const double cost = cost_of([&] {
       parser.begin(http::Method::kGet);
       parser.next(bytes_of(head.text));

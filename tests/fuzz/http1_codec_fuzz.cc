@@ -1,15 +1,14 @@
 // Bytes of a client to the HTTP/1 codec. However they are split, the codec tells the same; what it
-// sends is well-formed; what it takes for a request is one request when it is sent on; and llhttp
-// in strict mode reads the first head alike.
-#include <llhttp.h>
-
+// sends is well-formed; what it takes for a request is one request when it is sent on; and a parser
+// written by hand reads the first head alike.
 #include <array>
 #include <cstdio>
 #include <cstdlib>
 
-#include "http/request_writer.h"
-#include "http/response_parser.h"
+#include "http/h1/response_reader.h"
+#include "http/h1/writer.h"
 #include "tests/support/codec_rig.h"
+#include "tests/support/reference_parser.h"
 
 namespace perigee::test {
 namespace {
@@ -56,16 +55,16 @@ void check_output(std::string_view bytes, const WireOutcome& outcome) {
   size_t finals = 0;
   size_t expected = outcome.refusals.size();
   for (const SeenRequest& seen : outcome.requests) expected += seen.sent_whole;
-  http::ResponseParser parser;
+  http::ResponseReader parser;
   for (const SeenRequest& seen : outcome.requests) {
     if (!seen.sent_whole) continue;
     parser.begin(http::method_of(seen.method));
     for (bool over = false; !over;) {
-      const http::ResponseParser::Step step = parser.next(sent);
+      const http::ResponseReader::Step step = parser.next(sent);
       sent = sent.subspan(step.consumed);
-      over = step.event == http::ResponseParser::Event::kEnd;
-      const bool starved = step.event == http::ResponseParser::Event::kNeedMore && sent.empty();
-      if (starved || step.event == http::ResponseParser::Event::kError) {
+      over = step.event == http::ResponseReader::Event::kEnd;
+      const bool starved = step.event == http::ResponseReader::Event::kNeedMore && sent.empty();
+      if (starved || step.event == http::ResponseReader::Event::kError) {
         fail("malformed output", bytes, told(outcome));
       }
     }
@@ -112,12 +111,12 @@ void check_forwarding(std::string_view bytes, const SeenRequest& seen) {
     kept.emplace_back(name, value);
   }
   const std::string host = seen.authority.empty() ? "site" : seen.authority;
-  const auto framing = seen.body ? http::RequestFraming::kChunked : http::RequestFraming::kNone;
+  const auto framing = seen.body ? http::Framing::kChunked : http::Framing::kNone;
   std::string text;
-  CHECK(http::append_request_head(text, seen.method, seen.target, host, fields, framing, 0));
+  CHECK(http::append_request_head(text, {seen.method, seen.target, host, fields, framing}));
   if (seen.body) {
     if (!seen.body->empty()) http::append_chunk(text, *seen.body);
-    http::append_last_chunk(text);
+    text += http::kLastChunk;
   }
   WireOutcome again = run_wire({text}, FlowKind::kReadThenAnswer);
   // Host is longer than nothing: a head at its bound may be refused for its size, and for that
@@ -134,51 +133,15 @@ void check_forwarding(std::string_view bytes, const SeenRequest& seen) {
     fail("another request when sent on", bytes, "\n as \"" + escaped(text) + '"' + told(again));
 }
 
-/// The first head as llhttp reads it.
-struct SecondOpinion {
-  std::string target;
-  std::vector<std::pair<std::string, std::string>> fields;
-  bool complete = false;
-
-  static SecondOpinion& self(llhttp_t* parser) {
-    return *static_cast<SecondOpinion*>(parser->data);
-  }
-  static llhttp_settings_t make_settings() {
-    llhttp_settings_t settings;
-    llhttp_settings_init(&settings);
-    settings.on_url = [](llhttp_t* parser, const char* at, size_t n) {
-      self(parser).target.append(at, n);
-      return 0;
-    };
-    settings.on_header_field = [](llhttp_t* parser, const char* at, size_t n) {
-      self(parser).fields.emplace_back(std::string(at, n), "");
-      return 0;
-    };
-    settings.on_header_value = [](llhttp_t* parser, const char* at, size_t n) {
-      if (!self(parser).fields.empty()) self(parser).fields.back().second.append(at, n);
-      return 0;
-    };
-    settings.on_headers_complete = [](llhttp_t* parser) {
-      self(parser).complete = true;
-      return -1;
-    };
-    return settings;
-  }
-};
-
+/// A parser written by hand reads the first head alike.
 void check_second_opinion(std::string_view bytes, const SeenRequest& seen) {
-  const llhttp_settings_t settings = SecondOpinion::make_settings();
-  llhttp_t parser;
-  llhttp_init(&parser, HTTP_REQUEST, &settings);
-  SecondOpinion opinion;
-  parser.data = &opinion;
-  llhttp_execute(&parser, bytes.data(), bytes.size());
-  for (auto& [name, value] : opinion.fields) value = http::trim_ows(value);
-  const bool same =
-      opinion.complete && opinion.fields == seen.fields &&
-      llhttp_method_name(static_cast<llhttp_method_t>(parser.method)) == seen.method &&
-      (opinion.target == seen.target || opinion.target.find("://") != std::string::npos);
-  if (!same) fail("llhttp reads it otherwise", bytes, "\n as \"" + escaped(opinion.target) + '"');
+  if (bytes.starts_with("\r\n")) bytes.remove_prefix(2);
+  const size_t end = bytes.find("\r\n\r\n");
+  const auto opinion = read_request_head(bytes.substr(0, end + 4));
+  const bool absolute = opinion && opinion->target.find("://") != std::string::npos;
+  const bool same = opinion && opinion->method == seen.method && opinion->fields == seen.fields &&
+                    (opinion->target == seen.target || absolute);
+  if (!same) fail("the reference parser reads it otherwise", bytes, "");
 }
 
 }  // namespace

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "base/check.h"
+#include "http/exchange/multipart_body.h"
 #include "http/headers.h"
-#include "http/multipart.h"
 #include "http/range.h"
 #include "tests/fuzz/fuzz_text.h"
 

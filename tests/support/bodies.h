@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "http/exchange.h"
+#include "http/exchange/exchange.h"
 #include "tests/support/fake_env.h"
 
 namespace perigee::test {

@@ -41,7 +41,7 @@ CodecRig::CodecRig(FlowKind kind, http::Http1Options options)
     : pipe_(make_memory_pipe(env_)),
       options_(options),
       kind_(kind),
-      scratch_(http::make_http1_scratch()) {
+      scratch_(std::make_unique<http::RequestScratch>()) {
   pipe_.far->in_rules().capacity = SIZE_MAX;
   const http::CodecContext context{out_, *this, *this, pipe_.near->peer()};
   codec_ = http::make_http1_codec(context, options_, *scratch_);

@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "http/http1_codec.h"
+#include "http/h1/server_codec.h"
 #include "tests/support/bodies.h"
 #include "tests/support/fake_env.h"
 #include "tests/support/memory_channel.h"
@@ -106,7 +106,7 @@ class CodecRig : public http::RequestSink, private base::Waker {
   http::OutQueue out_{buffers_};
   http::Http1Options options_;
   FlowKind kind_;
-  http::Http1ScratchPtr scratch_;
+  std::unique_ptr<http::RequestScratch> scratch_;
   std::unique_ptr<http::ServerCodec> codec_;
   http::Exchange* exchange_ = nullptr;
   std::unique_ptr<TextBody> body_;

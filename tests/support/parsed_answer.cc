@@ -5,8 +5,8 @@
 
 namespace perigee::test {
 
-using http::ResponseParser;
-using Event = ResponseParser::Event;
+using http::ResponseReader;
+using Event = ResponseReader::Event;
 
 namespace {
 
@@ -20,10 +20,10 @@ void copy_head(const http::ReceivedResponse& head, ParsedAnswer& outcome) {
 }
 
 /// Gives one piece to the parser, as OriginStream does. False: the message is over.
-bool feed(ResponseParser& parser, std::string_view piece, ParsedAnswer& outcome) {
+bool feed(ResponseReader& parser, std::string_view piece, ParsedAnswer& outcome) {
   std::span<const std::byte> input{reinterpret_cast<const std::byte*>(piece.data()), piece.size()};
   while (true) {
-    const ResponseParser::Step step = parser.next(input);
+    const ResponseReader::Step step = parser.next(input);
     CHECK(step.consumed <= input.size());
     input = input.subspan(step.consumed);
     switch (step.event) {
@@ -54,7 +54,7 @@ bool feed(ResponseParser& parser, std::string_view piece, ParsedAnswer& outcome)
 
 ParsedAnswer parse_answer(const std::vector<std::string_view>& pieces, http::Method method,
                           Ending ending) {
-  ResponseParser parser;
+  ResponseReader parser;
   parser.begin(method);
   ParsedAnswer outcome;
   bool open = true;

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "http/response_parser.h"
+#include "http/h1/response_reader.h"
 
 namespace perigee::test {
 

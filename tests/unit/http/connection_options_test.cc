@@ -6,7 +6,7 @@
 #include "http/forward.h"
 #include "tests/support/rule.h"
 #include "tests/unit/http/exchange_text.h"
-#include "tests/unit/http/received.h"
+#include "tests/unit/http/h1/received.h"
 
 namespace perigee::test {
 namespace {

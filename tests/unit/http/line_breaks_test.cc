@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <cstring>
 
-#include "http/request_writer.h"
+#include "http/h1/writer.h"
 #include "http/response.h"
 #include "tests/support/rule.h"
 #include "tests/unit/http/exchange_text.h"
-#include "tests/unit/http/wire.h"
+#include "tests/unit/http/h1/wire.h"
 
 namespace perigee::test {
 namespace {
@@ -65,8 +65,8 @@ RULE(WireDefence, NoRequestHoldsALineThatNobodyMeant, "RFC 9110 §5.5; RFC 9112 
         fields.add("First", "1");
         fields.add(with[3], with[4]);
         std::string out = "before";
-        EXPECT_FALSE(http::append_request_head(out, with[0], with[1], with[2], fields,
-                                               http::RequestFraming::kChunked, 0))
+        EXPECT_FALSE(http::append_request_head(
+            out, {with[0], with[1], with[2], fields, http::Framing::kChunked}))
             << escaped(with[part]);
         EXPECT_EQ(out, "before");
       }
@@ -76,10 +76,8 @@ RULE(WireDefence, NoRequestHoldsALineThatNobodyMeant, "RFC 9110 §5.5; RFC 9112 
 
 TEST(WireDefence, ASpaceSplitsNoRequestLine) {
   std::string out;
-  EXPECT_FALSE(http::append_request_head(out, "GET", "/a HTTP/1.1", "h", {},
-                                         http::RequestFraming::kNone, 0));
-  EXPECT_FALSE(
-      http::append_request_head(out, "GET /b", "/a", "h", {}, http::RequestFraming::kNone, 0));
+  EXPECT_FALSE(http::append_request_head(out, {"GET", "/a HTTP/1.1", "h", {}}));
+  EXPECT_FALSE(http::append_request_head(out, {"GET /b", "/a", "h", {}}));
   EXPECT_EQ(out, "");
 }
 

@@ -1,10 +1,9 @@
 // A multipart/byteranges body has the length it announces and the bytes it names.
-#include "http/multipart.h"
-
 #include <gtest/gtest.h>
 
 #include <string>
 
+#include "http/exchange/multipart_body.h"
 #include "tests/support/bodies.h"
 #include "tests/support/rule.h"
 

@@ -1,5 +1,5 @@
 // The queue of one connection: order, partial takes, watermarks, and whose memory it holds.
-#include "http/out_queue.h"
+#include "http/exchange/out_queue.h"
 
 #include <gtest/gtest.h>
 
