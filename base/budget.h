@@ -121,7 +121,7 @@ class Budget {
 
   const size_t limit_;
   const size_t most_of_one_;
-  mutable Mutex mutex_;
+  mutable Mutex mutex_{LockRank::kBudget};
   size_t used_ GUARDED_BY(mutex_) = 0;
   /// Units of each holder that has any.
   std::unordered_map<Holder, size_t> held_ GUARDED_BY(mutex_);

@@ -3,12 +3,14 @@
 // What a lock guards says GUARDED_BY, what must be called under one says REQUIRES; clang's
 // -Wthread-safety holds the code to it (`make locks`). With an Interleaver in place, which only the
 // simulator sets, other work may go first at each lock() and unlock(); otherwise a Mutex is a
-// std::mutex.
+// std::mutex. Its rank says which locks may be held when it is taken (base/lock_rank.h).
 #pragma once
 
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+
+#include "base/lock_rank.h"
 
 #if defined(__clang__)
 #define PERIGEE_LOCKS(attribute) __attribute__((attribute))
@@ -20,6 +22,8 @@
 #define GUARDED_BY(lock) PERIGEE_LOCKS(guarded_by(lock))
 /// Of a function: the caller holds this lock.
 #define REQUIRES(...) PERIGEE_LOCKS(requires_capability(__VA_ARGS__))
+/// Of a function: it returns this lock.
+#define RETURNS_LOCK(lock) PERIGEE_LOCKS(lock_returned(lock))
 /// Of a function: the caller does not hold this lock, since the function takes it.
 #define EXCLUDES(...) PERIGEE_LOCKS(locks_excluded(__VA_ARGS__))
 
@@ -42,7 +46,15 @@ inline constinit Interleaver* g_interleaver = nullptr;
 /// Not recursive. Any thread.
 class PERIGEE_LOCKS(capability("mutex")) Mutex {
  public:
+#if defined(PERIGEE_CHECK_LOCK_ORDER)
+  constexpr explicit Mutex(LockRank rank) : rank_(rank) {}
+#else
+  constexpr explicit Mutex(LockRank) {}
+#endif
   void lock() PERIGEE_LOCKS(acquire_capability()) {
+#if defined(PERIGEE_CHECK_LOCK_ORDER)
+    HeldLocks::of_this_thread().take(rank_);
+#endif
     if (g_interleaver != nullptr) [[unlikely]] {
       g_interleaver->lock(mutex_);
     } else {
@@ -51,6 +63,9 @@ class PERIGEE_LOCKS(capability("mutex")) Mutex {
   }
   void unlock() PERIGEE_LOCKS(release_capability()) {
     mutex_.unlock();
+#if defined(PERIGEE_CHECK_LOCK_ORDER)
+    HeldLocks::of_this_thread().give_back(rank_);
+#endif
     if (g_interleaver != nullptr) [[unlikely]]
       g_interleaver->unlocked();
   }
@@ -58,6 +73,9 @@ class PERIGEE_LOCKS(capability("mutex")) Mutex {
  private:
   friend class CondVar;
   std::mutex mutex_;
+#if defined(PERIGEE_CHECK_LOCK_ORDER)
+  const LockRank rank_;
+#endif
 };
 
 /// Holds a lock from here to the end of the scope.

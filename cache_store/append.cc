@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "cache_store/checksum.h"
+#include "cache_store/record.h"
 #include "cache_store/store_core.h"
 
 namespace perigee::cache_store {
@@ -179,14 +180,8 @@ StoreCore::RecordImage StoreCore::make_image(const Draft& draft, const Digest& d
   header.key_length = static_cast<uint32_t>(draft.key.size());
   header.head_length = static_cast<uint32_t>(draft.head.size());
   header.tag_count = static_cast<uint16_t>(draft.tags.size());
-  header.status = draft.policy.status;
-  header.flags = draft.policy.flags;
   header.body_length = header.whole_length = body_bytes;
-  header.response_time_ms = draft.policy.response_time_ms;
-  header.initial_age_ms = draft.policy.initial_age_ms;
-  header.lifetime_ms = draft.policy.lifetime_ms;
-  header.stale_while_revalidate_ms = draft.policy.stale_while_revalidate_ms;
-  header.stale_if_error_ms = draft.policy.stale_if_error_ms;
+  put_facts(draft.policy, header);
   header.purge_seq = draft.ticket.purge_seq;
   header.fetch_seq = draft.ticket.fetch_seq;
   header.body_checksum = hash_of(draft.body);

@@ -2,7 +2,7 @@
 // although nothing is stored under it yet.
 //
 // An erase of what is neither stored nor awaited needs no fence and no journal entry: nothing of it
-// can come back. Thread-safe. Lock order: an index shard -> a shard of this table -> the purges.
+// can come back. Thread-safe. Lock order: index shard -> a shard of this table -> purges.
 #pragma once
 
 #include <array>
@@ -39,7 +39,7 @@ class AwaitedTable {
     size_t operator()(const Digest& digest) const { return digest.lo; }
   };
   struct alignas(64) Shard {
-    base::Mutex mutex;
+    base::Mutex mutex{base::LockRank::kAwaited};
     std::unordered_map<Digest, Flight, DigestHash> flights GUARDED_BY(mutex);
   };
   Shard& shard_of(const Digest& base) { return shards_[base.hi % shards_.size()]; }

@@ -156,7 +156,7 @@ class Index {
   static_assert(sizeof(Entry) == 24);
 
   struct alignas(64) Shard {
-    mutable base::Mutex mutex;
+    mutable base::Mutex mutex{base::LockRank::kIndex};
     std::vector<Entry> entries GUARDED_BY(mutex);
     size_t used GUARDED_BY(mutex) = 0;
     /// Of the Vary specs that are stale, by tag: rare, and too wide for an entry.

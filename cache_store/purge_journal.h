@@ -69,13 +69,13 @@ class PurgeJournal {
 
   StoreIo& io_;
   const uint64_t half_bytes_;
-  mutable base::Mutex pending_mutex_;
+  mutable base::Mutex pending_mutex_{base::LockRank::kJournalPending};
   std::vector<Entry> pending_ GUARDED_BY(pending_mutex_);
   uint64_t dropped_seq_ GUARDED_BY(pending_mutex_) =
       0;  ///< pending entries up to this one were given up
 
-  mutable base::Mutex write_mutex_;                      ///< before pending_mutex_
-  std::vector<Entry> written_ GUARDED_BY(write_mutex_);  ///< the active half's
+  mutable base::Mutex write_mutex_{base::LockRank::kJournal};  ///< before pending_mutex_
+  std::vector<Entry> written_ GUARDED_BY(write_mutex_);        ///< the active half's
   Half active_ GUARDED_BY(write_mutex_);
   uint64_t used_bytes_ GUARDED_BY(write_mutex_) = 0;
   uint64_t chain_ GUARDED_BY(write_mutex_) = 0;

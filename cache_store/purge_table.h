@@ -50,7 +50,7 @@ class PurgeTable {
     int64_t time_ms = 0;
     bool soft = false;
   };
-  mutable base::Mutex mutex_;
+  mutable base::Mutex mutex_{base::LockRank::kPurgeTable};
   std::vector<Entry> ring_ GUARDED_BY(mutex_);  ///< by seq % kRemembered
   const uint64_t first_seq_;
   std::atomic<uint64_t> newest_;

@@ -21,7 +21,7 @@ struct Slot {
   GuardedMap map;
 };
 std::array<Slot, kMaps> g_maps;
-base::Mutex g_mutex;
+base::Mutex g_mutex{base::LockRank::kGuardedMaps};
 struct sigaction g_before;
 
 uintptr_t g_page_size;

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "cache_store/record.h"
 #include "cache_store/sigbus.h"
 #include "cache_store/store_core.h"
 
@@ -87,13 +88,7 @@ bool StoreCore::read_record(const Location& location, std::string_view key, Reco
   out.slot = header.slot;
   out.rid = header.rid;
   out.ticket = {header.purge_seq, header.fetch_seq};
-  out.policy = {header.response_time_ms,
-                header.initial_age_ms,
-                header.lifetime_ms,
-                header.stale_while_revalidate_ms,
-                header.stale_if_error_ms,
-                header.flags,
-                header.status};
+  out.policy = facts_of(header);
   out.key = {chars + layout.key, header.key_length};
   out.head = {base + layout.head, header.head_length};
   out.body = {base + layout.body, header.body_length};

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "base/result.h"
+#include "base/reuse_facts.h"
 #include "cache_store/pin.h"
 
 namespace perigee::cache_store {
@@ -83,26 +84,13 @@ class Awaited {
 /// window for serving stale content reaches it, and only the origin's word makes it usable.
 inline constexpr int64_t kUnconfirmedMs = 1000;
 
-/// What decides about reuse, kept in the record's header so that recovery needs no head. `kAbsent`
-/// is apart from 0.
-struct RecordPolicy {
-  static constexpr int64_t kAbsent = -1;
-  int64_t response_time_ms = 0;   ///< wall time when the final head was received
-  int64_t initial_age_ms = 0;     ///< corrected_initial_age (RFC 9111 §4.2.3)
-  int64_t lifetime_ms = kAbsent;  ///< freshness_lifetime; kAbsent: never fresh
-  int64_t stale_while_revalidate_ms = kAbsent;
-  int64_t stale_if_error_ms = kAbsent;
-  uint32_t flags = 0;   ///< opaque to the store
-  uint16_t status = 0;  ///< opaque to the store
-};
-
 /// One record as it lies in the map. The spans are valid while the Pin is held.
 struct RecordView {
   RecordKind kind = RecordKind::kObject;
   Slot slot = 0;
   uint64_t rid = 0;
   Ticket ticket;  ///< under which it was put
-  RecordPolicy policy;
+  base::ReuseFacts policy;
   std::string_view key;
   std::span<const std::byte> head;  ///< opaque: the head image of http/stored_response.h
   std::span<const std::byte> body;
@@ -135,7 +123,7 @@ struct Draft {
   uint64_t rid = 0;      ///< 0: the store draws a new one
   std::string_view key;  ///< the full key (variants: of the variant), at most 16 KiB
   Digest base;           ///< digest of the URL's own key; equal to digest(key) unless a variant
-  RecordPolicy policy;
+  base::ReuseFacts policy;
   std::span<const uint64_t> tags;                    ///< at most 64
   std::span<const std::byte> head;                   ///< at most 64 KiB
   std::span<const std::span<const std::byte>> body;  ///< pieces in order, max_object_bytes() in all

@@ -179,11 +179,12 @@ class StoreCore final : public Store {
   std::unique_ptr<PurgeTable> purges_;
   AwaitedTable awaited_;
   std::unique_ptr<PurgeJournal> journal_;
-  base::Mutex purge_mutex_;  ///< a sequence number is drawn and queued under it
+  base::Mutex purge_mutex_{
+      base::LockRank::kPurges};  ///< a sequence number is drawn and queued under it
   std::unique_ptr<SlabWord[]> words_;
   mutable std::atomic<uint64_t> fetches_{0};  ///< the fetch_seq of the next ticket
 
-  mutable base::Mutex append_mutex_;
+  mutable base::Mutex append_mutex_{base::LockRank::kSlabs};
   format::Superblock superblock_ GUARDED_BY(append_mutex_){};  ///< as it was last written
   std::vector<SlabInfo> slabs_ GUARDED_BY(append_mutex_);
   std::deque<uint32_t> sealed_ GUARDED_BY(append_mutex_);    ///< oldest first

@@ -5,6 +5,11 @@ target_include_directories(perigee_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(perigee_options INTERFACE
   -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers -Werror
   -fno-omit-frame-pointer)
+# Each lock that is taken is checked against the order of all (base/lock_rank.h), but not in the
+# binary that is installed.
+if(PERIGEE_TESTS OR CMAKE_BUILD_TYPE STREQUAL "Debug")
+  target_compile_definitions(perigee_options INTERFACE PERIGEE_CHECK_LOCK_ORDER)
+endif()
 find_program(PERIGEE_CCACHE ccache)
 if(PERIGEE_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${PERIGEE_CCACHE})

@@ -19,7 +19,7 @@ class Background {
 
  private:
   struct End {
-    base::Mutex mutex;
+    base::Mutex mutex{base::LockRank::kBackground};
     base::CondVar told;
     bool ended GUARDED_BY(mutex) = false;
   };

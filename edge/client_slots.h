@@ -74,7 +74,7 @@ class ClientSlots {
   size_t bound_ = SIZE_MAX;
   std::atomic<size_t> taken_{0};
   std::atomic<size_t> wanted_{0};  ///< waiting_.size()
-  base::Mutex mutex_;
+  base::Mutex mutex_{base::LockRank::kClientSlots};
   /// The first waits longest.
   std::deque<std::unique_ptr<Wait>> waiting_ GUARDED_BY(mutex_);
   std::vector<base::Env*> loops_ GUARDED_BY(mutex_);

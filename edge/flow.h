@@ -94,7 +94,7 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
 
   /// What is known of a relayed response besides its head image.
   struct Relayed {
-    http::StoredPolicy policy;
+    base::ReuseFacts policy;
     std::optional<uint64_t> content_length;
     bool has_body = false;
   };

@@ -5,7 +5,7 @@
 namespace perigee::http {
 
 Freshness freshness(const StoredResponse& stored, int64_t now_ms) {
-  const StoredPolicy& policy = stored.policy;
+  const base::ReuseFacts& policy = stored.policy;
   Freshness result;
   // A clock that stepped back must not make a response younger than it came.
   const int64_t resident_ms = std::max<int64_t>(now_ms - policy.response_time_ms, 0);

@@ -11,8 +11,8 @@
 namespace perigee::http {
 namespace {
 
-using Flag = StoredPolicy::Flag;
-constexpr int64_t kAbsent = StoredPolicy::kAbsent;
+using Flag = ReuseFlag::Bit;
+constexpr int64_t kAbsent = base::ReuseFacts::kAbsent;
 
 /// RFC 9110 §15.1 less 206: a lifetime may be estimated.
 bool is_heuristic_status(uint16_t status) {
@@ -228,7 +228,7 @@ uint32_t policy_flags(const RequestHead& request, const HeaderList& fields,
 }
 
 void set_stale_windows(const CacheControl& governing, const PolicyOptions& options,
-                       StoredPolicy& policy) {
+                       base::ReuseFacts& policy) {
   // A site's window must not overrule s-maxage; the origin's own one beside it is its permission.
   const bool site_may = (policy.flags & Flag::kSharedMaxAge) == 0;
   const auto window = [&](std::optional<int64_t> stated, std::optional<int64_t> configured) {
@@ -241,7 +241,7 @@ void set_stale_windows(const CacheControl& governing, const PolicyOptions& optio
 }
 
 /// However long an error says that it holds, it is kept no longer than the site allows.
-void cap_error(const PolicyOptions& options, StoredPolicy& policy) {
+void cap_error(const PolicyOptions& options, base::ReuseFacts& policy) {
   if (!is_provokable(policy.status)) return;
   const int64_t most_ms = policy.initial_age_ms + options.error_ttl_cap_s * 1000;
   policy.lifetime_ms = std::min(policy.lifetime_ms, most_ms);
@@ -261,8 +261,8 @@ bool is_for_one_visitor(const RequestHead& request, const HeaderList& fields,
 
 /// RFC 9111 §3, in the order in which a reason is most useful to whoever reads it.
 Storable judge(const RequestHead& request, const ReceivedResponse& received,
-               const CacheControl& governing, const Lifetime& lifetime, const StoredPolicy& policy,
-               const PolicyOptions& options) {
+               const CacheControl& governing, const Lifetime& lifetime,
+               const base::ReuseFacts& policy, const PolicyOptions& options) {
   const uint16_t status = received.status;
   const auto& forbidden = options.forbidden_statuses;
   if (options.bypass || std::find(forbidden.begin(), forbidden.end(), status) != forbidden.end()) {
@@ -318,14 +318,15 @@ bool is_worth_remembering(Storable storable, uint16_t status) {
   }
 }
 
-bool forbids_stale(const StoredPolicy& policy) {
+bool forbids_stale(const base::ReuseFacts& policy) {
   return is_provokable(policy.status) ||
          (policy.flags & (Flag::kNoCache | Flag::kMustRevalidate | Flag::kProxyRevalidate)) != 0;
 }
 
 /// Directives of the client, where the site honours them (RFC 9111 §5.2.1). Each one is a condition
 /// of its own; a default-constructed CacheControl permits everything.
-bool client_permits(const CacheControl& client, const StoredPolicy& policy, const Freshness& age) {
+bool client_permits(const CacheControl& client, const base::ReuseFacts& policy,
+                    const Freshness& age) {
   if (client.no_cache) return false;
   if (client.min_fresh_s && age.lifetime_ms - age.age_ms < *client.min_fresh_s * 1000) return false;
   const bool too_old = client.max_age_s && age.age_ms > *client.max_age_s * 1000;
@@ -349,7 +350,7 @@ bool within(int64_t window_ms, const Freshness& age) {
 }
 
 /// How `stored` may answer without a word from the origin. nullopt: not at all.
-std::optional<Action> serves(const StoredPolicy& policy, const CacheControl& client,
+std::optional<Action> serves(const base::ReuseFacts& policy, const CacheControl& client,
                              const Freshness& age) {
   if ((policy.flags & Flag::kNoCache) != 0 || !client_permits(client, policy, age)) {
     return std::nullopt;
@@ -396,7 +397,7 @@ Admission admit(const RequestHead& request, const ReceivedResponse& received,
   const int64_t date_ms =
       (date != nullptr ? parse_date(date->value, times.response_ms) : std::nullopt)
           .value_or(times.response_ms);
-  StoredPolicy& policy = result.policy;
+  base::ReuseFacts& policy = result.policy;
   policy.status = received.status;
   policy.response_time_ms = times.response_ms;
   policy.initial_age_ms = initial_age_ms(fields, date_ms, times, options);
@@ -461,7 +462,7 @@ bool may_share(const StoredResponse& fetched, const RequestHead& request, int64_
 
 bool may_serve_stale(const StoredResponse& stored, const RequestHead& request,
                      OriginFailure failure, int64_t now_ms, const PolicyOptions& options) {
-  const StoredPolicy& policy = stored.policy;
+  const base::ReuseFacts& policy = stored.policy;
   // Nor is a stored error a substitute for the answer that did not come.
   if (forbids_stale(policy)) return false;
   const Freshness age = freshness(stored, now_ms);

@@ -110,7 +110,7 @@ struct Admission {
   /// remembering as hit-for-miss (never because of Authorization, Range, Cookie, method, client
   /// directives or what is unusual in the request).
   bool remember = false;
-  StoredPolicy policy;  ///< filled in any case: waiters and Cache-Status need it
+  base::ReuseFacts policy;  ///< filled in any case: waiters and Cache-Status need it
   /// Fields to leave out of what is stored (qualified no-cache and private); views into `received`.
   std::vector<std::string_view> drop_names;
   /// Set-Cookie goes to nobody: the site strips it, and the response is stored for everybody.

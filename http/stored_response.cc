@@ -277,7 +277,7 @@ std::vector<std::byte> with_content_length(std::span<const std::byte> image, uin
 }
 
 std::optional<StoredResponse> view_head_image(std::span<const std::byte> image,
-                                              const StoredPolicy& policy) {
+                                              const base::ReuseFacts& policy) {
   ImageHeader header;
   if (image.size() < sizeof header) return std::nullopt;
   std::memcpy(&header, image.data(), sizeof header);

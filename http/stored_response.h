@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/reuse_facts.h"
 #include "http/message.h"
 
 namespace perigee::http {
@@ -22,10 +23,10 @@ struct ResponseTimes {
   int64_t response_ms = 0;  ///< the final head was parsed
 };
 
-/// What the governing directives say, in the form that is kept with the record.
-struct StoredPolicy {
-  static constexpr int64_t kAbsent = -1;
-  enum Flag : uint32_t {
+/// The bits of base::ReuseFacts::flags: what the governing directives and the fields say. Stores on
+/// disk hold them, so no value changes its meaning.
+struct ReuseFlag {
+  enum Bit : uint32_t {
     kNoCache = 1,  ///< unqualified no-cache: never without validation
     kMustRevalidate = 2,
     kProxyRevalidate = 4,
@@ -41,18 +42,11 @@ struct StoredPolicy {
     kNoTransform = 4096,
     kHadAge = 8192,  ///< it came with an Age line, kept apart
   };
-  int64_t response_time_ms = 0;
-  int64_t initial_age_ms = 0;     ///< corrected_initial_age
-  int64_t lifetime_ms = kAbsent;  ///< kAbsent: no freshness, only useful with a validator
-  int64_t stale_while_revalidate_ms = kAbsent;
-  int64_t stale_if_error_ms = kAbsent;
-  uint32_t flags = 0;
-  uint16_t status = 0;
 };
 
 /// A view over a head image and its policy. Valid while the bytes below it are.
 struct StoredResponse {
-  StoredPolicy policy;
+  base::ReuseFacts policy;
   std::string_view reason;
   FieldBlock block;                ///< end-to-end fields, Date always among them, Age never
   std::string_view etag;           ///< as it came; empty: none
@@ -68,7 +62,7 @@ struct StoredResponse {
 /// of its table. Cheap: no allocation, no parsing of field values (positions and dates are kept in
 /// the image), whose bytes are looked at only where they are sent.
 std::optional<StoredResponse> view_head_image(std::span<const std::byte> image,
-                                              const StoredPolicy& policy);
+                                              const base::ReuseFacts& policy);
 
 struct ImageOptions {
   /// What Content-Length shall say: of the content that follows, or of the GET's for an answer to

@@ -98,7 +98,7 @@ class FillBody {
     return window_ != 0 && end_ - begin_ + base::limits::kFillChunkBytes > window_;
   }
 
-  mutable base::Mutex mutex_;
+  mutable base::Mutex mutex_{base::LockRank::kFillBody};
   /// All of kFillChunkBytes, but for the last (or only) one.
   std::deque<ChunkRef> chunks_ GUARDED_BY(mutex_);
   /// Readers by the chunk in which they stand, of the whole body's; those that were cut loose are

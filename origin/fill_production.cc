@@ -192,8 +192,8 @@ void FillProduction::take_response(const ReceivedResponse& head, const ResponseT
 /// An error that does not say how long it holds is no reason to forget what was good
 /// (http-rules 2.8).
 bool FillProduction::leaves_record(const ReceivedResponse& head) const {
-  const bool stated = policy_.lifetime_ms != http::StoredPolicy::kAbsent &&
-                      (policy_.flags & http::StoredPolicy::kHeuristic) == 0;
+  const bool stated = policy_.lifetime_ms != base::ReuseFacts::kAbsent &&
+                      (policy_.flags & http::ReuseFlag::kHeuristic) == 0;
   return progress_->stored.state == Found::kHit && head.status >= 400 && !stated;
 }
 
@@ -342,7 +342,7 @@ void FillProduction::complete() {
 void FillProduction::store() {
   auto put = std::make_unique<PutJob>(fills_.table().shared().store, progress_, *this);
   put->key = request_.key;
-  put->policy = record_policy(policy_);
+  put->policy = policy_;
   put->image = std::move(stored_image_);
   if (!progress_->revalidated_) {
     put->chunks = progress_->body.chunks();

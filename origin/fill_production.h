@@ -85,7 +85,7 @@ class FillProduction final : public FetchUser,
   std::unique_ptr<Fetch> fetch_;
   http::HeaderList fields_;              ///< with validators
   std::vector<std::byte> stored_image_;  ///< what is stored, where it differs from what is relayed
-  http::StoredPolicy policy_;
+  base::ReuseFacts policy_;
   base::Claim permit_claim_;
   base::Share permit_;  ///< counts among the site's fills that ask the origin
   base::Timer permit_timer_;

@@ -85,7 +85,7 @@ class FillProgress final : public FillSession {
   base::Share memory_;
 
  private:
-  mutable base::Mutex mutex_;
+  mutable base::Mutex mutex_{base::LockRank::kFill};
   Phase phase_ GUARDED_BY(mutex_) = Phase::kPending;
   LoopSet loops_ GUARDED_BY(mutex_);
   std::atomic<size_t> waiters_{0};

@@ -25,7 +25,7 @@ class FillTable {
   const FillShared& shared() const { return shared_; }
 
   struct Shard {
-    base::Mutex mutex;
+    base::Mutex mutex{base::LockRank::kFillTable};
     std::unordered_multimap<uint64_t, std::shared_ptr<FillProgress>> fills GUARDED_BY(mutex);
   };
   Shard& shard(const cache_store::Digest& join) { return shards_[join.hi % shards_.size()]; }
@@ -66,11 +66,11 @@ class FillTable {
   const FillShared shared_;
   std::array<Shard, 64> shards_;
   std::vector<std::unique_ptr<base::Budget>> permits_;  ///< by site
-  mutable base::Mutex marks_mutex_;
+  mutable base::Mutex marks_mutex_{base::LockRank::kHitForMiss};
   /// Digest -> until, ms.
   std::unordered_map<uint64_t, int64_t> marks_ GUARDED_BY(marks_mutex_);
   std::deque<uint64_t> marks_order_ GUARDED_BY(marks_mutex_);
-  mutable base::Mutex loops_mutex_;
+  mutable base::Mutex loops_mutex_{base::LockRank::kFillLoops};
   std::vector<Door> loops_ GUARDED_BY(loops_mutex_);
 };
 

@@ -26,7 +26,7 @@ class PutJob final : public base::Job {
   std::string key;               ///< of the URL
   std::vector<std::byte> image;  ///< empty: the progress's own
   std::vector<ChunkRef> chunks;  ///< the body; empty after a 304, whose body is the stored one
-  cache_store::RecordPolicy policy;
+  base::ReuseFacts policy;
 
  private:
   bool put_spec(std::string& variant_key);

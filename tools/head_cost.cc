@@ -93,7 +93,7 @@ class Site {
     received.fields.add("ETag", "\"no such tag\"");
     received.fields.add("Cache-Control", "max-age=600");
     image_ = http::make_head_image(received, kTimes, {.content_length = 1'000'000});
-    http::StoredPolicy stored_policy;
+    base::ReuseFacts stored_policy;
     stored_policy.status = 200;
     stored_policy.lifetime_ms = 600'000;
     stored_policy.response_time_ms = kNowMs;
@@ -362,7 +362,7 @@ class Receiver {
   size_t image_bytes() const { return image_.size(); }
 
  private:
-  void answer(const http::StoredPolicy& policy) {
+  void answer(const base::ReuseFacts& policy) {
     const auto stored = http::view_head_image(image_, policy);
     if (!stored) return;
     http::Arena arena;

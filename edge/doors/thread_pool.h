@@ -38,7 +38,7 @@ class ThreadPool {
   size_t lane_with_work(bool takes_background) const REQUIRES(mutex_);
   bool worth_calling() const REQUIRES(mutex_);
 
-  base::Mutex mutex_;
+  base::Mutex mutex_{base::LockRank::kThreadPool};
   base::CondVar called_;
   size_t idle_ GUARDED_BY(mutex_) = 0;     ///< threads that wait to be called
   size_t storing_ GUARDED_BY(mutex_) = 0;  ///< threads inside a job of the store's lane

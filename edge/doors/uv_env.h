@@ -78,7 +78,7 @@ class UvEnv final : public base::Env {
   int64_t timer_due_ms_ = INT64_MAX;
   base::Fn<bool()> turn_;
   std::vector<base::Task> later_;
-  base::Mutex posts_mutex_;
+  base::Mutex posts_mutex_{base::LockRank::kPosts};
   std::vector<base::Task> posts_ GUARDED_BY(posts_mutex_);
   std::unique_ptr<AresResolver> resolver_;
   std::unique_ptr<TlsContexts> tls_;

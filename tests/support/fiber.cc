@@ -72,6 +72,7 @@ void Fiber::run() {
 }
 
 void Fiber::switch_in() {
+  std::swap(held_, base::HeldLocks::of_this_thread());
 #if defined(__SANITIZE_THREAD__)
   outside_thread_ = __tsan_get_current_fiber();
   __tsan_switch_to_fiber(inside_thread_, 0);
@@ -86,6 +87,7 @@ void Fiber::switch_in() {
 }
 
 void Fiber::switch_out() {
+  std::swap(held_, base::HeldLocks::of_this_thread());
 #if defined(__SANITIZE_THREAD__)
   __tsan_switch_to_fiber(outside_thread_, 0);
 #endif

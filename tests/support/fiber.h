@@ -8,6 +8,8 @@
 #include <functional>
 #include <memory>
 
+#include "base/lock_rank.h"
+
 namespace perigee::test {
 
 class Fiber {
@@ -36,6 +38,8 @@ class Fiber {
   ucontext_t outside_;
   std::function<void()> work_;
   bool ended_ = true;
+  /// The locks that the work holds while it is paused; of the thread outside while it runs.
+  base::HeldLocks held_;
   // What the sanitizers want to know of a switch.
   void* inside_fake_ = nullptr;
   void* outside_fake_ = nullptr;

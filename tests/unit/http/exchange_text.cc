@@ -84,7 +84,7 @@ http::Admission Answer::admission() const {
 
 double Answer::lifetime_s() const {
   const int64_t ms = admission().policy.lifetime_ms;
-  return ms == http::StoredPolicy::kAbsent ? -1 : static_cast<double>(ms) / 1000;
+  return ms == base::ReuseFacts::kAbsent ? -1 : static_cast<double>(ms) / 1000;
 }
 
 double Answer::initial_age_s() const {

@@ -165,11 +165,11 @@ RULE(Lifetime, NoHeuristicBesideExplicit, "RFC 9111 §4.2.2",
 
 RULE(Lifetime, HeuristicIsMarked, "RFC 9111 §4.2.2", "An estimate is weaker than a statement",
      "what was estimated is kept as such", "") {
-  EXPECT_NE(Answer({last_modified(-600)}).admission().policy.flags & http::StoredPolicy::kHeuristic,
+  EXPECT_NE(Answer({last_modified(-600)}).admission().policy.flags & http::ReuseFlag::kHeuristic,
             0u);
-  EXPECT_EQ(Answer({"Cache-Control: max-age=5"}).admission().policy.flags &
-                http::StoredPolicy::kHeuristic,
-            0u);
+  EXPECT_EQ(
+      Answer({"Cache-Control: max-age=5"}).admission().policy.flags & http::ReuseFlag::kHeuristic,
+      0u);
 }
 
 // --- lifetime: what a site says ---

@@ -13,7 +13,6 @@ GUARDS("http::admit");
 using http::PolicyOptions;
 using http::SetCookieMode;
 using http::Storable;
-using http::StoredPolicy;
 
 constexpr auto kFresh = "Cache-Control: max-age=60";
 

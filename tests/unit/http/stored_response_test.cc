@@ -175,7 +175,7 @@ TEST(HeadImage, KeepsReasonAndPolicy) {
   http::ReceivedResponse received;
   received.status = 404;
   received.reason = "Nothing Here";
-  http::StoredPolicy policy;
+  base::ReuseFacts policy;
   policy.status = 404;
   policy.lifetime_ms = 5;
   const std::vector<std::byte> image =

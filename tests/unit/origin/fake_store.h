@@ -51,7 +51,7 @@ class FakeStore final : public cache_store::Store {
     uint64_t rid;
     cache_store::Ticket ticket;
     cache_store::Digest base;
-    cache_store::RecordPolicy policy;
+    base::ReuseFacts policy;
     std::string key;
     std::vector<std::byte> head;
     std::string body;
