@@ -54,6 +54,7 @@ bool is_blank(const format::Superblock& block) {
 Superblocks read_superblocks(StoreIo& io, uint64_t file_size) {
   Superblocks result;
   bool begins_otherwise = false;  ///< somebody else's bytes stand where A would
+  uint64_t other_version = 0;     ///< of the newest one of another kind
   for (const uint64_t offset : {format::kSuperblockA, format::kSuperblockB}) {
     format::Superblock block{};
     // What lies behind the end of a short file is blank; what lies before it may be somebody's.
@@ -72,10 +73,13 @@ Superblocks read_superblocks(StoreIo& io, uint64_t file_size) {
     if (!whole) continue;
     if (!is_known(block)) {
       result.other_kind = true;
+      other_version = std::max(other_version, block.version);
     } else if (!result.newest || block.version > result.newest->version) {
       result.newest = block;
     }
   }
+  // An older one that is known says nothing of what a newer kind has written since.
+  if (result.newest && other_version > result.newest->version) result.newest.reset();
   return result;
 }
 

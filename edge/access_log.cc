@@ -63,11 +63,14 @@ AccessLog::AccessLog(const LogConfig& config) {
 void AccessLog::write(const AccessRecord& record) {
   char date[http::kDateSize];
   const http::CacheStatus& cache = record.cache;
-  const std::string_view outcome =
-      cache.hit ? std::string_view("hit") : http::forward_text(cache.forward);
+  const bool forwarded = !cache.hit && cache.forward != http::Forward::kNone;
+  // Of a client that left before anything was decided there is no outcome.
+  const std::string_view outcome = cache.hit   ? std::string_view("hit")
+                                   : forwarded ? http::forward_text(cache.forward)
+                                               : std::string_view("-");
   logger_->info("{} [{}] \"{}\" {} {} {}ms {}{}{}{}", record.client.host_text(),
                 http::format_date(record.wall_ms, date), quoted_part(record), record.status,
-                record.body_bytes, record.duration_ms, cache.hit ? "" : "fwd=", outcome,
+                record.body_bytes, record.duration_ms, forwarded ? "fwd=" : "", outcome,
                 cache.collapsed ? " collapsed" : "", cache.stored ? " stored" : "");
 }
 

@@ -191,8 +191,17 @@ bool Flow::invalidate(const Route& route) {
   stage = Stage::kInvalidating;
   std::unique_ptr<base::Job> job =
       make_commit_job(context.store, context.store.ticket().purge_seq,
-                      [this](const base::Status&) { answer_relayed(); });
-  return context.env.offload(base::Lane::kLatency, job, pending);
+                      [this](const base::Status& status) { on_invalidated(status); });
+  if (context.env.offload(base::Lane::kLatency, job, pending)) return true;
+  context.metrics.on_unwritten_invalidation();
+  return false;
+}
+
+/// The origin has done what was asked, so its answer goes out whatever the journal says. What could
+/// not be written is in force here, and the store's upkeep writes it as soon as it can.
+void Flow::on_invalidated(const base::Status& status) {
+  if (!status.ok()) parent_.context_.metrics.on_unwritten_invalidation();
+  answer_relayed();
 }
 
 /// A HEAD tells whether the stored answer to GET still stands (RFC 9111 §4.3.5, http-rules 2.10).

@@ -47,12 +47,19 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
                      const http::ResponseTimes& times) override;
   void on_fetch_failed(const origin::FetchError& error) override;
 
+  /// What was decided, which the log tells even of a client that leaves before its answer.
+  void decide(const http::Decision& made) {
+    decision = made;
+    ending.cache.forward = made.forward;
+  }
   /// Waits for the head of a fill for at most so long, if a stale copy may answer instead.
   void cover_when_slow(int64_t budget_ms);
   /// The record was verified, or could not be.
   void on_warmed();
   /// The journal holds the purge, or not.
   void on_purged(const base::Status& status);
+  /// The same of what an unsafe request made invalid.
+  void on_invalidated(const base::Status& status);
 
   /// The body of an answer: `source`, which stands at the one span selected, or its parts in a
   /// frame.

@@ -19,6 +19,7 @@ struct alignas(64) LoopMetrics {
   std::atomic<uint64_t> body_bytes{0};
   std::atomic<uint64_t> cut{0};
   std::atomic<uint64_t> refused{0};
+  std::atomic<uint64_t> unwritten{0};  ///< answers that invalidated what the journal does not hold
 
   void on_response(uint16_t status, const http::CacheStatus& cache, uint64_t bytes, bool whole) {
     add(cache.hit ? hits : forwards[static_cast<size_t>(cache.forward)], 1);
@@ -30,6 +31,8 @@ struct alignas(64) LoopMetrics {
     add(refused, 1);
     add(statuses[status / 100 % 10], 1);
   }
+
+  void on_unwritten_invalidation() { add(unwritten, 1); }
 
  private:
   static void add(std::atomic<uint64_t>& counter, uint64_t n) {

@@ -251,7 +251,7 @@ void RequestFlow::fill(Exchange& exchange, Flow* flow, const Route& route, Looku
   }
   request.client = client_network(client_of(exchange));
   flow->stage = Flow::Stage::kFilling;
-  flow->decision = decision;
+  flow->decide(decision);
   flow->presentation = presentation(*route.site);
   flow->hit_for_miss =
       flow->mode == origin::JoinMode::kShared && context_.fills.is_hit_for_miss(request.join);
@@ -349,7 +349,7 @@ void RequestFlow::relay(Exchange& exchange, Flow* flow, const Route& route,
     return fail(exchange, flow, 503, "no memory for this request", cache);
   }
   flow->stage = Flow::Stage::kRelaying;
-  flow->decision = decision;
+  flow->decide(decision);
   flow->fetch = context_.origins[route.site_index]->fetch(request, *flow);
 }
 
@@ -370,6 +370,7 @@ void RequestFlow::purge(Exchange& exchange, const Route& route) {
   const bool soft = is_soft_purge(exchange.request());
   flow->purge = context_.store.purge({route.digest, soft, context_.env.wall().ms});
   flow->stage = Flow::Stage::kPurging;
+  flow->ending.cache = ours;
   std::unique_ptr<base::Job> job =
       make_commit_job(context_.store, flow->purge.seq,
                       [flow](const base::Status& status) { flow->on_purged(status); });

@@ -1,6 +1,8 @@
 // Content is pulled only while the connection takes what was pulled before.
 #include "origin/upload.h"
 
+#include <algorithm>
+
 #include "base/limits.h"
 #include "http/h1/writer.h"
 
@@ -51,7 +53,7 @@ Upload::State Upload::send(base::Channel& channel) {
     if (pulled == State::kCut) return state_ = pulled;
     if (sent_ == output_.size()) return state_ = pulled;
     const base::Piece piece{reinterpret_cast<const std::byte*>(output_.data()) + sent_,
-                            output_.size() - sent_};
+                            std::min(output_.size() - sent_, limits::kSendBytes - taken)};
     const base::Io io = channel.send({&piece, 1});
     if (io.state == base::Io::kAgain) return state_ = State::kBlocked;
     if (io.state != base::Io::kOk) {

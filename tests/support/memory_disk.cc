@@ -163,6 +163,7 @@ Status MemoryIo::write(Op op, uint64_t offset, std::span<const std::byte> bytes)
       disk_.write(offset, bytes.first(failed_writes_land ? bytes.size() : bytes.size() / 2));
     return *error;
   }
+  if (lose(offset)) return Done{};
   if (bytes.size() > MemoryDisk::kPage) {
     // A process may be killed between two pages.
     disk_.write(offset, bytes.first(MemoryDisk::kPage));

@@ -97,6 +97,8 @@ class MemoryIo final : public cache_store::StoreIo {
   /// Asked before each operation at an offset; true: it fails. A failing write leaves half of its
   /// bytes.
   std::function<bool(Op, uint64_t offset)> fail = [](Op, uint64_t) { return false; };
+  /// Asked before each write that does not fail; true: it is told as done, and nothing is written.
+  std::function<bool(uint64_t offset)> lose = [](uint64_t) { return false; };
   /// A failing write leaves all of its bytes instead: the error was reported late.
   bool failed_writes_land = false;
   /// Called while a write is in the disk but not yet on stable storage, and after each operation

@@ -146,6 +146,24 @@ TEST_F(FailingWritesTest, ADiskThatTakesNoWritesKeepsServingWhatItHas) {
   EXPECT_FALSE(store_->maintain({.wall_ms = kNow})) << "nothing is made room for";
 }
 
+TEST_F(FailingWritesTest, AWriteThatWasToldAsDoneAndIsNotThereIsNoRecord) {
+  const uint64_t version = put("a");
+  io_->lose = [](uint64_t) { return true; };
+  EXPECT_EQ(put("a"), 0u);
+  EXPECT_EQ(put("b"), 0u);
+  EXPECT_EQ(put("c", store_->ticket(), 4000), 0u);
+  io_->lose = [](uint64_t) { return false; };
+  EXPECT_EQ(look("a"), fresh(version));
+  EXPECT_EQ(look("b"), kNothing);
+  const uint64_t later = put("b");
+  EXPECT_EQ(look("b"), fresh(later));
+  kill();
+  open();
+  EXPECT_EQ(look("a"), fresh(version));
+  EXPECT_NE(look("b").what, Sight::kWrong);
+  EXPECT_EQ(look("c"), kNothing);
+}
+
 TEST_F(FailingWritesTest, OnlySoManyFailuresInARowEndStoring) {
   const auto broken = [](Op op, uint64_t) { return op == Op::kWrite; };
   const auto whole = [](Op, uint64_t) { return false; };

@@ -131,10 +131,23 @@ TEST_F(AccessLogTest, WhatWasCutOrLeftHasItsLineToo) {
   stand().run();
   left.reset();
   stand().run();
+  Client posted(stand());
+  posted.ask("POST", "/left");
+  stand().run();
+  posted.reset();
+  stand().run();
+  stand().env.hold_jobs = true;
+  Client purger(stand(), "127.0.0.1:4711");
+  purger.ask("PURGE", "/left");
+  stand().run();
+  purger.reset();
+  stand().run();
   Texts ends;
   for (const std::string& line : lines()) ends.push_back(line.substr(line.find('"')));
   EXPECT_EQ(ends, (Texts{"\"GET site.test/cut\" 200 3 0ms fwd=uri-miss stored",
-                         "\"GET site.test/left\" 0 0 0ms fwd="}));
+                         "\"GET site.test/left\" 0 0 0ms fwd=uri-miss",
+                         "\"POST site.test/left\" 0 0 0ms fwd=method",
+                         "\"PURGE site.test/left\" 0 0 0ms fwd=bypass"}));
 }
 
 TEST_F(AccessLogTest, EachPartIsEscapedAndCut) {
@@ -191,11 +204,14 @@ TEST(AccessLog, GoesToStandardOutputWhereThatIsAskedFor) {
     edge::AccessLog log(config);
     log.write(
         {.method = "GET", .host = "a.test", .target = "/", .status = 200, .cache = {.hit = true}});
+    log.write({.method = "GET", .host = "a.test", .target = "/left"});
   }
   EXPECT_TRUE(edge::stop_log());
   edge::start_log("info");
   const std::string out = testing::internal::GetCapturedStdout();
   EXPECT_NE(out.find("] \"GET a.test/\" 200 0 0ms hit\n"), std::string::npos) << out;
+  EXPECT_NE(out.find("] \"GET a.test/left\" 0 0 0ms -\n"), std::string::npos)
+      << "its client left before anything was decided: " << out;
 }
 
 // --- counters ---
@@ -207,19 +223,20 @@ TEST(Metrics, TheSummaryCountsEachThingInItsPlace) {
                                .cache("public; max-age=60")
                                .line("Date", "Thu, 01 Jan 2026 00:10:00 GMT")
                                .body("x"));
-  stand.get("/a");
-  for (int i = 0; i < 3; ++i) stand.get("/a");
-  stand.get("/none");
-  stand.get("/late");
-  stand.get("/late");
+  size_t bytes = 0;
+  for (const char* target : {"/a", "/a", "/a", "/a", "/none", "/late", "/late"}) {
+    bytes += stand.get(target).body.size();
+  }
   Client(stand).write("BAD\r\n\r\n").answer();
   Client(stand).write("BAD\r\n\r\n").answer();
   stand.origin.go_away();
-  for (int i = 0; i < 3; ++i) stand.ask("POST", "/b");
-  stand.get("/c");
+  for (int i = 0; i < 3; ++i) bytes += stand.ask("POST", "/b").body.size();
+  bytes += stand.get("/c").body.size();
   EXPECT_EQ(stand.metrics.summary(),
-            "3 hits, 8 forwarded, 2 refused, 5 fills, 1 stored, 1 failed, 4 failures of origins, "
-            "2 with an old Date, 2 with a semicolon in Cache-Control");
+            "3 hits, 8 forwarded, 2 refused, 6 2xx, 3 4xx, 4 5xx, " + std::to_string(bytes) +
+                " bytes of content, 0 cut, "
+                "5 fills, 1 stored, 1 failed, 0 invalidations not written at once, "
+                "4 failures of origins, 2 with an old Date, 2 with a semicolon in Cache-Control");
 }
 
 TEST(Metrics, ALoopCountsStatusesBytesAndWhatWasCut) {
@@ -251,10 +268,13 @@ TEST(Metrics, TheSummaryIsOfAllLoops) {
   const http::CacheStatus hit{.hit = true};
   for (unsigned i = 0; i < 3; ++i) {
     metrics.loop(i).on_response(200, hit, 1, true);
-    metrics.loop(i).on_response(200, {.forward = http::Forward::kMethod}, 1, true);
+    metrics.loop(i).on_response(302, {.forward = http::Forward::kMethod}, 4, false);
     metrics.loop(i).on_refused(400);
+    metrics.loop(i).on_unwritten_invalidation();
   }
-  EXPECT_TRUE(metrics.summary().starts_with("3 hits, 3 forwarded, 3 refused, 0 fills"))
+  EXPECT_TRUE(metrics.summary().starts_with(
+      "3 hits, 3 forwarded, 3 refused, 3 2xx, 3 3xx, 3 4xx, 15 bytes of content, 3 cut, 0 fills, "
+      "0 stored, 0 failed, 3 invalidations not written at once"))
       << metrics.summary();
 }
 

@@ -1,18 +1,25 @@
-// A steady hit allocates nothing: operator new is counted over ten thousand of each kind.
+// A steady hit allocates nothing: operator new is counted over ten thousand of each kind. And what
+// is long holds little at a time.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <new>
 
+#include "base/limits.h"
+#include "origin/upload.h"
+#include "tests/support/bodies.h"
 #include "tests/support/edge/stand.h"
 
 namespace {
 std::atomic<uint64_t> allocations{0};
+std::atomic<size_t> largest{0};
 
 void* counted(std::size_t size) {
   allocations.fetch_add(1, std::memory_order_relaxed);
+  if (size > largest.load(std::memory_order_relaxed)) largest.store(size);
   if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
   std::abort();
 }
@@ -167,6 +174,48 @@ TEST(Allocations, AHitThroughATrustedProxyAllocatesNothing) {
                                     "X-Forwarded-Proto: https\r\n");
   Client(stand, "10.0.0.1:1").write(bytes).answer();
   EXPECT_EQ(allocations_of(stand, bytes, "10.0.0.1:1"), 0u);
+}
+
+/// Takes little at a time.
+class NarrowChannel final : public base::Channel {
+ public:
+  void bind(base::ChannelUser*) override {}
+  void want(bool, bool) override {}
+  base::Io recv(std::span<std::byte>) override { return {base::Io::kAgain, 0, 0}; }
+  base::Io send(std::span<const base::Piece> pieces) override {
+    return {base::Io::kOk, std::min<size_t>(pieces.front().size, 5000), 0};
+  }
+  size_t unacked() const override { return 0; }
+  bool finish() override { return true; }
+  void abort() override {}
+  const base::Peer& peer() const override { return peer_; }
+
+ private:
+  base::Peer peer_;
+};
+
+TEST(Allocation, AnUploadHoldsNoMoreThanItsConnectionHasYetToTake) {
+  constexpr size_t kAll = 32 * base::limits::kSendBytes;
+  FedBody body(kAll);
+  body.feed(std::string(kAll, 'x'));
+  body.end();
+  origin::FetchRequest request;
+  request.method = http::Method::kPost;
+  request.method_text = "POST";
+  request.target = "/x";
+  request.host = "h";
+  request.body = &body;
+  NarrowChannel channel;
+  origin::Upload upload;
+  struct : base::Waker {
+    void wake() override {}
+  } waker;
+  upload.begin(request, waker);
+  largest = 0;
+  while (upload.send(channel) == origin::Upload::State::kMore) {
+  }
+  EXPECT_EQ(upload.state(), origin::Upload::State::kWhole);
+  EXPECT_LE(largest, 8 * base::limits::kOutLowBytes);
 }
 
 }  // namespace

@@ -162,6 +162,24 @@ TEST(ConnectionTimers, AClientBelowTheMinimumRateIsCut) {
   EXPECT_GE(passed, limits::kRateWindowMs) << "200 B/s, judged over the window";
 }
 
+TEST(ConnectionTimers, TheMinimumRateIsJudgedAsSoonAsItsWindowIsOver) {
+  StoredStand stand;
+  Client client(stand);
+  client.reading().capacity = 1000;
+  client.ask("GET", "/large");
+  stand.run();
+  constexpr int64_t kStep = limits::kRateWindowMs / 20;
+  for (int step = 1; step < 20; ++step) {
+    client.pipe().read_some(1000);
+    stand.pass_ms(kStep);
+  }
+  client.pipe().read_some(1000);
+  stand.pass_ms(kStep - 1);
+  EXPECT_FALSE(client.saw_end());
+  stand.pass_ms(1);
+  EXPECT_TRUE(client.saw_reset());
+}
+
 TEST(ConnectionTimers, ProgressOfLongAgoIsNoneNow) {
   StoredStand stand;
   Client client(stand);

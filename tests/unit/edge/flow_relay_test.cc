@@ -146,6 +146,27 @@ TEST(FlowRelay, AnAnswerThatInvalidatesComesThoughTheLaneIsFull) {
   stand.env.lane_capacity[static_cast<size_t>(base::Lane::kLatency)] = 0;
   EXPECT_EQ(stand.ask("POST", "/a").body, "done");
   EXPECT_EQ(stand.stored("/a").state, cache_store::Found::kMiss);
+  EXPECT_EQ(stand.metrics.loop(0).unwritten, 1u);
+}
+
+TEST(FlowRelay, AnAnswerThatInvalidatesComesThoughTheJournalFailsAndItIsWrittenLater) {
+  Stand stand;
+  stand.origin.on("/a", [](const Asked& asked) {
+    return asked.method == "GET" ? fresh("x") : Reply(200).body("done");
+  });
+  stand.get("/a");
+  stand.ask("POST", "/a");
+  EXPECT_EQ(stand.metrics.loop(0).unwritten, 0u);
+  stand.get("/a");
+  stand.io->refuse_writes = true;
+  EXPECT_EQ(stand.ask("POST", "/a").body, "done") << "the origin has done it";
+  EXPECT_EQ(stand.stored("/a").state, cache_store::Found::kMiss);
+  EXPECT_TRUE(stand.store().stats().journal_bad);
+  EXPECT_EQ(stand.metrics.loop(0).unwritten, 1u);
+  stand.io->refuse_writes = false;
+  while (stand.store().maintain({.wall_ms = stand.env.wall().ms})) {
+  }
+  EXPECT_FALSE(stand.store().stats().journal_bad);
 }
 
 RULE(FlowRelay, ConditionsOfOtherMethodsAreTheOrigins, "RFC 9110 §13.2.1; http-rules 1.15",

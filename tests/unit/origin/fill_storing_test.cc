@@ -137,6 +137,23 @@ TEST_F(Storing, ALaggardThatHoldsOthersUpIsCutLoose) {
   EXPECT_TRUE(slow.cut());
 }
 
+TEST_F(Storing, NoLaggardIsCutLooseWhileSomebodyIsAboutToRead) {
+  FillBody body;
+  body.set_window(2 * limits::kFillChunkBytes);
+  const std::vector<std::byte> bytes(2 * limits::kFillChunkBytes);
+  body.attach(0);
+  body.attach(bytes.size());
+  body.append(bytes);
+  ASSERT_TRUE(body.full());
+  ASSERT_EQ(body.take(bytes.size(), 0).got, FillBody::Got::kWait);
+  body.hold();
+  EXPECT_FALSE(body.drop_laggards());
+  EXPECT_FALSE(body.release());
+  EXPECT_EQ(body.take(0, 1).got, FillBody::Got::kHave);
+  EXPECT_TRUE(body.drop_laggards());
+  EXPECT_EQ(body.take(0, 1).got, FillBody::Got::kBehind);
+}
+
 TEST_F(Storing, AReaderAloneIsNeverCutForBeingSlow) {
   TestWaiter& slow = join();
   slow.budget = 10;

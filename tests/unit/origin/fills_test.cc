@@ -468,6 +468,38 @@ TEST_F(Patience, AFurtherClientThatLeavesDoesNotEndTheTrying) {
   EXPECT_EQ(rest_->said, "released");
 }
 
+TEST_F(Patience, AFurtherFetchThatFindsNoRoomLetsTheNextOneTry) {
+  fetch(1).fail(FetchError::kClosed);
+  run();
+  TestWaiter& late = join("/a", "", 1);
+  bool begun = true;
+  rest_->at_released = [&] {
+    begun = rest_->loop.fills.join(request(1, "/a"), *rest_, JoinMode::kAlone);
+  };
+  for (size_t i = 1; i < limits::kFills + limits::kFillsWaiting; ++i) join("/" + std::to_string(i));
+  ASSERT_EQ(join("/beyond").said, "refused");
+  advance(limits::kWaiterPatienceMs + 200);
+  EXPECT_EQ(rest_->said, "released");
+  EXPECT_FALSE(begun) << "the line of the site is full";
+  advance(limits::kWaiterPatienceMs + 200);
+  EXPECT_EQ(late.said, "released");
+}
+
+TEST_F(Patience, WhoWasRelievedHoldsNothingOfTheFirstFetch) {
+  store_.object_most = 200'000;
+  fetch(1).answer(200, sized(2), "ok");
+  run();
+  ASSERT_EQ(first_->said + rest_->said, "storedstored");
+  // Who is not content with what is stored joins the first fetch, whose body gets a window.
+  TestWaiter& late = join("/a", "", 1);
+  fetch(0).head(200, sized(1'000'000));
+  fetch(0).feed(std::string(900'000, 'x'));
+  run();
+  EXPECT_EQ(late.text().size(), 900'000u) << "nobody else keeps the first bytes";
+  drop(late);
+  EXPECT_TRUE(origin(0).open.empty()) << "nor waits for the rest";
+}
+
 TEST_F(Patience, TheFirstFetchStillAnswersWhoWaits) {
   fetch(0).answer(200, sized(2), "ok");
   run();

@@ -161,8 +161,8 @@ class TwoLoops : public OriginTest {
   }
   void advance_both(int64_t ms) {
     for (; ms > 0; ms -= 50) {
-      env_.advance(50);
-      other_.advance(50);
+      env_.advance(std::min<int64_t>(ms, 50));
+      other_.advance(std::min<int64_t>(ms, 50));
       both();
     }
   }
@@ -231,6 +231,24 @@ TEST_F(TwoLoops, ALoopThatWaitedLongGoesBeforeTheOwnersOwn) {
   both();
   EXPECT_EQ(other_.connects.size(), 1u);
   EXPECT_EQ(next->said, "");
+}
+
+TEST_F(TwoLoops, AnotherLoopIsPassedUpToItsTimeAndNoLonger) {
+  auto first = get();
+  auto second = get();
+  FetchLog elsewhere(other_);
+  elsewhere.fetch = other_origin_->fetch(request(), elsewhere);
+  other_.run();
+  auto third = get();
+  auto fourth = get();
+  advance_both(limits::kPermitYieldMs);
+  answer(kOk, 0);
+  both();
+  EXPECT_EQ(other_.connects.size(), 0u) << "the third has it";
+  advance_both(1);
+  answer(kOk, 1);
+  both();
+  EXPECT_EQ(other_.connects.size(), 1u) << "and not the fourth";
 }
 
 }  // namespace

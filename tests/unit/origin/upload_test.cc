@@ -69,6 +69,28 @@ TEST_F(UploadTest, AnOriginThatDoesNotReadPausesTheUpload) {
   EXPECT_EQ(received, 1'000'000u);
 }
 
+TEST_F(UploadTest, AnUploadDoesNotTakeTheWholeTurn) {
+  rules_.capacity = SIZE_MAX;
+  constexpr size_t kAll = 3 * limits::kSendBytes;
+  test::FedBody body(kAll);
+  FetchLog log(env_);
+  FetchRequest asked = request(Method::kPost, "POST");
+  asked.body = &body;
+  log.fetch = origin_->fetch(asked, log);
+  env_.run();
+  size_t before = peer().arrived().size();
+  const size_t whole = before + kAll;
+  body.feed(std::string(kAll, 'x'));
+  body.end();
+  int turns = 0;
+  for (; peer().arrived().size() < whole && turns < 100; ++turns) {
+    env_.turn();
+    EXPECT_LE(peer().arrived().size() - before, limits::kSendBytes);
+    before = peer().arrived().size();
+  }
+  EXPECT_EQ(before, whole) << "and what is left goes in the turns that follow";
+}
+
 TEST_F(UploadTest, AnUploadLongerThanTheHeadTimeIsNotTimedOutWhileItMoves) {
   test::FedBody body(100);
   auto log = post(&body);
