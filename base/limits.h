@@ -1,5 +1,5 @@
-// Every bound of Perigee and what happens at it. A queue, buffer, loop or wait without a line here
-// is a bug.
+// Every bound of Perigee, and what happens at it. A queue, buffer, loop or wait without a line here
+// is a bug. "Beyond" and "more" mean the first value above the bound, "at it" the bound itself.
 #pragma once
 
 #include <cstddef>
@@ -23,41 +23,41 @@ inline constexpr size_t kChunkExtensionsBytes = 4 * kKiB;  ///< of one body; bey
 inline constexpr size_t kTrailerBytes = 16 * kKiB;         ///< of one body; beyond: 431 and close
 inline constexpr size_t kSpillBytes = 64 * kKiB;   ///< pipelined bytes kept; at it: stop reading
 inline constexpr size_t kLingerBytes = 64 * kKiB;  ///< drained before a close after an error
-inline constexpr size_t kReadBufferBytes = 64 * kKiB;  ///< one a loop, shared by its connections
-inline constexpr size_t kUsualRequestBytes =
-    2 * kKiB;  ///< target and field lines; an error that answers more is not stored
-inline constexpr size_t kOddPathBytes =
-    1 * kKiB;  ///< of a path that origins may read in several ways; beyond: the strictest rule
-inline constexpr size_t kConnectionMembers =
-    32;  ///< fields that Connection names in one head, both directions; more: 400 or 502
+inline constexpr size_t kReadBufferBytes = 64 * kKiB;  ///< one per loop, shared by its connections
+/// Target and field lines; an error that answers more is not stored.
+inline constexpr size_t kUsualRequestBytes = 2 * kKiB;
+/// Of a path that origins may read in several ways; beyond: the strictest rule.
+inline constexpr size_t kOddPathBytes = 1 * kKiB;
+/// Fields that Connection names in one head, both directions; more: 400 or 502.
+inline constexpr size_t kConnectionMembers = 32;
 inline constexpr size_t kRangeParts = 16;    ///< of one answer, once joined; more: the whole
 inline constexpr size_t kVaryNames = 32;     ///< names in one Vary; more: not stored
 inline constexpr size_t kVaryMembers = 256;  ///< of Vary, repeated ones too; more: as if `*`
-inline constexpr size_t kRangeSpecs =
-    1'024;  ///< in one Range, before they are joined; more: the whole
-inline constexpr size_t kConnectionWords =
-    256;  ///< of Connection in one head, well-known and repeated ones too; more: 400 or 502
+/// In one Range, before they are joined; more: the whole.
+inline constexpr size_t kRangeSpecs = 1'024;
+/// Of Connection in one head, well-known and repeated ones too; more: 400 or 502.
+inline constexpr size_t kConnectionWords = 256;
 inline constexpr size_t kCookiePairs = 512;  ///< of one request, for vary_cookies; more: all counts
-inline constexpr size_t kAcceptMembers =
-    128;  ///< of one request, for vary_accept; more: as if it named no type
-inline constexpr size_t kQueryParameters =
-    256;  ///< sorted or stripped in one query; more: it stays as it is
+/// Of one request, for vary_accept; more: as if it named no type.
+inline constexpr size_t kAcceptMembers = 128;
+/// Sorted or stripped in one query; more: it stays as it is.
+inline constexpr size_t kQueryParameters = 256;
 inline constexpr size_t kForwardedHops = 32;  ///< trusted proxies before us; more: nobody's request
-inline constexpr size_t kTagsCompared =
-    512;  ///< of one condition; more: as if the rest did not match
+/// Of one condition; more: as if the rest did not match.
+inline constexpr size_t kTagsCompared = 512;
 inline constexpr size_t kDirectives = 256;  ///< of Cache-Control; more: no-store and no-cache
 inline constexpr size_t kNamedFields = 32;  ///< by no-cache and private; more: unqualified
-inline constexpr size_t kDictionaryMembers =
-    1'024;  ///< of one structured field, repeated ones too; more: it is invalid
+/// Of one structured field, repeated ones too; more: it is invalid.
+inline constexpr size_t kDictionaryMembers = 1'024;
 
 // --- us to client -------------------------------------------------------------------------------
 inline constexpr size_t kOutHighBytes = 256 * kKiB;  ///< copied memory queued; at it: stop pulling
 inline constexpr size_t kOutLowBytes = 64 * kKiB;    ///< below it pulling goes on
-inline constexpr size_t kCopyBodyBytes =
-    4 * kKiB;  ///< bodies up to this are copied behind their head
-inline constexpr size_t kSendfileBytes =
-    64 * kKiB;                                  ///< file pieces from this size leave by sendfile
-inline constexpr size_t kSendBytes = 1 * kMiB;  ///< a connection and turn; then the next one's turn
+/// Bodies up to this are copied behind their head.
+inline constexpr size_t kCopyBodyBytes = 4 * kKiB;
+/// File pieces from this size leave by sendfile.
+inline constexpr size_t kSendfileBytes = 64 * kKiB;
+inline constexpr size_t kSendBytes = 1 * kMiB;  ///< per connection and turn; then the next one
 inline constexpr size_t kFreshFields = 8;       ///< fields of our own on one response
 inline constexpr size_t kArenaBlockBytes = 4 * kKiB;
 inline constexpr size_t kExchangeArenaBytes = 64 * kKiB;  ///< of one blocked exchange; beyond: 503
@@ -65,19 +65,19 @@ inline constexpr size_t kExchangeArenaBytes = 64 * kKiB;  ///< of one blocked ex
 // --- origin to us -------------------------------------------------------------------------------
 inline constexpr size_t kOriginHeadBytes = 32 * kKiB;  ///< read in 100 µs; beyond: 502
 inline constexpr size_t kOriginFields = 200;           ///< beyond: 502
-inline constexpr size_t kInterimBytes =
-    4 * kKiB;  ///< of what a 1xx gives to each who waits; beyond: it is left out
+/// Of what a 1xx gives to each who waits; beyond: it is left out.
+inline constexpr size_t kInterimBytes = 4 * kKiB;
 inline constexpr size_t kInterimResponses = 10;   ///< 1xx heads of one exchange; beyond: 502
-inline constexpr size_t kOriginConnections = 64;  ///< an origin and process; at it: wait in turn
-inline constexpr size_t kOriginWaiters = 1'024;   ///< fetches a loop that wait for one; beyond: 503
+inline constexpr size_t kOriginConnections = 64;  ///< per origin and process; at it: wait in turn
+inline constexpr size_t kOriginWaiters = 1'024;   ///< fetches per loop that wait; beyond: 503
 inline constexpr size_t kRelayShare = 2;  ///< relays take 1/2 of an origin's connections; then wait
 inline constexpr size_t kClientShare = 2;  ///< one client network 1/2 of the relays'; then waits
 inline constexpr size_t kFills = 256;      ///< of one site that ask its origin; at it: wait in turn
-inline constexpr size_t kFillsWaiting =
-    1'024;  ///< of one site for their turn; beyond: 503 or stale
+/// Of one site for their turn; beyond: 503 or stale.
+inline constexpr size_t kFillsWaiting = 1'024;
 inline constexpr size_t kFillChunkBytes = 64 * kKiB;
-inline constexpr size_t kFillBytes =
-    256 * kMiB;  ///< of all fills (or store/4); at it: wait, then 503
+/// Of all fills (or store/4); at it: wait, then 503.
+inline constexpr size_t kFillBytes = 256 * kMiB;
 inline constexpr size_t kUnstoredWindowBytes = 128 * kKiB;  ///< of a fill that will not be stored
 inline constexpr size_t kWaiters = 20'000;                  ///< of one key; beyond: each goes alone
 inline constexpr size_t kHitForMissMarks = 16'384;          ///< remembered; beyond: the oldest goes
@@ -92,76 +92,76 @@ inline constexpr size_t kLatencyJobs = 1'024;   ///< at it: 503, or the uncached
 inline constexpr size_t kStoreJobs = 4'096;     ///< at it: the response is not stored
 inline constexpr size_t kStoreJobsHeldUp = 64;  ///< more behind one thread: another helps
 inline constexpr size_t kBackgroundJobs = 256;  ///< at it: not coded, not scrubbed now
-inline constexpr size_t kRunListTurn = 64;      ///< connections entered a turn before I/O goes on
+inline constexpr size_t kRunListTurn = 64;      ///< connections entered per turn, before I/O
 inline constexpr size_t kLoops = 256;           ///< workers; more are a configuration error
-inline constexpr size_t kWaitersTurn =
-    256;                                   ///< waiters of a fill told in a turn before I/O goes on
-inline constexpr size_t kAcceptTurn = 64;  ///< connections accepted a turn and listener
-inline constexpr size_t kDescriptorsReserved =
-    64;  ///< beside the origins' connections; at them: a quiet client makes room, or new ones wait
+/// Waiters of a fill that are told per turn, before I/O goes on.
+inline constexpr size_t kWaitersTurn = 256;
+inline constexpr size_t kAcceptTurn = 64;  ///< connections accepted per turn and listener
+/// Beside the origins' connections; at them: a quiet client makes room, or new ones wait.
+inline constexpr size_t kDescriptorsReserved = 64;
 
 // --- the store ----------------------------------------------------------------------------------
 inline constexpr size_t kKeyBytes = 16 * kKiB;        ///< of one record; beyond: not stored
 inline constexpr size_t kHeadImageBytes = 64 * kKiB;  ///< of one response as it is kept; then: 502
 inline constexpr size_t kTags = 64;                   ///< of one record; beyond: not stored
-inline constexpr size_t kPurgesRemembered =
-    4'096;  ///< by the fence; a fill that is older is not stored
-inline constexpr size_t kPurgesPending =
-    65'536;                                  ///< not written yet; beyond: the oldest are folded
+/// By the fence; a fill that is older is not stored.
+inline constexpr size_t kPurgesRemembered = 4'096;
+/// Not written yet; beyond: the oldest are folded.
+inline constexpr size_t kPurgesPending = 65'536;
 inline constexpr size_t kSlabsReady = 2;     ///< detached ahead, so that a put does not wait
 inline constexpr size_t kDrainingShare = 8;  ///< 1/8 of the slabs emptied and still read: no room
 inline constexpr int64_t kSyncMs = 2'000;    ///< what a power cut may take
-inline constexpr int64_t kSyncFailuresMs =
-    60'000;                               ///< two failed syncs within: nothing is stored any more
+/// Two failed syncs within: nothing is stored any more.
+inline constexpr int64_t kSyncFailuresMs = 60'000;
 inline constexpr int kWriteFailures = 2;  ///< in a row: nothing is stored any more
 
 // --- times, milliseconds ------------------------------------------------------------------------
-inline constexpr int64_t kRequestHeadMs =
-    10'000;                                     ///< first byte to end of head; then 408 and close
-inline constexpr int64_t kIdleMs = 60'000;      ///< between requests; then a silent close
-inline constexpr int64_t kBodyGraceMs = 5'000;  ///< before the minimum rate is asked for
+/// First byte to end of head; then 408 and close.
+inline constexpr int64_t kRequestHeadMs = 10'000;
+inline constexpr int64_t kIdleMs = 60'000;           ///< between requests; then a silent close
+inline constexpr int64_t kBodyGraceMs = 5'000;       ///< before the minimum rate is asked for
 inline constexpr int64_t kBodyBytesPerSecond = 500;  ///< minimum, both directions; below: cut
 inline constexpr int64_t kStallCheckMs = 15'000;  ///< unacknowledged bytes are looked at this often
 inline constexpr int64_t kStallMs = 30'000;       ///< without progress; then cut
 inline constexpr int64_t kLingerMs = 2'000;       ///< half-closed, draining; then closed
 inline constexpr int64_t kResolveMs = 2'000;
-inline constexpr int64_t kConnectMs = 3'000;  ///< an address; then the next one
+inline constexpr int64_t kConnectMs = 3'000;  ///< per address; then the next one
 inline constexpr int64_t kOriginTlsMs = 5'000;
-inline constexpr int64_t kPermitMs =
-    15'000;  ///< a fetch waits for a connection to be free; then 503
-inline constexpr int64_t kPermitYieldMs =
-    200;  ///< a loop that waited longer goes before another's own
+/// A fetch waits for a connection to be free; then 503.
+inline constexpr int64_t kPermitMs = 15'000;
+/// A loop that waited longer goes before another's own.
+inline constexpr int64_t kPermitYieldMs = 200;
 inline constexpr int64_t kFirstByteMs = 15'000;     ///< request sent to first byte; then 504
 inline constexpr int64_t kBetweenBytesMs = 15'000;  ///< then the body is cut
 inline constexpr int64_t kOriginHeadMs = 60'000;  ///< the final head in all, 1xx included; then 504
-inline constexpr int64_t kRateWindowMs =
-    60'000;                                      ///< over which the minimum rate of a body is taken
+/// Over which the minimum rate of a body is taken.
+inline constexpr int64_t kRateWindowMs = 60'000;
 inline constexpr int64_t kOriginIdleMs = 4'000;  ///< an idle origin connection, without Keep-Alive
-inline constexpr int64_t kFreshConnectionMs =
-    1'000;  ///< idle at most this: fit for what is never retried
+/// Idle at most this: fit for what is never retried.
+inline constexpr int64_t kFreshConnectionMs = 1'000;
 inline constexpr int64_t kWaiterPatienceMs = 5'000;  ///< then one further fetch is tried at a time
 inline constexpr int64_t kReserveMs = 15'000;        ///< a fill waits for memory; then 503 or stale
-inline constexpr int64_t kLaggardMs =
-    2'000;  ///< a reader that holds a full window this long is cut loose
+/// A reader that holds a full window this long is cut loose.
+inline constexpr int64_t kLaggardMs = 2'000;
 /// Moved for a client per second; below it, for kLaggardMs, it is cut while others wait for the
 /// connection to the origin that it holds.
 inline constexpr int64_t kLaggardBytesPerSecond = 16 * kKiB;
 inline constexpr int64_t kHitForMissMs = 30'000;
-inline constexpr int64_t kAcceptRetryMs =
-    100;  ///< accepting pauses when the system has no descriptor or memory for it
-inline constexpr int64_t kFailureLogMs =
-    60'000;  ///< one line of the log a site and kind of failure; others are counted
+/// Accepting pauses when the system has no descriptor or memory for it.
+inline constexpr int64_t kAcceptRetryMs = 100;
+/// One log line per site and kind of failure; others are counted.
+inline constexpr int64_t kFailureLogMs = 60'000;
 inline constexpr int64_t kDrainMs = 30'000;  ///< after SIGTERM; then connections are cut
-inline constexpr int64_t kStopMs =
-    10'000;  ///< to stop in order, after the drain; then the process ends as it stands
-inline constexpr int64_t kLogFlushMs =
-    1'000;  ///< at the end and at start, for lines that nobody reads; then they are left
+/// To stop in order, after the drain; then the process ends as it stands.
+inline constexpr int64_t kStopMs = 10'000;
+/// At the end and at start, for lines that nobody reads; then they are left.
+inline constexpr int64_t kLogFlushMs = 1'000;
 inline constexpr int64_t kMaintainMs = 50;      ///< between maintenance steps of the store
 inline constexpr int64_t kNameFloorMs = 5'000;  ///< a resolved name is kept at least
 inline constexpr int64_t kNameCapMs = 300'000;  ///< and at most
-inline constexpr int64_t kUnreachableStaleSeconds =
-    86'400;  ///< an unreachable origin is covered this long
-inline constexpr int64_t kFillOutlivesBytes =
-    8 * 1'048'576;  ///< missing at most this, a fill without waiters ends
+/// An unreachable origin is covered this long.
+inline constexpr int64_t kUnreachableStaleSeconds = 86'400;
+/// Missing at most this, a fill without waiters ends.
+inline constexpr int64_t kFillOutlivesBytes = 8 * 1'048'576;
 
 }  // namespace perigee::base::limits

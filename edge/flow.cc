@@ -4,6 +4,7 @@
 #include "http/cache_key.h"
 #include "http/forward.h"
 #include "http/freshness.h"
+#include "http/head_image.h"
 #include "http/location.h"
 #include "http/response.h"
 

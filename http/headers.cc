@@ -110,7 +110,8 @@ constexpr bool tokens_in_order() {
   }
   return true;
 }
-static_assert(tokens_in_order(), "kKnown lists the names in the order of the enum");
+static_assert(tokens_in_order() && kKnownCount + 1 == kFieldNames,
+              "kKnown lists the names in the order of their numbers");
 
 /// A known name to compare with: eight bytes at a time, and which of them are letters, whose case
 /// does not matter. The last eight may overlap those before. Only for names of eight bytes or more.

@@ -63,20 +63,21 @@ bool copy_head(const RequestHead& from, RequestHead& to, Arena& arena) {
 std::optional<std::string_view> FieldBlock::find(FieldName token) const {
   for (const FieldEntry& entry : table) {
     if (entry.token == static_cast<uint16_t>(token)) {
-      return text.substr(entry.value_offset, entry.value_length);
+      return text.substr(entry.value_offset - begin, entry.value_length);
     }
   }
   return std::nullopt;
 }
 
 bool FieldBlock::is_whole_lines() const {
-  const char* const begin = text.data();
+  const char* const bytes = text.data();
   size_t at = 0;
   for (const FieldEntry& entry : table) {
-    const size_t end = size_t{entry.value_offset} + entry.value_length;
-    if (entry.value_offset != at + entry.name_length + 2 || end + 2 > text.size()) return false;
-    if (std::memcmp(begin + entry.value_offset - 2, ": ", 2) != 0) return false;
-    if (std::memcmp(begin + end, "\r\n", 2) != 0) return false;
+    const size_t value = size_t{entry.value_offset} - begin;
+    const size_t end = value + entry.value_length;
+    if (value != at + entry.name_length + 2 || end + 2 > text.size()) return false;
+    if (std::memcmp(bytes + value - 2, ": ", 2) != 0) return false;
+    if (std::memcmp(bytes + end, "\r\n", 2) != 0) return false;
     at = end + 2;
   }
   return at == text.size();

@@ -56,12 +56,12 @@ struct RequestHead {
 /// Copies a head with all it points to. False when the arena is full.
 bool copy_head(const RequestHead& from, RequestHead& to, Arena& arena);
 
-/// One entry of a head's table; the value lies at `value_offset` in the text, the name ends two
-/// bytes before it.
+/// One line of a head's table, as it lies in head images: 8 bytes. The name ends two bytes before
+/// its value.
 struct FieldEntry {
-  uint16_t token = 0;
+  uint16_t token = 0;  ///< the number of a FieldName
   uint16_t name_length = 0;
-  uint16_t value_offset = 0;
+  uint16_t value_offset = 0;  ///< in the text that FieldBlock::text is a part of
   uint16_t value_length = 0;
 };
 static_assert(sizeof(FieldEntry) == 8);
@@ -70,12 +70,14 @@ static_assert(sizeof(FieldEntry) == 8);
 struct FieldBlock {
   std::string_view text;
   std::span<const FieldEntry> table;
+  size_t begin = 0;  ///< where `text` begins in the text that the offsets count from
 
   Field at(size_t i) const {
     const FieldEntry& entry = table[i];
-    return {static_cast<FieldName>(entry.token),
-            text.substr(entry.value_offset - 2u - entry.name_length, entry.name_length),
-            text.substr(entry.value_offset, entry.value_length)};
+    const size_t value = entry.value_offset - begin;
+    return {field_name_of(entry.token),
+            text.substr(value - 2 - entry.name_length, entry.name_length),
+            text.substr(value, entry.value_length)};
   }
   size_t size() const { return table.size(); }
   /// The first line's value of that name; nullopt when absent.

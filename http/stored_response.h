@@ -1,8 +1,9 @@
-// A response's head in the form in which it is kept and served: ready lines, a table, and what
-// decides about reuse.
+// A response as it is kept and served: which fields of what the origin sent are kept, how a later
+// response updates them, and what decides about reuse.
 //
-// The head image is built once, when the origin's final head is there, and serves the clients that
-// wait, the record in the store, and every later hit. A StoredResponse is a view over it.
+// The head image (http/head_image.h) is built once, when the origin's final head is there, and
+// serves the clients that wait, the record in the store, and every later hit. A StoredResponse is a
+// view over it.
 #pragma once
 
 #include <cstddef>
@@ -48,7 +49,10 @@ struct ReuseFlag {
 struct StoredResponse {
   base::ReuseFacts policy;
   std::string_view reason;
-  FieldBlock block;                ///< end-to-end fields, Date always among them, Age never
+  FieldBlock block;  ///< end-to-end fields, Date always among them, Age never
+  /// The lines that go with bytes which were coded here: those of `block` that describe any bytes
+  /// of the response, and the ETag in its weak form (RFC 9110 §8.8.1).
+  FieldBlock coded_block;
   std::string_view etag;           ///< as it came; empty: none
   std::string_view last_modified;  ///< as it came; empty: none
   std::string_view received_age;   ///< the Age value that came, for the response that is relayed
@@ -57,12 +61,6 @@ struct StoredResponse {
   std::optional<uint64_t> content_length;  ///< of the Content-Length line
   int64_t stale_since_ms = 0;              ///< wall time of a soft purge, 0: none
 };
-
-/// Validates and views; nullopt when the bytes are not a head image: its text is exactly the lines
-/// of its table. Cheap: no allocation, no parsing of field values (positions and dates are kept in
-/// the image), whose bytes are looked at only where they are sent.
-std::optional<StoredResponse> view_head_image(std::span<const std::byte> image,
-                                              const base::ReuseFacts& policy);
 
 struct ImageOptions {
   /// What Content-Length shall say: of the content that follows, or of the GET's for an answer to

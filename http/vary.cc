@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 
 #include "base/limits.h"
@@ -11,6 +12,9 @@ namespace perigee::http {
 namespace {
 
 constexpr uint32_t kAbsent = UINT32_MAX;
+
+/// Specs are kept on disk (cache_store/FORMAT.md).
+static_assert(std::endian::native == std::endian::little, "specs are little-endian");
 
 template <typename Integer>
 void append_integer(std::string& out, Integer value) {

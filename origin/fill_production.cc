@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "http/forward.h"
+#include "http/head_image.h"
 #include "http/response.h"
 #include "origin/put_job.h"
 #include "origin/stored_record.h"

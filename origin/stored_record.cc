@@ -1,5 +1,7 @@
 #include "origin/stored_record.h"
 
+#include "http/head_image.h"
+
 namespace perigee::origin {
 
 std::optional<http::StoredResponse> view_of(const cache_store::RecordView& record) {

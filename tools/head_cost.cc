@@ -20,6 +20,7 @@
 #include "http/forward.h"
 #include "http/h1/server_codec.h"
 #include "http/h1/writer.h"
+#include "http/head_image.h"
 #include "http/mistakes.h"
 #include "http/preflight.h"
 #include "http/response.h"

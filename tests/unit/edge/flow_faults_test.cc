@@ -199,5 +199,31 @@ TEST(FlowFaults, AColdRecordThatIsDamagedIsFetchedAgain) {
   EXPECT_EQ(answer.cache(), "perigee; fwd=uri-miss; fwd-status=200; stored");
 }
 
+TEST(FlowFaults, AHeadImageOfAnotherVersionIsAMissAndNothingElse) {
+  Stand stand("ttl = \"1h\"");
+  stand.origin.on("/a", Reply(200).body("hello"));
+  stand.get("/a");
+  stand.settle();
+  {
+    const cache_store::Found found = stand.stored("/a");
+    ASSERT_EQ(found.state, cache_store::Found::kHit);
+    std::vector<std::byte> old(found.record.head.begin(), found.record.head.end());
+    old[3] = std::byte{'1'};
+    const std::span<const std::byte> body[] = {found.record.body};
+    const auto put = stand.store().put({.key = found.record.key,
+                                        .base = found.digest,
+                                        .policy = found.record.policy,
+                                        .head = old,
+                                        .body = body,
+                                        .ticket = stand.store().ticket()});
+    ASSERT_TRUE(put.ok());
+  }
+  EXPECT_EQ(stand.get("/a").cache(), "perigee; fwd=uri-miss; fwd-status=200; stored");
+  stand.settle();
+  EXPECT_EQ(stand.get("/a").body, "hello");
+  EXPECT_TRUE(stand.get("/a").cache().starts_with("perigee; hit"));
+  EXPECT_EQ(stand.origin.asked.size(), 2u);
+}
+
 }  // namespace
 }  // namespace perigee::test

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "http/date.h"
+#include "http/head_image.h"
 
 namespace perigee::test {
 namespace {

@@ -1,6 +1,7 @@
 // What a 304 and an answer to HEAD do to a stored response (RFC 9111 §3.2, §4.3.4, §4.3.5).
 #include <gtest/gtest.h>
 
+#include "http/head_image.h"
 #include "tests/support/rule.h"
 #include "tests/unit/http/exchange_text.h"
 

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "http/h1/writer.h"
+#include "http/head_image.h"
 #include "http/response.h"
 #include "tests/support/rule.h"
 #include "tests/unit/http/exchange_text.h"
@@ -194,8 +195,9 @@ TEST(WireDefence, ABlockIsExactlyTheLinesOfItsTable) {
 
 // --- from the disk ---
 
-/// What a client gets of an image: our own 502, or nothing of it at all.
-void expect_no_injection(std::span<const std::byte> image) {
+/// What a client gets of an image: our own 502, or nothing of it at all. Lines for coded bytes are
+/// not `sent` here.
+void expect_no_injection(std::span<const std::byte> image, bool sent) {
   const auto stored = http::view_head_image(image, {.status = 200});
   if (!stored) return;
   http::Arena arena;
@@ -204,8 +206,8 @@ void expect_no_injection(std::span<const std::byte> image) {
   ASSERT_TRUE(head);
   Waiting rig;
   rig.answer_with(*head);
-  EXPECT_EQ(rig.received().find("Evil"), std::string::npos) << rig.received();
-  EXPECT_TRUE(rig.received().starts_with("HTTP/1.1 502 ")) << rig.received();
+  EXPECT_EQ(rig.received().find("\nEvil"), std::string::npos) << rig.received();
+  EXPECT_EQ(rig.received().starts_with("HTTP/1.1 502 "), sent) << rig.received();
 }
 
 TEST(WireDefence, AHostileImageWithAGoodChecksumInjectsNothing) {
@@ -218,10 +220,11 @@ TEST(WireDefence, AHostileImageWithAGoodChecksumInjectsNothing) {
     for (const std::string& bad : {"a\r\n"s, "a\na"s, "\raa"s, "\0aa"s}) {
       std::vector<std::byte> hostile = image;
       std::memcpy(hostile.data() + at, bad.data(), bad.size());
-      expect_no_injection(hostile);
+      const bool coded_line = text.substr(at - 10, 10) == "ETag: W/\"";
+      expect_no_injection(hostile, !coded_line);
     }
   }
-  EXPECT_EQ(seen, 3u);
+  EXPECT_EQ(seen, 4u);
 }
 
 TEST(WireDefence, AnImageWhoseTableHidesALineIsNone) {

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "http/head_image.h"
 #include "tests/support/rule.h"
 #include "tests/unit/http/exchange_text.h"
 

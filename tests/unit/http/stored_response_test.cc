@@ -6,6 +6,7 @@
 
 #include <cstring>
 
+#include "http/head_image.h"
 #include "tests/support/rule.h"
 #include "tests/unit/http/exchange_text.h"
 

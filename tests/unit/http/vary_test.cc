@@ -290,6 +290,16 @@ TEST(Vary, LongListsKeepTheirOrder) {
   }
 }
 
+TEST(VarySpecBytes, AreWhatTheFormatSays) {
+  using namespace std::string_literals;
+  EXPECT_EQ(encode_vary_spec({"accept", "foo"}),
+            "\x02\x00\x00\x00\x06\x00\x00\x00"
+            "accept"
+            "\x03\x00\x00\x00"
+            "foo"s);
+  EXPECT_EQ(encode_vary_spec({}), "\x00\x00\x00\x00"s);
+}
+
 TEST(VarySpec, ComesBackAsItWasWritten) {
   const std::string bytes = encode_vary_spec({"accept", "foo"});
   VarySpec spec;
