@@ -89,9 +89,9 @@ base::Status lay_over(const Arguments& arguments, Config& config) {
   if (!arguments.listen.empty()) {
     const std::optional<base::Address> address = base::Address::parse(arguments.listen);
     if (!address) return mistake("--listen: '" + arguments.listen + "' is not ADDRESS:PORT");
-    config.listen = {*address};
+    config.listeners = {{*address}};
   }
-  if (config.listen.empty()) config.listen = {*base::Address::parse("127.0.0.1:8080")};
+  if (config.listeners.empty()) config.listeners = {{*base::Address::parse("127.0.0.1:8080")}};
   if (!arguments.store_path.empty()) config.store.path = arguments.store_path;
   if (config.store.path.empty()) config.store.path = default_store_path("store");
   if (!arguments.store_size.empty()) {

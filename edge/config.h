@@ -44,8 +44,7 @@ struct RuleConfig {
 
 /// One site: its names, its origin, and how it is cached.
 struct SiteConfig {
-  std::vector<std::string>
-      hosts;  ///< canonical; a port only where it was listed; empty: every name
+  std::vector<std::string> hosts;  ///< canonical, with a port only where it was listed; none: all
   bool is_default = false;
   std::variant<origin::HttpOriginOptions, origin::DirectoryOriginOptions> origin;
   std::string host_header;  ///< empty: the site's name
@@ -59,11 +58,16 @@ struct SiteConfig {
   std::vector<RuleConfig> rules;  ///< longest prefix first
 };
 
+/// Where clients come in.
+struct ListenerConfig {
+  base::Address address;
+};
+
 /// All of it.
 struct Config {
-  std::vector<base::Address> listen;
+  std::vector<ListenerConfig> listeners;
   std::vector<Network> trusted_proxies;  ///< what these say of their clients counts
-  unsigned workers = 0;                  ///< 0: one a core
+  unsigned workers = 0;                  ///< 0: one per core
   size_t request_line_bytes = base::limits::kRequestLineBytes;
   int64_t head_ms = base::limits::kRequestHeadMs;
   int64_t idle_ms = base::limits::kIdleMs;

@@ -18,7 +18,8 @@ using base::Error;
 using base::ErrorCode;
 using Keys = std::span<const std::string_view>;
 
-constexpr std::string_view kTopKeys[] = {"server", "store", "log", "site"};
+constexpr std::string_view kTopKeys[] = {"server", "listen", "store", "log", "site"};
+constexpr std::string_view kListenKeys[] = {"address"};
 constexpr std::string_view kServerKeys[] = {
     "listen",       "workers",      "trusted_proxies", "request_line_limit",
     "head_timeout", "idle_timeout", "drain_timeout"};
@@ -126,6 +127,9 @@ class Reader {
   void list(const toml::table& table, std::string_view key, auto take);
 
   void server(const toml::table& table, Config& config);
+  void listeners(const toml::node& node, Config& config);
+  /// Adds a listener. Returns what is wrong with the address, or an empty text.
+  static std::string listener(const std::string& address, Config& config);
   void log(const toml::table& table, LogConfig& config);
   void site(const toml::table& table, Config& config);
   void site_hosts(const toml::table& table, const Config& config, SiteConfig& site);
@@ -156,6 +160,7 @@ base::Result<Config> Reader::read() {
   Config config;
   check_keys(root, "the file", {kTopKeys});
   if (const toml::table* section = table(root, "server")) server(*section, config);
+  if (const toml::node* node = root.get("listen")) listeners(*node, config);
   if (const toml::table* section = table(root, "store")) {
     check_keys(*section, "[store]", {kStoreKeys});
     text(*section, "path", config.store.path);
@@ -310,12 +315,8 @@ void Reader::networks(const toml::table& table, std::string_view key, std::vecto
 
 void Reader::server(const toml::table& table, Config& config) {
   check_keys(table, "[server]", {kServerKeys});
-  list(table, "listen", [&](const std::string& value) -> std::string {
-    const std::optional<base::Address> address = base::Address::parse(value);
-    if (!address) return "'" + value + "' is not ADDRESS:PORT";
-    config.listen.push_back(*address);
-    return "";
-  });
+  list(table, "listen",
+       [&](const std::string& value) -> std::string { return listener(value, config); });
   number(table, "workers", 0, base::limits::kLoops, config.workers);
   networks(table, "trusted_proxies", config.trusted_proxies);
   size(table, "request_line_limit", config.request_line_bytes);
@@ -327,6 +328,29 @@ void Reader::server(const toml::table& table, Config& config) {
   timeout_ms(table, "head_timeout", config.head_ms);
   timeout_ms(table, "idle_timeout", config.idle_ms);
   duration_ms(table, "drain_timeout", config.drain_ms);
+}
+
+std::string Reader::listener(const std::string& address, Config& config) {
+  const std::optional<base::Address> parsed = base::Address::parse(address);
+  if (!parsed) return "'" + address + "' is not ADDRESS:PORT";
+  config.listeners.push_back({*parsed});
+  return "";
+}
+
+void Reader::listeners(const toml::node& node, Config& config) {
+  if (!node.is_array_of_tables()) return fail(node.source(), "listeners are written as [[listen]]");
+  for (const toml::node& member : *node.as_array()) {
+    const toml::table& table = *member.as_table();
+    check_keys(table, "[[listen]]", {kListenKeys});
+    std::string address;
+    text(table, "address", address);
+    if (table.get("address") == nullptr) {
+      fail(table.source(), "a listener has an address, such as address = \":80\"");
+      continue;
+    }
+    const std::string wrong = listener(address, config);
+    if (!wrong.empty()) fail(table.get("address")->source(), wrong);
+  }
 }
 
 void Reader::log(const toml::table& table, LogConfig& config) {

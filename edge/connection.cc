@@ -33,16 +33,16 @@ class ReadBuffer {
 
 }  // namespace
 
-Connection::Connection(const ConnectionShared& shared, std::unique_ptr<base::Channel> channel)
+Connection::Connection(const ConnectionShared& shared, Service& service,
+                       std::unique_ptr<base::Channel> channel)
     : Runnable(shared.run_list),
       QuietMember(shared.quiet_list),
       shared_(shared),
       channel_(std::move(channel)),
       out_(shared.out_buffers),
+      codec_(service.make_codec(out_, *this, channel_->peer())),
       timer_([this] { on_deadline(); }) {
   channel_->bind(this);
-  const http::CodecContext context{out_, shared.sink, *this, channel_->peer()};
-  codec_ = http::make_http1_codec(context, shared.http1, shared.scratch);
 }
 
 Connection::~Connection() {
@@ -72,7 +72,7 @@ void Connection::run() {
   if (readable_ && !peer_ended_) receive(now);
   if (ended_) return;
   settle(now);
-  // What is lent lives for this turn alone; the next one peeks it again.
+  // A lent piece is valid in this turn only. The next turn peeks it again.
   out_.withdraw();
   if (ended_ || close_if_over(now)) return;
   update_interest();
@@ -135,7 +135,7 @@ void Connection::settle(Tick now) {
       const http::OutQueue::Flushed flushed = out_.flush(*channel_);
       if (flushed.state == Io::kFail) return end();
       if (flushed.state == Io::kAgain) writable_ = false;
-      again = codec_->pump(now) || again;
+      again = codec_->pump(now) || again || flushed.more;
     }
     if (codec_->state() == State::kOpen && codec_->wants_read() && !spilled().empty()) {
       const size_t before = spilled().size();

@@ -13,8 +13,8 @@
 #include "base/env.h"
 #include "edge/quiet_list.h"
 #include "edge/run_list.h"
+#include "edge/service.h"
 #include "http/exchange/codec.h"
-#include "http/h1/server_codec.h"
 
 namespace perigee::edge {
 
@@ -32,16 +32,15 @@ struct ConnectionShared {
   RunList& run_list;
   QuietList& quiet_list;
   ConnectionOwner& owner;
-  http::RequestSink& sink;
   std::span<std::byte> read_buffer;
-  const http::Http1Options& http1;
-  http::RequestScratch& scratch;
   http::OutBuffers& out_buffers;
 };
 
 class Connection final : public Runnable, public QuietMember, private base::ChannelUser {
  public:
-  Connection(const ConnectionShared& shared, std::unique_ptr<base::Channel> channel);
+  /// The channel's handshake, if it has one, is over.
+  Connection(const ConnectionShared& shared, Service& service,
+             std::unique_ptr<base::Channel> channel);
   ~Connection() override;
 
   void run() override;

@@ -42,8 +42,8 @@ Worker::Worker(Node& node, base::Env& env)
                     node.access_log(),
                     node.origin_watch()},
       flow_(flow_context_),
-      connection_shared_{env,          run_list_,    quiet_list_, *this,       flow_,
-                         read_buffer_, node.http1(), *scratch_,   out_buffers_},
+      site_service_(flow_, node.http1(), *scratch_),
+      connection_shared_{env, run_list_, quiet_list_, *this, read_buffer_, out_buffers_},
       maintain_timer_([this] { maintain(); }),
       drain_timer_([this] { stop(); }) {
   if (env.loop() == 0) env.arm(maintain_timer_, env.now() + limits::kMaintainMs);
@@ -55,9 +55,9 @@ Worker::~Worker() {
   node_.client_slots().remove_loop(env_);
 }
 
-void Worker::adopt(std::unique_ptr<base::Channel> channel) {
+void Worker::adopt(std::unique_ptr<base::Channel> channel, Service& service) {
   if (draining_) return channel->abort();
-  auto connection = std::make_unique<Connection>(connection_shared_, std::move(channel));
+  auto connection = std::make_unique<Connection>(connection_shared_, service, std::move(channel));
   connection->place = connections_.size();
   connections_.push_back(std::move(connection));
   connections_.back()->wake();

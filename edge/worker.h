@@ -22,8 +22,11 @@ class Worker final : private ConnectionOwner {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  /// A connection that was accepted. Refused (reset) while draining.
-  void adopt(std::unique_ptr<base::Channel> channel);
+  /// What listeners for the sites offer.
+  Service& site_service() { return site_service_; }
+  /// A connection that a listener accepted, whose handshake is over. Refused (reset) while
+  /// draining.
+  void adopt(std::unique_ptr<base::Channel> channel, Service& service);
   /// Enters what was woken. True: there is more to do, do not block.
   bool turn();
   /// In-flight responses finish; whatever is left at `deadline` is cut.
@@ -54,6 +57,7 @@ class Worker final : private ConnectionOwner {
   origin::Fills fills_;
   FlowContext flow_context_;
   RequestFlow flow_;
+  Service site_service_;
   ConnectionShared connection_shared_;
   std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<std::unique_ptr<Connection>> ended_;

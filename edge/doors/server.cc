@@ -145,8 +145,9 @@ base::Status Server::open_store() {
 }
 
 base::Status Server::listen() {
-  for (const base::Address& address : config_.listen) {
-    base::Result<ListeningSockets> sockets = open_listeners(address, worker_count(config_));
+  for (const ListenerConfig& listener : config_.listeners) {
+    base::Result<ListeningSockets> sockets =
+        open_listeners(listener.address, worker_count(config_));
     if (!sockets.ok()) return sockets.error();
     sockets_.push_back(std::move(*sockets));
   }
@@ -180,7 +181,7 @@ void Server::seat_workers() {
       seat.listeners.push_back(std::make_unique<UvListener>(
           *seat.env, sockets.fds[i], node_->client_slots(),
           [worker = seat.worker.get()](std::unique_ptr<base::Channel> c) {
-            worker->adopt(std::move(c));
+            worker->adopt(std::move(c), worker->site_service());
           }));
     }
   }

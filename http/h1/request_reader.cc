@@ -61,8 +61,8 @@ Refusal refusal_of(Fault fault) {
 
 }  // namespace
 
-Http1RequestReader::Http1RequestReader(const Http1Options& options)
-    : options_(options),
+Http1RequestReader::Http1RequestReader(const Http1Options& options, std::string_view scheme)
+    : scheme_(scheme),
       scanner_({.first_line_bytes = options.request_line_bytes,
                 .line_bytes = limits::kFieldBytes,
                 .head_bytes = limits::kRequestHeadBytes,
@@ -87,7 +87,7 @@ Http1RequestReader::Progress Http1RequestReader::read_head(std::span<const std::
   if (scanner_.state() == HeadScanner::State::kMore) return Progress::kNeedMore;
   scratch.unpoison();
   head = RequestHead{};
-  head.scheme = options_.scheme;
+  head.scheme = scheme_;
   head.fields = scratch.fields();
   const size_t begin = scanner_.skipped();
   refusal_ = parse(text.substr(begin, scanner_.bytes() - begin), scratch, head);

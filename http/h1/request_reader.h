@@ -19,7 +19,8 @@ namespace perigee::http {
 
 class Http1RequestReader {
  public:
-  explicit Http1RequestReader(const Http1Options& options);
+  /// `scheme` lives as long as the program.
+  Http1RequestReader(const Http1Options& options, std::string_view scheme);
 
   enum class Progress : uint8_t { kNeedMore, kHead, kRefused };
   /// Looks for a whole head at the start of `bytes`, continuing where the last call stopped when
@@ -45,7 +46,7 @@ class Http1RequestReader {
   Refusal take_framing(const FramingLines& lines, RequestHead& head);
   size_t read_chunked(std::span<const std::byte> bytes, std::string& content);
 
-  const Http1Options& options_;
+  const std::string_view scheme_;
   HeadScanner scanner_;
   MessageParser parser_;
   uint64_t left_ = 0;  ///< of a declared Content-Length

@@ -24,7 +24,10 @@ constexpr Tick kNever{INT64_MAX};
 class Http1Codec final : public ServerCodec, public Exchange, private ResponseSender::Listener {
  public:
   Http1Codec(const CodecContext& context, const Http1Options& options, RequestScratch& scratch)
-      : context_(context), options_(options), scratch_(scratch), reader_(options) {}
+      : context_(context),
+        options_(options),
+        scratch_(scratch),
+        reader_(options, context.peer.secure ? "https" : "http") {}
 
   // ServerCodec
   size_t feed(std::span<const std::byte> bytes, Tick now) override;

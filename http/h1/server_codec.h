@@ -12,9 +12,8 @@
 
 namespace perigee::http {
 
-/// What a listener decides for its connections. Outlives them.
+/// What the configuration decides for connections of HTTP/1. Outlives them.
 struct Http1Options {
-  std::string_view scheme = "http";
   size_t request_line_bytes = base::limits::kRequestLineBytes;
   int64_t head_ms = base::limits::kRequestHeadMs;
   int64_t idle_ms = base::limits::kIdleMs;

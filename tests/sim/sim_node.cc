@@ -156,7 +156,7 @@ bool SimNode::accept(const LinkPtr& link) {
   link->lender = &disk_;
   envs_[loop]->post([worker = workers_[loop].get(),
                      channel = std::make_unique<SimChannel>(*envs_[loop], link)]() mutable {
-    worker->adopt(std::move(channel));
+    worker->adopt(std::move(channel), worker->site_service());
   });
   return true;
 }

@@ -37,12 +37,13 @@ class CodecRig::TextBody final : public http::BodySource {
   size_t at_ = 0;
 };
 
-CodecRig::CodecRig(FlowKind kind, http::Http1Options options)
+CodecRig::CodecRig(FlowKind kind, RigOptions options)
     : pipe_(make_memory_pipe(env_)),
       options_(options),
       kind_(kind),
       scratch_(std::make_unique<http::RequestScratch>()) {
   pipe_.far->in_rules().capacity = SIZE_MAX;
+  pipe_.near->mutable_peer().secure = options_.secure;
   const http::CodecContext context{out_, *this, *this, pipe_.near->peer()};
   codec_ = http::make_http1_codec(context, options_, *scratch_);
 }
@@ -195,7 +196,7 @@ void CodecRig::on_refused(const base::Peer&, std::string_view why, http::Arena& 
 }
 
 WireOutcome run_wire(const std::vector<std::string_view>& pieces, FlowKind kind,
-                     const http::Http1Options& options) {
+                     const RigOptions& options) {
   CodecRig rig(kind, options);
   for (const std::string_view piece : pieces) rig.send(piece);
   // What is still open is cancelled, so that an unfinished request tells the same as well.

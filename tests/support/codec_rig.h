@@ -46,10 +46,15 @@ enum class FlowKind : uint8_t {
   kHold,            ///< promotes the request and leaves it to the test
 };
 
+/// What the configuration and the listener decide.
+struct RigOptions : http::Http1Options {
+  bool secure = false;  ///< the connection is TLS
+};
+
 /// The codec, driven as a connection drives it: what it does not consume is kept and fed again.
 class CodecRig : public http::RequestSink, private base::Waker {
  public:
-  explicit CodecRig(FlowKind kind = FlowKind::kReadThenAnswer, http::Http1Options options = {});
+  explicit CodecRig(FlowKind kind = FlowKind::kReadThenAnswer, RigOptions options = {});
   ~CodecRig() override;
 
   /// The peer sends; everything that comes of it happens.
@@ -104,7 +109,7 @@ class CodecRig : public http::RequestSink, private base::Waker {
   MemoryPipe pipe_;
   http::OutBuffers buffers_;
   http::OutQueue out_{buffers_};
-  http::Http1Options options_;
+  RigOptions options_;
   FlowKind kind_;
   std::unique_ptr<http::RequestScratch> scratch_;
   std::unique_ptr<http::ServerCodec> codec_;
@@ -128,7 +133,7 @@ struct WireOutcome {
 
 /// Sends the pieces one after another to a codec of their own.
 WireOutcome run_wire(const std::vector<std::string_view>& pieces, FlowKind kind,
-                     const http::Http1Options& options = {});
+                     const RigOptions& options = {});
 /// An outcome in words.
 std::string told(const WireOutcome& outcome);
 /// Bytes as they stand in a C string.

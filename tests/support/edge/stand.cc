@@ -132,7 +132,7 @@ Client::Client(Stand& stand, std::string_view address) : stand_(stand) {
   MemoryPipe pipe = make_memory_pipe(stand.env);
   pipe.near->mutable_peer().remote = base::Address::parse(address).value();
   pipe_ = std::move(pipe.far);
-  stand.worker->adopt(std::move(pipe.near));
+  stand.worker->adopt(std::move(pipe.near), stand.worker->site_service());
 }
 
 Client& Client::write(std::string_view bytes) {

@@ -84,7 +84,7 @@ uint64_t allocations_of(Stand& stand, const std::string& request,
                         std::string_view address = "203.0.113.9:4711") {
   auto channel = std::make_unique<EndlessPeer>(request, address);
   EndlessPeer& peer = *channel;
-  stand.worker->adopt(std::move(channel));
+  stand.worker->adopt(std::move(channel), stand.worker->site_service());
   const auto round = [&] {
     peer.ask();
     while (stand.worker->turn()) {

@@ -183,7 +183,8 @@ class BoundStand : public Stand {
     auto link = std::make_shared<MemoryChannel::Link>();
     auto far = std::make_unique<MemoryChannel>(env, link, 1);
     far->write(bytes);
-    worker->adopt(std::make_unique<SlottedChannel>(env, link, std::move(slot)));
+    worker->adopt(std::make_unique<SlottedChannel>(env, link, std::move(slot)),
+                  worker->site_service());
     run();
     // Nobody is idle for as long as another.
     env.advance(1);

@@ -32,11 +32,11 @@ level = "debug"
 default = true
 origin = "dir:/srv"
 )");
-  ASSERT_EQ(config.listen.size(), 3u);
-  EXPECT_EQ(config.listen[1].text(), "[::1]:81");
+  ASSERT_EQ(config.listeners.size(), 3u);
+  EXPECT_EQ(config.listeners[1].address.text(), "[::1]:81");
   ASSERT_EQ(config.trusted_proxies.size(), 2u);
   EXPECT_EQ(config.trusted_proxies[0].prefix_bits, 8u);
-  EXPECT_EQ(config.listen[2].text(), "0.0.0.0:80");
+  EXPECT_EQ(config.listeners[2].address.text(), "0.0.0.0:80");
   EXPECT_EQ(config.workers, 3u);
   EXPECT_EQ(config.request_line_bytes, 12u * 1024);
   EXPECT_EQ(config.head_ms, 5000);
@@ -113,7 +113,7 @@ TEST_F(ConfigTest, WhatIsNotWrittenHasItsDefault) {
   const Config config =
       good("[[site]]\nhosts = [\"a.test\"]\norigin = \"http://127.0.0.1:3000\"\n");
   const SiteConfig& site = config.sites.at(0);
-  EXPECT_TRUE(config.listen.empty()) << "laid over by the arguments' default";
+  EXPECT_TRUE(config.listeners.empty()) << "laid over by the arguments' default";
   EXPECT_TRUE(config.trusted_proxies.empty());
   EXPECT_EQ(config.idle_ms, base::limits::kIdleMs);
   EXPECT_EQ(config.log.level, "info");
@@ -416,6 +416,22 @@ TEST_F(ConfigTest, TheMistakeThatIsReportedIsTheFirst) {
             "2:11: 'workers' is a number from 0 to 256");
 }
 
+TEST_F(ConfigTest, ListenersAreTablesOrAList) {
+  const std::string site = "[[site]]\ndefault = true\norigin = \"dir:x\"\n";
+  const Config config = good("[server]\nlisten = [\":1\"]\n[[listen]]\naddress = \"[::1]:2\"\n" +
+                             ("[[listen]]\naddress = \":3\"\n" + site));
+  ASSERT_EQ(config.listeners.size(), 3u);
+  EXPECT_EQ(config.listeners[0].address.text(), "0.0.0.0:1");
+  EXPECT_EQ(config.listeners[1].address.text(), "[::1]:2");
+  EXPECT_EQ(config.listeners[2].address.port, 3);
+  EXPECT_EQ(mistake("[[listen]]\n" + site),
+            "1:1: a listener has an address, such as address = \":80\"");
+  EXPECT_EQ(mistake("[[listen]]\naddress = \"x\"\n" + site), "2:11: 'x' is not ADDRESS:PORT");
+  EXPECT_EQ(mistake("[[listen]]\nadress = \":1\"\n" + site),
+            "2:1: unknown key 'adress' in [[listen]], did you mean 'address'?");
+  EXPECT_EQ(mistake("listen = [\":1\"]\n" + site), "1:10: listeners are written as [[listen]]");
+}
+
 TEST_F(ConfigTest, ArgumentsAreLaidOverTheFile) {
   std::ofstream(folder_.file("p.toml"))
       << "[server]\nlisten = [\"127.0.0.1:1\"]\n[store]\nsize = \"32MiB\"\n"
@@ -427,7 +443,7 @@ TEST_F(ConfigTest, ArgumentsAreLaidOverTheFile) {
   arguments.workers = 5;
   const base::Result<Config> config = read_config(arguments);
   ASSERT_TRUE(config.ok());
-  EXPECT_EQ(config->listen.at(0).port, 2);
+  EXPECT_EQ(config->listeners.at(0).address.port, 2);
   EXPECT_EQ(config->store.path, "/y/store");
   EXPECT_EQ(config->store.size_bytes, 32u << 20);
   EXPECT_EQ(config->workers, 5u);
@@ -440,7 +456,7 @@ TEST_F(ConfigTest, AnOriginAloneIsAWholeConfiguration) {
   arguments.origin = "http://127.0.0.1:3000";
   const base::Result<Config> config = read_config(arguments);
   ASSERT_TRUE(config.ok());
-  EXPECT_EQ(config->listen.at(0).text(), "127.0.0.1:8080");
+  EXPECT_EQ(config->listeners.at(0).address.text(), "127.0.0.1:8080");
   EXPECT_EQ(find_site(*config, "any.test"), &config->sites.at(0));
   EXPECT_GT(config->store.size_bytes, 0u);
   EXPECT_FALSE(config->store.path.empty());

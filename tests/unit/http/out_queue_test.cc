@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "tests/support/bodies.h"
 #include "tests/support/fake_env.h"
 #include "tests/support/memory_channel.h"
@@ -91,6 +93,94 @@ TEST_F(OutQueueTest, AWithdrawnPieceIsNeverTouchedAgain) {
   body.reset();
   EXPECT_EQ(out.flush(*pipe.near).state, base::Io::kOk);
   EXPECT_EQ(pipe.far->read(), "head ");
+}
+
+TEST_F(OutQueueTest, FramesOfSeveralSourcesLeaveInOneSend) {
+  std::array<FedBody, 3> bodies;
+  for (size_t i = 0; i < bodies.size(); ++i) {
+    bodies[i].feed("body " + std::to_string(i));
+    out.copy("[");
+    out.lend(bodies[i].peek(limits::kSendBytes).piece, bodies[i], OutQueue::Rest::kPromised);
+    out.copy("]");
+  }
+  const OutQueue::Flushed flushed = out.flush(*pipe.near);
+  EXPECT_EQ(flushed.state, base::Io::kOk);
+  EXPECT_FALSE(flushed.more);
+  EXPECT_EQ(pipe.far->read(), "[body 0][body 1][body 2]");
+  for (const FedBody& body : bodies) EXPECT_EQ(body.taken(), 6u);
+  EXPECT_TRUE(out.empty());
+}
+
+/// However much the channel takes in each call, the bytes and their order are the same, and no
+/// address is kept.
+TEST_F(OutQueueTest, APromisedRestIsCopiedToItsPlace) {
+  for (size_t per_send = 1; per_send < 24; ++per_send) {
+    FedBody one;
+    FedBody two;
+    one.feed("first");
+    two.feed("second");
+    out.copy("[");
+    out.lend(one.peek(limits::kSendBytes).piece, one, OutQueue::Rest::kPromised);
+    out.copy("][");
+    out.lend(two.peek(limits::kSendBytes).piece, two, OutQueue::Rest::kPromised);
+    out.copy("]");
+    pipe.near->out_rules().per_send = per_send;
+    const bool whole = out.flush(*pipe.near).state == base::Io::kOk;
+    EXPECT_FALSE(out.lending());
+    EXPECT_EQ(one.taken(), 5u) << "taken, or copied";
+    EXPECT_EQ(two.taken(), 6u);
+    EXPECT_EQ(whole, per_send >= 15);
+    while (!out.empty()) ASSERT_NE(out.flush(*pipe.near).state, base::Io::kFail);
+    EXPECT_EQ(pipe.far->read(), "[first][second]") << per_send;
+  }
+}
+
+TEST_F(OutQueueTest, WithdrawnPromisesAreKept) {
+  auto body = std::make_unique<FedBody>();
+  body->feed("body");
+  out.copy("[");
+  out.lend(body->peek(limits::kSendBytes).piece, *body, OutQueue::Rest::kPromised);
+  out.copy("]");
+  out.withdraw();
+  EXPECT_EQ(body->taken(), 4u);
+  body.reset();
+  EXPECT_EQ(out.copied_bytes(), 6u);
+  EXPECT_EQ(out.flush(*pipe.near).state, base::Io::kOk);
+  EXPECT_EQ(pipe.far->read(), "[body]");
+}
+
+TEST_F(OutQueueTest, MorePiecesThanOneCallTakesAreFlushedAgain) {
+  std::array<FedBody, 20> bodies;
+  std::string expected;
+  for (size_t i = 0; i < bodies.size(); ++i) {
+    bodies[i].feed("x");
+    out.copy(std::to_string(i));
+    out.lend(bodies[i].peek(1).piece, bodies[i], OutQueue::Rest::kPromised);
+    expected += std::to_string(i) + "x";
+  }
+  int flushes = 0;
+  for (bool more = true; more; ++flushes) {
+    const OutQueue::Flushed flushed = out.flush(*pipe.near);
+    ASSERT_EQ(flushed.state, base::Io::kOk);
+    more = flushed.more;
+  }
+  EXPECT_EQ(flushes, 3);
+  EXPECT_EQ(pipe.far->read(), expected);
+}
+
+TEST_F(OutQueueTest, APieceOfAFileEndsTheCall) {
+  const std::string file(limits::kSendfileBytes, 'f');
+  FedBody body;
+  body.feed(file);
+  base::Piece piece = body.peek(limits::kSendBytes).piece;
+  piece.fd = 99;
+  out.copy("[");
+  out.lend(piece, body, OutQueue::Rest::kPromised);
+  out.copy("]");
+  EXPECT_TRUE(out.flush(*pipe.near).more);
+  EXPECT_EQ(pipe.far->read(), "[" + file);
+  EXPECT_FALSE(out.flush(*pipe.near).more);
+  EXPECT_EQ(pipe.far->read(), "]");
 }
 
 TEST_F(OutQueueTest, AFullChannelTakesNothing) {

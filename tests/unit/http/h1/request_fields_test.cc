@@ -146,7 +146,7 @@ RULE(Http1Limits, RequestLine, "RFC 9112 §3; RFC 9110 §15.5.15; http-rules 4.2
   each_refused(414, {get({}, of_size(limits::kRequestLineBytes + 1)),
                      std::string(limits::kRequestLineBytes + 2, 'x'),
                      "\r\n" + get({}, of_size(limits::kRequestLineBytes + 1))});
-  http::Http1Options options;
+  RigOptions options;
   options.request_line_bytes = limits::kRequestLineBytesMost;
   const std::string longer = of_size(limits::kRequestLineBytesMost);
   wire(get({}, longer), FlowKind::kReadThenAnswer, options).request("GET", longer).stays_open();

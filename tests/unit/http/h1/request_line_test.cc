@@ -186,8 +186,8 @@ RULE(Http1Target, BadAbsoluteFormsAre400, "RFC 9112 §3.2.2; RFC 9110 §4.2.4; h
 RULE(Http1Target, TheSchemeIsTheListeners, "RFC 9112 §3.3; http-rules 3.6",
      "the scheme of a target in origin-form is that of the connection",
      "an absolute-form must have the same", "") {
-  http::Http1Options options;
-  options.scheme = "https";
+  RigOptions options;
+  options.secure = true;
   wire(get({}, "https://h/x"), FlowKind::kReadThenAnswer, options)
       .request("GET", "/x")
       .authority("h")

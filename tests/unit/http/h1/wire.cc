@@ -13,7 +13,7 @@ constexpr size_t kEverySplit = 1024;  ///< longer inputs are split at a sample o
 
 }  // namespace
 
-WireResult::WireResult(std::string bytes, FlowKind kind, const http::Http1Options& options,
+WireResult::WireResult(std::string bytes, FlowKind kind, const RigOptions& options,
                        const std::source_location& at)
     : bytes_(std::move(bytes)),
       place_(std::string(at.file_name()) + ":" + std::to_string(at.line())) {

@@ -24,7 +24,7 @@ namespace perigee::test {
 class WireResult {
  public:
   /// Runs them; `kind` and `options` as for CodecRig.
-  WireResult(std::string bytes, FlowKind kind, const http::Http1Options& options,
+  WireResult(std::string bytes, FlowKind kind, const RigOptions& options,
              const std::source_location& at);
   /// Whatever the flow saw and the test did not name is a failure.
   ~WireResult();
@@ -73,7 +73,7 @@ std::string get(std::string_view field_lines = {}, std::string_view target = "/"
 std::string post(std::string_view field_lines, std::string_view content = {});
 /// Runs bytes through a codec of their own.
 inline WireResult wire(std::string bytes, FlowKind kind = FlowKind::kReadThenAnswer,
-                       const http::Http1Options& options = {},
+                       const RigOptions& options = {},
                        const std::source_location& at = std::source_location::current()) {
   return WireResult(std::move(bytes), kind, options, at);
 }
