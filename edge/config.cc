@@ -166,20 +166,6 @@ base::Result<Config> read_config(const Arguments& arguments) {
   return config;
 }
 
-const SiteConfig* find_site(const Config& config, std::string_view authority) {
-  const std::string_view host = http::host_of(authority);
-  const SiteConfig* by_host = nullptr;
-  const SiteConfig* by_default = nullptr;
-  for (const SiteConfig& site : config.sites) {
-    for (const std::string& name : site.hosts) {
-      if (name == authority) return &site;
-      if (name == host && by_host == nullptr) by_host = &site;
-    }
-    if (site.is_default && by_default == nullptr) by_default = &site;
-  }
-  return by_host != nullptr ? by_host : by_default;
-}
-
 const PolicyPtr& policy_for(const SiteConfig& site, std::string_view target,
                             http::PathReadings& readings) {
   const std::string_view path = target.substr(0, target.find('?'));

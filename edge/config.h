@@ -1,4 +1,4 @@
-// What a node is told to do: an immutable snapshot that outlives all that refers to it.
+// What a node is told to do, as the file and the command line say it.
 #pragma once
 
 #include <memory>
@@ -81,8 +81,6 @@ struct Config {
 /// it. Errors are one line: FILE:LINE:COLUMN: what, and the nearest valid key.
 base::Result<Config> read_config(const Arguments& arguments);
 
-/// The site of a canonical authority: with its port, without it, else the default. Null: none.
-const SiteConfig* find_site(const Config& config, std::string_view authority);
 /// The policy of the longest rule that fits the canonical reading of the path, else the site's; or,
 /// if an origin could read the path as one that is ruled more strictly, that one's
 /// (http-rules 5.6). Allocates nothing once `readings` has grown.

@@ -128,8 +128,8 @@ void Flow::on_fetch_head(const http::ReceivedResponse& received, const http::Res
   const CacheStatus cache{.forward = decision.forward, .forward_status = received.status};
   if (is_failure(received.status) && serve_stale(http::OriginFailure::kServerError, cache)) return;
   const http::RequestHead& request = exchange_.request();
-  const Route route(request, parent_.context_.config, parent_.context_.store, parent_.scratch_);
-  parent_.context_.origin_watch.on_head(route.site_index, received, times, **route.policy);
+  const Route route(request, sites, parent_.context_.store, parent_.scratch_);
+  site.on_head(received, times, **route.policy);
   const http::Admission admission = http::admit(request, received, times, **route.policy);
   image = http::make_head_image(received, times, {.content_length = received.content_length});
   relayed_ = {admission.policy, received.content_length, received.has_body};
@@ -162,8 +162,7 @@ void Flow::answer_relayed() {
 }
 
 void Flow::on_fetch_failed(const origin::FetchError& error) {
-  const FlowContext& context = parent_.context_;
-  context.origin_watch.on_failure(site, error, context.env.now());
+  site.on_failure(error, parent_.context_.env.now());
   on_fill_failed(error);
 }
 

@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "edge/request_flow.h"
@@ -31,7 +32,12 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
   /// Cold rounds and races after which a request goes alone.
   static constexpr int kAttempts = 4;
 
-  Flow(RequestFlow& parent, http::Exchange& exchange) : parent_(parent), exchange_(exchange) {}
+  Flow(RequestFlow& parent, http::Exchange& exchange, LoopSitesPtr began_under, LoopSite& of)
+      : sites(std::move(began_under)),
+        site(of),
+        presentation(edge::presentation(of.config())),
+        parent_(parent),
+        exchange_(exchange) {}
 
   // FillWaiter
   const http::RequestHead& fill_head() const override { return exchange_.request(); }
@@ -66,13 +72,14 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
   http::BodySource* selected(http::SpanSource& source, const http::StoredResponse& response,
                              const http::Selection& part, uint64_t body_size);
 
+  const LoopSitesPtr sites;  ///< that the request began under
+  LoopSite& site;            ///< of `sites`
+  const http::Presentation presentation;
   Stage stage = Stage::kNew;
   int attempts = 0;
   origin::JoinMode mode = origin::JoinMode::kShared;
   bool hit_for_miss = false;  ///< alone, since what this key gave before could not be shared
   http::Decision decision;
-  http::Presentation presentation;
-  size_t site = 0;               ///< whose origin a relayed request goes to
   bool shared = false;           ///< a relayed request that any client could have sent
   cache_store::Awaited awaited;  ///< what such a request may freshen
   cache_store::Ticket ticket;    ///< taken before that request left

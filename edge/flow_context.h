@@ -1,15 +1,11 @@
 // What request flows of one loop work with. References only; the worker owns or borrows all of it.
 #pragma once
 
-#include <memory>
-#include <vector>
-
 #include "base/env.h"
 #include "cache_store/store.h"
 #include "edge/access_log.h"
-#include "edge/config.h"
 #include "edge/metrics.h"
-#include "edge/origin_watch.h"
+#include "edge/snapshot.h"
 #include "origin/fills.h"
 #include "origin/stored_record.h"
 
@@ -19,12 +15,9 @@ struct FlowContext {
   base::Env& env;
   cache_store::Store& store;
   origin::Fills& fills;
-  const Config& config;
-  const std::vector<std::unique_ptr<origin::Origin>>&
-      origins;  ///< one a site, in the order of the sites
+  const LoopSitesPtr& sites;  ///< that new requests follow; the worker may put others there
   LoopMetrics& metrics;
   AccessLog& access_log;
-  OriginWatch& origin_watch;
 };
 
 }  // namespace perigee::edge

@@ -1,9 +1,7 @@
 #include "edge/origin_watch.h"
 
-#include <string>
-
+#include "base/limits.h"
 #include "edge/escape.h"
-#include "edge/route.h"
 #include "http/mistakes.h"
 
 namespace perigee::edge {
@@ -13,29 +11,29 @@ constexpr size_t kQuotedMost = 100;    ///< of an origin's words, in a line of t
 constexpr size_t kSentenceMost = 500;  ///< of a line, which may hold words of an origin
 }  // namespace
 
-void OriginWatch::on_head(size_t site, const http::ReceivedResponse& head,
-                          const http::ResponseTimes& times, const http::PolicyOptions& policy) {
+void OriginWatch::on_head(const http::ReceivedResponse& head, const http::ResponseTimes& times,
+                          const http::PolicyOptions& policy) {
   const std::optional<int64_t> late_ms =
       policy.trust_origin_clock ? http::late_date_ms(head, times) : std::nullopt;
   if (late_ms) {
     metrics_.on_late_date();
-    if (!told_[site].late_date.exchange(true)) {
-      tell(site, "Date is " + std::to_string(*late_ms / 1000) +
-                     " s behind this clock, so that responses are old when they come; set the "
-                     "origin's clock, or trust_origin_clock = false");
+    if (!late_date_told_.exchange(true)) {
+      tell("Date is " + std::to_string(*late_ms / 1000) +
+           " s behind this clock, so that responses are old when they come; set the "
+           "origin's clock, or trust_origin_clock = false");
     }
   }
   const std::string_view directive = http::directive_with_semicolon(head.fields);
   if (directive.empty()) return;
   metrics_.on_semicolon();
-  if (told_[site].semicolon.exchange(true)) return;
-  tell(site, "Cache-Control holds '" + std::string(directive.substr(0, kQuotedMost)) +
-                 "', one unknown directive: a comma stands between two, not a semicolon");
+  if (semicolon_told_.exchange(true)) return;
+  tell("Cache-Control holds '" + std::string(directive.substr(0, kQuotedMost)) +
+       "', one unknown directive: a comma stands between two, not a semicolon");
 }
 
-void OriginWatch::on_failure(size_t site, const origin::FetchError& error, base::Tick now) {
+void OriginWatch::on_failure(const origin::FetchError& error, base::Tick now) {
   metrics_.on_origin_failure();
-  Failures& failures = told_[site].failures[error.kind];
+  Failures& failures = failures_[error.kind];
   int64_t until_ms = failures.quiet_until_ms.load(std::memory_order_relaxed);
   // Of several loops one tells.
   if (now.ms < until_ms || !failures.quiet_until_ms.compare_exchange_strong(
@@ -46,14 +44,11 @@ void OriginWatch::on_failure(size_t site, const origin::FetchError& error, base:
   std::string what = error.message;
   const uint64_t unsaid = failures.unsaid.exchange(0, std::memory_order_relaxed);
   if (unsaid > 0) what += " (and " + std::to_string(unsaid) + " times more since the last line)";
-  tell(site, what);
+  tell(what);
 }
 
-void OriginWatch::tell(size_t site, std::string_view what) {
-  const SiteConfig& config = config_.sites[site];
-  const std::string_view name =
-      config.hosts.empty() ? origin_authority(config) : std::string_view(config.hosts.front());
-  std::string sentence = "the origin of " + std::string(name) + ": ";
+void OriginWatch::tell(std::string_view what) {
+  std::string sentence = "the origin of " + site_ + ": ";
   append_escaped(sentence, what, kSentenceMost);
   warn_(sentence);
 }

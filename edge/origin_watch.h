@@ -1,54 +1,50 @@
-// Tells the operator of an origin that does not answer, and, once an origin, of what it says and
+// Tells the operator of an origin that does not answer, and, once per origin, of what it says and
 // surely does not mean.
 #pragma once
 
 #include <array>
 #include <atomic>
+#include <string>
 #include <string_view>
-#include <vector>
 
-#include "edge/config.h"
 #include "edge/metrics.h"
 #include "http/policy.h"
 #include "origin/fetch.h"
 
 namespace perigee::edge {
 
-/// Every response's head of every origin passes it, and every failure. Any loop.
+/// One per site. Every response's head of its origin passes it, and every failure. Any loop.
 class OriginWatch {
  public:
   /// Logs a sentence.
   using Warn = void (*)(std::string_view sentence);
 
-  OriginWatch(const Config& config, Metrics& metrics, Warn warn)
-      : config_(config), metrics_(metrics), warn_(warn), told_(config.sites.size()) {}
+  /// `site` names it in the log.
+  OriginWatch(std::string_view site, Metrics& metrics, Warn warn)
+      : site_(site), metrics_(metrics), warn_(warn) {}
 
-  /// `site` is the place of the origin's site in the configuration, `policy` that of the request.
-  void on_head(size_t site, const http::ReceivedResponse& head, const http::ResponseTimes& times,
+  /// `policy` is that of the request.
+  void on_head(const http::ReceivedResponse& head, const http::ResponseTimes& times,
                const http::PolicyOptions& policy);
 
-  /// No whole response came. The log gets the reason, which clients are not told: of a site and
-  /// kind one line in kFailureLogMs, which says how many came before it unsaid.
-  void on_failure(size_t site, const origin::FetchError& error, base::Tick now);
+  /// No whole response came. The log gets the reason, which clients are not told: of each kind one
+  /// line in kFailureLogMs, which says how many came before it unsaid.
+  void on_failure(const origin::FetchError& error, base::Tick now);
 
  private:
-  /// Of one site and kind.
+  /// Of one kind.
   struct Failures {
     std::atomic<int64_t> quiet_until_ms{0};
     std::atomic<uint64_t> unsaid{0};
   };
-  /// Of one site: what was said of it before.
-  struct Told {
-    std::atomic<bool> late_date{false};
-    std::atomic<bool> semicolon{false};
-    std::array<Failures, origin::FetchError::kKinds> failures;
-  };
-  void tell(size_t site, std::string_view what);
+  void tell(std::string_view what);
 
-  const Config& config_;
+  const std::string site_;
   Metrics& metrics_;
   const Warn warn_;
-  std::vector<Told> told_;
+  std::atomic<bool> late_date_told_{false};
+  std::atomic<bool> semicolon_told_{false};
+  std::array<Failures, origin::FetchError::kKinds> failures_;
 };
 
 }  // namespace perigee::edge

@@ -65,7 +65,7 @@ std::span<http::Field> room_for_fields(const RequestHead& request, http::Arena& 
 }  // namespace
 
 void RequestFlow::on_request(Exchange& exchange) {
-  if (contains(context_.config.trusted_proxies, exchange.peer().remote)) {
+  if (contains(trusted_proxies(), exchange.peer().remote)) {
     exchange.set_from_proxy();
     const std::string_view scheme = forwarded_scheme(exchange.request());
     if (!scheme.empty()) exchange.set_scheme(scheme);
@@ -76,7 +76,7 @@ void RequestFlow::on_request(Exchange& exchange) {
 
 void RequestFlow::proceed(Exchange& exchange, Flow* flow) {
   const RequestHead& request = exchange.request();
-  const Route route(request, context_.config, context_.store, scratch_);
+  const Route route(request, sites_of(flow), context_.store, scratch_);
   if (flow == nullptr && answer_ourselves(exchange, route)) return;
   Lookup lookup = look_up(request, route);
   if (lookup.found.state == Found::kCold) return warm(exchange, flow, route, lookup);
@@ -200,7 +200,7 @@ void RequestFlow::serve(Exchange& exchange, Flow* flow, const Route& route, Look
   if (part.conditions_failed) return fail(exchange, flow, 412, kConditionFailed, cache);
   if (!part.parts.empty()) {
     part.boundary = context_.env.random();
-    flow = block(exchange, flow);
+    flow = block(exchange, flow, route);
     if (flow == nullptr) return fail(exchange, nullptr, 503, "no memory for this request", cache);
   }
   const std::optional<http::ResponseHead> head =
@@ -226,7 +226,7 @@ void RequestFlow::serve(Exchange& exchange, Flow* flow, const Route& route, Look
 }
 
 void RequestFlow::warm(Exchange& exchange, Flow* flow, const Route& route, const Lookup& lookup) {
-  flow = block(exchange, flow);
+  flow = block(exchange, flow, route);
   if (flow == nullptr) return fail(exchange, nullptr, 503, "no memory for this request", {});
   std::unique_ptr<base::Job> job =
       std::make_unique<WarmJob>(context_.store, lookup.found.digest, lookup.key.now(), *flow);
@@ -243,7 +243,7 @@ void RequestFlow::warm(Exchange& exchange, Flow* flow, const Route& route, const
 
 void RequestFlow::fill(Exchange& exchange, Flow* flow, const Route& route, Lookup& lookup,
                        const Decision& decision) {
-  flow = block(exchange, flow);
+  flow = block(exchange, flow, route);
   origin::FillRequest request;
   const CacheStatus cache{.forward = decision.forward};
   if (flow == nullptr || !make_fill_request(exchange.request(), route, lookup, request)) {
@@ -252,13 +252,12 @@ void RequestFlow::fill(Exchange& exchange, Flow* flow, const Route& route, Looku
   request.client = client_network(client_of(exchange));
   flow->stage = Flow::Stage::kFilling;
   flow->decide(decision);
-  flow->presentation = presentation(*route.site);
   flow->hit_for_miss =
       flow->mode == origin::JoinMode::kShared && context_.fills.is_hit_for_miss(request.join);
   const origin::JoinMode mode = flow->hit_for_miss ? origin::JoinMode::kAlone : flow->mode;
   if (!context_.fills.join(std::move(request), *flow, mode)) {
     const origin::FetchError error{origin::FetchError::kBusy, "too many fills in flight"};
-    context_.origin_watch.on_failure(route.site_index, error, context_.env.now());
+    route.loop_site->on_failure(error, context_.env.now());
     return flow->on_fill_failed(error);
   }
   const std::optional<int64_t> slow_ms = (*route.policy)->stale_if_slow_ms;
@@ -282,8 +281,7 @@ bool RequestFlow::make_fill_request(const RequestHead& request, const Route& rou
   out.target = route.target.copy();
   out.host = route.host.copy();
   out.policy = *route.policy;
-  out.origin = context_.origins[route.site_index].get();
-  out.site = route.site_index;
+  out.site = std::shared_ptr<origin::FillSite>(route.sites, route.loop_site);
   out.stored = std::move(lookup.found);
   out.arena = std::make_unique<http::Arena>();
   if (!http::copy_head(request, out.head, *out.arena)) return false;
@@ -304,16 +302,14 @@ bool RequestFlow::make_fill_request(const RequestHead& request, const Route& rou
 
 void RequestFlow::relay(Exchange& exchange, Flow* flow, const Route& route,
                         const Decision& decision) {
-  flow = block(exchange, flow);
+  flow = block(exchange, flow, route);
   const CacheStatus cache{.forward = decision.forward};
   if (flow == nullptr) return fail(exchange, flow, 503, "no memory for this request", cache);
   // What answers a HEAD may freshen what is stored, so it must not depend on this one client.
   flow->shared =
       decision.action != Action::kPass && !http::is_conditional_on_origin(exchange.request());
   if (flow->shared) flow->awaited = context_.store.await(route.digest);
-  flow->site = route.site_index;
   flow->ticket = context_.store.ticket();
-  flow->presentation = presentation(*route.site);
   http::Arena& arena = exchange.arena();
   origin::FetchRequest request;
   const RequestHead& head = exchange.request();
@@ -340,7 +336,7 @@ void RequestFlow::relay(Exchange& exchange, Flow* flow, const Route& route,
       .cdn_id = route.site->cdn_id,
       .accept_encoding = flow->shared ? std::string_view(route.site->accept_encoding) : "",
       .client_address = arena.copy(peer.host_text()),
-      .extends_chain = contains(context_.config.trusted_proxies, peer),
+      .extends_chain = contains(trusted_proxies(), peer),
       .vary_names = vary_names,
       .shared = flow->shared};
   const bool room = request.target.data() != nullptr && request.host.data() != nullptr &&
@@ -350,12 +346,11 @@ void RequestFlow::relay(Exchange& exchange, Flow* flow, const Route& route,
   }
   flow->stage = Flow::Stage::kRelaying;
   flow->decide(decision);
-  flow->fetch = context_.origins[route.site_index]->fetch(request, *flow);
+  flow->fetch = route.loop_site->origin().fetch(request, *flow);
 }
 
 base::Address RequestFlow::client_of(const Exchange& exchange) const {
-  return client_address(exchange.request(), exchange.peer().remote,
-                        context_.config.trusted_proxies);
+  return client_address(exchange.request(), exchange.peer().remote, trusted_proxies());
 }
 
 void RequestFlow::purge(Exchange& exchange, const Route& route) {
@@ -365,7 +360,7 @@ void RequestFlow::purge(Exchange& exchange, const Route& route) {
     return fail(exchange, nullptr, 403,
                 "purging is not allowed from this address, or through a proxy", ours);
   }
-  Flow* flow = block(exchange, nullptr);
+  Flow* flow = block(exchange, nullptr, route);
   if (flow == nullptr) return fail(exchange, nullptr, 503, "no memory for this request", ours);
   const bool soft = is_soft_purge(exchange.request());
   flow->purge = context_.store.purge({route.digest, soft, context_.env.wall().ms});
@@ -381,7 +376,7 @@ void RequestFlow::purge(Exchange& exchange, const Route& route) {
 
 bool RequestFlow::serve_stale(Exchange& exchange, Flow& flow, http::OriginFailure failure,
                               CacheStatus cache, bool& forbidden) {
-  const Route route(exchange.request(), context_.config, context_.store, scratch_);
+  const Route route(exchange.request(), flow.sites, context_.store, scratch_);
   Lookup lookup = look_up(exchange.request(), route);
   forbidden = false;
   if (!lookup.stored) return false;
@@ -403,12 +398,20 @@ bool RequestFlow::serve_stale(Exchange& exchange, Flow& flow, http::OriginFailur
   return true;
 }
 
-Flow* RequestFlow::block(Exchange& exchange, Flow* flow) {
+const LoopSitesPtr& RequestFlow::sites_of(const Flow* flow) const {
+  return flow != nullptr ? flow->sites : context_.sites;
+}
+
+const std::vector<Network>& RequestFlow::trusted_proxies() const {
+  return context_.sites->snapshot().trusted_proxies();
+}
+
+Flow* RequestFlow::block(Exchange& exchange, Flow* flow, const Route& route) {
   if (flow != nullptr) return flow;
   if (!exchange.promote()) return nullptr;
   void* memory = exchange.arena().alloc(sizeof(Flow), alignof(Flow));
   if (memory == nullptr) return nullptr;
-  flow = new (memory) Flow(*this, exchange);
+  flow = new (memory) Flow(*this, exchange, route.sites, *route.loop_site);
   flow->ending.begun_ms = context_.env.now().ms;
   exchange.flow = static_cast<Served*>(flow);
   return flow;

@@ -64,8 +64,11 @@ class RequestFlow final : public http::RequestSink {
   /// False: not from the cache; `forbidden`: a copy is there and must not be used.
   bool serve_stale(http::Exchange& exchange, Flow& flow, http::OriginFailure failure,
                    http::CacheStatus cache, bool& forbidden);
-  /// The flow of an exchange that must wait; null when there is no memory for it.
-  Flow* block(http::Exchange& exchange, Flow* flow);
+  /// The flow of an exchange that must wait, of a site; null when there is no memory for it.
+  Flow* block(http::Exchange& exchange, Flow* flow, const Route& route);
+  /// The sites that a request belongs to: those under which it began.
+  const LoopSitesPtr& sites_of(const Flow* flow) const;
+  const std::vector<Network>& trusted_proxies() const;
   bool make_fill_request(const http::RequestHead& request, const Route& route, Lookup& lookup,
                          origin::FillRequest& out);
   void fail(http::Exchange& exchange, Flow* flow, uint16_t status, std::string_view why,

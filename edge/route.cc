@@ -32,9 +32,9 @@ void RouteScratch::unpoison() {
   selecting.unpoison();
 }
 
-Route::Route(const http::RequestHead& request, const Config& config,
+Route::Route(const http::RequestHead& request, const LoopSitesPtr& looked_in,
              const cache_store::Store& store, RouteScratch& scratch)
-    : scratch_(scratch) {
+    : sites(looked_in), scratch_(scratch) {
   scratch_.enter();
   scratch.authority.clear();
   if (!request.authority.empty() &&
@@ -42,9 +42,9 @@ Route::Route(const http::RequestHead& request, const Config& config,
     return;
   }
   authority = TurnText(scratch.authority);
-  site = find_site(config, scratch.authority);
-  if (site == nullptr) return;
-  site_index = static_cast<size_t>(site - config.sites.data());
+  loop_site = sites->find(scratch.authority);
+  if (loop_site == nullptr) return;
+  site = &loop_site->config();
   std::string_view name = scratch.authority;
   if (!site->hosts.empty()) {
     name = site->hosts.front();

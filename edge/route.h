@@ -11,6 +11,7 @@
 
 #include "cache_store/store.h"
 #include "edge/config.h"
+#include "edge/snapshot.h"
 #include "http/message.h"
 #include "http/response.h"
 #include "http/selecting.h"
@@ -66,15 +67,16 @@ class RouteScratch {
 /// Where one request belongs. It stays where it is made: nothing outlives the turn with it.
 class Route {
  public:
-  /// The texts lie in `scratch`, in the request, and in the configuration.
-  Route(const http::RequestHead& request, const Config& config, const cache_store::Store& store,
-        RouteScratch& scratch);
+  /// The texts lie in `scratch`, in the request, and in the snapshot.
+  Route(const http::RequestHead& request, const LoopSitesPtr& sites,
+        const cache_store::Store& store, RouteScratch& scratch);
   ~Route() { scratch_.leave(); }
   Route(const Route&) = delete;
   Route& operator=(const Route&) = delete;
 
-  const SiteConfig* site = nullptr;  ///< null: no such site here, 421
-  size_t site_index = 0;
+  const LoopSitesPtr& sites;         ///< that it was looked for in
+  LoopSite* loop_site = nullptr;     ///< null: no such site here, 421
+  const SiteConfig* site = nullptr;  ///< of `loop_site`
   const PolicyPtr* policy = nullptr;
   TurnText authority;  ///< of the request, canonical; empty: it named none
   TurnText site_name;  ///< keyed, and X-Forwarded-Host
@@ -87,7 +89,7 @@ class Route {
   RouteScratch& scratch_;
 };
 
-/// What the site adds to and takes from its responses; views into the configuration.
+/// What the site adds to and takes from its responses; views into its snapshot.
 http::Presentation presentation(const SiteConfig& site);
 
 /// The Host to send and the site name for a request of `site` (http-rules 3.5).

@@ -25,22 +25,16 @@ class MaintainJob final : public base::Job {
 
 }  // namespace
 
-Worker::Worker(Node& node, base::Env& env)
+Worker::Worker(Node& node, SnapshotPtr snapshot, base::Env& env)
     : node_(node),
       env_(env),
       read_buffer_(limits::kReadBufferBytes),
       scratch_(std::make_unique<http::RequestScratch>()),
       names_(env),
-      origins_(node.make_origins(env, names_)),
+      sites_(std::make_shared<LoopSites>(std::move(snapshot), env, names_)),
       fills_(node.fills(), env),
-      flow_context_{env,
-                    node.store(),
-                    fills_,
-                    node.config(),
-                    origins_,
-                    node.metrics().loop(env.loop()),
-                    node.access_log(),
-                    node.origin_watch()},
+      flow_context_{
+          env, node.store(), fills_, sites_, node.metrics().loop(env.loop()), node.access_log()},
       flow_(flow_context_),
       site_service_(flow_, node.http1(), *scratch_),
       connection_shared_{env, run_list_, quiet_list_, *this, read_buffer_, out_buffers_},
@@ -63,6 +57,12 @@ void Worker::adopt(std::unique_ptr<base::Channel> channel, Service& service) {
   connections_.back()->wake();
 }
 
+void Worker::use(SnapshotPtr snapshot) {
+  former_sites_.push_back(std::move(sites_));
+  sites_ = std::make_shared<LoopSites>(std::move(snapshot), env_, names_);
+  if (draining_) sites_->drain();
+}
+
 bool Worker::turn() {
   run_list_.run(limits::kRunListTurn);
   make_room();
@@ -73,7 +73,8 @@ bool Worker::turn() {
 void Worker::drain(base::Tick deadline) {
   draining_ = true;
   for (const auto& connection : connections_) connection->drain();
-  for (const auto& origin : origins_) origin->drain();
+  sites_->drain();
+  for (const LoopSitesPtr& sites : former_sites_) sites->drain();
   env_.arm(drain_timer_, deadline);
   reap();
 }
@@ -110,6 +111,7 @@ void Worker::make_room() {
 
 void Worker::reap() {
   ended_.clear();
+  std::erase_if(former_sites_, [](const LoopSitesPtr& sites) { return sites.use_count() == 1; });
   if (draining_ && connections_.empty() && idle_task_) {
     base::Task task = std::move(idle_task_);
     idle_task_ = {};

@@ -17,7 +17,7 @@ namespace perigee::edge {
 
 class Worker final : private ConnectionOwner {
  public:
-  Worker(Node& node, base::Env& env);
+  Worker(Node& node, SnapshotPtr snapshot, base::Env& env);
   ~Worker() override;
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -27,6 +27,8 @@ class Worker final : private ConnectionOwner {
   /// A connection that a listener accepted, whose handshake is over. Refused (reset) while
   /// draining.
   void adopt(std::unique_ptr<base::Channel> channel, Service& service);
+  /// New requests follow this snapshot; those that wait keep theirs.
+  void use(SnapshotPtr snapshot);
   /// Enters what was woken. True: there is more to do, do not block.
   bool turn();
   /// In-flight responses finish; whatever is left at `deadline` is cut.
@@ -53,7 +55,9 @@ class Worker final : private ConnectionOwner {
   std::unique_ptr<http::RequestScratch> scratch_;
   http::OutBuffers out_buffers_;
   origin::ResolverCache names_;
-  std::vector<std::unique_ptr<origin::Origin>> origins_;
+  LoopSitesPtr sites_;
+  /// Earlier ones, each until nobody needs it. Ended at the end of a turn, outside of their calls.
+  std::vector<LoopSitesPtr> former_sites_;
   origin::Fills fills_;
   FlowContext flow_context_;
   RequestFlow flow_;

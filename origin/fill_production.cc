@@ -56,7 +56,7 @@ FillProduction::FillProduction(LoopFills& fills, FillRequest&& request,
 FillProduction::~FillProduction() = default;
 
 void FillProduction::start() {
-  base::Budget& permits = fills_.table().permits(request_.site);
+  base::Budget& permits = request_.site->fills();
   if (base::Share permit = permits.try_take(1)) return ask(std::move(permit));
   permit_claim_.wait(permits, fills_.env(), 1);
   fills_.env().arm(permit_timer_, fills_.env().now() + limits::kPermitMs);
@@ -80,7 +80,7 @@ void FillProduction::fetch() {
   request.target = request_.target;
   request.host = request_.host;
   request.fields = fields_;
-  fetch_ = request_.origin->fetch(request, *this);
+  fetch_ = request_.site->origin().fetch(request, *this);
 }
 
 void FillProduction::on_fetch_interim(const ReceivedResponse& interim) {
@@ -98,7 +98,7 @@ void FillProduction::on_fetch_interim(const ReceivedResponse& interim) {
 }
 
 void FillProduction::on_fetch_head(const ReceivedResponse& head, const ResponseTimes& times) {
-  fills_.table().shared().observer.on_fill_response(request_, head, times);
+  request_.site->on_head(head, times, *request_.policy);
   progress_->origin_status_ = head.status;
   if (head.status == 304 && conditional_) {
     if (take_not_modified(head, times)) return;
@@ -446,7 +446,8 @@ void FillProduction::end(bool stored, const FetchError* error) {
   if (!progress_->alone) table.remove(*progress_);
   if (progress_->relieves != nullptr) progress_->relieves->end_further();
   permit_ = {};
-  table.shared().observer.on_fill_ended(request_, {stored, error, fills_.env().now()});
+  if (error != nullptr) request_.site->on_failure(*error, fills_.env().now());
+  table.shared().observer.on_fill_ended(stored, error != nullptr);
   fills_.end_production(this);
 }
 

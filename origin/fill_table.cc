@@ -8,14 +8,6 @@ FillTablePtr make_fill_table(const FillShared& shared) {
 
 void FillTableDelete::operator()(FillTable* table) const { delete table; }
 
-size_t fills_asking(const FillTable& table, size_t site) { return table.permits(site).used(); }
-
-FillTable::FillTable(const FillShared& shared) : shared_(shared) {
-  for (size_t site = 0; site < shared.sites; ++site) {
-    permits_.push_back(std::make_unique<base::Budget>(base::limits::kFills));
-  }
-}
-
 void FillTable::remove(const FillProgress& progress) {
   Shard& owner = shard(progress.join_digest);
   const base::MutexLock lock(owner.mutex);

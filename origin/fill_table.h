@@ -20,7 +20,7 @@ class LoopFills;
 
 class FillTable {
  public:
-  explicit FillTable(const FillShared& shared);
+  explicit FillTable(const FillShared& shared) : shared_(shared) {}
 
   const FillShared& shared() const { return shared_; }
 
@@ -30,13 +30,6 @@ class FillTable {
   };
   Shard& shard(const cache_store::Digest& join) { return shards_[join.hi % shards_.size()]; }
 
-  /// Of a site's fills to ask its origin: sites do not take them from one another.
-  base::Budget& permits(size_t site) { return *permits_[site]; }
-  const base::Budget& permits(size_t site) const { return *permits_[site]; }
-  /// One more may ask or wait in line.
-  bool has_room(size_t site) const {
-    return permits_[site]->waiting() < base::limits::kFillsWaiting;
-  }
   void remove(const FillProgress& progress);
 
   /// Hit-for-miss: remembered for some seconds, the oldest forgotten at the bound.
@@ -65,7 +58,6 @@ class FillTable {
   };
   const FillShared shared_;
   std::array<Shard, 64> shards_;
-  std::vector<std::unique_ptr<base::Budget>> permits_;  ///< by site
   mutable base::Mutex marks_mutex_{base::LockRank::kHitForMiss};
   /// Digest -> until, ms.
   std::unordered_map<uint64_t, int64_t> marks_ GUARDED_BY(marks_mutex_);

@@ -21,6 +21,7 @@
 #include "http/stored_response.h"
 #include "http/vary.h"
 #include "origin/fetch.h"
+#include "origin/fill_site.h"
 
 namespace perigee::origin {
 
@@ -42,8 +43,7 @@ struct FillRequest {
   http::VaryNames sent_for;  ///< names of the Vary that `fields` were chosen by, in `arena`
   std::unique_ptr<http::Arena> arena;
   std::shared_ptr<const http::PolicyOptions> policy;
-  Origin* origin = nullptr;              ///< of the loop that begins
-  size_t site = 0;                       ///< whose origin it is
+  std::shared_ptr<FillSite> site;        ///< of the loop that begins
   base::Holder client = base::kAnybody;  ///< who began it: whose relay it is if nobody can share it
   /// The stored response to validate; empty Found: an unconditional fetch. Its pin is held by the
   /// session.
@@ -96,22 +96,13 @@ enum class JoinMode : uint8_t {
   kAlone,   ///< begin one that nobody joins (released, hit-for-miss); storable all the same
 };
 
-/// How a fill ended.
-struct FillEnd {
-  bool stored = false;
-  const FetchError* error = nullptr;  ///< why no response came; valid during the call
-  base::Tick now;
-};
-
-/// What is told of fills: for counters and logs. Any loop.
+/// What is told of fills, for counters. Any loop.
 class FillObserver {
  public:
   virtual ~FillObserver() = default;
   virtual void on_fill_begun() = 0;
-  /// The origin answered.
-  virtual void on_fill_response(const FillRequest& request, const http::ReceivedResponse& head,
-                                const http::ResponseTimes& times) = 0;
-  virtual void on_fill_ended(const FillRequest& request, const FillEnd& end) = 0;
+  /// `failed`: no whole response came.
+  virtual void on_fill_ended(bool stored, bool failed) = 0;
 };
 
 /// Shared by all loops; outlives them.
@@ -119,7 +110,6 @@ struct FillShared {
   cache_store::Store& store;
   base::Budget& budget;  ///< bytes of all fill bodies
   FillObserver& observer;
-  size_t sites = 1;
 };
 /// Lets owners of a table see no more of it than its name.
 struct FillTableDelete {
@@ -127,8 +117,6 @@ struct FillTableDelete {
 };
 using FillTablePtr = std::unique_ptr<FillTable, FillTableDelete>;
 FillTablePtr make_fill_table(const FillShared& shared);
-/// Fills that ask the origin of that site just now, at most limits::kFills. Any thread.
-size_t fills_asking(const FillTable& table, size_t site);
 
 /// One loop's fills and waiters. Loop thread only.
 class Fills {

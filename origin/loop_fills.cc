@@ -24,6 +24,11 @@ bool is_news(const Found& now, const FillRequest& request) {
          now.record.policy.response_time_ms != request.stored.record.policy.response_time_ms;
 }
 
+/// One more fill of the site may ask its origin, or wait in line for that.
+bool has_room(const FillRequest& request) {
+  return request.site->fills().waiting() < limits::kFillsWaiting;
+}
+
 }  // namespace
 
 LoopFills::LoopFills(FillTable& table, base::Env& env) : table_(table), env_(env) {
@@ -52,12 +57,12 @@ bool LoopFills::join(FillRequest&& request, FillWaiter& waiter, JoinMode mode) {
       return true;
     }
     alone = joined == Joined::kFull;
-    if (!alone && table_.has_room(request.site)) {
+    if (!alone && has_room(request)) {
       progress = make_progress(request);
       shard.fills.emplace(request.join.lo, progress);
     }
   }
-  if (alone && table_.has_room(request.site)) {
+  if (alone && has_room(request)) {
     progress = make_progress(request);
     progress->alone = true;
     progress->relieves = relieves;
@@ -152,7 +157,7 @@ void LoopFills::refresh_behind(FillRequest&& request) {
     // The refresh that was in flight when the stale response was looked up may just have ended.
     if (is_news(table_.shared().store.lookup(request.join, request.join_key, 0), request)) return;
     // Nobody waits for it, so it does not stand in a line: a later hit tries again.
-    permit = table_.permits(request.site).try_take(1);
+    permit = request.site->fills().try_take(1);
     if (!permit) return;
     progress = make_progress(request);
     shard.fills.emplace(request.join.lo, progress);

@@ -121,6 +121,7 @@ class Server {
   std::unique_ptr<cache_store::Store> store_;
   Metrics metrics_;
   AccessLog access_log_;
+  SnapshotPtr snapshot_;
   std::unique_ptr<Node> node_;
   std::unique_ptr<ThreadPool> pool_;
   std::vector<ListeningSockets> sockets_;
@@ -161,9 +162,10 @@ base::Status Server::start() {
   base::Status status = listen();
   if (status.ok()) status = open_store();
   if (!status.ok()) return status;
-  base::Result<std::unique_ptr<Node>> node = Node::make(config_, *store_, metrics_, access_log_);
-  if (!node.ok()) return node.error();
-  node_ = std::move(*node);
+  base::Result<SnapshotPtr> snapshot = Snapshot::make(config_, metrics_, log_warning);
+  if (!snapshot.ok()) return snapshot.error();
+  snapshot_ = std::move(*snapshot);
+  node_ = std::make_unique<Node>(config_, *store_, metrics_, access_log_);
   pool_ = std::make_unique<ThreadPool>(std::clamp(std::thread::hardware_concurrency(), 2u, 4u));
   seat_workers();
   return base::Done{};
@@ -175,7 +177,7 @@ void Server::seat_workers() {
   for (unsigned i = 0; i < count; ++i) {
     seats_.push_back(std::make_unique<Seat>(i, *pool_));
     Seat& seat = *seats_.back();
-    seat.worker = std::make_unique<Worker>(*node_, *seat.env);
+    seat.worker = std::make_unique<Worker>(*node_, snapshot_, *seat.env);
     seat.env->set_turn([worker = seat.worker.get()] { return worker->turn(); });
     for (const ListeningSockets& sockets : sockets_) {
       seat.listeners.push_back(std::make_unique<UvListener>(
@@ -242,6 +244,7 @@ void Server::stop() {
   for (const auto& seat : seats_) seat->env->close();
   seats_.clear();
   node_.reset();
+  snapshot_.reset();
   store_.reset();
   log_info("stopped: " + metrics_.summary());
 }

@@ -90,6 +90,7 @@ void draw_faults(Dice& dice, Options& o) {
   // The store gives up for good after a few: where it does not, more is seen.
   o.disk_errors = dice.random.below(5) == 0 ? 20 : 0;
   o.torn_sectors = static_cast<unsigned>(dice.one_of({0, 700, 1000}));
+  o.reloads = swarm(60, 250);
 }
 
 }  // namespace
@@ -153,6 +154,7 @@ std::string Options::text() const {
   add("reset_loses", reset_loses), add("pool_delay_ms", pool_delay_ms);
   add("full_lanes", full_lanes), add("sleeps", sleeps), add("wall_steps", wall_steps);
   add("crashes", crashes), add("power_cuts", power_cuts), add("drains", drains);
+  add("reloads", reloads);
   add("disk_errors", disk_errors), add("torn_sectors", torn_sectors), add("lends", lends);
   add("trusted", trusted), add("pauses", pauses);
   add("folder_requests", folder_requests);

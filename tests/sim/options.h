@@ -86,6 +86,7 @@ struct Options {
   unsigned crashes = 0;
   unsigned power_cuts = 0;  ///< of the crashes
   unsigned drains = 0;
+  unsigned reloads = 0;       ///< of the configuration, while it runs
   unsigned disk_errors = 0;   ///< reads, writes and syncs of the store
   unsigned torn_sectors = 0;  ///< of the power cuts
 

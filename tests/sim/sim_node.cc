@@ -126,25 +126,40 @@ bool SimNode::start() {
   store_ = std::move(*opened);
   metrics_ = std::make_unique<edge::Metrics>(world_.options.loops);
   access_log_ = std::make_unique<edge::AccessLog>(config_.log);
-  auto made = edge::Node::make(
-      config_, *store_, *metrics_, *access_log_,
-      [this](const std::string&) -> base::Result<std::unique_ptr<origin::FolderIo>> {
-        return make_sim_folder(folder_);
-      });
-  CHECK(made.ok());
-  node_ = std::move(*made);
+  node_ = std::make_unique<edge::Node>(config_, *store_, *metrics_, *access_log_);
+  snapshots_ = {make_snapshot()};
   PoolRules rules;
   rules.most_delay_ms = world_.options.pool_delay_ms;
   if (world_.options.full_lanes != 0) rules.capacity = {2, 2, 1};
   pool_ = std::make_unique<SimPool>(world_.scheduler, rules);
   for (unsigned loop = 0; loop < world_.options.loops; ++loop) {
     envs_.push_back(std::make_unique<SimEnv>(world_.scheduler, *pool_, internet_, loop));
-    workers_.push_back(std::make_unique<edge::Worker>(*node_, *envs_.back()));
+    workers_.push_back(std::make_unique<edge::Worker>(*node_, snapshots_.back(), *envs_.back()));
     envs_.back()->at_end_of_turn([worker = workers_.back().get()] { return worker->turn(); });
   }
   accepting_ = true;
   world_.trace("the node starts with ", store_->stats().recovered, " records");
   return true;
+}
+
+edge::SnapshotPtr SimNode::make_snapshot() {
+  auto made = edge::Snapshot::make(
+      config_, *metrics_, [](std::string_view) {},
+      [this](const std::string&) -> base::Result<std::unique_ptr<origin::FolderIo>> {
+        return make_sim_folder(folder_);
+      });
+  CHECK(made.ok());
+  return std::move(*made);
+}
+
+void SimNode::reload() {
+  world_.trace("the node takes another snapshot of its configuration");
+  snapshots_.push_back(make_snapshot());
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    envs_[i]->post([worker = workers_[i].get(), snapshot = snapshots_.back()]() mutable {
+      worker->use(std::move(snapshot));
+    });
+  }
 }
 
 void SimNode::mend_disk() { disk_.errors_per_mille = 0; }
@@ -186,8 +201,8 @@ std::string SimNode::held() const {
   };
   note("pins", store_->stats().pins);
   note("bytes of fills", node_->fill_bytes());
-  for (size_t site = 0; site < config_.sites.size(); ++site) {
-    note("permits of fills", origin::fills_asking(node_->fills(), site));
+  for (const edge::SnapshotPtr& snapshot : snapshots_) {
+    for (const auto& site : snapshot->sites()) note("permits of fills", site->fills.used());
   }
   return held;
 }
@@ -195,9 +210,9 @@ std::string SimNode::held() const {
 std::string SimNode::exceeded() const {
   const size_t most_bytes = std::max<size_t>(config_.store.size_bytes / 4, base::limits::kMiB);
   if (node_->fill_bytes() > most_bytes) return "fills hold more memory than they may";
-  for (size_t site = 0; site < config_.sites.size(); ++site) {
-    if (origin::fills_asking(node_->fills(), site) > base::limits::kFills) {
-      return "too many fills ask";
+  for (const edge::SnapshotPtr& snapshot : snapshots_) {
+    for (const auto& site : snapshot->sites()) {
+      if (site->fills.used() > base::limits::kFills) return "too many fills ask";
     }
   }
   return {};
@@ -225,6 +240,9 @@ std::string SimNode::stop() {
     if (env->channels() > 0) left += loop + " still has channels; ";
   }
   left += held();
+  for (const edge::SnapshotPtr& snapshot : snapshots_) {
+    if (snapshot.use_count() > 1) left += "a snapshot is still held; ";
+  }
   destroy();
   return left;
 }
@@ -251,6 +269,7 @@ void SimNode::destroy() {
   envs_.clear();
   pool_.reset();
   node_.reset();
+  snapshots_.clear();
   access_log_.reset();
   metrics_.reset();
   store_.reset();

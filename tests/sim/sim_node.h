@@ -25,6 +25,8 @@ class SimNode final : public Acceptor, private cache_store::StoreObserver {
   /// False: the disk did not let it.
   bool start();
   void mend_disk();
+  /// New requests follow another snapshot of the same configuration.
+  void reload();
   /// In-flight responses finish until the deadline; nothing new is accepted.
   void drain(int64_t most_ms);
   /// Every worker is drained.
@@ -58,6 +60,7 @@ class SimNode final : public Acceptor, private cache_store::StoreObserver {
  private:
   void on_store_event(std::string_view sentence) override;
   void destroy();
+  edge::SnapshotPtr make_snapshot();
 
   /// Writes: in the middle of one record, and after several of which none is synced yet.
   inline static const std::vector<int64_t> kSoon = {3, 20};
@@ -71,6 +74,7 @@ class SimNode final : public Acceptor, private cache_store::StoreObserver {
   std::unique_ptr<cache_store::Store> store_;
   std::unique_ptr<edge::Metrics> metrics_;
   std::unique_ptr<edge::AccessLog> access_log_;
+  std::vector<edge::SnapshotPtr> snapshots_;  ///< since the start, in their order
   std::unique_ptr<edge::Node> node_;
   std::unique_ptr<SimPool> pool_;
   std::vector<std::unique_ptr<SimEnv>> envs_;

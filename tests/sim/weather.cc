@@ -52,6 +52,7 @@ void Weather::act() {
     scheduler.step_wall(by);
     world_.trace("the wall clock steps by ", by, " ms");
   }
+  if (world_.fault(options.reloads)) node_.reload();
   if (world_.fault(options.drains)) return drain();
   if (world_.fault(options.crashes)) crash();
 }

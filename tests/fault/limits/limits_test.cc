@@ -382,9 +382,7 @@ TEST(Limits, kUnstoredWindowBytes) {
 class Unobserved final : public origin::FillObserver {
  public:
   void on_fill_begun() override {}
-  void on_fill_response(const origin::FillRequest&, const http::ReceivedResponse&,
-                        const http::ResponseTimes&) override {}
-  void on_fill_ended(const origin::FillRequest&, const origin::FillEnd&) override {}
+  void on_fill_ended(bool, bool) override {}
 };
 
 TEST(Limits, kHitForMissMarks) {

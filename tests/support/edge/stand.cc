@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "edge/config_reader.h"
+#include "edge/log.h"
 #include "http/cache_key.h"
 #include "tests/support/temp_folder.h"
 
@@ -58,9 +59,18 @@ void Stand::start() {
   auto opened = cache_store::Store::open(options, *io_, *this, env.wall().ms);
   store_ = std::move(opened).value();
   access_log_ = std::make_unique<edge::AccessLog>(config_.log);
-  node_ = edge::Node::make(config_, *store_, metrics, *access_log_).value();
-  worker = std::make_unique<edge::Worker>(*node_, env);
+  node_ = std::make_unique<edge::Node>(config_, *store_, metrics, *access_log_);
+  worker = std::make_unique<edge::Worker>(*node_, snapshot(), env);
   env.each_turn = [this] { return worker->turn(); };
+}
+
+edge::SnapshotPtr Stand::snapshot() {
+  return edge::Snapshot::make(config_, metrics, edge::log_warning).value();
+}
+
+void Stand::reload(const std::string& site) {
+  configure(site);
+  worker->use(snapshot());
 }
 
 void Stand::stop() {

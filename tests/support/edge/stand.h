@@ -117,6 +117,11 @@ class Stand : private cache_store::StoreObserver {
   /// The same with other lines of the site's section.
   void restart(const std::string& site);
 
+  /// Other lines of the site's section from now on, without a restart.
+  void reload(const std::string& site);
+  /// Of the configuration as it is.
+  edge::SnapshotPtr snapshot();
+
   /// What is stored for a URL of the site (its own key).
   cache_store::Found stored(std::string_view target);
   /// Readers that hold the slab of that record, beside this call.

@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "edge/log.h"
+#include "edge/snapshot.h"
 #include "tests/support/main/paths.h"
 #include "tests/unit/edge/config_fixture.h"
 
@@ -285,8 +287,10 @@ origin = "http://127.0.0.1:2"
 default = true
 origin = "http://127.0.0.1:3"
 )");
+  Metrics metrics(1);
+  const SnapshotPtr sites = Snapshot::make(config, metrics, log_warning).value();
   const auto port = [&](std::string_view authority) {
-    return http_of(*find_site(config, authority)).port;
+    return http_of(sites->find(authority)->config).port;
   };
   EXPECT_EQ(port("a.test"), 1);
   EXPECT_EQ(port("a.test:9999"), 1) << "a port that is not listed does not matter";
@@ -297,8 +301,11 @@ origin = "http://127.0.0.1:3"
 }
 
 TEST_F(ConfigTest, WithoutADefaultAnUnknownNameHasNoSite) {
-  const Config config = good("[[site]]\nhosts = [\"a.test\"]\norigin = \"dir:x\"\n");
-  EXPECT_EQ(find_site(config, "b.test"), nullptr);
+  const Config config = good("[[site]]\nhosts = [\"a.test\"]\norigin = \"http://b.test\"\n");
+  Metrics metrics(1);
+  const SnapshotPtr sites = Snapshot::make(config, metrics, log_warning).value();
+  EXPECT_EQ(sites->find("b.test"), nullptr);
+  EXPECT_NE(sites->find("a.test"), nullptr);
 }
 
 TEST_F(ConfigTest, AFolderIsRelativeToTheFile) {
@@ -457,7 +464,7 @@ TEST_F(ConfigTest, AnOriginAloneIsAWholeConfiguration) {
   const base::Result<Config> config = read_config(arguments);
   ASSERT_TRUE(config.ok());
   EXPECT_EQ(config->listeners.at(0).address.text(), "127.0.0.1:8080");
-  EXPECT_EQ(find_site(*config, "any.test"), &config->sites.at(0));
+  EXPECT_TRUE(config->sites.at(0).is_default);
   EXPECT_GT(config->store.size_bytes, 0u);
   EXPECT_FALSE(config->store.path.empty());
   arguments.origin = "nonsense";

@@ -11,17 +11,6 @@ namespace {
 std::vector<std::string> sentences;
 void keep(std::string_view sentence) { sentences.emplace_back(sentence); }
 
-/// A configuration of two sites, the second without a name.
-edge::Config two_sites() {
-  edge::Config config;
-  config.sites.resize(2);
-  config.sites[0].hosts = {"a.test"};
-  origin::HttpOriginOptions other;
-  other.authority = "127.0.0.1:3000";
-  config.sites[1].origin = other;
-  return config;
-}
-
 class OriginWatchTest : public ::testing::Test {
  protected:
   OriginWatchTest() { sentences.clear(); }
@@ -32,12 +21,13 @@ class OriginWatchTest : public ::testing::Test {
     received.fields.add(name, value);
     http::PolicyOptions policy;
     policy.trust_origin_clock = trust;
-    watch_.on_head(site, received, {kNowMs, kNowMs}, policy);
+    watch(site).on_head(received, {kNowMs, kNowMs}, policy);
   }
   static constexpr int64_t kNowMs = 1'767'226'600'000;  // Thu, 01 Jan 2026 00:16:40 GMT
-  const edge::Config config_ = two_sites();
+  edge::OriginWatch& watch(size_t site) { return site == 0 ? named_ : nameless_; }
   edge::Metrics metrics_{1};
-  edge::OriginWatch watch_{config_, metrics_, keep};
+  edge::OriginWatch named_{"a.test", metrics_, keep};
+  edge::OriginWatch nameless_{"127.0.0.1:3000", metrics_, keep};
 };
 
 TEST_F(OriginWatchTest, TellsOfAWrongClockOnceAnOrigin) {
@@ -74,8 +64,7 @@ TEST_F(OriginWatchTest, TellsOfASemicolonOnceAnOrigin) {
 TEST_F(OriginWatchTest, TellsWhyAnOriginDoesNotAnswerOnceASiteAndKindInItsTime) {
   using origin::FetchError;
   const auto fail = [&](size_t site, FetchError::Kind kind, int64_t at_ms) {
-    watch_.on_failure(site, {kind, "connect to 10.0.0.3:80: Connection refused"},
-                      base::Tick{at_ms});
+    watch(site).on_failure({kind, "connect to 10.0.0.3:80: Connection refused"}, base::Tick{at_ms});
   };
   const int64_t again_ms = 5 + base::limits::kFailureLogMs;
   fail(0, FetchError::kConnect, 5);
@@ -94,8 +83,8 @@ TEST_F(OriginWatchTest, TellsWhyAnOriginDoesNotAnswerOnceASiteAndKindInItsTime) 
 }
 
 TEST_F(OriginWatchTest, AReasonStaysOneShortLine) {
-  watch_.on_failure(0, {origin::FetchError::kTls, "bad\r\nname \x1b[31m" + std::string(9000, 'x')},
-                    base::Tick{1});
+  watch(0).on_failure({origin::FetchError::kTls, "bad\r\nname \x1b[31m" + std::string(9000, 'x')},
+                      base::Tick{1});
   ASSERT_EQ(sentences.size(), 1u);
   EXPECT_TRUE(sentences[0].starts_with("the origin of a.test: bad\\x0D\\x0Aname \\x1B[31mxxx"));
   EXPECT_LT(sentences[0].size(), 600u);

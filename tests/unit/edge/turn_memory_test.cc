@@ -101,6 +101,8 @@ static_assert(!std::is_move_constructible_v<edge::Route>);
 TEST(TurnMemory, TheTextsOfARouteArePoisonedWhenItIsGone) {
   Stand stand{std::string(kUnnamed)};
   edge::RouteScratch scratch;
+  origin::ResolverCache names(stand.env);
+  const auto sites = std::make_shared<edge::LoopSites>(stand.snapshot(), stand.env, names);
   for (const std::string& host : {std::string("a.test"), std::string(100, 'h') + ".test"}) {
     http::RequestHead request;
     request.scheme = "http";
@@ -109,8 +111,8 @@ TEST(TurnMemory, TheTextsOfARouteArePoisonedWhenItIsGone) {
     std::string_view name;
     std::string_view key;
     {
-      const edge::Route route(request, stand.config(), stand.store(), scratch);
-      const edge::Route again(request, stand.config(), stand.store(), scratch);
+      const edge::Route route(request, sites, stand.store(), scratch);
+      const edge::Route again(request, sites, stand.store(), scratch);
       name = route.site_name.now();
       key = route.key.now();
       EXPECT_EQ(name, host);

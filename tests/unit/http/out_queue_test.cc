@@ -259,21 +259,23 @@ TEST_F(OutQueueTest, AnEmptyOneHoldsNoMemory) {
 
 TEST(OutBuffers, LendsTheSameMemoryAgain) {
   OutBuffers buffers;
-  std::vector<char> buffer = buffers.take();
-  EXPECT_EQ(buffer.capacity(), 0u);
-  buffer.resize(1000);
-  const char* memory = buffer.data();
+  OutBuffer buffer = buffers.take();
+  EXPECT_EQ(buffer.copied.capacity(), 0u);
+  buffer.copied.resize(1000);
+  buffer.lent.resize(2);
+  const char* memory = buffer.copied.data();
   buffers.give_back(std::move(buffer));
   buffers.give_back({});
   buffer = buffers.take();
-  EXPECT_EQ(buffer.size(), 0u);
-  EXPECT_EQ(buffer.data(), memory) << "a buffer without memory is not worth keeping";
+  EXPECT_EQ(buffer.copied.size(), 0u);
+  EXPECT_EQ(buffer.lent.size(), 0u);
+  EXPECT_EQ(buffer.copied.data(), memory) << "a buffer without memory is not worth keeping";
 }
 
 TEST(OutBuffers, KeepsNoLargeOnes) {
   OutBuffers buffers;
-  buffers.give_back(std::vector<char>(limits::kOutLowBytes + 1));
-  EXPECT_EQ(buffers.take().capacity(), 0u);
+  buffers.give_back({std::vector<char>(limits::kOutLowBytes + 1), {}});
+  EXPECT_EQ(buffers.take().copied.capacity(), 0u);
 }
 
 }  // namespace

@@ -139,7 +139,7 @@ TEST_F(FillBounds, WhatWaitsForItsPutAsksNoOrigin) {
   join();
   fetch().answer(200, kFresh + length(5), "hello");
   run();
-  EXPECT_EQ(fills_asking(*table_, 0), 0u) << "its turn to ask is another's";
+  EXPECT_EQ(asking_.used(), 0u) << "its turn to ask is another's";
   EXPECT_TRUE(origin().open.empty()) << "and so is its connection";
   loops_[0]->env.run_jobs();
   run();

@@ -75,7 +75,7 @@ http::Chunk PlayedFetch::peek(size_t max) {
 }
 
 FillsTest::FillsTest(size_t loops, size_t memory) : budget_(memory) {
-  table_ = make_fill_table({store_, budget_, *this, 2});
+  table_ = make_fill_table({store_, budget_, *this});
   for (unsigned i = 0; i < loops; ++i) loops_.push_back(std::make_unique<TestLoop>(*table_, i));
 }
 
@@ -101,7 +101,7 @@ FillRequest FillsTest::request(size_t loop, const std::string& target, const std
   request.target = target;
   request.host = "h";
   request.policy = policy_;
-  request.origin = &loops_[loop]->origin;
+  request.site = std::make_shared<PlayedSite>(loops_[loop]->origin, asking_);
   request.arena = std::make_unique<http::Arena>();
   const test::FieldLines fields(lines);
   http::RequestHead head;

@@ -87,6 +87,21 @@ class PlayedOrigin final : public Origin {
 
 class TestWaiter;
 
+/// A site whose fills go to a played origin.
+class PlayedSite final : public FillSite {
+ public:
+  PlayedSite(PlayedOrigin& origin, base::Budget& fills) : origin_(origin), fills_(fills) {}
+  Origin& origin() override { return origin_; }
+  base::Budget& fills() override { return fills_; }
+  void on_head(const http::ReceivedResponse&, const http::ResponseTimes&,
+               const http::PolicyOptions&) override {}
+  void on_failure(const FetchError&, base::Tick) override {}
+
+ private:
+  PlayedOrigin& origin_;
+  base::Budget& fills_;
+};
+
 /// One loop with its door to the fills.
 struct TestLoop {
   TestLoop(FillTable& table, unsigned number) : env(number), fills(table, env), origin(env) {}
@@ -124,15 +139,14 @@ class FillsTest : public ::testing::Test, protected FillObserver {
   const std::string* stored(const std::string& target = "/a") { return store_.body(key(target)); }
 
   void on_fill_begun() override { ++begun_; }
-  void on_fill_response(const FillRequest&, const http::ReceivedResponse&,
-                        const http::ResponseTimes&) override {}
-  void on_fill_ended(const FillRequest&, const FillEnd& end) override {
+  void on_fill_ended(bool stored, bool) override {
     ++ended_;
-    if (end.stored) ++stored_count_;
+    if (stored) ++stored_count_;
   }
 
   FakeStore store_;
   base::Budget budget_;
+  base::Budget asking_{base::limits::kFills};  ///< of the site, that ask its origin
   std::shared_ptr<http::PolicyOptions> policy_ = std::make_shared<http::PolicyOptions>();
   FillTablePtr table_;
   std::vector<std::unique_ptr<TestLoop>> loops_;

@@ -82,13 +82,11 @@ TEST(FillThreads, ReadersOfAllLoopsGetTheWholeBodyThroughAWindow) {
 class FillTableThreads : public ::testing::Test, private FillObserver {
  protected:
   void on_fill_begun() override {}
-  void on_fill_response(const FillRequest&, const http::ReceivedResponse&,
-                        const http::ResponseTimes&) override {}
-  void on_fill_ended(const FillRequest&, const FillEnd&) override {}
+  void on_fill_ended(bool, bool) override {}
 
   FakeStore store_;
   base::Budget budget_{1 << 20};
-  FillTablePtr table_ = make_fill_table({store_, budget_, *this, 1});
+  FillTablePtr table_ = make_fill_table({store_, budget_, *this});
 };
 
 TEST_F(FillTableThreads, MarksOfAllLoopsAreRemembered) {

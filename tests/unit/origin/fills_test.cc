@@ -360,7 +360,8 @@ TEST_F(OneLoop, EachSiteHasItsOwnFills) {
     join("/" + std::to_string(i));
   }
   FillRequest of_other_site = request(0, "/other");
-  of_other_site.site = 1;
+  base::Budget of_its_own(limits::kFills);
+  of_other_site.site = std::make_shared<PlayedSite>(origin(), of_its_own);
   TestWaiter& other = join(std::move(of_other_site), 0);
   EXPECT_EQ(fetches(), limits::kFills + 1);
   fetch().answer(200, sized(1), "y");

@@ -1,0 +1,112 @@
+// The sites of one configuration, as the node runs them: immutable, counted, found by name.
+//
+// Each worker holds the snapshot that new requests follow, and each request that waits holds the
+// one that it began under. So another snapshot can take its place at any time, and the last one to
+// need the old one ends it. Nobody keeps a bare reference into a snapshot.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/budget.h"
+#include "base/env.h"
+#include "base/fn.h"
+#include "edge/config.h"
+#include "edge/metrics.h"
+#include "edge/origin_watch.h"
+#include "origin/fills.h"
+#include "origin/folder_io.h"
+#include "origin/http_origin.h"
+#include "origin/resolver_cache.h"
+
+namespace perigee::edge {
+
+/// One site, and what its requests share on all loops. Any thread.
+struct Site {
+  Site(const SiteConfig& configured, size_t at, Metrics& metrics, OriginWatch::Warn warn);
+
+  const SiteConfig config;
+  const size_t place;                        ///< among the sites of its snapshot
+  std::unique_ptr<origin::OriginGate> gate;  ///< null for folders
+  std::unique_ptr<origin::FolderIo> folder;  ///< null for HTTP origins
+  base::Budget fills{base::limits::kFills};  ///< that ask the origin
+  OriginWatch watch;
+};
+
+class Snapshot {
+ public:
+  using OpenFolder =
+      base::Fn<base::Result<std::unique_ptr<origin::FolderIo>>(const std::string& path)>;
+  /// Opens the folders of `dir:` sites. Errors name the folder. `metrics` outlives the snapshot.
+  static base::Result<std::shared_ptr<const Snapshot>> make(
+      const Config& config, Metrics& metrics, OriginWatch::Warn warn,
+      OpenFolder open_folder = &origin::open_folder);
+
+  /// The site of a canonical authority: with its port, without it, else the default. Null: none.
+  Site* find(std::string_view authority) const;
+  const std::vector<std::unique_ptr<Site>>& sites() const { return sites_; }
+  /// What these say of their clients counts.
+  const std::vector<Network>& trusted_proxies() const { return trusted_proxies_; }
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+
+  explicit Snapshot(const Config& config) : trusted_proxies_(config.trusted_proxies) {}
+  Site* named(std::string_view name) const;
+
+  std::vector<std::unique_ptr<Site>> sites_;
+  std::unordered_map<std::string, Site*, Hash, std::equal_to<>> by_name_;
+  Site* default_ = nullptr;
+  const std::vector<Network> trusted_proxies_;
+};
+using SnapshotPtr = std::shared_ptr<const Snapshot>;
+
+/// A site as one loop uses it: with an origin of its own. Loop-local.
+class LoopSite final : public origin::FillSite {
+ public:
+  LoopSite(Site& site, base::Env& env, origin::ResolverCache& names);
+
+  Site& site() const { return site_; }
+  const SiteConfig& config() const { return site_.config; }
+
+  // FillSite
+  origin::Origin& origin() override { return *origin_; }
+  base::Budget& fills() override { return site_.fills; }
+  void on_head(const http::ReceivedResponse& head, const http::ResponseTimes& times,
+               const http::PolicyOptions& policy) override {
+    site_.watch.on_head(head, times, policy);
+  }
+  void on_failure(const origin::FetchError& error, base::Tick now) override {
+    site_.watch.on_failure(error, now);
+  }
+
+ private:
+  Site& site_;
+  std::unique_ptr<origin::Origin> origin_;
+};
+
+/// The sites of a snapshot as one loop uses them. Loop-local.
+class LoopSites {
+ public:
+  LoopSites(SnapshotPtr snapshot, base::Env& env, origin::ResolverCache& names);
+
+  const Snapshot& snapshot() const { return *snapshot_; }
+  /// Null: no site of this name.
+  LoopSite* find(std::string_view authority) const;
+  /// Nothing new begins: idle connections to the origins close.
+  void drain();
+
+ private:
+  const SnapshotPtr snapshot_;
+  std::vector<std::unique_ptr<LoopSite>> sites_;
+};
+using LoopSitesPtr = std::shared_ptr<LoopSites>;
+
+}  // namespace perigee::edge

@@ -1,0 +1,30 @@
+// The site that a fill belongs to, as the fill's loop uses it.
+#pragma once
+
+#include <memory>
+
+#include "base/budget.h"
+#include "http/policy.h"
+#include "http/stored_response.h"
+#include "origin/fetch.h"
+
+namespace perigee::origin {
+
+/// Held by each fill: it stays as long as one needs it, whatever configuration has come since. Used
+/// and let go of on its loop.
+class FillSite {
+ public:
+  virtual ~FillSite() = default;
+  /// Of this loop.
+  virtual Origin& origin() = 0;
+  /// The site's fills that may ask its origin at once, of all loops: sites do not take them from
+  /// one another.
+  virtual base::Budget& fills() = 0;
+  /// The origin answered.
+  virtual void on_head(const http::ReceivedResponse& head, const http::ResponseTimes& times,
+                       const http::PolicyOptions& policy) = 0;
+  /// No whole response came.
+  virtual void on_failure(const FetchError& error, base::Tick now) = 0;
+};
+
+}  // namespace perigee::origin
