@@ -1,4 +1,5 @@
-// One line a request, when it is asked for; written off the loops, dropped rather than waited for.
+// One line per request, if the access log is on. A thread of its own writes the lines; a line that
+// would have to wait is dropped.
 #pragma once
 
 #include <cstdint>

@@ -63,7 +63,7 @@ struct SiteConfig {
 struct Config {
   std::vector<base::Address> listen;
   std::vector<Network> trusted_proxies;  ///< what these say of their clients counts
-  unsigned workers = 0;                  ///< 0: one a core
+  unsigned workers = 0;                  ///< 0: one per core
   size_t request_line_bytes = base::limits::kRequestLineBytes;
   int64_t head_ms = base::limits::kRequestHeadMs;
   int64_t idle_ms = base::limits::kIdleMs;

@@ -21,7 +21,7 @@ struct FlowContext {
   origin::Fills& fills;
   const Config& config;
   const std::vector<std::unique_ptr<origin::Origin>>&
-      origins;  ///< one a site, in the order of the sites
+      origins;  ///< one per site, in the order of the sites
   LoopMetrics& metrics;
   AccessLog& access_log;
   OriginWatch& origin_watch;

@@ -65,8 +65,8 @@ class Node final : private origin::FillObserver {
   http::Http1Options http1_;
   base::Budget fill_budget_;
   origin::FillTablePtr fills_;
-  std::vector<std::unique_ptr<origin::OriginGate>> gates_;  ///< one a site; null for folders
-  std::vector<std::unique_ptr<origin::FolderIo>> folders_;  ///< one a site; null for HTTP origins
+  std::vector<std::unique_ptr<origin::OriginGate>> gates_;  ///< one per site; null for folders
+  std::vector<std::unique_ptr<origin::FolderIo>> folders_;  ///< one per site; null for HTTP origins
 };
 
 }  // namespace perigee::edge

@@ -1,5 +1,5 @@
-// Tells the operator of an origin that does not answer, and, once an origin, of what it says and
-// surely does not mean.
+// Tells the operator of an origin that does not answer and, once per site, of what its origin says
+// and surely does not mean.
 #pragma once
 
 #include <array>

@@ -75,8 +75,8 @@ class OutQueue {
   /// All bytes that channels took from this queue so far.
   uint64_t total_taken() const { return total_; }
 
-  /// Hands all to the channel with as few calls as possible, at most kSendBytes a turn. What was
-  /// lent and not taken is forgotten (it is peeked again).
+  /// Hands all to the channel with as few calls as possible, at most kSendBytes per turn. What
+  /// was lent and not taken is forgotten (it is peeked again).
   Flushed flush(base::Channel& channel);
   /// Drops everything.
   void clear();
