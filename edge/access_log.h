@@ -1,5 +1,5 @@
-// One line per request, if the access log is on. A thread of its own writes the lines; a line that
-// would have to wait is dropped.
+// One line per request, if the access log is on. Another thread writes the lines; no loop waits for
+// it, so lines are dropped when it falls behind.
 #pragma once
 
 #include <cstdint>
