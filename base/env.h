@@ -21,7 +21,8 @@
 
 namespace perigee::base {
 
-/// Monotonic milliseconds that go on while the machine sleeps (BOOTTIME), read once a loop turn.
+/// Monotonic milliseconds that go on while the machine sleeps (BOOTTIME), read once per turn of the
+/// loop.
 struct Tick {
   int64_t ms = 0;
   auto operator<=>(const Tick&) const = default;

@@ -1,6 +1,6 @@
 // The timers of one loop: a wheel of 1024 slots of 10 ms, intrusive lists, nothing allocated.
 //
-// A timer further away than one turn of the wheel waits in its slot and is looked at once a turn.
+// A timer further away than one turn of the wheel waits in its slot and is looked at once per turn.
 // Moving a deadline to later is one store: the timer is moved when its old slot comes up. One
 // thread.
 #pragma once

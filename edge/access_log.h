@@ -1,4 +1,5 @@
-// One line a request, when it is asked for; written off the loops, dropped rather than waited for.
+// One line per request, if the access log is on. Another thread writes the lines; no loop waits for
+// it, so lines are dropped when it falls behind.
 #pragma once
 
 #include <cstdint>

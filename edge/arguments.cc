@@ -21,14 +21,17 @@ Arguments parse_arguments(int argc, const char* const* argv) {
   app.set_version_flag("--version", "perigee " PERIGEE_VERSION);
   app.add_option("-c,--config", arguments.config_path, "configuration file (TOML)");
   app.add_option("--origin", arguments.origin,
-                 "what stands behind: http://host:port, https://host, or dir:/folder");
-  app.add_option("--listen", arguments.listen, "address and port (default 127.0.0.1:8080)");
-  app.add_option("--store", arguments.store_path, "file that holds the cache");
-  app.add_option("--store-size", arguments.store_size, "its size, such as 1GiB");
-  app.add_option("--workers", arguments.workers, "threads that serve (default: one a core)")
+                 "origin to cache, without -c: http://host:port, https://host, or dir:/folder");
+  app.add_option("--listen", arguments.listen,
+                 "address and port to listen on (default: 127.0.0.1:8080)");
+  app.add_option("--store", arguments.store_path,
+                 "store file (default: in $XDG_CACHE_HOME/perigee or ~/.cache/perigee)");
+  app.add_option("--store-size", arguments.store_size,
+                 "size of the store (default: 1GiB, or half of the memory if that is less)");
+  app.add_option("--workers", arguments.workers,
+                 "number of worker threads (default: number of cores)")
       ->check(CLI::Range(1u, static_cast<unsigned>(base::limits::kLoops)));
-  app.add_flag("--check", arguments.check,
-               "read the configuration, say whether it is good, and stop");
+  app.add_flag("--check", arguments.check, "check the configuration and exit");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

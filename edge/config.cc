@@ -46,8 +46,8 @@ std::string default_store_path(const std::string& name) {
                                           : "/var/cache/perigee/" + name;
 }
 
-/// Of a node without a configuration: one an origin, since what another origin said under the same
-/// name of a host is no answer of this one, and since each of several nodes needs its own.
+/// The store of a node without a configuration: one per origin, since what another origin said
+/// under the same host name is no answer of this one, and each of several nodes needs its own.
 std::string store_name(const OriginConfig& origin) {
   std::string text;
   if (const auto* directory = std::get_if<origin::DirectoryOriginOptions>(&origin)) {

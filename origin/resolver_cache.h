@@ -1,5 +1,5 @@
-// Names of origins, resolved once in a while and kept: one a loop, bounded, stale answers before
-// none.
+// Names of origins, resolved once in a while and kept: one cache per loop, bounded. A stale answer
+// is better than none.
 #pragma once
 
 #include <memory>

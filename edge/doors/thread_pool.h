@@ -1,8 +1,8 @@
 // The threads on which jobs may block: three lanes with bounded queues.
 //
 // Any loop offloads; work() runs here, done() on that loop. One thread never takes the background
-// lane, so that slow coding cannot stand before a cold read. A loop calls a thread once a turn,
-// whatever it offloaded in it: a call for every job cost more than the jobs.
+// lane, so that slow coding cannot stand before a cold read. A loop calls a thread once per turn,
+// however many jobs it offloaded in it: a call per job cost more than the jobs.
 #pragma once
 
 #include <array>

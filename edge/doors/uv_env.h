@@ -39,7 +39,7 @@ class UvEnv final : public base::Env {
   base::Pending resolve(std::string_view host, uint16_t port, base::OnResolve on_resolve) override;
   base::Pending connect(const base::Endpoint& endpoint, base::OnConnect on_connect) override;
 
-  /// Called once a turn, after I/O and posts. True: there is more to do, the loop must not block.
+  /// Called once per turn, after I/O and posts. True: there is more to do, the loop must not block.
   void set_turn(base::Fn<bool()> turn) { turn_ = std::move(turn); }
   /// Runs until quit(), then until no post and no handle is left.
   void run();

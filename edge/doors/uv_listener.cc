@@ -66,7 +66,7 @@ base::Result<ListeningSockets> open_listeners(const base::Address& address, unsi
       return error;
     }
     sockets.fds.push_back(fd);
-    // Inherited by what is accepted: no call a connection.
+    // Inherited by what is accepted: no call per connection.
     set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     set(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, kDeferAcceptSeconds);
   }

@@ -1,4 +1,4 @@
-// Listening sockets: made once for the process, one a worker and address, polled by the workers'
+// Listening sockets: made once for the process, one per worker and address, polled by the workers'
 // loops.
 #pragma once
 
@@ -15,8 +15,8 @@
 
 namespace perigee::edge {
 
-/// The listening descriptors of one address, one a worker, and where they ended up (port 0 is
-/// chosen).
+/// The listening descriptors of one address, one per worker, and where they ended up (port 0
+/// is chosen).
 struct ListeningSockets {
   std::vector<int> fds;
   base::Address bound;
@@ -27,7 +27,7 @@ base::Result<ListeningSockets> open_listeners(const base::Address& address, unsi
 
 using OnAccept = base::Fn<void(std::unique_ptr<base::Channel>)>;
 
-/// Accepts for one worker, at most kAcceptTurn a turn. Without a free slot it pauses until one is
+/// Accepts for one worker, at most kAcceptTurn per turn. Without a free slot it pauses until one is
 /// given back; its clients wait in the kernel's queue. Loop thread only.
 class UvListener {
  public:

@@ -85,7 +85,7 @@ class Trace {
     EXPECT_TRUE(eventually([this] { return strace_.err().find("attached") != std::string::npos; }))
         << "strace must be installed, and may look at our processes: " << strace_.err();
   }
-  /// A line a call. One that was interrupted by another thread's stands where it ended.
+  /// One line per call. One that was interrupted by another thread's stands where it ended.
   std::vector<std::string> stop() {
     strace_.signal(SIGINT);
     strace_.wait();

@@ -22,7 +22,7 @@
 
 namespace perigee::test {
 
-/// What FakeEnv polls once a turn: the end of a memory pipe.
+/// What FakeEnv polls once per turn: the end of a memory pipe.
 class Pollable {
  public:
   virtual ~Pollable() = default;

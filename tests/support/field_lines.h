@@ -9,7 +9,7 @@
 
 namespace perigee::test {
 
-/// Owns the text that its list views. One line a field; the value is what follows ": ".
+/// Owns the text that its list views. One line per field; the value is what follows ": ".
 class FieldLines {
  public:
   explicit FieldLines(std::string_view text) : text_(text) {

@@ -58,7 +58,7 @@ class RuleTest final : public testing::Test {
   std::function<void()> body_;
 };
 
-/// One line a rule, its columns separated by tabs: section, sentence, does, option, test, file.
+/// One line per rule, its columns separated by tabs: section, sentence, does, option, test, file.
 void print_rules() {
   for (const auto& [rule, test, file] : rules()) {
     std::printf("%s\t%s\t%s\t%s\t%s\t%s\n", rule.section.c_str(), rule.sentence.c_str(),
@@ -66,7 +66,7 @@ void print_rules() {
   }
 }
 
-/// One line a file: its name and the functions that its rules guard.
+/// One line per file: its name and the functions that its rules guard.
 void print_guards() {
   for (const auto& [file, functions] : guards()) {
     std::printf("%s\t%s\n", file.c_str(), functions.c_str());

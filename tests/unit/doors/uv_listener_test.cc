@@ -1,4 +1,4 @@
-// Listening sockets: one a worker on one port, bounded accepting, and a pause when slots or
+// Listening sockets: one per worker on one port, bounded accepting, and a pause when slots or
 // descriptors run short.
 #include "edge/doors/uv_listener.h"
 

@@ -162,7 +162,7 @@ RULE(TrustedProxies, APurgeIsAllowedByTheClientsAddress, "http-rules 4.2",
 
 // --- the address alone ---------------------------------------------------------------------------
 
-/// `values` are those of X-Forwarded-For, one a line, with another line between them.
+/// `values` are those of X-Forwarded-For, one per line, with another line between them.
 std::string client_of(const std::vector<std::string>& values, std::string_view peer = kProxy) {
   const std::vector<edge::Network> trusted = {*edge::parse_network("10.0.0.0/8"),
                                               *edge::parse_network("2001:db8::/32")};

@@ -20,7 +20,7 @@ std::optional<int64_t> late(std::initializer_list<std::string> lines) {
 
 RULE(Mistakes, ADateThatLagsIsAWrongClock, "RFC 9111 §4.2.3; http-rules 3.7",
      "apparent_age is as good as the origin's clock",
-     "a Date over 60 s behind receipt, without Age and Via, is counted and logged once an origin",
+     "a Date over 60 s behind receipt, without Age and Via, is counted and logged once per site",
      "trust_origin_clock") {
   EXPECT_EQ(late({date(-61)}), 61'000);
   EXPECT_EQ(late({date(-60)}), std::nullopt);
@@ -34,7 +34,7 @@ RULE(Mistakes, ADateThatLagsIsAWrongClock, "RFC 9111 §4.2.3; http-rules 3.7",
 
 RULE(Mistakes, ASemicolonSeparatesNothing, "RFC 9111 §5.2; http-rules 4.17",
      "a comma stands between directives; unknown directives are ignored",
-     "`public; max-age=60` is one unknown directive, which is logged once an origin", "") {
+     "`public; max-age=60` is one unknown directive, which is logged once per site", "") {
   const auto found = [](std::initializer_list<std::string> lines) {
     const Lines received(lines);
     return std::string(http::directive_with_semicolon(received.fields()));

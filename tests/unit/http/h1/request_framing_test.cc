@@ -195,8 +195,8 @@ RULE(Http1Chunked, LinesEndInCrLfAlone, "RFC 9112 §7.1; RFC 9112 §2.2",
 
 RULE(Http1Chunked, ExtensionsAreReadAndDropped, "RFC 9112 §7.1.1; http-rules 1.21",
      "a recipient ignores unknown chunk extensions, and bounds their length",
-     "dropped; 400 beyond 256 bytes a chunk or 4 KiB a message, or where they are not of the "
-     "grammar",
+     "dropped; 400 beyond 256 bytes per chunk or 4 KiB per message, or where they are not of "
+     "the grammar",
      "") {
   wire(chunked("5;a\r\nhello\r\n0;b=c\r\n\r\n")).request("POST", "/").body("hello").stays_open();
   const auto with = [](size_t extension) {
