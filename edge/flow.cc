@@ -1,5 +1,9 @@
 #include "edge/flow.h"
 
+#include <array>
+#include <initializer_list>
+
+#include "base/check.h"
 #include "edge/purge.h"
 #include "http/cache_key.h"
 #include "http/forward.h"
@@ -13,6 +17,13 @@ namespace perigee::edge {
 using http::CacheStatus;
 
 namespace {
+
+/// One bit per stage.
+constexpr uint8_t set_of(std::initializer_list<Flow::Stage> stages) {
+  uint8_t set = 0;
+  for (const Flow::Stage stage : stages) set |= static_cast<uint8_t>(1u << static_cast<int>(stage));
+  return set;
+}
 
 /// What stale-if-error is for (RFC 5861 §4).
 bool is_failure(uint16_t status) { return status == 500 || (status >= 502 && status <= 504); }
@@ -31,26 +42,43 @@ void Flow::cover_when_slow(int64_t budget_ms) {
 /// The fill goes on and is stored; this request waits for it no longer.
 void Flow::on_slow() { (void)serve_stale(http::OriginFailure::kSlow, forwarded()); }
 
+void Flow::enter(Stage next) {
+  // Where each stage may lead to.
+  static constexpr std::array<uint8_t, kStages> kNext = {
+      set_of(
+          {Stage::kWarming, Stage::kFilling, Stage::kRelaying, Stage::kPurging, Stage::kAnswered}),
+      set_of({Stage::kNew}),
+      set_of({Stage::kNew, Stage::kAnswered}),
+      set_of({Stage::kInvalidating, Stage::kAnswered}),
+      set_of({Stage::kAnswered}),
+      set_of({Stage::kAnswered}),
+      set_of({}),
+  };
+  CHECK((kNext[static_cast<size_t>(stage_)] & set_of({next})) != 0);
+  stage_ = next;
+}
+
 void Flow::on_warmed() {
-  stage = Stage::kNew;
+  enter(Stage::kNew);
   parent_.proceed(exchange_, this);
 }
 
 void Flow::on_fill_stored() {
   slow_timer_.disarm();
-  stage = Stage::kNew;
+  enter(Stage::kNew);
   if (++attempts >= kAttempts) mode = origin::JoinMode::kAlone;
   parent_.proceed(exchange_, this);
 }
 
 void Flow::on_fill_released() {
   slow_timer_.disarm();
-  stage = Stage::kNew;
+  enter(Stage::kNew);
   mode = origin::JoinMode::kAlone;
   parent_.proceed(exchange_, this);
 }
 
 void Flow::on_fill_head(std::shared_ptr<origin::FillSession> session, bool own) {
+  CHECK(stage_ == Stage::kFilling);
   slow_timer_.disarm();
   session_ = std::move(session);
   const http::StoredResponse& response = session_->response();
@@ -81,7 +109,7 @@ void Flow::on_fill_head(std::shared_ptr<origin::FillSession> session, bool own) 
   const std::optional<http::ResponseHead> head =
       http::make_response(response, part, size, age_s, cache, presentation, exchange_.arena());
   if (!head) return parent_.fail(exchange_, this, 503, "no memory for this request", cache);
-  stage = Stage::kAnswered;
+  enter(Stage::kAnswered);
   const bool ranged = part.status == 206;
   http::BodySource* body = nullptr;
   if (part.body) {
@@ -100,6 +128,7 @@ http::BodySource* Flow::selected(http::SpanSource& source, const http::StoredRes
 }
 
 void Flow::on_fill_failed(const origin::FetchError& error) {
+  CHECK(stage_ == Stage::kFilling || stage_ == Stage::kRelaying);
   slow_timer_.disarm();
   const CacheStatus gone = forwarded();
   if (error.kind == origin::FetchError::kRefused) {
@@ -125,6 +154,7 @@ void Flow::on_fetch_interim(const http::ReceivedResponse& interim) {
 }
 
 void Flow::on_fetch_head(const http::ReceivedResponse& received, const http::ResponseTimes& times) {
+  CHECK(stage_ == Stage::kRelaying);
   const CacheStatus cache{.forward = decision.forward, .forward_status = received.status};
   if (is_failure(received.status) && serve_stale(http::OriginFailure::kServerError, cache)) return;
   const http::RequestHead& request = exchange_.request();
@@ -157,7 +187,7 @@ void Flow::answer_relayed() {
       http::make_response(*response, part, relayed_.content_length, std::nullopt, cache,
                           presentation, exchange_.arena());
   if (!head) return parent_.fail(exchange_, this, 503, "no memory for this request", cache);
-  stage = Stage::kAnswered;
+  enter(Stage::kAnswered);
   parent_.respond(exchange_, *head, relayed_.has_body ? fetch.get() : nullptr, cache);
 }
 
@@ -188,7 +218,7 @@ bool Flow::invalidate(const Route& route) {
                              http::normalize_query(*target, route.site->query, query), key)));
   }
   if (erased == 0) return false;
-  stage = Stage::kInvalidating;
+  enter(Stage::kInvalidating);
   std::unique_ptr<base::Job> job =
       make_commit_job(context.store, context.store.ticket().purge_seq,
                       [this](const base::Status& status) { on_invalidated(status); });
@@ -200,6 +230,7 @@ bool Flow::invalidate(const Route& route) {
 /// The origin has done what was asked, so its answer goes out whatever the journal says. What could
 /// not be written is in force here, and the store's upkeep writes it as soon as it can.
 void Flow::on_invalidated(const base::Status& status) {
+  CHECK(stage_ == Stage::kInvalidating);
   if (!status.ok()) parent_.context_.metrics.on_unwritten_invalidation();
   answer_relayed();
 }
@@ -222,6 +253,7 @@ void Flow::note_head_response(const http::ReceivedResponse& head, const http::Re
 }
 
 void Flow::on_purged(const base::Status& status) {
+  CHECK(stage_ == Stage::kPurging);
   if (!status.ok()) {
     // The store's observer is told the reason.
     return parent_.fail(exchange_, this, 503,

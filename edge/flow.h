@@ -29,6 +29,7 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
     kPurging,
     kAnswered
   };
+  static constexpr size_t kStages = 7;
   /// Cold rounds and races after which a request goes alone.
   static constexpr int kAttempts = 4;
 
@@ -53,6 +54,8 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
                      const http::ResponseTimes& times) override;
   void on_fetch_failed(const origin::FetchError& error) override;
 
+  /// From one stage to the next; CHECKs that it may follow.
+  void enter(Stage next);
   /// What was decided, which the log tells even of a client that leaves before its answer.
   void decide(const http::Decision& made) {
     decision = made;
@@ -75,7 +78,6 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
   const LoopSitesPtr sites;  ///< that the request began under
   LoopSite& site;            ///< of `sites`
   const http::Presentation presentation;
-  Stage stage = Stage::kNew;
   int attempts = 0;
   origin::JoinMode mode = origin::JoinMode::kShared;
   bool hit_for_miss = false;  ///< alone, since what this key gave before could not be shared
@@ -115,6 +117,7 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
 
   RequestFlow& parent_;
   http::Exchange& exchange_;
+  Stage stage_ = Stage::kNew;
   Relayed relayed_;
   std::shared_ptr<origin::FillSession> session_;
   base::Timer slow_timer_{[this] { on_slow(); }};

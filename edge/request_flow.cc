@@ -57,6 +57,9 @@ bool copy_vary_names(std::string_view spec, http::VarySpec& scratch, http::Arena
   return true;
 }
 
+/// Nothing else is ever attached.
+Served* served_of(Exchange& exchange) { return static_cast<Served*>(exchange.attached); }
+
 /// For all that may be forwarded. Empty: the arena is full.
 std::span<http::Field> room_for_fields(const RequestHead& request, http::Arena& arena) {
   return arena.alloc_span<http::Field>(request.fields.size() + http::kForwardedFields);
@@ -108,8 +111,6 @@ void RequestFlow::act(Exchange& exchange, Flow* flow, const Route& route, Lookup
     case Action::kGatewayTimeout:
       return fail(exchange, flow, 504, "not in cache, and only-if-cached was asked",
                   {.forward = decision.forward});
-    case Action::kAnswer:
-      break;
   }
   CHECK(false);
 }
@@ -212,12 +213,12 @@ void RequestFlow::serve(Exchange& exchange, Flow* flow, const Route& route, Look
                   {part.begin, part.end});
   http::BodySource* source = nullptr;
   if (flow != nullptr) {
-    flow->stage = Flow::Stage::kAnswered;
+    flow->enter(Flow::Stage::kAnswered);
     source = flow->selected(flow->pinned.emplace(std::move(body)), *lookup.stored, part,
                             record.body.size());
   } else {
     auto* hit = new (exchange.slot().data()) ServedHit(std::move(body));
-    exchange.flow = static_cast<Served*>(hit);
+    exchange.attached = hit;
     source = &hit->body;
   }
   respond(exchange, *head, part.body ? source : nullptr, cache);
@@ -230,13 +231,13 @@ void RequestFlow::warm(Exchange& exchange, Flow* flow, const Route& route, const
   if (flow == nullptr) return fail(exchange, nullptr, 503, "no memory for this request", {});
   std::unique_ptr<base::Job> job =
       std::make_unique<WarmJob>(context_.store, lookup.found.digest, lookup.key.now(), *flow);
-  flow->stage = Flow::Stage::kWarming;
+  flow->enter(Flow::Stage::kWarming);
   const bool again = ++flow->attempts < Flow::kAttempts;
   if (again && context_.env.offload(base::Lane::kLatency, job, flow->pending)) return;
   // As if nothing were stored; alone, since others may wait for the record to be verified.
   Lookup nothing;
   nothing.key = lookup.key;
-  flow->stage = Flow::Stage::kNew;
+  flow->enter(Flow::Stage::kNew);
   flow->mode = origin::JoinMode::kAlone;
   act(exchange, flow, route, nothing);
 }
@@ -250,7 +251,7 @@ void RequestFlow::fill(Exchange& exchange, Flow* flow, const Route& route, Looku
     return fail(exchange, flow, 503, "no memory for this request", cache);
   }
   request.client = client_network(client_of(exchange));
-  flow->stage = Flow::Stage::kFilling;
+  flow->enter(Flow::Stage::kFilling);
   flow->decide(decision);
   flow->hit_for_miss =
       flow->mode == origin::JoinMode::kShared && context_.fills.is_hit_for_miss(request.join);
@@ -344,7 +345,7 @@ void RequestFlow::relay(Exchange& exchange, Flow* flow, const Route& route,
   if (!room) {
     return fail(exchange, flow, 503, "no memory for this request", cache);
   }
-  flow->stage = Flow::Stage::kRelaying;
+  flow->enter(Flow::Stage::kRelaying);
   flow->decide(decision);
   flow->fetch = route.loop_site->origin().fetch(request, *flow);
 }
@@ -364,7 +365,7 @@ void RequestFlow::purge(Exchange& exchange, const Route& route) {
   if (flow == nullptr) return fail(exchange, nullptr, 503, "no memory for this request", ours);
   const bool soft = is_soft_purge(exchange.request());
   flow->purge = context_.store.purge({route.digest, soft, context_.env.wall().ms});
-  flow->stage = Flow::Stage::kPurging;
+  flow->enter(Flow::Stage::kPurging);
   flow->ending.cache = ours;
   std::unique_ptr<base::Job> job =
       make_commit_job(context_.store, flow->purge.seq,
@@ -413,7 +414,7 @@ Flow* RequestFlow::block(Exchange& exchange, Flow* flow, const Route& route) {
   if (memory == nullptr) return nullptr;
   flow = new (memory) Flow(*this, exchange, route.sites, *route.loop_site);
   flow->ending.begun_ms = context_.env.now().ms;
-  exchange.flow = static_cast<Served*>(flow);
+  exchange.attached = flow;
   return flow;
 }
 
@@ -440,11 +441,11 @@ void RequestFlow::send_text(Exchange& exchange, Flow* flow, const http::Response
   const bool has_body = !text.empty() && exchange.promote() &&
                         !http::never_has_body(exchange.request().method, head.status);
   if (flow != nullptr) {
-    flow->stage = Flow::Stage::kAnswered;
+    flow->enter(Flow::Stage::kAnswered);
     source = &flow->text.emplace(text);
   } else {
     auto* answered = new (exchange.slot().data()) ServedText(text);
-    exchange.flow = static_cast<Served*>(answered);
+    exchange.attached = answered;
     source = &answered->body;
   }
   respond(exchange, head, has_body ? source : nullptr, cache);
@@ -452,7 +453,7 @@ void RequestFlow::send_text(Exchange& exchange, Flow* flow, const http::Response
 
 void RequestFlow::respond(Exchange& exchange, const http::ResponseHead& head,
                           http::BodySource* body, const CacheStatus& cache) {
-  Ending& ending = static_cast<Served*>(exchange.flow)->ending;
+  Ending& ending = served_of(exchange)->ending;
   ending.status = head.status;
   ending.cache = cache;
   if (ending.begun_ms == 0) ending.begun_ms = context_.env.now().ms;
@@ -473,7 +474,7 @@ void RequestFlow::on_refused(const base::Peer&, std::string_view, http::Arena& a
 }
 
 void RequestFlow::end(Exchange& exchange, uint64_t body_bytes, bool whole) {
-  auto* served = static_cast<Served*>(exchange.flow);
+  Served* served = served_of(exchange);
   if (served == nullptr) return;
   const Ending& ending = served->ending;
   context_.metrics.on_response(ending.status, ending.cache, body_bytes, whole);
@@ -489,7 +490,7 @@ void RequestFlow::end(Exchange& exchange, uint64_t body_bytes, bool whole) {
                                .duration_ms = context_.env.now().ms - ending.begun_ms,
                                .cache = ending.cache});
   }
-  exchange.flow = nullptr;
+  exchange.attached = nullptr;
   served->~Served();
 }
 

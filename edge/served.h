@@ -22,9 +22,8 @@ struct Ending {
 
 /// Hangs on an Exchange from its answer (or its first wait) to its end; lives in its slot or its
 /// arena.
-class Served {
+class Served : public http::Attachment {
  public:
-  virtual ~Served() = default;
   Ending ending;
 };
 

@@ -55,7 +55,6 @@ enum class Action : uint8_t {
   kFetch,           ///< ask the origin
   kPass,            ///< relay alone: never shared, never stored
   kGatewayTimeout,  ///< only-if-cached, and nothing usable: 504 (RFC 9111 §5.2.1.7)
-  kAnswer,          ///< an answer of our own: PURGE, OPTIONS *, 421, 508 …
 };
 
 /// RFC 9211 §2.2: why a request goes forward. kNone with a hit.

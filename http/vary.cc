@@ -277,8 +277,7 @@ void append_values(const HeaderList& fields, std::string_view name, std::string&
 
 }  // namespace
 
-std::optional<std::vector<std::string>> vary_names(const HeaderList& fields,
-                                                   bool accept_encoding_constant) {
+std::optional<std::vector<std::string>> vary_names(const HeaderList& fields) {
   std::vector<std::string> names;
   size_t members = 0;
   for (const Field& field : fields) {
@@ -288,7 +287,7 @@ std::optional<std::vector<std::string>> vary_names(const HeaderList& fields,
       if (++members > base::limits::kVaryMembers) return std::nullopt;
       // What is no name could be a `*` that somebody mangled.
       if (*member == "*" || !is_token(*member)) return std::nullopt;
-      if (accept_encoding_constant && iequals(*member, "Accept-Encoding")) continue;
+      if (iequals(*member, "Accept-Encoding")) continue;
       std::string name(*member);
       std::transform(name.begin(), name.end(), name.begin(), to_lower);
       const auto place = std::lower_bound(names.begin(), names.end(), name);

@@ -14,9 +14,8 @@ namespace perigee::http {
 
 /// The names of a response's Vary lines, lower case, sorted, each once. nullopt: `*` or what is no
 /// name stands among them, more than 32 names or 256 members, so that it answers no other request.
-/// Accept-Encoding is left out where the site sends a constant one (it selects nothing then).
-std::optional<std::vector<std::string>> vary_names(const HeaderList& fields,
-                                                   bool accept_encoding_constant);
+/// Accept-Encoding is left out: a site sends a constant one on fills, so that it selects nothing.
+std::optional<std::vector<std::string>> vary_names(const HeaderList& fields);
 
 /// A Vary spec as it is kept in slot 7. Equal names are equal bytes; what tells one spec from a
 /// later one of the same names is the rid of its record.

@@ -370,7 +370,6 @@ class DirectoryOrigin final : public Origin {
   std::unique_ptr<Fetch> fetch(const FetchRequest& request, FetchUser& user) override {
     return std::make_unique<FolderFetch>(options_, folder_, types_, env_, request, user);
   }
-  std::string_view authority() const override { return "localhost"; }
   void drain() override {}
 
  private:

@@ -116,8 +116,6 @@ class Origin {
   /// Loop. Never null; failures arrive by on_fetch_failed(). Retries GET, HEAD and OPTIONS once, on
   /// a reused connection that closed without a byte (http-rules 3.13).
   virtual std::unique_ptr<Fetch> fetch(const FetchRequest& request, FetchUser& user) = 0;
-  /// The Host to send when the site configures none.
-  virtual std::string_view authority() const = 0;
   /// Closes idle connections; what is in flight goes on.
   virtual void drain() = 0;
 };

@@ -216,7 +216,7 @@ void FillProduction::relieve(LoopFills::Relief relief) {
 }
 
 void FillProduction::judge_vary(const http::HeaderList& fields, bool& storable) {
-  const auto names = http::vary_names(fields, request_.accept_encoding_constant);
+  const auto names = http::vary_names(fields);
   if (!names) {
     storable = false;
     return;

@@ -27,7 +27,6 @@ class FillReader final : public http::SpanSource {
   void seek(const http::ByteSpan& span) override;
   http::Chunk peek(size_t max) override;
   void advance(size_t n) override;
-  void park() override { chunk_.reset(); }
   std::optional<uint64_t> size() const override;
 
  private:

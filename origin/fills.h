@@ -48,7 +48,6 @@ struct FillRequest {
   /// The stored response to validate; empty Found: an unconditional fetch. Its pin is held by the
   /// session.
   cache_store::Found stored;
-  bool accept_encoding_constant = true;
 };
 
 /// What a waiter is told, on its own loop, never inside a call of Fills. Exactly one of head,

@@ -14,7 +14,6 @@ class HttpOrigin final : public Origin {
   std::unique_ptr<Fetch> fetch(const FetchRequest& request, FetchUser& user) override {
     return std::make_unique<OriginStream>(shared_, request, user);
   }
-  std::string_view authority() const override { return shared_.options.authority; }
   void drain() override { shared_.pool.clear(); }
 
  private:

@@ -344,7 +344,7 @@ class Receiver {
     http::late_date_ms(received, kTimes);
     http::directive_with_semicolon(received.fields);
     const http::Admission admission = http::admit(request_, received, kTimes, site_.policy);
-    http::vary_names(received.fields, true);
+    http::vary_names(received.fields);
     image_ = http::make_head_image(received, kTimes, {.content_length = 5});
     answer(admission.policy);
     return true;

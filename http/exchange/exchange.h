@@ -34,8 +34,6 @@ class BodySource {
   virtual Chunk peek(size_t max) = 0;
   /// `n` bytes of the last peek were taken.
   virtual void advance(size_t n) = 0;
-  /// Blocked for long: lets go of pins and chunks; the next peek resumes or fails.
-  virtual void park() {}
   /// The whole length where it is known.
   virtual std::optional<uint64_t> size() const = 0;
   /// Whom a kLater wakes. Must outlive the source or be replaced.
@@ -48,6 +46,12 @@ class BodySource {
 
  private:
   base::Waker* waker_ = nullptr;
+};
+
+/// What hangs on an exchange until its end.
+class Attachment {
+ public:
+  virtual ~Attachment() = default;
 };
 
 /// What RequestFlow knows of a request: made and recycled by a codec, never deleted by the flow.
@@ -78,8 +82,9 @@ class Exchange {
   virtual std::span<std::byte, 192> slot() = 0;
   virtual Arena& arena() = 0;
   virtual const base::Peer& peer() const = 0;
-  /// For the flow's own state of this exchange; null at on_request().
-  void* flow = nullptr;
+  /// What the flow keeps of this exchange, in slot() or in the arena; null at on_request(). The
+  /// flow destroys it in on_sent() or on_cancel().
+  Attachment* attached = nullptr;
 };
 
 /// The one call upwards from codecs; RequestFlow implements it.

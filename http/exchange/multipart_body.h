@@ -27,7 +27,6 @@ class MultipartBody final : public BodySource {
 
   Chunk peek(size_t max) override;
   void advance(size_t n) override;
-  void park() override { source_.park(); }
   std::optional<uint64_t> size() const override { return size_; }
 
  private:

@@ -104,7 +104,7 @@ TEST(ListLimits, kDictionaryMembers) {
 
 TEST(ListLimits, kVaryMembers) {
   const auto names = [](size_t count) {
-    return http::vary_names(Line("Vary", list_of(count - 1, "Accept", "Accept")).list(), false);
+    return http::vary_names(Line("Vary", list_of(count - 1, "Accept", "Accept")).list());
   };
   EXPECT_EQ(names(limits::kVaryMembers)->size(), 1u);
   EXPECT_EQ(names(limits::kVaryMembers + 1), std::nullopt);

@@ -39,7 +39,7 @@ TEST(Worker, ASecondLoopIsAskedToMakeRoomAndLeavesUpkeepToTheFirst) {
   FakeEnv other(1);
   {
     // A second loop of the same node.
-    edge::Worker second(stand.node(), other);
+    edge::Worker second(stand.node(), stand.snapshot(), other);
     EXPECT_EQ(other.timers(), 0u);
     stand.client_slots().set_bound(0);
     const base::Pending wait = stand.client_slots().wait(stand.env, [] {});

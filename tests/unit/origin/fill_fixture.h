@@ -75,7 +75,6 @@ class PlayedOrigin final : public Origin {
     ++count;
     return made;
   }
-  std::string_view authority() const override { return "h"; }
   void drain() override {}
   /// The one that was begun last, and is still wanted.
   PlayedFetch& last() { return *open.back(); }
