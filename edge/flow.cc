@@ -77,31 +77,31 @@ void Flow::on_fill_released() {
   parent_.proceed(exchange_, this);
 }
 
-void Flow::on_fill_head(std::shared_ptr<origin::FillSession> session, bool own) {
+void Flow::on_fill_head(std::shared_ptr<origin::Fill> fill, bool own) {
   CHECK(stage_ == Stage::kFilling);
   slow_timer_.disarm();
-  session_ = std::move(session);
-  const http::StoredResponse& response = session_->response();
-  const uint16_t status = session_->origin_status();
+  fill_ = std::move(fill);
+  const http::StoredResponse& response = fill_->response();
+  const uint16_t status = fill_->origin_status();
   CacheStatus cache = forwarded();
   cache.forward_status = status;
   cache.collapsed = !own;
   if (is_failure(status) && serve_stale(http::OriginFailure::kServerError, cache)) return;
-  cache.stored = session_->storing();
-  if (session_->revalidated()) cache.detail = "revalidated";
-  const std::optional<uint64_t> size = session_->body_size();
+  cache.stored = fill_->storing();
+  if (fill_->revalidated()) cache.detail = "revalidated";
+  const std::optional<uint64_t> size = fill_->body_size();
   // A body that is not kept whole can be read only as it comes.
-  const bool kept = session_->storing() || session_->revalidated();
+  const bool kept = fill_->storing() || fill_->revalidated();
   http::Selection part =
       http::select(response, exchange_.request(), size,
                    kept ? http::BodyAccess::kAnywhere : http::BodyAccess::kForward);
   if (part.conditions_failed) {
-    session_.reset();
+    fill_.reset();
     return parent_.fail(exchange_, this, 412, "what was fetched is not what the request asks for",
                         cache);
   }
   part.boundary = parent_.context_.env.random();
-  const bool reused = !own || session_->revalidated();
+  const bool reused = !own || fill_->revalidated();
   std::optional<int64_t> age_s;
   if (reused) {
     age_s = http::age_seconds(http::freshness(response, parent_.context_.env.wall().ms));
@@ -115,7 +115,7 @@ void Flow::on_fill_head(std::shared_ptr<origin::FillSession> session, bool own) 
   if (part.body) {
     const uint64_t begin = ranged ? part.begin : 0;
     const std::optional<uint64_t> end = ranged ? std::optional(part.end) : std::nullopt;
-    body = selected(reader.emplace(session_, parent_.context_.fills, begin, end), response, part,
+    body = selected(reader.emplace(fill_, parent_.context_.fills, begin, end), response, part,
                     size.value_or(0));
   }
   parent_.respond(exchange_, *head, body, cache);

@@ -43,7 +43,7 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
   // FillWaiter
   const http::RequestHead& fill_head() const override { return exchange_.request(); }
   void on_fill_interim(const http::ResponseHead& interim) override { exchange_.inform(interim); }
-  void on_fill_head(std::shared_ptr<origin::FillSession> session, bool own) override;
+  void on_fill_head(std::shared_ptr<origin::Fill> fill, bool own) override;
   void on_fill_stored() override;
   void on_fill_released() override;
   void on_fill_failed(const origin::FetchError& error) override;
@@ -119,7 +119,7 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
   http::Exchange& exchange_;
   Stage stage_ = Stage::kNew;
   Relayed relayed_;
-  std::shared_ptr<origin::FillSession> session_;
+  std::shared_ptr<origin::Fill> fill_;
   base::Timer slow_timer_{[this] { on_slow(); }};
   bool forbidden_ = false;
 };

@@ -12,7 +12,7 @@ Node::Node(const Config& config, cache_store::Store& store, Metrics& metrics, Ac
       access_log_(access_log),
       fill_budget_(std::max<size_t>(
           std::min<size_t>(limits::kFillBytes, config.store.size_bytes / 4), limits::kMiB)),
-      fills_(origin::make_fill_table({store_, fill_budget_, *this})) {
+      fills_({store_, fill_budget_, *this}) {
   http1_.request_line_bytes = config.request_line_bytes;
   http1_.head_ms = config.head_ms;
   http1_.idle_ms = config.idle_ms;

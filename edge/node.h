@@ -11,7 +11,7 @@
 #include "edge/config.h"
 #include "edge/metrics.h"
 #include "http/h1/server_codec.h"
-#include "origin/fills.h"
+#include "origin/fill_table.h"
 
 namespace perigee::edge {
 
@@ -22,7 +22,7 @@ class Node final : private origin::FillObserver {
   cache_store::Store& store() { return store_; }
   Metrics& metrics() { return metrics_; }
   AccessLog& access_log() { return access_log_; }
-  origin::FillTable& fills() { return *fills_; }
+  origin::FillTable& fills() { return fills_; }
   ClientSlots& client_slots() { return client_slots_; }
   const http::Http1Options& http1() const { return http1_; }
 
@@ -39,7 +39,7 @@ class Node final : private origin::FillObserver {
   ClientSlots client_slots_;
   http::Http1Options http1_;
   base::Budget fill_budget_;
-  origin::FillTablePtr fills_;
+  origin::FillTable fills_;
 };
 
 }  // namespace perigee::edge

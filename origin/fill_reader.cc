@@ -4,32 +4,28 @@
 #include <algorithm>
 #include <utility>
 
-#include "origin/loop_fills.h"
+#include "origin/fills.h"
 
 namespace perigee::origin {
 
 using http::Chunk;
 
-FillReader::FillReader(std::shared_ptr<FillSession> session, Fills& fills, uint64_t begin,
+FillReader::FillReader(std::shared_ptr<Fill> fill, Fills& fills, uint64_t begin,
                        std::optional<uint64_t> end)
-    : progress_(std::static_pointer_cast<FillProgress>(std::move(session))),
-      fills_(*fills.loop_),
-      begin_(begin),
-      end_(end),
-      at_(begin) {
+    : fill_(std::move(fill)), fills_(fills), begin_(begin), end_(end), at_(begin) {
   // After a 304 the body is the stored one, which the fill holds.
-  if (progress_->revalidated()) record_ = {progress_, &progress_->stored};
-  progress_->body.attach(at_);
+  if (fill_->revalidated()) record_ = {fill_, &fill_->stored};
+  fill_->body.attach(at_);
 }
 
 FillReader::~FillReader() {
   fills_.forget(*this);
-  const bool room = progress_->body.detach(at_);
-  if (room || !progress_->body.complete()) fills_.notify_owner(progress_);
+  const bool room = fill_->body.detach(at_);
+  if (room || !fill_->body.complete()) fills_.notify_owner(fill_);
 }
 
 void FillReader::move_to(uint64_t at) {
-  if (progress_->body.move(std::exchange(at_, at), at)) fills_.notify_owner(progress_);
+  if (fill_->body.move(std::exchange(at_, at), at)) fills_.notify_owner(fill_);
 }
 
 void FillReader::seek(const http::ByteSpan& span) {
@@ -41,7 +37,7 @@ void FillReader::seek(const http::ByteSpan& span) {
 Chunk FillReader::peek(size_t max) {
   if (end_ && at_ >= *end_) return {{}, Chunk::kEnd};
   if (record_ != nullptr) return peek_record(max);
-  FillBody::View view = progress_->body.take(at_, fills_.env().loop());
+  FillBody::View view = fill_->body.take(at_, fills_.env().loop());
   if (view.got != FillBody::Got::kWait) fills_.forget(*this);
   switch (view.got) {
     case FillBody::Got::kHave: {
@@ -85,7 +81,7 @@ void FillReader::advance(size_t n) { move_to(at_ + n); }
 
 std::optional<uint64_t> FillReader::size() const {
   if (end_) return *end_ - begin_;
-  const std::optional<uint64_t> whole = progress_->body_size();
+  const std::optional<uint64_t> whole = fill_->body_size();
   return whole ? std::optional(*whole - begin_) : std::nullopt;
 }
 

@@ -6,19 +6,18 @@
 #include <optional>
 
 #include "http/exchange/multipart_body.h"
-#include "origin/fill_progress.h"
+#include "origin/fill.h"
 
 namespace perigee::origin {
 
-class LoopFills;
+class Fills;
 
 /// Over [begin, end) of the body (`end` nullopt: to its end). Belongs to the loop of `fills`, which
 /// outlives it; made while a waiter is told of the head, so that no byte is dropped before it is
 /// attached. It reads from the record once there is one.
 class FillReader final : public http::SpanSource {
  public:
-  FillReader(std::shared_ptr<FillSession> session, Fills& fills, uint64_t begin,
-             std::optional<uint64_t> end);
+  FillReader(std::shared_ptr<Fill> fill, Fills& fills, uint64_t begin, std::optional<uint64_t> end);
   ~FillReader() override;
   FillReader(const FillReader&) = delete;
   FillReader& operator=(const FillReader&) = delete;
@@ -30,12 +29,12 @@ class FillReader final : public http::SpanSource {
   std::optional<uint64_t> size() const override;
 
  private:
-  friend class LoopFills;
+  friend class Fills;
   void move_to(uint64_t at);
   http::Chunk peek_record(size_t max);
 
-  std::shared_ptr<FillProgress> progress_;
-  LoopFills& fills_;
+  std::shared_ptr<Fill> fill_;
+  Fills& fills_;
   uint64_t begin_;
   std::optional<uint64_t> end_;
   uint64_t at_;

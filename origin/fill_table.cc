@@ -2,18 +2,12 @@
 
 namespace perigee::origin {
 
-FillTablePtr make_fill_table(const FillShared& shared) {
-  return FillTablePtr(new FillTable(shared));
-}
-
-void FillTableDelete::operator()(FillTable* table) const { delete table; }
-
-void FillTable::remove(const FillProgress& progress) {
-  Shard& owner = shard(progress.join_digest);
+void FillTable::remove(const Fill& fill) {
+  Shard& owner = shard(fill.join_digest);
   const base::MutexLock lock(owner.mutex);
-  const auto [first, last] = owner.fills.equal_range(progress.join_digest.lo);
+  const auto [first, last] = owner.fills.equal_range(fill.join_digest.lo);
   for (auto it = first; it != last; ++it) {
-    if (it->second.get() != &progress) continue;
+    if (it->second.get() != &fill) continue;
     owner.fills.erase(it);
     return;
   }
@@ -43,7 +37,7 @@ bool FillTable::marked(const cache_store::Digest& join, base::Tick now) const {
   return it != marks_.end() && it->second > now.ms;
 }
 
-void FillTable::add_loop(unsigned loop, LoopFills* fills, base::Env* env) {
+void FillTable::add_loop(unsigned loop, Fills* fills, base::Env* env) {
   const base::MutexLock lock(loops_mutex_);
   if (loops_.size() <= loop) loops_.resize(loop + 1);
   loops_[loop] = {fills, env};
@@ -54,7 +48,7 @@ void FillTable::remove_loop(unsigned loop) {
   loops_[loop] = {};
 }
 
-LoopFills* FillTable::loop(unsigned loop) const {
+Fills* FillTable::loop(unsigned loop) const {
   const base::MutexLock lock(loops_mutex_);
   return loop < loops_.size() ? loops_[loop].fills : nullptr;
 }

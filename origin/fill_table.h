@@ -10,14 +10,31 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/budget.h"
 #include "base/mutex.h"
-#include "origin/fill_progress.h"
-#include "origin/fills.h"
+#include "origin/fill.h"
 
 namespace perigee::origin {
 
-class LoopFills;
+class Fills;
 
+/// What is told of fills, for counters. Any loop.
+class FillObserver {
+ public:
+  virtual ~FillObserver() = default;
+  virtual void on_fill_begun() = 0;
+  /// `failed`: no whole response came.
+  virtual void on_fill_ended(bool stored, bool failed) = 0;
+};
+
+/// Shared by all loops; outlives them.
+struct FillShared {
+  cache_store::Store& store;
+  base::Budget& budget;  ///< bytes of all fill bodies
+  FillObserver& observer;
+};
+
+/// Outlives the loops' Fills. Any thread.
 class FillTable {
  public:
   explicit FillTable(const FillShared& shared) : shared_(shared) {}
@@ -26,11 +43,11 @@ class FillTable {
 
   struct Shard {
     base::Mutex mutex{base::LockRank::kFillTable};
-    std::unordered_multimap<uint64_t, std::shared_ptr<FillProgress>> fills GUARDED_BY(mutex);
+    std::unordered_multimap<uint64_t, std::shared_ptr<Fill>> fills GUARDED_BY(mutex);
   };
   Shard& shard(const cache_store::Digest& join) { return shards_[join.hi % shards_.size()]; }
 
-  void remove(const FillProgress& progress);
+  void remove(const Fill& fill);
 
   /// Hit-for-miss: remembered for some seconds, the oldest forgotten at the bound.
   void mark(const cache_store::Digest& join, base::Tick now);
@@ -38,22 +55,22 @@ class FillTable {
   bool marked(const cache_store::Digest& join, base::Tick now) const;
 
   /// Each loop registers its door once, before any fill begins.
-  void add_loop(unsigned loop, LoopFills* fills, base::Env* env);
+  void add_loop(unsigned loop, Fills* fills, base::Env* env);
   void remove_loop(unsigned loop);
-  LoopFills* loop(unsigned loop) const;
+  Fills* loop(unsigned loop) const;
   /// Runs `task(fills)` on that loop; dropped when the loop is gone.
   template <typename F>
   void post(unsigned loop, F task) {
     const base::MutexLock lock(loops_mutex_);
     if (loop >= loops_.size() || loops_[loop].fills == nullptr) return;
     loops_[loop].env->post([this, loop, task = std::move(task)]() mutable {
-      if (LoopFills* fills = this->loop(loop); fills != nullptr) task(*fills);
+      if (Fills* fills = this->loop(loop); fills != nullptr) task(*fills);
     });
   }
 
  private:
   struct Door {
-    LoopFills* fills = nullptr;
+    Fills* fills = nullptr;
     base::Env* env = nullptr;
   };
   const FillShared shared_;

@@ -1,10 +1,35 @@
+// Joining, telling and leaving: who waits for what on this loop.
 #include "origin/fills.h"
 
 #include <utility>
 
-#include "origin/loop_fills.h"
+#include "base/check.h"
+#include "origin/fill_owner.h"
+#include "origin/stored_record.h"
 
 namespace perigee::origin {
+
+namespace limits = base::limits;
+using Phase = Fill::Phase;
+using cache_store::Found;
+
+namespace {
+
+/// What the index holds now is something else than what the request was judged against.
+bool is_news(const Found& now, const FillRequest& request) {
+  if (now.state == Found::kMiss) return false;
+  if (now.state == Found::kVary) return !request.varies;
+  if (request.stored.state != Found::kHit || now.state == Found::kCold) return true;
+  return now.record.rid != request.stored.record.rid ||
+         now.record.policy.response_time_ms != request.stored.record.policy.response_time_ms;
+}
+
+/// One more fill of the site may ask its origin, or wait in line for that.
+bool has_room(const FillRequest& request) {
+  return request.site->fills().waiting() < limits::kFillsWaiting;
+}
+
+}  // namespace
 
 FillWaiter::~FillWaiter() { leave_fill(); }
 
@@ -13,21 +38,322 @@ void FillWaiter::leave_fill() {
   if (relieves_ != nullptr) std::exchange(relieves_, nullptr)->end_further();
 }
 
-Fills::Fills(FillTable& table, base::Env& env) : loop_(std::make_unique<LoopFills>(table, env)) {}
-Fills::~Fills() = default;
+Fills::Fills(FillTable& table, base::Env& env) : table_(table), env_(env) {
+  table_.add_loop(env_.loop(), this, &env_);
+}
+
+Fills::~Fills() {
+  cancel();
+  CHECK(members_.empty() && look_again_.empty());
+  table_.remove_loop(env_.loop());
+}
+
+// --- joining ---
 
 bool Fills::join(FillRequest&& request, FillWaiter& waiter, JoinMode mode) {
-  return loop_->join(std::move(request), waiter, mode);
+  CHECK(!waiter.waiting());
+  const std::shared_ptr<Fill> relieves = std::exchange(waiter.relieves_, nullptr);
+  bool alone = mode == JoinMode::kAlone || is_hit_for_miss(request.join);
+  FillPtr fill;
+  if (!alone) {
+    FillTable::Shard& shard = table_.shard(request.join);
+    const base::MutexLock lock(shard.mutex);
+    const Joined joined = join_existing(shard, request, waiter);
+    if (joined == Joined::kWaits || joined == Joined::kLookAgain) {
+      if (relieves != nullptr) relieves->end_further();
+      return true;
+    }
+    alone = joined == Joined::kFull;
+    if (!alone && has_room(request)) {
+      fill = make_fill(request);
+      shard.fills.emplace(request.join.lo, fill);
+    }
+  }
+  if (alone && has_room(request)) {
+    fill = make_fill(request);
+    fill->alone = true;
+    fill->relieves = relieves;
+  } else if (relieves != nullptr) {
+    relieves->end_further();
+  }
+  if (fill == nullptr) return false;
+  fill->join(env_.loop());
+  add_waiter(fill, waiter, true);
+  produce(std::move(request), std::move(fill), false)->start();
+  return true;
 }
-bool Fills::is_hit_for_miss(const cache_store::Digest& join) const {
-  return loop_->is_hit_for_miss(join);
+
+/// Under the shard's lock, so that between a miss in the index and a new fill there is no gap.
+Fills::Joined Fills::join_existing(FillTable::Shard& shard, const FillRequest& request,
+                                   FillWaiter& waiter) {
+  cache_store::Store& store = table_.shared().store;
+  bool full = false;
+  const auto [first, last] = shard.fills.equal_range(request.join.lo);
+  for (auto it = first; it != last; ++it) {
+    const FillPtr& fill = it->second;
+    // Whoever comes after a purge starts anew.
+    if (!(fill->join_digest == request.join) || store.purged_since(fill->base, fill->ticket)) {
+      continue;
+    }
+    if (fill->waiters() >= limits::kWaiters) {
+      full = true;
+      continue;
+    }
+    fill->body.hold();
+    const Phase phase = fill->join(env_.loop());
+    const bool readable = fill->storing() || fill->body.from_start();
+    const bool answered =
+        phase == Phase::kHead && readable && fill->answers(request.head, env_.wall().ms);
+    if (phase == Phase::kPending || answered) {
+      add_waiter(fill, waiter, false);
+      fill->body.release();
+      if (answered) {
+        run_on(env_.loop(), [fill](Fills& fills) { fills.deliver(fill); });
+      }
+      return Joined::kWaits;
+    }
+    fill->leave();
+    fill->body.release();
+  }
+  if (is_news(store.lookup(request.join, request.join_key, 0), request)) {
+    look_again_later(waiter);
+    return Joined::kLookAgain;
+  }
+  return full ? Joined::kFull : Joined::kNone;
 }
-void Fills::refresh_behind(FillRequest&& request) { loop_->refresh_behind(std::move(request)); }
+
+Fills::FillPtr Fills::make_fill(FillRequest& request) {
+  auto fill = std::make_shared<Fill>();
+  fill->join_digest = request.join;
+  fill->base = request.base;
+  fill->awaited = table_.shared().store.await(request.base);
+  // Before the first byte of the request leaves: a later purge refuses the put.
+  fill->ticket = table_.shared().store.ticket();
+  fill->owner = env_.loop();
+  fill->policy = request.policy;
+  fill->stored = std::move(request.stored);
+  return fill;
+}
+
+std::shared_ptr<FillOwner> Fills::produce(FillRequest&& request, FillPtr fill, bool keep) {
+  auto owner = std::make_shared<FillOwner>(*this, std::move(request), std::move(fill), keep);
+  owners_.push_back(owner);
+  owner->place = std::prev(owners_.end());
+  table_.shared().observer.on_fill_begun();
+  return owner;
+}
+
 void Fills::freshen(FillRequest&& request, const cache_store::Ticket& ticket,
                     const http::ReceivedResponse& head, const http::ResponseTimes& times) {
-  loop_->freshen(std::move(request), ticket, head, times);
+  FillPtr fill = make_fill(request);
+  fill->ticket = ticket;
+  fill->alone = true;
+  produce(std::move(request), std::move(fill), true)->freshen(head, times);
 }
-bool Fills::busy() const { return loop_->busy(); }
-void Fills::cancel() { loop_->cancel(); }
+
+void Fills::refresh_behind(FillRequest&& request) {
+  FillPtr fill;
+  base::Share permit;
+  {
+    FillTable::Shard& shard = table_.shard(request.join);
+    const base::MutexLock lock(shard.mutex);
+    if (shard.fills.count(request.join.lo) > 0) return;
+    // The refresh that was in flight when the stale response was looked up may just have ended.
+    if (is_news(table_.shared().store.lookup(request.join, request.join_key, 0), request)) return;
+    // Nobody waits for it, so it does not stand in a line: a later hit tries again.
+    permit = request.site->fills().try_take(1);
+    if (!permit) return;
+    fill = make_fill(request);
+    shard.fills.emplace(request.join.lo, fill);
+  }
+  produce(std::move(request), std::move(fill), true)->ask(std::move(permit));
+}
+
+// --- the line of those who wait for a head ---
+
+Fills::Members& Fills::members(const FillPtr& fill) {
+  const auto known = members_.find(fill.get());
+  if (known != members_.end()) return known->second;
+  base::Task on_patience([this, held = std::weak_ptr<Fill>(fill)] {
+    if (const FillPtr waited = held.lock()) lose_patience(waited);
+  });
+  return members_.try_emplace(fill.get(), std::move(on_patience)).first->second;
+}
+
+void Fills::drop_if_empty(const Fill* fill) {
+  const auto it = members_.find(fill);
+  if (it != members_.end() && it->second.waiters.empty() && it->second.readers.empty()) {
+    members_.erase(it);
+  }
+}
+
+void Fills::add_waiter(const FillPtr& fill, FillWaiter& waiter, bool own) {
+  Members& line = members(fill);
+  waiter.fills_ = this;
+  waiter.fill_ = fill;
+  waiter.own_ = own;
+  waiter.place_ = line.waiters.insert(line.waiters.end(), &waiter);
+  fill->body.hold();
+  if (!own && !line.patience.armed()) {
+    env_.arm(line.patience, env_.now() + limits::kWaiterPatienceMs);
+  }
+}
+
+/// The first in the line, who is in it no more; null: nobody.
+FillWaiter* Fills::take_waiter(const Fill* fill) {
+  const auto it = members_.find(fill);
+  if (it == members_.end() || it->second.waiters.empty()) return nullptr;
+  FillWaiter* waiter = it->second.waiters.front();
+  leave_line(*waiter);
+  return waiter;
+}
+
+/// Its place is gone; what it counted for is still to be given back.
+void Fills::leave_line(FillWaiter& waiter) {
+  waiter.fills_ = nullptr;
+  const FillPtr fill = std::move(waiter.fill_);
+  members_.at(fill.get()).waiters.erase(waiter.place_);
+  drop_if_empty(fill.get());
+}
+
+void Fills::leave(FillWaiter& waiter) {
+  if (waiter.fill_ == nullptr) {
+    waiter.fills_ = nullptr;
+    look_again_.erase(waiter.place_);
+    return;
+  }
+  const FillPtr fill = waiter.fill_;
+  leave_line(waiter);
+  fill->leave();
+  fill->body.release();
+  notify_owner(fill);
+}
+
+void Fills::deliver(const FillPtr& fill) {
+  // Taken one by one: a callback may destroy any other waiter.
+  for (size_t told = 0; told < limits::kWaitersTurn; ++told) {
+    FillWaiter* waiter = take_waiter(fill.get());
+    if (waiter == nullptr) return;
+    tell(*waiter, fill);
+    fill->leave();
+    if (fill->body.release() || fill->body.readers() == 0) notify_owner(fill);
+  }
+  run_on(env_.loop(), [fill](Fills& fills) { fills.deliver(fill); });
+}
+
+void Fills::tell(FillWaiter& waiter, const FillPtr& fill) {
+  if (fill->phase() == Phase::kFailed) return waiter.on_fill_failed(fill->error);
+  const bool own = waiter.own_;
+  if (own || fill->answers(waiter.fill_head(), env_.wall().ms)) {
+    return waiter.on_fill_head(fill, own);
+  }
+  waiter.on_fill_released();
+}
+
+void Fills::deliver_interim(const FillPtr& fill, const InterimHead& interim) {
+  const auto it = members_.find(fill.get());
+  if (it == members_.end()) return;
+  for (FillWaiter* waiter : it->second.waiters) waiter->on_fill_interim(interim.head);
+}
+
+/// The origin has let everybody wait for long: one of them tries for itself (http-rules 1.19).
+void Fills::lose_patience(const FillPtr& fill) {
+  Members& line = members_.at(fill.get());
+  if (fill->phase() != Phase::kPending || line.waiters.empty()) return;
+  env_.arm(line.patience, env_.now() + limits::kWaiterPatienceMs);
+  // A further one would stand behind it in the same line.
+  if (!fill->asking()) return;
+  FillWaiter* first = line.waiters.front();
+  if (first->own_) first = line.waiters.size() > 1 ? *std::next(line.waiters.begin()) : nullptr;
+  if (first == nullptr || !fill->begin_further()) return;
+  leave_line(*first);
+  first->relieves_ = fill;
+  first->on_fill_released();
+  fill->leave();
+  fill->body.release();
+}
+
+void Fills::relieve(const FillPtr& fill, Relief relief) {
+  if (fill->phase() != Phase::kPending) return;
+  while (FillWaiter* waiter = take_waiter(fill.get())) {
+    fill->leave();
+    fill->body.release();
+    if (relief == Relief::kStored) {
+      look_again_later(*waiter);
+    } else {
+      waiter->on_fill_released();
+    }
+  }
+}
+
+void Fills::look_again_later(FillWaiter& waiter) {
+  waiter.fills_ = this;
+  waiter.place_ = look_again_.insert(look_again_.end(), &waiter);
+  if (look_again_.size() > 1) return;
+  run_on(env_.loop(), [](Fills& fills) { fills.deliver_look_again(); });
+}
+
+void Fills::deliver_look_again() {
+  // Who comes back to the list meanwhile waits for the next turn.
+  for (size_t left = look_again_.size(); left > 0 && !look_again_.empty(); --left) {
+    FillWaiter& waiter = *look_again_.front();
+    look_again_.pop_front();
+    waiter.fills_ = nullptr;
+    waiter.on_fill_stored();
+  }
+  if (look_again_.empty()) return;
+  run_on(env_.loop(), [](Fills& fills) { fills.deliver_look_again(); });
+}
+
+// --- readers and productions ---
+
+void Fills::wait_for_bytes(FillReader& reader) {
+  if (std::exchange(reader.waiting_, true)) return;
+  std::list<FillReader*>& readers = members(reader.fill_).readers;
+  reader.place_ = readers.insert(readers.end(), &reader);
+}
+
+void Fills::forget(FillReader& reader) {
+  if (!std::exchange(reader.waiting_, false)) return;
+  members_.at(reader.fill_.get()).readers.erase(reader.place_);
+  drop_if_empty(reader.fill_.get());
+}
+
+void Fills::wake_readers(const FillPtr& fill) {
+  const auto it = members_.find(fill.get());
+  if (it == members_.end()) return;
+  // Waking sets a bit and runs nothing, so the list stands.
+  for (FillReader* reader : it->second.readers) {
+    reader->waiting_ = false;
+    reader->wake();
+  }
+  it->second.readers.clear();
+  drop_if_empty(fill.get());
+}
+
+void Fills::notify_owner(const FillPtr& fill) {
+  run_on(fill->owner, [fill](Fills& fills) { fills.reconsider(fill.get()); });
+}
+
+void Fills::reconsider(const Fill* fill) {
+  for (const auto& owner : owners_) {
+    if (owner->fill() != fill) continue;
+    const std::shared_ptr<FillOwner> held = owner;
+    return held->reconsider();
+  }
+}
+
+void Fills::end_owner(FillOwner* owner) {
+  // Destroyed in a later turn: it may be inside one of its own callbacks.
+  env_.later([held = std::move(*owner->place)] {});
+  owners_.erase(owner->place);
+}
+
+void Fills::cancel() {
+  while (!owners_.empty()) {
+    const std::shared_ptr<FillOwner> held = owners_.front();
+    held->cancel();
+  }
+}
 
 }  // namespace perigee::origin

@@ -1,5 +1,5 @@
 // A fill at each of its bounds: what is still done at N, and what is not at N + 1.
-#include "origin/fill_production.h"
+#include "origin/fill_owner.h"
 #include "tests/unit/origin/fill_fixture.h"
 
 namespace perigee::origin {
@@ -233,9 +233,9 @@ TEST_F(FillBounds, WhoLostPatienceHoldsNoBytesOfTheFirstBody) {
 
 TEST_F(FillBounds, AKeyIsHitForMissUpToItsTime) {
   const cache_store::Digest key{8, 8};
-  table_->mark(key, {0});
-  EXPECT_TRUE(table_->marked(key, {limits::kHitForMissMs - 1}));
-  EXPECT_FALSE(table_->marked(key, {limits::kHitForMissMs}));
+  table_.mark(key, {0});
+  EXPECT_TRUE(table_.marked(key, {limits::kHitForMissMs - 1}));
+  EXPECT_FALSE(table_.marked(key, {limits::kHitForMissMs}));
 }
 
 }  // namespace

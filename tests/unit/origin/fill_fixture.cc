@@ -75,8 +75,7 @@ http::Chunk PlayedFetch::peek(size_t max) {
 }
 
 FillsTest::FillsTest(size_t loops, size_t memory) : budget_(memory) {
-  table_ = make_fill_table({store_, budget_, *this});
-  for (unsigned i = 0; i < loops; ++i) loops_.push_back(std::make_unique<TestLoop>(*table_, i));
+  for (unsigned i = 0; i < loops; ++i) loops_.push_back(std::make_unique<TestLoop>(table_, i));
 }
 
 FillsTest::~FillsTest() {

@@ -147,7 +147,7 @@ class FillsTest : public ::testing::Test, protected FillObserver {
   base::Budget budget_;
   base::Budget asking_{base::limits::kFills};  ///< of the site, that ask its origin
   std::shared_ptr<http::PolicyOptions> policy_ = std::make_shared<http::PolicyOptions>();
-  FillTablePtr table_;
+  FillTable table_{{store_, budget_, *this}};
   std::vector<std::unique_ptr<TestLoop>> loops_;
   std::list<TestWaiter> waiters_;
   size_t begun_ = 0;
@@ -169,7 +169,7 @@ class TestWaiter final : public FillWaiter {
   void on_fill_interim(const http::ResponseHead& interim) override {
     said += std::to_string(interim.status) + " ";
   }
-  void on_fill_head(std::shared_ptr<FillSession> session, bool own) override {
+  void on_fill_head(std::shared_ptr<Fill> session, bool own) override {
     said += own ? "own" : "head";
     status = session->response().policy.status;
     storing = session->storing();

@@ -1,12 +1,12 @@
 // What becomes of what a fill brought: memory, windows, records, purges, freshening, and the stop.
-#include "origin/fill_production.h"
+#include "origin/fill_owner.h"
 #include "tests/support/rule.h"
 #include "tests/unit/origin/fill_fixture.h"
 
 namespace perigee::origin {
 namespace {
 
-GUARDS("origin::FillProduction, origin::PutJob");
+GUARDS("origin::FillOwner, origin::PutJob");
 
 namespace limits = base::limits;
 

@@ -86,7 +86,7 @@ class FillTableThreads : public ::testing::Test, private FillObserver {
 
   FakeStore store_;
   base::Budget budget_{1 << 20};
-  FillTablePtr table_ = make_fill_table({store_, budget_, *this});
+  FillTable table_{{store_, budget_, *this}};
 };
 
 TEST_F(FillTableThreads, MarksOfAllLoopsAreRemembered) {
@@ -99,9 +99,9 @@ TEST_F(FillTableThreads, MarksOfAllLoopsAreRemembered) {
     threads.emplace_back([this, number] {
       for (uint64_t round = 0; round < kRounds; ++round) {
         const cache_store::Digest key{number * kKeys + round % kKeys + 1, round};
-        table_->mark(key, {0});
-        if (round % 3 == 0) table_->unmark(key);
-        EXPECT_EQ(table_->marked(key, {1}), round % 3 != 0);
+        table_.mark(key, {0});
+        if (round % 3 == 0) table_.unmark(key);
+        EXPECT_EQ(table_.marked(key, {1}), round % 3 != 0);
       }
     });
   }
@@ -115,21 +115,21 @@ TEST_F(FillTableThreads, FillsOfAllLoopsComeAndGo) {
   for (unsigned number = 0; number < 3; ++number) {
     threads.emplace_back([this, &key] {
       for (uint64_t round = 0; round < kRounds; ++round) {
-        auto progress = std::make_shared<FillProgress>();
+        auto progress = std::make_shared<Fill>();
         progress->join_digest = {key.lo + round % 5 * 8, key.hi};
-        FillTable::Shard& shard = table_->shard(key);
+        FillTable::Shard& shard = table_.shard(key);
         {
           const base::MutexLock lock(shard.mutex);
           shard.fills.emplace(progress->join_digest.lo, progress);
         }
-        table_->remove(*progress);
+        table_.remove(*progress);
         EXPECT_EQ(progress.use_count(), 1);
       }
     });
   }
   for (std::thread& thread : threads) thread.join();
-  const base::MutexLock lock(table_->shard(key).mutex);
-  EXPECT_TRUE(table_->shard(key).fills.empty());
+  const base::MutexLock lock(table_.shard(key).mutex);
+  EXPECT_TRUE(table_.shard(key).fills.empty());
 }
 
 }  // namespace

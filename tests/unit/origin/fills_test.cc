@@ -10,7 +10,7 @@
 namespace perigee::origin {
 namespace {
 
-GUARDS("origin::Fills, origin::FillTable, origin::LoopFills");
+GUARDS("origin::Fills, origin::FillTable, origin::Fills");
 
 namespace limits = base::limits;
 

@@ -9,18 +9,18 @@
 #include <string>
 #include <vector>
 
-#include "origin/loop_fills.h"
+#include "origin/fill_sink.h"
+#include "origin/fills.h"
 
 namespace perigee::origin {
 
-class FillProduction final : public FetchUser,
-                             private base::Waker,
-                             public std::enable_shared_from_this<FillProduction> {
+class FillOwner final : public FetchUser,
+                        private base::Waker,
+                        public std::enable_shared_from_this<FillOwner> {
  public:
   /// `keep`: goes on without waiters (a refresh behind).
-  FillProduction(LoopFills& fills, FillRequest&& request, std::shared_ptr<FillProgress> progress,
-                 bool keep);
-  ~FillProduction() override;
+  FillOwner(Fills& fills, FillRequest&& request, std::shared_ptr<Fill> fill, bool keep);
+  ~FillOwner() override;
 
   /// Waits for its turn to ask the site's origin, then asks. Nothing is called back inside.
   void start();
@@ -32,16 +32,14 @@ class FillProduction final : public FetchUser,
   void reconsider();
   /// Ends it at once; readers see a cut body, waiters that the node is busy.
   void cancel();
-  /// The put came home; null: nothing was stored.
-  void on_put(std::shared_ptr<const cache_store::Found> record);
-  const FillProgress* progress() const { return progress_.get(); }
+  const Fill* fill() const { return fill_.get(); }
 
   // FetchUser
   void on_fetch_interim(const http::ReceivedResponse& interim) override;
   void on_fetch_head(const http::ReceivedResponse& head, const http::ResponseTimes& times) override;
   void on_fetch_failed(const FetchError& error) override;
 
-  std::list<std::shared_ptr<FillProduction>>::iterator place;  ///< in its loop's list
+  std::list<std::shared_ptr<FillOwner>>::iterator place;  ///< in its loop's list
 
  private:
   enum class Moved : uint8_t {
@@ -60,7 +58,7 @@ class FillProduction final : public FetchUser,
   bool leaves_record(const http::ReceivedResponse& head) const;
   void judge_vary(const http::HeaderList& fields, bool& storable);
   void note_for_others(bool storable, bool remember);
-  void relieve(LoopFills::Relief relief);
+  void relieve(Fills::Relief relief);
   void reserve(const std::optional<uint64_t>& length);
   size_t window_bytes() const;
   void begin_body(base::Share memory);
@@ -70,6 +68,7 @@ class FillProduction final : public FetchUser,
   void settle(Moved moved);
   void complete();
   void store();
+  void on_stored(std::shared_ptr<const cache_store::Found> record);
   void tell(const LoopSet& loops);
   void wake_readers();
   void fail(const FetchError& error);
@@ -78,13 +77,13 @@ class FillProduction final : public FetchUser,
   bool wanted() const;
   bool worth_finishing() const;
 
-  LoopFills& fills_;
+  Fills& fills_;
   FillRequest request_;
-  std::shared_ptr<FillProgress> progress_;
+  std::shared_ptr<Fill> fill_;
+  FillSink sink_;
   const bool keep_;
   std::unique_ptr<Fetch> fetch_;
-  http::HeaderList fields_;              ///< with validators
-  std::vector<std::byte> stored_image_;  ///< what is stored, where it differs from what is relayed
+  http::HeaderList fields_;  ///< with validators
   base::ReuseFacts policy_;
   base::Claim permit_claim_;
   base::Share permit_;  ///< counts among the site's fills that ask the origin
@@ -92,11 +91,9 @@ class FillProduction final : public FetchUser,
   base::Claim claim_;  ///< waits for memory
   base::Timer reserve_timer_;
   base::Timer laggard_timer_;
-  base::Pending put_;
   bool conditional_ = false;
   bool refetched_ = false;
   bool pump_due_ = false;
-  bool store_it_ = false;
   bool paused_ = false;  ///< the window is full
   bool ended_ = false;
 };

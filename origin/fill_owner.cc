@@ -1,5 +1,5 @@
 // From the origin's head to the end of the body and the put: one fill, step by step.
-#include "origin/fill_production.h"
+#include "origin/fill_owner.h"
 
 #include <algorithm>
 #include <utility>
@@ -7,7 +7,6 @@
 #include "http/forward.h"
 #include "http/head_image.h"
 #include "http/response.h"
-#include "origin/put_job.h"
 #include "origin/stored_record.h"
 
 namespace perigee::origin {
@@ -17,7 +16,7 @@ using cache_store::Found;
 using http::Chunk;
 using http::ReceivedResponse;
 using http::ResponseTimes;
-using Phase = FillProgress::Phase;
+using Phase = Fill::Phase;
 
 namespace {
 
@@ -34,11 +33,11 @@ void for_each_loop(const LoopSet& loops, F task) {
 
 }  // namespace
 
-FillProduction::FillProduction(LoopFills& fills, FillRequest&& request,
-                               std::shared_ptr<FillProgress> progress, bool keep)
+FillOwner::FillOwner(Fills& fills, FillRequest&& request, std::shared_ptr<Fill> fill, bool keep)
     : fills_(fills),
       request_(std::move(request)),
-      progress_(std::move(progress)),
+      fill_(std::move(fill)),
+      sink_(fills.table().shared().store, fill_, request_.key),
       keep_(keep),
       permit_claim_([this](base::Share permit) { ask(std::move(permit)); }),
       permit_timer_([this] {
@@ -49,30 +48,30 @@ FillProduction::FillProduction(LoopFills& fills, FillRequest&& request,
         fail({FetchError::kBusy, "no memory for the origin's response was free in time"});
       }),
       laggard_timer_([this] {
-        progress_->body.drop_laggards();
+        fill_->body.drop_laggards();
         reconsider();
       }) {}
 
-FillProduction::~FillProduction() = default;
+FillOwner::~FillOwner() = default;
 
-void FillProduction::start() {
+void FillOwner::start() {
   base::Budget& permits = request_.site->fills();
   if (base::Share permit = permits.try_take(1)) return ask(std::move(permit));
   permit_claim_.wait(permits, fills_.env(), 1);
   fills_.env().arm(permit_timer_, fills_.env().now() + limits::kPermitMs);
 }
 
-void FillProduction::ask(base::Share permit) {
+void FillOwner::ask(base::Share permit) {
   permit_timer_.disarm();
   permit_ = std::move(permit);
-  progress_->begin_asking();
+  fill_->begin_asking();
   fetch();
 }
 
-void FillProduction::fetch() {
+void FillOwner::fetch() {
   fields_ = request_.fields;
-  if (progress_->stored.state == Found::kHit && !refetched_) {
-    const std::optional<http::StoredResponse> stored = view_of(progress_->stored.record);
+  if (fill_->stored.state == Found::kHit && !refetched_) {
+    const std::optional<http::StoredResponse> stored = view_of(fill_->stored.record);
     conditional_ =
         stored && http::add_validators(*stored, fields_) && fields_.size() > request_.fields.size();
   }
@@ -83,23 +82,21 @@ void FillProduction::fetch() {
   fetch_ = request_.site->origin().fetch(request, *this);
 }
 
-void FillProduction::on_fetch_interim(const ReceivedResponse& interim) {
+void FillOwner::on_fetch_interim(const ReceivedResponse& interim) {
   auto held = std::make_shared<InterimHead>();
   const std::optional<http::ResponseHead> head = http::make_interim(interim, true, held->arena);
   if (!head) return;
   held->head = *head;
   held->head.reason = {};
-  for_each_loop(progress_->loops(), [&](unsigned loop) {
-    if (loop == fills_.env().loop()) return fills_.deliver_interim(progress_, *held);
-    fills_.run_on(loop, [progress = progress_, held](LoopFills& fills) {
-      fills.deliver_interim(progress, *held);
-    });
+  for_each_loop(fill_->loops(), [&](unsigned loop) {
+    if (loop == fills_.env().loop()) return fills_.deliver_interim(fill_, *held);
+    fills_.run_on(loop, [fill = fill_, held](Fills& fills) { fills.deliver_interim(fill, *held); });
   });
 }
 
-void FillProduction::on_fetch_head(const ReceivedResponse& head, const ResponseTimes& times) {
+void FillOwner::on_fetch_head(const ReceivedResponse& head, const ResponseTimes& times) {
   request_.site->on_head(head, times, *request_.policy);
-  progress_->origin_status_ = head.status;
+  fill_->head.origin_status = head.status;
   if (head.status == 304 && conditional_) {
     if (take_not_modified(head, times)) return;
     // Another response than the one that is stored: its validators are no good (RFC 9111 §4.3.4).
@@ -113,19 +110,19 @@ void FillProduction::on_fetch_head(const ReceivedResponse& head, const ResponseT
   take_response(head, times);
 }
 
-void FillProduction::freshen(const ReceivedResponse& head, const ResponseTimes& times) {
-  progress_->origin_status_ = head.status;
-  const std::optional<http::StoredResponse> stored = view_of(progress_->stored.record);
+void FillOwner::freshen(const ReceivedResponse& head, const ResponseTimes& times) {
+  fill_->head.origin_status = head.status;
+  const std::optional<http::StoredResponse> stored = view_of(fill_->stored.record);
   if (!stored || !merge(*stored, head, times)) end(false, nullptr);
 }
 
-bool FillProduction::take_not_modified(const ReceivedResponse& head, const ResponseTimes& times) {
-  const std::optional<http::StoredResponse> stored = view_of(progress_->stored.record);
+bool FillOwner::take_not_modified(const ReceivedResponse& head, const ResponseTimes& times) {
+  const std::optional<http::StoredResponse> stored = view_of(fill_->stored.record);
   return stored && http::may_freshen(*stored, head) && merge(*stored, head, times);
 }
 
-bool FillProduction::merge(const http::StoredResponse& stored, const ReceivedResponse& head,
-                           const ResponseTimes& times) {
+bool FillOwner::merge(const http::StoredResponse& stored, const ReceivedResponse& head,
+                      const ResponseTimes& times) {
   std::vector<std::byte> image = http::freshen_head_image(stored, head, times);
   const std::optional<http::StoredResponse> merged = http::view_head_image(image, stored.policy);
   if (!merged) return false;
@@ -142,22 +139,25 @@ bool FillProduction::merge(const http::StoredResponse& stored, const ReceivedRes
   policy_ = admission.policy;
   const bool storable = admission.storable == http::Storable::kStorable;
   if (storable && !admission.drop_names.empty()) {
-    stored_image_ = http::without_fields(image, admission.drop_names);
+    sink_.keep_head(http::without_fields(image, admission.drop_names));
   }
-  progress_->image_ = std::move(image);
-  progress_->revalidated_ = true;
-  store_it_ = storable;
-  progress_->shareable_ = storable && admission.drop_names.empty();
+  fill_->head.image = std::move(image);
+  fill_->head.revalidated = true;
+  if (storable) sink_.open();
+  fill_->head.shareable = storable && admission.drop_names.empty();
   bool keyed = storable;
   judge_vary(updated.fields, keyed);
-  if (!keyed) store_it_ = progress_->shareable_ = false;
+  if (!keyed) {
+    sink_.close();
+    fill_->head.shareable = false;
+  }
   note_for_others(storable, admission.remember);
   publish_head();
   complete();
   return true;
 }
 
-void FillProduction::take_response(const ReceivedResponse& head, const ResponseTimes& times) {
+void FillOwner::take_response(const ReceivedResponse& head, const ResponseTimes& times) {
   const http::Admission admission =
       http::admit(request_.head, head, times, *request_.policy, request_.sent_for);
   policy_ = admission.policy;
@@ -168,75 +168,75 @@ void FillProduction::take_response(const ReceivedResponse& head, const ResponseT
   http::ImageOptions image;
   image.content_length = length;
   image.drop_set_cookie = admission.drop_set_cookie;
-  progress_->image_ = http::make_head_image(head, times, image);
-  if (progress_->image_.empty()) {
+  fill_->head.image = http::make_head_image(head, times, image);
+  if (fill_->head.image.empty()) {
     return fail({FetchError::kTooLarge, "the origin's head is too large"});
   }
   const bool kept = storable && !leaves_record(head);
   if (kept && !admission.drop_names.empty()) {
     image.drop_names = admission.drop_names;
-    stored_image_ = http::make_head_image(head, times, image);
+    sink_.keep_head(http::make_head_image(head, times, image));
   }
-  progress_->declared_size_ = head.has_body ? length : std::optional<uint64_t>(0);
-  progress_->shareable_ = storable && admission.drop_names.empty();
-  store_it_ = kept && length.value_or(0) <= fills_.table().shared().store.max_object_bytes();
+  fill_->head.declared_size = head.has_body ? length : std::optional<uint64_t>(0);
+  fill_->head.shareable = storable && admission.drop_names.empty();
+  if (kept && length.value_or(0) <= sink_.most_bytes()) sink_.open();
   note_for_others(storable, admission.remember);
   if (!head.has_body || length == 0u) {
-    progress_->body.finish(true);
+    fill_->body.finish(true);
     publish_head();
     return complete();
   }
-  if (!store_it_) fetch_->become_relay(request_.client);
+  if (!sink_.is_open()) fetch_->become_relay(request_.client);
   reserve(length);
 }
 
 /// An error that does not say how long it holds is no reason to forget what was good
 /// (http-rules 2.8).
-bool FillProduction::leaves_record(const ReceivedResponse& head) const {
+bool FillOwner::leaves_record(const ReceivedResponse& head) const {
   const bool stated = policy_.lifetime_ms != base::ReuseFacts::kAbsent &&
                       (policy_.flags & http::ReuseFlag::kHeuristic) == 0;
-  return progress_->stored.state == Found::kHit && head.status >= 400 && !stated;
+  return fill_->stored.state == Found::kHit && head.status >= 400 && !stated;
 }
 
 /// What this head means for requests to come, and for those that this fetch was to relieve.
-void FillProduction::note_for_others(bool storable, bool remember) {
+void FillOwner::note_for_others(bool storable, bool remember) {
   FillTable& table = fills_.table();
-  if (storable) return table.unmark(progress_->join_digest);
+  if (storable) return table.unmark(fill_->join_digest);
   if (!remember) return;
-  table.mark(progress_->join_digest, fills_.env().now());
-  relieve(LoopFills::Relief::kReleased);
+  table.mark(fill_->join_digest, fills_.env().now());
+  relieve(Fills::Relief::kReleased);
 }
 
-void FillProduction::relieve(LoopFills::Relief relief) {
-  const std::shared_ptr<FillProgress>& others = progress_->relieves;
+void FillOwner::relieve(Fills::Relief relief) {
+  const std::shared_ptr<Fill>& others = fill_->relieves;
   if (others == nullptr) return;
   for_each_loop(others->loops(), [&](unsigned loop) {
-    fills_.run_on(loop, [others, relief](LoopFills& fills) { fills.relieve(others, relief); });
+    fills_.run_on(loop, [others, relief](Fills& fills) { fills.relieve(others, relief); });
   });
 }
 
-void FillProduction::judge_vary(const http::HeaderList& fields, bool& storable) {
+void FillOwner::judge_vary(const http::HeaderList& fields, bool& storable) {
   const auto names = http::vary_names(fields);
   if (!names) {
     storable = false;
     return;
   }
   if (!http::keys_what_was_sent(request_.fields, request_.sent_for, *names)) storable = false;
-  progress_->vary_names_ = *names;
+  fill_->head.vary_names = *names;
   if (names->empty()) return;
-  progress_->vary_selected_ =
+  fill_->head.vary_selected =
       selected_values(*names, request_.head.fields, *request_.policy, request_.sent_for);
 }
 
 /// Memory before the first byte of content: what holds nothing cannot deadlock.
-void FillProduction::reserve(const std::optional<uint64_t>& length) {
+void FillOwner::reserve(const std::optional<uint64_t>& length) {
   const FillShared& shared = fills_.table().shared();
   size_t bytes = window_bytes();
-  if (store_it_ && length) {
+  if (sink_.is_open() && length) {
     bytes = static_cast<size_t>(std::max<uint64_t>(*length, limits::kFillChunkBytes));
   }
-  if (!store_it_) progress_->body.set_window(bytes);
-  if (length) progress_->body.expect(*length);
+  if (!sink_.is_open()) fill_->body.set_window(bytes);
+  if (length) fill_->body.expect(*length);
   bytes = std::min(bytes, shared.budget.limit());
   if (base::Share memory = shared.budget.try_take(bytes)) return begin_body(std::move(memory));
   claim_.wait(shared.budget, fills_.env(), bytes);
@@ -244,15 +244,15 @@ void FillProduction::reserve(const std::optional<uint64_t>& length) {
 }
 
 /// What is kept of a body that is not, or will turn out not to be, stored.
-size_t FillProduction::window_bytes() const {
-  if (!store_it_) return limits::kUnstoredWindowBytes;
-  const uint64_t most = fills_.table().shared().store.max_object_bytes();
+size_t FillOwner::window_bytes() const {
+  if (!sink_.is_open()) return limits::kUnstoredWindowBytes;
+  const uint64_t most = sink_.most_bytes();
   return std::max(limits::kUnstoredWindowBytes, static_cast<size_t>(most));
 }
 
-void FillProduction::begin_body(base::Share memory) {
+void FillOwner::begin_body(base::Share memory) {
   reserve_timer_.disarm();
-  progress_->memory_ = std::move(memory);
+  fill_->memory = std::move(memory);
   fetch_->set_waker(this);
   // What has come already goes with the head.
   const Moved moved = move_body();
@@ -261,37 +261,37 @@ void FillProduction::begin_body(base::Share memory) {
   reconsider();
 }
 
-void FillProduction::publish_head() {
-  progress_->storing_ = store_it_;
-  progress_->response_ = *http::view_head_image(progress_->image_, policy_);
-  tell(progress_->publish(Phase::kHead));
+void FillOwner::publish_head() {
+  fill_->head.storing = sink_.is_open();
+  fill_->head.response = *http::view_head_image(fill_->head.image, policy_);
+  tell(fill_->publish(Phase::kHead));
 }
 
 /// Those of this loop at once: nobody is inside a call of ours.
-void FillProduction::tell(const LoopSet& loops) {
-  const std::shared_ptr<FillProduction> self = shared_from_this();
+void FillOwner::tell(const LoopSet& loops) {
+  const std::shared_ptr<FillOwner> self = shared_from_this();
   for_each_loop(loops, [&](unsigned loop) {
-    if (loop == fills_.env().loop()) return fills_.deliver(progress_);
-    fills_.run_on(loop, [progress = progress_](LoopFills& fills) { fills.deliver(progress); });
+    if (loop == fills_.env().loop()) return fills_.deliver(fill_);
+    fills_.run_on(loop, [fill = fill_](Fills& fills) { fills.deliver(fill); });
   });
 }
 
-void FillProduction::wake() { pump_later(); }
+void FillOwner::wake() { pump_later(); }
 
-void FillProduction::pump_later() {
+void FillOwner::pump_later() {
   if (pump_due_ || ended_) return;
   pump_due_ = true;
   fills_.env().later([self = shared_from_this()] { self->pump(); });
 }
 
-void FillProduction::pump() {
+void FillOwner::pump() {
   pump_due_ = false;
   if (!ended_ && fetch_ != nullptr) settle(move_body());
 }
 
-FillProduction::Moved FillProduction::move_body() {
-  FillBody& body = progress_->body;
-  const uint64_t most = fills_.table().shared().store.max_object_bytes();
+FillOwner::Moved FillOwner::move_body() {
+  FillBody& body = fill_->body;
+  const uint64_t most = sink_.most_bytes();
   paused_ = false;
   for (size_t moved = 0; moved < limits::kSendBytes;) {
     if (body.full()) {
@@ -310,10 +310,10 @@ FillProduction::Moved FillProduction::move_body() {
       body.finish(whole);
       return whole ? Moved::kWhole : Moved::kCut;
     }
-    if (store_it_ && body.size() > most) {
+    if (sink_.is_open() && body.size() > most) {
       // Longer than a record may be: it goes on unstored, paced by its readers.
       body.set_window(window_bytes());
-      store_it_ = false;
+      sink_.close();
       fetch_->become_relay(request_.client);
     }
   }
@@ -322,7 +322,7 @@ FillProduction::Moved FillProduction::move_body() {
 }
 
 /// Tells the readers, and goes on or ends.
-void FillProduction::settle(Moved moved) {
+void FillOwner::settle(Moved moved) {
   wake_readers();
   if (moved == Moved::kWhole) return complete();
   if (moved == Moved::kCut) return end_cut("the origin's content ended early");
@@ -332,108 +332,98 @@ void FillProduction::settle(Moved moved) {
   }
 }
 
-void FillProduction::complete() {
+void FillOwner::complete() {
   fetch_.reset();
   // What waits for its put is bounded by the pool's lane and the byte budget, and asks no origin.
   permit_ = {};
-  if (store_it_) return store();
+  if (sink_.is_open()) return store();
   end(false, nullptr);
 }
 
-void FillProduction::store() {
-  auto put = std::make_unique<PutJob>(fills_.table().shared().store, progress_, *this);
-  put->key = request_.key;
-  put->policy = policy_;
-  put->image = std::move(stored_image_);
-  if (!progress_->revalidated_) {
-    put->chunks = progress_->body.chunks();
-    const bool has_length = !http::never_has_body(http::Method::kGet, policy_.status);
-    if (has_length && !progress_->response_.content_length) {
-      put->image = http::with_content_length(put->image.empty() ? progress_->image_ : put->image,
-                                             progress_->body.size());
-    }
-  }
-  std::unique_ptr<base::Job> job = std::move(put);
-  if (!fills_.env().offload(base::Lane::kStore, job, put_)) end(false, nullptr);
+void FillOwner::store() {
+  const bool taken = sink_.put(fills_.env(), policy_, [this](std::shared_ptr<const Found> record) {
+    on_stored(std::move(record));
+  });
+  if (!taken) end(false, nullptr);
 }
 
-void FillProduction::on_put(std::shared_ptr<const Found> record) {
+/// The put came home; null: nothing was stored.
+void FillOwner::on_stored(std::shared_ptr<const Found> record) {
   const bool stored = record != nullptr;
   if (stored) {
-    if (!progress_->revalidated_) {
-      progress_->body.hand_over(std::move(record));
-      progress_->memory_.shrink_to(0);
+    if (!fill_->head.revalidated) {
+      fill_->body.hand_over(std::move(record));
+      fill_->memory.shrink_to(0);
     }
-    relieve(LoopFills::Relief::kStored);
+    relieve(Fills::Relief::kStored);
   }
   end(stored, nullptr);
 }
 
-void FillProduction::on_fetch_failed(const FetchError& error) { fail(error); }
+void FillOwner::on_fetch_failed(const FetchError& error) { fail(error); }
 
-void FillProduction::fail(const FetchError& error) {
-  progress_->error_ = error;
-  const LoopSet loops = progress_->publish(Phase::kFailed);
+void FillOwner::fail(const FetchError& error) {
+  fill_->error = error;
+  const LoopSet loops = fill_->publish(Phase::kFailed);
   end(false, &error);
   tell(loops);
 }
 
 /// The rest of the content will not come: nothing is stored, readers have seen the cut.
-void FillProduction::end_cut(const char* why) {
+void FillOwner::end_cut(const char* why) {
   const FetchError error{FetchError::kClosed, why};
   end(false, &error);
 }
 
-void FillProduction::reconsider() {
+void FillOwner::reconsider() {
   if (permit_claim_.waiting() && !wanted()) {
     return fail({FetchError::kBusy, "nobody waits for it any more"});
   }
-  if (ended_ || fetch_ == nullptr || progress_->phase() != Phase::kHead) return;
+  if (ended_ || fetch_ == nullptr || fill_->phase() != Phase::kHead) return;
   if (!wanted() && !worth_finishing()) {
-    progress_->body.finish(false);
+    fill_->body.finish(false);
     wake_readers();
     return end_cut("nobody waits for the rest");
   }
   if (paused_) pump_later();
 }
 
-bool FillProduction::wanted() const {
-  return (keep_ && store_it_) || progress_->waiters() > 0 || progress_->body.readers() > 0;
+bool FillOwner::wanted() const {
+  return (keep_ && sink_.is_open()) || fill_->waiters() > 0 || fill_->body.readers() > 0;
 }
 
 /// Without anybody who waits it goes on when little is missing (http-rules 3.11).
-bool FillProduction::worth_finishing() const {
-  if (!store_it_) return false;
-  const uint64_t got = progress_->body.size();
-  const uint64_t whole =
-      progress_->declared_size_.value_or(fills_.table().shared().store.max_object_bytes());
+bool FillOwner::worth_finishing() const {
+  if (!sink_.is_open()) return false;
+  const uint64_t got = fill_->body.size();
+  const uint64_t whole = fill_->head.declared_size.value_or(sink_.most_bytes());
   const uint64_t missing = whole > got ? whole - got : 0;
   return missing <= static_cast<uint64_t>(limits::kFillOutlivesBytes) || missing * 4 <= whole;
 }
 
-void FillProduction::cancel() {
+void FillOwner::cancel() {
   const FetchError error{FetchError::kBusy, "the node is stopping"};
-  put_.abandon();
-  if (progress_->phase() == Phase::kPending) {
-    progress_->error_ = error;
-    for_each_loop(progress_->publish(Phase::kFailed), [&](unsigned loop) {
-      fills_.run_on(loop, [progress = progress_](LoopFills& fills) { fills.deliver(progress); });
+  sink_.abandon();
+  if (fill_->phase() == Phase::kPending) {
+    fill_->error = error;
+    for_each_loop(fill_->publish(Phase::kFailed), [&](unsigned loop) {
+      fills_.run_on(loop, [fill = fill_](Fills& fills) { fills.deliver(fill); });
     });
   } else if (fetch_ != nullptr) {
-    progress_->body.finish(false);
+    fill_->body.finish(false);
     wake_readers();
   }
   end(false, &error);
 }
 
-void FillProduction::wake_readers() {
-  for_each_loop(progress_->body.take_waiting(), [&](unsigned loop) {
-    if (loop == fills_.env().loop()) return fills_.wake_readers(progress_);
-    fills_.run_on(loop, [progress = progress_](LoopFills& fills) { fills.wake_readers(progress); });
+void FillOwner::wake_readers() {
+  for_each_loop(fill_->body.take_waiting(), [&](unsigned loop) {
+    if (loop == fills_.env().loop()) return fills_.wake_readers(fill_);
+    fills_.run_on(loop, [fill = fill_](Fills& fills) { fills.wake_readers(fill); });
   });
 }
 
-void FillProduction::end(bool stored, const FetchError* error) {
+void FillOwner::end(bool stored, const FetchError* error) {
   if (ended_) return;
   ended_ = true;
   permit_claim_.abandon();
@@ -443,12 +433,12 @@ void FillProduction::end(bool stored, const FetchError* error) {
   laggard_timer_.disarm();
   fetch_.reset();
   FillTable& table = fills_.table();
-  if (!progress_->alone) table.remove(*progress_);
-  if (progress_->relieves != nullptr) progress_->relieves->end_further();
+  if (!fill_->alone) table.remove(*fill_);
+  if (fill_->relieves != nullptr) fill_->relieves->end_further();
   permit_ = {};
   if (error != nullptr) request_.site->on_failure(*error, fills_.env().now());
   table.shared().observer.on_fill_ended(stored, error != nullptr);
-  fills_.end_production(this);
+  fills_.end_owner(this);
 }
 
 }  // namespace perigee::origin

@@ -1,4 +1,4 @@
-#include "origin/fill_progress.h"
+#include "origin/fill.h"
 
 #include "http/selecting.h"
 
@@ -15,42 +15,43 @@ std::string selected_values(const std::vector<std::string>& names, const http::H
   return selected;
 }
 
-std::optional<uint64_t> FillProgress::body_size() const {
-  if (revalidated_) return stored.record.body.size();
-  if (declared_size_) return declared_size_;
+std::optional<uint64_t> Fill::body_size() const {
+  if (head.revalidated) return stored.record.body.size();
+  if (head.declared_size) return head.declared_size;
   if (body.complete()) return body.size();
   return std::nullopt;
 }
 
-FillProgress::Phase FillProgress::join(unsigned loop) {
+Fill::Phase Fill::join(unsigned loop) {
   const base::MutexLock lock(mutex_);
   loops_.set(loop);
   ++waiters_;
   return phase_;
 }
 
-FillProgress::Phase FillProgress::phase() const {
+Fill::Phase Fill::phase() const {
   const base::MutexLock lock(mutex_);
   return phase_;
 }
 
-LoopSet FillProgress::loops() const {
+LoopSet Fill::loops() const {
   const base::MutexLock lock(mutex_);
   return loops_;
 }
 
-LoopSet FillProgress::publish(Phase phase) {
+LoopSet Fill::publish(Phase phase) {
   const base::MutexLock lock(mutex_);
   phase_ = phase;
   return loops_;
 }
 
-bool FillProgress::answers(const http::RequestHead& request, int64_t now_ms) const {
-  if (!shareable_ || !http::may_share(response_, request, now_ms, *policy)) return false;
-  if (vary_names_.empty()) return true;
+bool Fill::answers(const http::RequestHead& request, int64_t now_ms) const {
+  if (!head.shareable || !http::may_share(head.response, request, now_ms, *policy)) return false;
+  if (head.vary_names.empty()) return true;
   // As it will be looked up once this is stored.
-  const std::vector<std::string_view> stored_then(vary_names_.begin(), vary_names_.end());
-  return selected_values(vary_names_, request.fields, *policy, stored_then) == vary_selected_;
+  const std::vector<std::string_view> stored_then(head.vary_names.begin(), head.vary_names.end());
+  return selected_values(head.vary_names, request.fields, *policy, stored_then) ==
+         head.vary_selected;
 }
 
 }  // namespace perigee::origin

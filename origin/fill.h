@@ -1,7 +1,7 @@
-// What all loops may know of one fill: its phase, its head once there, and its growing body.
+// One fill: its phase, its head once that is there, and its growing body.
 //
-// Made and moved on by its owner loop (fill_production); what is filled in before a phase is
-// published is immutable from then on.
+// Made and moved on by its owner (fill_owner.h); what is filled in before a phase is published is
+// immutable from then on, so that waiters and readers of all loops read it without a lock.
 #pragma once
 
 #include <atomic>
@@ -11,12 +11,15 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "http/forward.h"
+#include "http/stored_response.h"
+#include "http/vary.h"
 #include "origin/fill_body.h"
-#include "origin/fills.h"
+#include "origin/fill_request.h"
 
 namespace perigee::origin {
 
-class FillProgress final : public FillSession {
+class Fill {
  public:
   enum class Phase : uint8_t {
     kPending,  ///< no final head yet: everybody may join
@@ -24,12 +27,17 @@ class FillProgress final : public FillSession {
     kFailed,   ///< no head will come; `error` says why
   };
 
-  // FillSession: only in phase kHead.
-  const http::StoredResponse& response() const override { return response_; }
-  bool revalidated() const override { return revalidated_; }
-  uint16_t origin_status() const override { return origin_status_; }
-  bool storing() const override { return storing_; }
-  std::optional<uint64_t> body_size() const override;
+  // Only in phase kHead; for any loop.
+  /// View over the fill's own image; valid while the fill is held.
+  const http::StoredResponse& response() const { return head.response; }
+  /// A 304 freshened a stored response, which is the body's source.
+  bool revalidated() const { return head.revalidated; }
+  /// The status with which the origin answered (304 when revalidated).
+  uint16_t origin_status() const { return head.origin_status; }
+  /// It is going to be stored (RFC 9211 `stored`).
+  bool storing() const { return head.storing; }
+  /// The whole length where it is known: declared, or complete.
+  std::optional<uint64_t> body_size() const;
 
   /// Whether a request that waits is answered by this head (http-rules 1.2).
   bool answers(const http::RequestHead& request, int64_t now_ms) const;
@@ -65,24 +73,27 @@ class FillProgress final : public FillSession {
   cache_store::Found stored;
   /// Those who wait for this one may be relieved by what this fill brings: begin_further() was
   /// called.
-  std::shared_ptr<FillProgress> relieves;
+  std::shared_ptr<Fill> relieves;
 
   FillBody body;
 
-  // Filled in by the owner before publish(kHead).
-  std::vector<std::byte> image_;
-  http::StoredResponse response_;
-  bool revalidated_ = false;
-  bool shareable_ = false;
-  bool storing_ = false;
-  uint16_t origin_status_ = 0;
-  std::optional<uint64_t> declared_size_;
-  std::vector<std::string> vary_names_;
-  std::string vary_selected_;
-  // Filled in before publish(kFailed).
-  FetchError error_;
+  /// Filled in by the owner before publish(kHead).
+  struct Head {
+    std::vector<std::byte> image;
+    http::StoredResponse response;  ///< a view over `image`
+    bool revalidated = false;
+    bool shareable = false;
+    bool storing = false;
+    uint16_t origin_status = 0;
+    std::optional<uint64_t> declared_size;
+    std::vector<std::string> vary_names;
+    std::string vary_selected;
+  };
+  Head head;
+  /// Filled in by the owner before publish(kFailed).
+  FetchError error;
   /// What the body may take, charged while anybody holds it. Owner only.
-  base::Share memory_;
+  base::Share memory;
 
  private:
   mutable base::Mutex mutex_{base::LockRank::kFill};

@@ -1,0 +1,97 @@
+#include "origin/fill_sink.h"
+
+#include <span>
+#include <utility>
+
+#include "http/cache_key.h"
+#include "http/stored_response.h"
+
+namespace perigee::origin {
+namespace {
+
+/// One or two puts. Owns all it touches.
+class PutJob final : public base::Job {
+ public:
+  PutJob(cache_store::Store& store, std::shared_ptr<Fill> fill, FillSink::OnStored done)
+      : store_(store), fill_(std::move(fill)), done_(std::move(done)) {}
+
+  void work(const std::atomic<bool>& stop) noexcept override;
+  void done() noexcept override { done_(std::move(record_)); }
+
+  std::string key;               ///< of the URL
+  std::vector<std::byte> image;  ///< empty: the fill's own
+  std::vector<ChunkRef> chunks;  ///< the body; empty after a 304, whose body is the stored one
+  base::ReuseFacts policy;
+
+ private:
+  bool put_spec(std::string& variant_key);
+
+  cache_store::Store& store_;
+  std::shared_ptr<Fill> fill_;
+  FillSink::OnStored done_;
+  std::shared_ptr<const cache_store::Found> record_;
+};
+
+void PutJob::work(const std::atomic<bool>&) noexcept {
+  const Fill::Head& head = fill_->head;
+  std::string variant_key;
+  if (!head.vary_names.empty() && !put_spec(variant_key)) return;
+  cache_store::Draft draft;
+  draft.base = fill_->base;
+  draft.ticket = fill_->ticket;
+  draft.policy = policy;
+  draft.key = variant_key.empty() ? key : variant_key;
+  draft.head = image.empty() ? head.image : image;
+  std::vector<std::span<const std::byte>> pieces;
+  if (fill_->revalidated()) {
+    // The same response, freshened: what belongs to it goes on belonging to it.
+    draft.rid = fill_->stored.record.rid;
+    draft.source = &fill_->stored.pin;
+    pieces.push_back(fill_->stored.record.body);
+  }
+  for (const ChunkRef& chunk : chunks) pieces.emplace_back(chunk->bytes.get(), chunk->size);
+  draft.body = pieces;
+  base::Result<cache_store::Found> put = store_.put(draft);
+  if (put.ok()) record_ = std::make_shared<const cache_store::Found>(std::move(*put));
+}
+
+/// Of two variants that are fetched at once the second one finds the first one's spec: the store
+/// keeps the spec that is there when its names are the same. So both are found under one.
+bool PutJob::put_spec(std::string& variant_key) {
+  const std::string spec = http::encode_vary_spec(fill_->head.vary_names);
+  const std::span<const std::byte> bytes = std::as_bytes(std::span(spec));
+  cache_store::Draft draft;
+  draft.kind = cache_store::RecordKind::kVarySpec;
+  draft.slot = cache_store::kVarySlot;
+  draft.base = fill_->base;
+  draft.ticket = fill_->ticket;
+  draft.policy = policy;
+  draft.key = key;
+  draft.body = {&bytes, 1};
+  const base::Result<cache_store::Found> stored = store_.put(draft);
+  if (!stored.ok()) return false;
+  http::make_variant_key(key, stored->record.rid, fill_->head.vary_selected, variant_key);
+  return true;
+}
+
+}  // namespace
+
+bool FillSink::put(base::Env& env, const base::ReuseFacts& policy, OnStored done) {
+  auto put = std::make_unique<PutJob>(store_, fill_, std::move(done));
+  put->key = key_;
+  put->policy = policy;
+  put->image = std::move(image_);
+  const Fill::Head& head = fill_->head;
+  if (!head.revalidated) {
+    put->chunks = fill_->body.chunks();
+    const bool has_length = !http::never_has_body(http::Method::kGet, policy.status);
+    if (has_length && !head.response.content_length) {
+      put->image = http::with_content_length(put->image.empty() ? head.image : put->image,
+                                             fill_->body.size());
+    }
+  }
+  std::unique_ptr<base::Job> job = std::move(put);
+  return env.offload(base::Lane::kStore, job, pending_);
+}
+
+}  // namespace perigee::origin

@@ -1,0 +1,54 @@
+// Where the response of a fill is kept: one whole record in the store, and before it the Vary spec
+// of its URL where it varies.
+//
+// The seam between fetching and storing: the owner of a fill knows no records.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/env.h"
+#include "base/fn.h"
+#include "base/reuse_facts.h"
+#include "cache_store/store.h"
+#include "origin/fill.h"
+
+namespace perigee::origin {
+
+/// Of one fill, on its owner's loop.
+class FillSink {
+ public:
+  /// The record that was stored; null: nothing was.
+  using OnStored = base::Fn<void(std::shared_ptr<const cache_store::Found> record)>;
+
+  /// `key` is the URL's.
+  FillSink(cache_store::Store& store, std::shared_ptr<Fill> fill, std::string key)
+      : store_(store), fill_(std::move(fill)), key_(std::move(key)) {}
+
+  /// The longest body that can be kept.
+  uint64_t most_bytes() const { return store_.max_object_bytes(); }
+  /// The response will be kept once it is whole.
+  void open() { open_ = true; }
+  /// It will not.
+  void close() { open_ = false; }
+  bool is_open() const { return open_; }
+  /// What is kept of the head, where that differs from what clients get.
+  void keep_head(std::vector<std::byte> image) { image_ = std::move(image); }
+  /// The response is whole: puts it on the pool, under the ticket from before its request left.
+  /// False: the pool's lane is full, and `done` is not called.
+  bool put(base::Env& env, const base::ReuseFacts& policy, OnStored done);
+  /// The put goes on, and nobody is told of it.
+  void abandon() { pending_.abandon(); }
+
+ private:
+  cache_store::Store& store_;
+  const std::shared_ptr<Fill> fill_;
+  const std::string key_;
+  std::vector<std::byte> image_;  ///< empty: the fill's own
+  base::Pending pending_;
+  bool open_ = false;
+};
+
+}  // namespace perigee::origin
