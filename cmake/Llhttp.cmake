@@ -1,8 +1,8 @@
 # llhttp as the target perigee_llhttp, always strict: it parses HTTP/1.
 #
 # A system library of version 9 or later is strict unless a program asks otherwise. Debian 12 has
-# only the C sources of 8.1 (package node-llhttp), which must be compiled strict: a loose one accepts
-# requests that smuggle others.
+# only the C sources of 8.1 (package node-llhttp), which must be compiled strict: a loose one
+# accepts requests that smuggle others.
 
 pkg_check_modules(llhttp QUIET IMPORTED_TARGET libllhttp>=9)
 if(llhttp_FOUND)

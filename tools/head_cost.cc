@@ -18,6 +18,7 @@
 #include "http/cache_control.h"
 #include "http/cache_key.h"
 #include "http/forward.h"
+#include "http/h1/response_reader.h"
 #include "http/h1/server_codec.h"
 #include "http/h1/writer.h"
 #include "http/head_image.h"
@@ -190,7 +191,7 @@ struct Connection {
   http::OutQueue out{buffers};
   base::Peer peer;
   http::Http1Options options{.request_line_bytes = limits::kRequestLineBytesMost};
-  const auto scratch = std::make_unique<http::RequestScratch>();
+  std::unique_ptr<http::RequestScratch> scratch = std::make_unique<http::RequestScratch>();
   std::unique_ptr<http::ServerCodec> codec =
       http::make_http1_codec({out, sink, waker, peer}, options, *scratch);
 };
