@@ -413,10 +413,14 @@ TEST_F(Freshening, A304ToAQuestionWithoutConditionsIsNoAnswer) {
   EXPECT_EQ(fetches(), 3u) << "it is not asked for ever";
 }
 
-TEST_F(Freshening, A304WhoseVaryMatchesNothingAnswersItsOwnClientAlone) {
-  TestWaiter& first = join();
+TEST_F(Freshening, A304WhoseVaryLeavesOutWhatWasSentAnswersItsOwnClientAlone) {
+  // Sent as long as the stored Vary names it, and poison where it does not.
+  static constexpr std::string_view kNamed[] = {"rsc"};
+  FillRequest asked = request(0, "/a", "RSC: 1");
+  asked.sent_for = kNamed;
+  TestWaiter& first = join(std::move(asked), 0);
   TestWaiter& second = join("/a", "", 1);
-  fetch().head(304, "Cache-Control: max-age=90\nETag: \"1\"\nVary: *");
+  fetch().head(304, "Cache-Control: max-age=90\nETag: \"1\"\nVary: Accept-Language");
   run();
   EXPECT_EQ(first.said, "own");
   EXPECT_FALSE(first.storing);
