@@ -1,6 +1,10 @@
 // The command line and the configuration file: what they say, and what is said of mistakes.
 #include <signal.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
+
 #include "tests/e2e/harness/site.h"
 #include "tests/support/main/paths.h"
 
@@ -166,6 +170,38 @@ TEST(Configuration, ListensOnIpv6) {
   Client client(node.port(), true);
   client.get("/a").expect(200);
   client.request("PURGE", "/a").expect(200);
+}
+
+TEST(Configuration, ListensOnEachAddress) {
+  tools::FakeOrigin origin;
+  const TempFolder folder;
+  const std::string config = folder.write(
+      "perigee.toml", "[server]\nlisten = [\"127.0.0.1:0\", \"[::1]:0\"]\n" +
+                          ("[[site]]\ndefault = true\norigin = \"" + origin.url()) + "\"\n");
+  Process node({.arguments = {binary(), "-c", config, "--store", folder.file("store"),
+                              "--store-size", "32MiB", "--workers", "1"}});
+  const std::string second = "listening on http://[::1]:";
+  std::string out;
+  const auto port_of_second = [&] {
+    out = node.out();
+    return port_in(out.substr(std::min(out.find(second), out.size())));
+  };
+  ASSERT_TRUE(eventually([&] { return port_of_second() != 0; }));
+  Client(port_in(out)).get("/a").expect(200);
+  Client(port_of_second(), true).get("/a").expect(200);
+  node.signal(SIGTERM);
+  EXPECT_EQ(node.wait(), 0);
+}
+
+TEST(Configuration, AsManyWorkersServeAsItSays) {
+  tools::FakeOrigin origin;
+  const auto threads = [&](unsigned workers) {
+    Node node({.origin = origin.url(), .workers = workers});
+    const std::string tasks = "/proc/" + std::to_string(node.process().pid()) + "/task";
+    const std::filesystem::directory_iterator all(tasks);
+    return std::distance(begin(all), end(all));
+  };
+  EXPECT_EQ(threads(5) - threads(1), 4);
 }
 
 TEST(Configuration, AnErrorPageHasASentenceAndTheLogHasTheReason) {

@@ -220,5 +220,24 @@ TEST_F(CorruptionTest, SlabsOfAnotherStore) {
       false);
 }
 
+/// Lengths whose sum wraps, so that the record seems to end where it does.
+class WrappingLengths : public SmallStoreTest {};
+
+TEST_F(WrappingLengths, OfARecordThatWasVerifiedAreAMiss) {
+  open();
+  for (const uint64_t length : {UINT64_MAX, UINT64_MAX - 63, UINT64_MAX - 255}) {
+    SCOPED_TRACE(length);
+    const std::string key = "key" + std::to_string(length);
+    const uint64_t version = put(key);
+    ASSERT_EQ(look(key), fresh(version));
+    const std::string_view bytes(reinterpret_cast<const char*>(disk_.bytes()), disk_.size());
+    const size_t header = bytes.find(key) - sizeof(format::RecordHeader);
+    ASSERT_LT(header, disk_.size());
+    disk_.write(header + offsetof(format::RecordHeader, body_length),
+                std::as_bytes(std::span(&length, 1)));
+    EXPECT_EQ(store_->lookup(store_->digest(key), key, 0).state, Found::kMiss);
+  }
+}
+
 }  // namespace
 }  // namespace perigee::cache_store

@@ -16,6 +16,7 @@
 
 #include "cache_store/format.h"
 #include "cache_store/store.h"
+#include "cache_store/store_core.h"
 #include "cache_store/store_io.h"
 #include "tests/support/temp_folder.h"
 
@@ -178,6 +179,29 @@ TEST_F(StoreFile, ADiskThatIsTooSmallLeavesItEmpty) {
   EXPECT_EQ(status, 0);
   EXPECT_EQ(fs::file_size(folder_.file("store")), 0u);
   EXPECT_EQ(open(), "");
+}
+
+TEST_F(StoreFile, ItsLayoutFollowsItsSize) {
+  constexpr uint64_t kKiB = 1024;
+  constexpr uint64_t kMiB = 1024 * kKiB;
+  struct Row {
+    uint64_t size;
+    uint64_t journal;
+    uint64_t slab;
+  };
+  for (const Row& row :
+       {Row{18 * kMiB, 256 * kKiB, 256 * kKiB}, Row{64 * kMiB, kMiB, 256 * kKiB},
+        Row{144 * kMiB, 2 * kMiB + 256 * kKiB, 2 * kMiB}, Row{512 * kMiB, 4 * kMiB, 4 * kMiB},
+        Row{8192 * kMiB, 4 * kMiB, 4 * kMiB}}) {
+    StoreOptions options;
+    options.size_bytes = row.size;
+    const base::Result<Geometry> geometry = choose_geometry(options);
+    ASSERT_TRUE(geometry.ok()) << row.size;
+    EXPECT_EQ(geometry->journal_bytes, row.journal) << row.size;
+    EXPECT_EQ(geometry->slab_bytes, row.slab) << row.size;
+    EXPECT_LE(geometry->file_bytes(), row.size);
+    EXPECT_GT(geometry->file_bytes() + geometry->slab_bytes, row.size) << "all of it is used";
+  }
 }
 
 TEST_F(StoreFile, ItAndItsNewFoldersAreForTheirOwnerAlone) {

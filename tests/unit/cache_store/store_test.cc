@@ -372,6 +372,8 @@ TEST_F(StoreTest, MakesSoManySlabsReadyAndNoMore) {
   for (int i = 0; i < 1200; ++i) ASSERT_TRUE(put("key" + std::to_string(i), body).ok()) << i;
   for (int steps = 0; store_->maintain({.wall_ms = kNow}); ++steps) ASSERT_LT(steps, 20);
   EXPECT_EQ(store_->stats().slabs_free, base::limits::kSlabsReady);
+  for (int more = 0; more < 3; ++more) EXPECT_FALSE(store_->maintain({.wall_ms = kNow}));
+  EXPECT_EQ(store_->stats().slabs_free, base::limits::kSlabsReady);
 }
 
 TEST_F(StoreTest, APinnedRecordOutlivesRecycling) {

@@ -106,6 +106,12 @@ TEST_F(TlsTest, AVerifiedChainIsBelievedAndTheNameIsSent) {
   EXPECT_TRUE(tls_->peer().secure);
 }
 
+TEST_F(TlsTest, NothingOlderThanTls12IsSpoken) {
+  const base::Result<SSL_CTX*> context = contexts_.client(options_);
+  ASSERT_TRUE(context.ok());
+  EXPECT_EQ(SSL_CTX_get_min_proto_version(*context), TLS1_2_VERSION);
+}
+
 struct TrustCase {
   const char* name;
   CertificateText certificate;

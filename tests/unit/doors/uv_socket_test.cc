@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 
 #include <array>
 #include <cstdio>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "tests/support/refused_calls.h"
 #include "tests/unit/doors/loopback.h"
 
 namespace perigee::edge {
@@ -355,6 +357,20 @@ TEST_F(SocketChannel, WritesPiecesOfAFileThatAreSmallOrMustNotBeLent) {
   piece = piece_of(large);
   piece.fd = file.fd();
   EXPECT_EQ(send_all({piece}), large);
+}
+
+TEST_F(SocketChannel, WhatWentBeforeAFileThatFindsNoRoomIsTold) {
+  const std::string memory(200'000, 'm');
+  const File file(memory);
+  Piece piece = piece_of(memory);
+  piece.fd = file.fd();
+  const std::array<Piece, 2> pieces = {piece_of("head"), piece};
+  const auto fd = static_cast<uint32_t>(near_fd);
+  EXPECT_TRUE(test::holds_with_refused({{SYS_sendfile, 0, fd, EAGAIN}}, [&] {
+    const Io io = channel->send(pieces);
+    EXPECT_EQ(io.state, Io::kOk);
+    EXPECT_EQ(io.n, 4u) << "else it would be sent again";
+  }));
 }
 
 TEST_F(SocketChannel, AFileThatIsShorterThanItsPieceFails) {

@@ -300,6 +300,19 @@ origin = "http://127.0.0.1:3"
   EXPECT_EQ(port(""), 3);
 }
 
+TEST_F(ConfigTest, ASiteThatListsThePortGoesBeforeOneThatListsTheNameAlone) {
+  for (const char* hosts : {"\"b.test\", \"b.test:81\"", "\"b.test:81\", \"b.test\""}) {
+    const std::string names = hosts;
+    const std::string first = names.substr(0, names.find(','));
+    const std::string second = names.substr(names.find(',') + 2);
+    const Config config = good("[[site]]\nhosts = [" + first + "]\norigin = \"http://h:1\"\n" +
+                               "[[site]]\nhosts = [" + second + "]\norigin = \"http://h:2\"\n");
+    const bool port_first = first.find(":81") != std::string::npos;
+    EXPECT_EQ(http_of(*find_site(config, "b.test:81")).port, port_first ? 1 : 2);
+    EXPECT_EQ(http_of(*find_site(config, "b.test")).port, port_first ? 2 : 1);
+  }
+}
+
 TEST_F(ConfigTest, WithoutADefaultAnUnknownNameHasNoSite) {
   const Config config = good("[[site]]\nhosts = [\"a.test\"]\norigin = \"http://b.test\"\n");
   Metrics metrics(1);

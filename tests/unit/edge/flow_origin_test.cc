@@ -287,6 +287,30 @@ TEST(FlowOrigin, AnAnswerThatComesWhileTheCopyIsSentChangesNothing) {
   EXPECT_EQ(client.ask("GET", "/a").answer().body, "new");
 }
 
+TEST(FlowOrigin, WhoIsAnsweredByAnotherFetchIsNotCoveredAsWell) {
+  Stand stand("stale_if_slow = \"10s\"");
+  const std::string fresh(50'000, 'n');
+  stand.origin.on("/a", Reply(200).cache("max-age=10, stale-if-error=600").body("old"));
+  stand.get("/a");
+  stand.env.step_wall(20 * kSecond);
+  stand.origin.hold();
+  Client first(stand);
+  Client second(stand, "203.0.113.10:1");
+  first.reading().capacity = 1000;
+  first.ask("GET", "/a");
+  stand.run();
+  second.ask("GET", "/a");
+  stand.pass_ms(base::limits::kWaiterPatienceMs + 200);
+  ASSERT_EQ(stand.origin.asked.size(), 3u) << "the second asks for itself";
+  stand.origin.send(
+      "HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nContent-Length: 50000\r\n\r\n" + fresh);
+  stand.run();
+  EXPECT_TRUE(second.answer().body == fresh);
+  stand.pass_ms(10 * kSecond);
+  EXPECT_TRUE(first.answer().body == fresh) << "what the second stored";
+  EXPECT_EQ(first.arrived(), "") << "answered once";
+}
+
 TEST(FlowOrigin, AnOriginWithinTheBudgetIsNotCovered) {
   SlowStand stand;
   Client client(stand);

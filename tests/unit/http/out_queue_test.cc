@@ -39,6 +39,20 @@ TEST_F(OutQueueTest, SendsCopiedBytesInOrder) {
   EXPECT_EQ(out.total_taken(), 13u);
 }
 
+TEST_F(OutQueueTest, BuffersAreKeptUpToTheirBounds) {
+  std::vector<char> usual(limits::kOutLowBytes);
+  std::vector<char> large(limits::kOutLowBytes + 1);
+  buffers.give_back(std::move(large));
+  EXPECT_EQ(buffers.take().capacity(), 0u);
+  buffers.give_back(std::move(usual));
+  const std::vector<char> lent = buffers.take();
+  EXPECT_EQ(lent.size(), 0u);
+  EXPECT_EQ(lent.capacity(), limits::kOutLowBytes);
+  for (size_t i = 0; i <= OutBuffers::kKept; ++i) buffers.give_back(std::vector<char>(10));
+  for (size_t i = 0; i < OutBuffers::kKept; ++i) EXPECT_GT(buffers.take().capacity(), 0u) << i;
+  EXPECT_EQ(buffers.take().capacity(), 0u);
+}
+
 TEST_F(OutQueueTest, NothingToSendIsNoCall) {
   EXPECT_EQ(out.flush(*pipe.near).state, base::Io::kOk);
   EXPECT_EQ(pipe.far->read(), "");

@@ -104,6 +104,7 @@ const Row kRows[] = {
     {"DateWithFraction", "a=@1.5", "invalid"},
     {"DisplayStrings", "a=%\"f%c3%bc\", b=%\"\"", "a:item b:item"},
     {"DisplayStringInUpperCase", "a=%\"f%C3%BC\"", "invalid"},
+    {"DisplayStringOfHalfAByte", "a=%\"%6g\"", "invalid"},
     {"DisplayStringCutShort", "a=%\"f%c\"", "invalid"},
     {"DisplayStringWithoutEnd", "a=%\"f", "invalid"},
     {"DisplayStringOfHalfACharacter", "a=%\"%c3\"", "invalid"},

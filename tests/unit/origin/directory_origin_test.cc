@@ -112,6 +112,20 @@ class DirectoryTest : public ::testing::Test {
   std::list<test::FieldLines> fields_;
 };
 
+TEST_F(DirectoryTest, OnlyTheLastBytesAreTheEnd) {
+  write("a.txt", "0123456789");
+  auto log = begin("/a.txt");
+  log->budget = 0;
+  env_.run();
+  ASSERT_EQ(log->status, 200);
+  EXPECT_EQ(log->fetch->peek(4).state, http::Chunk::kMore);
+  log->fetch->advance(4);
+  EXPECT_EQ(log->fetch->peek(5).state, http::Chunk::kMore);
+  const http::Chunk rest = log->fetch->peek(6);
+  EXPECT_EQ(rest.state, http::Chunk::kEnd);
+  EXPECT_EQ(rest.piece.size, 6u);
+}
+
 TEST_F(DirectoryTest, ServesAFileWithAllThatDescribesIt) {
   write("style.css", "body{}");
   set_modified("style.css", 1'577'934'245'000);

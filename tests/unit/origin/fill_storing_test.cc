@@ -403,6 +403,30 @@ RULE_F(Freshening, A304WithAnotherStrongTagIsAskedAgainWithoutConditions,
   EXPECT_EQ(*stored(), "new");
 }
 
+TEST_F(Freshening, A304ToAQuestionWithoutConditionsIsNoAnswer) {
+  TestWaiter& client = join();
+  fetch().head(304, "ETag: \"2\"");
+  run();
+  fetch().head(304, "ETag: \"2\"");
+  run();
+  EXPECT_EQ(client.said, "failed:502");
+  EXPECT_EQ(fetches(), 3u) << "it is not asked for ever";
+}
+
+TEST_F(Freshening, A304WhoseVaryLeavesOutWhatWasSentAnswersItsOwnClientAlone) {
+  // Sent as long as the stored Vary names it, and poison where it does not.
+  static constexpr std::string_view kNamed[] = {"rsc"};
+  FillRequest asked = request(0, "/a", "RSC: 1");
+  asked.sent_for = kNamed;
+  TestWaiter& first = join(std::move(asked), 0);
+  TestWaiter& second = join("/a", "", 1);
+  fetch().head(304, "Cache-Control: max-age=90\nETag: \"1\"\nVary: Accept-Language");
+  run();
+  EXPECT_EQ(first.said, "own");
+  EXPECT_FALSE(first.storing);
+  EXPECT_EQ(second.said, "released");
+}
+
 TEST_F(Freshening, ANewResponseReplacesTheRecord) {
   TestWaiter& client = join();
   fetch().answer(200, kFresh + "ETag: \"2\"\n" + length(3), "new");

@@ -90,6 +90,21 @@ TEST_F(EightConnections, WaitingForAPlaceEndsIn503AfterItsTime) {
   EXPECT_EQ(gate_.relays.waiting(), 0u);
 }
 
+TEST_F(EightConnections, WhoWaitedInVainForAPlaceIsNotGivenOneLater) {
+  options_.first_byte_ms = 100 * kSecond;
+  make_origin();
+  auto first = relay(kMallory);
+  auto second = relay(kMallory);
+  auto third = relay(kMallory);
+  env_.advance(limits::kPermitMs + 100);
+  EXPECT_EQ(third->said, "failed:busy");
+  EXPECT_EQ(gate_.relays.waiting(), 0u);
+  answer(kOk, 0);
+  EXPECT_EQ(connections(), 2u);
+  EXPECT_EQ(peer(0).read().find("GET", 1), std::string::npos) << "one request";
+  EXPECT_EQ(gate_.relays.used(), 1u);
+}
+
 TEST_F(EightConnections, OnlySoManyRelaysWaitForAPlace) {
   auto first = relay(kMallory);
   auto second = relay(kMallory);

@@ -71,6 +71,7 @@ TEST_F(UploadTest, AnOriginThatDoesNotReadPausesTheUpload) {
 
 TEST_F(UploadTest, AnUploadDoesNotTakeTheWholeTurn) {
   rules_.capacity = SIZE_MAX;
+  rules_.per_send = 50'000;
   constexpr size_t kAll = 3 * limits::kSendBytes;
   test::FedBody body(kAll);
   FetchLog log(env_);
