@@ -308,8 +308,10 @@ TEST_F(ConfigTest, ASiteThatListsThePortGoesBeforeOneThatListsTheNameAlone) {
     const Config config = good("[[site]]\nhosts = [" + first + "]\norigin = \"http://h:1\"\n" +
                                "[[site]]\nhosts = [" + second + "]\norigin = \"http://h:2\"\n");
     const bool port_first = first.find(":81") != std::string::npos;
-    EXPECT_EQ(http_of(*find_site(config, "b.test:81")).port, port_first ? 1 : 2);
-    EXPECT_EQ(http_of(*find_site(config, "b.test")).port, port_first ? 2 : 1);
+    Metrics metrics(1);
+    const SnapshotPtr sites = Snapshot::make(config, metrics, log_warning).value();
+    EXPECT_EQ(http_of(sites->find("b.test:81")->config).port, port_first ? 1 : 2);
+    EXPECT_EQ(http_of(sites->find("b.test")->config).port, port_first ? 2 : 1);
   }
 }
 
