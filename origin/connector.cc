@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "base/check.h"
 #include "base/limits.h"
 
 namespace perigee::origin {
@@ -30,6 +31,7 @@ Connector::Connector(OriginShared& shared, ConnectorUser& user, bool relayed, ba
 Connector::~Connector() { stop_waiting(); }
 
 void Connector::start(Reuse reuse) {
+  CHECK(!permit_ && !pending_.waiting() && !claim_.waiting());
   reuse_ = reuse;
   if (relayed_ && !relay_permit_) {
     base::Budget& relays = shared_.pool.gate().relays;
@@ -92,6 +94,7 @@ void Connector::on_idle_connection(std::unique_ptr<OriginConnection> connection)
 }
 
 void Connector::on_permit(base::Share permit) {
+  CHECK(permit && !permit_);
   permit_ = std::move(permit);
   resolve();
 }
@@ -116,6 +119,7 @@ void Connector::resolve() {
 
 void Connector::connect_to(size_t index) {
   if (addresses_.empty()) return fail(FetchError::kResolve, "the origin's name has no address");
+  CHECK(index < addresses_.size() && permit_);
   const HttpOriginOptions& options = shared_.options;
   base::Endpoint endpoint;
   endpoint.address = addresses_[index];

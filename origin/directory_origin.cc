@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "base/limits.h"
 #include "http/date.h"
 #include "http/preconditions.h"
@@ -223,6 +224,7 @@ class FolderFetch final : public Fetch {
   void advance(size_t n) override {
     piece_at_ += n;
     sent_ += n;
+    CHECK(piece_at_ <= piece_.size() && sent_ <= size_);
   }
   std::optional<uint64_t> size() const override { return size_; }
   void become_relay(base::Holder) override {}  ///< a file is not held up by its reader
@@ -346,6 +348,7 @@ void FolderFetch::found(FolderAnswer answer) {
 }
 
 void FolderFetch::read_next() {
+  CHECK(piece_at_ == piece_.size() && sent_ < size_ && file_ != nullptr);
   std::vector<std::byte> bytes = std::move(piece_);
   bytes.resize(static_cast<size_t>(std::min<uint64_t>(kReadBytes, size_ - sent_)));
   piece_.clear();

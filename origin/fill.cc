@@ -41,6 +41,8 @@ LoopSet Fill::loops() const {
 
 LoopSet Fill::publish(Phase phase) {
   const base::MutexLock lock(mutex_);
+  // Once: all that was filled in before is read without a lock from here on.
+  CHECK(phase_ == Phase::kPending && phase != Phase::kPending);
   phase_ = phase;
   return loops_;
 }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/check.h"
 #include "base/mutex.h"
 #include "http/forward.h"
 #include "http/stored_response.h"
@@ -45,7 +46,10 @@ class Fill {
   /// One more waiter, of that loop; it counts until leave(). Returns the phase that it finds: the
   /// owner tells those who find kPending.
   Phase join(unsigned loop);
-  void leave() { --waiters_; }
+  void leave() {
+    const size_t before = waiters_--;
+    CHECK(before > 0);
+  }
   size_t waiters() const { return waiters_; }
   Phase phase() const;
   /// The loops that waiters have joined from so far.

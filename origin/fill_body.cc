@@ -24,6 +24,7 @@ void FillBody::append(std::span<const std::byte> bytes) {
     // A chunk that is not full is only ever written behind what readers were shown.
     FillChunk& chunk = room_locked();
     const size_t n = std::min(bytes.size(), chunk.capacity - chunk.size);
+    CHECK(n > 0);
     std::memcpy(chunk.bytes.get() + chunk.size, bytes.data(), n);
     chunk.size += n;
     end_ += n;
@@ -51,13 +52,15 @@ FillChunk& FillBody::room_locked() {
 
 void FillBody::finish(bool whole) {
   const base::MutexLock lock(mutex_);
+  CHECK(record_ == nullptr);
   done_ = true;
   whole_ = whole;
 }
 
 void FillBody::hand_over(std::shared_ptr<const cache_store::Found> record) {
   const base::MutexLock lock(mutex_);
-  CHECK(done_ && whole_);
+  CHECK(done_ && whole_ && record_ == nullptr);
+  CHECK(begin_ == 0);  // what is stored has kept all its bytes
   record_ = std::move(record);
   chunks_.clear();
 }
@@ -89,6 +92,7 @@ bool FillBody::drop_passed_locked() {
     begin_ += limits::kFillChunkBytes;
     chunks_.pop_front();
   }
+  CHECK(begin_ <= end_);
   return was_full && !full_locked();
 }
 
@@ -125,6 +129,7 @@ bool FillBody::move(uint64_t from, uint64_t to) {
 
 bool FillBody::detach(uint64_t at) {
   const base::MutexLock lock(mutex_);
+  CHECK(readers_ > 0);
   --readers_;
   count_locked(at, false);
   return drop_passed_locked();
@@ -140,8 +145,10 @@ FillBody::View FillBody::take(uint64_t at, unsigned loop) {
     return {Got::kWait, nullptr, {}, false, nullptr};
   }
   const size_t index = static_cast<size_t>((at - begin_) / limits::kFillChunkBytes);
+  CHECK(index < chunks_.size());
   const ChunkRef& chunk = chunks_[index];
   const size_t offset = static_cast<size_t>((at - begin_) % limits::kFillChunkBytes);
+  CHECK(offset < chunk->size);
   const std::span<const std::byte> bytes(chunk->bytes.get() + offset, chunk->size - offset);
   return {Got::kHave, chunk, bytes, done_ && whole_ && at + bytes.size() == end_, nullptr};
 }

@@ -62,6 +62,7 @@ void FillOwner::start() {
 }
 
 void FillOwner::ask(base::Share permit) {
+  CHECK(permit && !permit_ && !ended_);
   permit_timer_.disarm();
   permit_ = std::move(permit);
   fill_->begin_asking();
@@ -69,6 +70,7 @@ void FillOwner::ask(base::Share permit) {
 }
 
 void FillOwner::fetch() {
+  CHECK(!ended_ && fill_->phase() == Phase::kPending);
   fields_ = request_.fields;
   if (fill_->stored.state == Found::kHit && !refetched_) {
     const std::optional<http::StoredResponse> stored = view_of(fill_->stored.record);
@@ -95,6 +97,7 @@ void FillOwner::on_fetch_interim(const ReceivedResponse& interim) {
 }
 
 void FillOwner::on_fetch_head(const ReceivedResponse& head, const ResponseTimes& times) {
+  CHECK(!ended_ && fill_->phase() == Phase::kPending);
   request_.site->on_head(head, times, *request_.policy);
   fill_->head.origin_status = head.status;
   if (head.status == 304 && conditional_) {
@@ -251,6 +254,7 @@ size_t FillOwner::window_bytes() const {
 }
 
 void FillOwner::begin_body(base::Share memory) {
+  CHECK(memory && fetch_ != nullptr);
   reserve_timer_.disarm();
   fill_->memory = std::move(memory);
   fetch_->set_waker(this);
@@ -263,7 +267,9 @@ void FillOwner::begin_body(base::Share memory) {
 
 void FillOwner::publish_head() {
   fill_->head.storing = sink_.is_open();
-  fill_->head.response = *http::view_head_image(fill_->head.image, policy_);
+  const auto view = http::view_head_image(fill_->head.image, policy_);
+  CHECK(view.has_value());
+  fill_->head.response = *view;
   tell(fill_->publish(Phase::kHead));
 }
 
@@ -290,6 +296,7 @@ void FillOwner::pump() {
 }
 
 FillOwner::Moved FillOwner::move_body() {
+  CHECK(fetch_ != nullptr);
   FillBody& body = fill_->body;
   const uint64_t most = sink_.most_bytes();
   paused_ = false;
@@ -333,6 +340,7 @@ void FillOwner::settle(Moved moved) {
 }
 
 void FillOwner::complete() {
+  CHECK(!ended_ && fill_->phase() == Phase::kHead);
   fetch_.reset();
   // What waits for its put is bounded by the pool's lane and the byte budget, and asks no origin.
   permit_ = {};
@@ -341,6 +349,7 @@ void FillOwner::complete() {
 }
 
 void FillOwner::store() {
+  CHECK(fill_->revalidated() || fill_->body.complete());
   const bool taken = sink_.put(fills_.env(), policy_, [this](std::shared_ptr<const Found> record) {
     on_stored(std::move(record));
   });
@@ -363,6 +372,7 @@ void FillOwner::on_stored(std::shared_ptr<const Found> record) {
 void FillOwner::on_fetch_failed(const FetchError& error) { fail(error); }
 
 void FillOwner::fail(const FetchError& error) {
+  CHECK(!ended_);
   fill_->error = error;
   const LoopSet loops = fill_->publish(Phase::kFailed);
   end(false, &error);

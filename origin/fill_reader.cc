@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
 #include "origin/fills.h"
 
 namespace perigee::origin {
@@ -25,10 +26,12 @@ FillReader::~FillReader() {
 }
 
 void FillReader::move_to(uint64_t at) {
+  CHECK(!end_ || at <= *end_);
   if (fill_->body.move(std::exchange(at_, at), at)) fills_.notify_owner(fill_);
 }
 
 void FillReader::seek(const http::ByteSpan& span) {
+  CHECK(span.begin <= span.end && !waiting_);
   begin_ = span.begin;
   end_ = span.end;
   move_to(begin_);

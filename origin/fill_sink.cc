@@ -3,6 +3,7 @@
 #include <span>
 #include <utility>
 
+#include "base/check.h"
 #include "http/cache_key.h"
 #include "http/stored_response.h"
 
@@ -34,6 +35,8 @@ class PutJob final : public base::Job {
 
 void PutJob::work(const std::atomic<bool>&) noexcept {
   const Fill::Head& head = fill_->head;
+  // Published, and therefore not written any more.
+  CHECK(fill_->phase() == Fill::Phase::kHead);
   std::string variant_key;
   if (!head.vary_names.empty() && !put_spec(variant_key)) return;
   cache_store::Draft draft;
@@ -77,6 +80,7 @@ bool PutJob::put_spec(std::string& variant_key) {
 }  // namespace
 
 bool FillSink::put(base::Env& env, const base::ReuseFacts& policy, OnStored done) {
+  CHECK(open_ && !pending_.waiting());
   auto put = std::make_unique<PutJob>(store_, fill_, std::move(done));
   put->key = key_;
   put->policy = policy;

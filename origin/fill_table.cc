@@ -1,5 +1,7 @@
 #include "origin/fill_table.h"
 
+#include "base/check.h"
+
 namespace perigee::origin {
 
 void FillTable::remove(const Fill& fill) {
@@ -22,6 +24,7 @@ void FillTable::mark(const cache_store::Digest& join, base::Tick now) {
     marks_.erase(marks_order_.front());
     marks_order_.pop_front();
   }
+  CHECK(marks_.size() <= marks_order_.size());
 }
 
 void FillTable::unmark(const cache_store::Digest& join) {
@@ -40,11 +43,13 @@ bool FillTable::marked(const cache_store::Digest& join, base::Tick now) const {
 void FillTable::add_loop(unsigned loop, Fills* fills, base::Env* env) {
   const base::MutexLock lock(loops_mutex_);
   if (loops_.size() <= loop) loops_.resize(loop + 1);
+  CHECK(loops_[loop].fills == nullptr);
   loops_[loop] = {fills, env};
 }
 
 void FillTable::remove_loop(unsigned loop) {
   const base::MutexLock lock(loops_mutex_);
+  CHECK(loop < loops_.size() && loops_[loop].fills != nullptr);
   loops_[loop] = {};
 }
 

@@ -188,6 +188,7 @@ void Fills::drop_if_empty(const Fill* fill) {
 }
 
 void Fills::add_waiter(const FillPtr& fill, FillWaiter& waiter, bool own) {
+  CHECK(!waiter.waiting() && waiter.fill_ == nullptr);
   Members& line = members(fill);
   waiter.fills_ = this;
   waiter.fill_ = fill;
@@ -217,6 +218,7 @@ void Fills::leave_line(FillWaiter& waiter) {
 }
 
 void Fills::leave(FillWaiter& waiter) {
+  CHECK(waiter.fills_ == this);
   if (waiter.fill_ == nullptr) {
     waiter.fills_ = nullptr;
     look_again_.erase(waiter.place_);
@@ -242,6 +244,7 @@ void Fills::deliver(const FillPtr& fill) {
 }
 
 void Fills::tell(FillWaiter& waiter, const FillPtr& fill) {
+  CHECK(!waiter.waiting() && fill->phase() != Phase::kPending);
   if (fill->phase() == Phase::kFailed) return waiter.on_fill_failed(fill->error);
   const bool own = waiter.own_;
   if (own || fill->answers(waiter.fill_head(), env_.wall().ms)) {
@@ -287,6 +290,7 @@ void Fills::relieve(const FillPtr& fill, Relief relief) {
 }
 
 void Fills::look_again_later(FillWaiter& waiter) {
+  CHECK(!waiter.waiting() && waiter.fill_ == nullptr);
   waiter.fills_ = this;
   waiter.place_ = look_again_.insert(look_again_.end(), &waiter);
   if (look_again_.size() > 1) return;

@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "base/check.h"
 #include "base/limits.h"
 
 namespace perigee::origin {
@@ -62,6 +63,7 @@ void OriginPool::put_idle(std::unique_ptr<OriginConnection> connection, int64_t 
     waiters_.pop_front();
     return waiter.on_idle_connection(std::move(connection));
   }
+  CHECK(waiters_.empty() && connection != nullptr);
   idle_.push_front(std::make_unique<Idle>(*this, std::move(connection), env_.now(), idle_ms));
   if (!yield_timer_.armed()) env_.arm(yield_timer_, env_.now() + kYieldCheckMs);
 }

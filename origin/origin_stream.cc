@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
 #include "base/limits.h"
 #include "http/cache_control.h"
 
@@ -69,6 +70,7 @@ void OriginStream::run_later() {
 }
 
 void OriginStream::connect() {
+  CHECK(connection_ == nullptr && phase_ != Phase::kEnded && phase_ != Phase::kFailed);
   phase_ = Phase::kConnecting;
   connector_.start(retried_                  ? Connector::Reuse::kNone
                    : is_repeatable(request_) ? Connector::Reuse::kAny
@@ -77,6 +79,7 @@ void OriginStream::connect() {
 
 /// Sends at once, but calls nobody back: it may be inside a call of another stream.
 void OriginStream::on_connection(std::unique_ptr<OriginConnection> connection, bool reused) {
+  CHECK(phase_ == Phase::kConnecting && connection_ == nullptr && input_.empty());
   connection_ = std::move(connection);
   reused_ = reused;
   phase_ = Phase::kHead;
@@ -170,6 +173,7 @@ Io OriginStream::receive() {
       shared_.buffers.pop_back();
     }
   }
+  CHECK(input_.empty() && content_.empty());
   readable_ = false;
   const std::span<std::byte> room(buffer_.get(), limits::kFillChunkBytes);
   const Io io = connection_->channel().recv(room);
@@ -179,6 +183,7 @@ Io OriginStream::receive() {
 
 http::ResponseReader::Step OriginStream::parse() {
   const http::ResponseReader::Step step = parser_.next(input_);
+  CHECK(step.consumed <= input_.size());
   input_ = input_.subspan(step.consumed);
   return step;
 }
@@ -229,6 +234,7 @@ bool OriginStream::take_step(const http::ResponseReader::Step& step) {
 }
 
 void OriginStream::hand_over_head() {
+  CHECK(phase_ == Phase::kHead);
   const http::ReceivedResponse& head = parser_.head();
   phase_ = Phase::kContent;
   timer_.disarm();
@@ -265,7 +271,10 @@ Chunk OriginStream::peek(size_t max) {
   return {{}, Chunk::kFail};
 }
 
-void OriginStream::advance(size_t n) { content_ = content_.subspan(n); }
+void OriginStream::advance(size_t n) {
+  CHECK(n <= content_.size());
+  content_ = content_.subspan(n);
+}
 
 /// One step towards content or the end. False: nothing is there now.
 bool OriginStream::next_content() {
@@ -319,6 +328,7 @@ void OriginStream::stop_waiting() {
 }
 
 void OriginStream::resume_content() {
+  CHECK(waiting_);
   stop_waiting();
   if (waited_ms_ >= limits::kRateWindowMs) {
     const auto least = static_cast<uint64_t>(limits::kBodyBytesPerSecond * waited_ms_ / 1000);
@@ -331,6 +341,7 @@ void OriginStream::resume_content() {
 
 /// The response is whole: the connection is kept when nothing else was said on it.
 void OriginStream::end_response() {
+  CHECK(phase_ == Phase::kContent && connection_ != nullptr);
   const bool reusable = keep_alive_ && input_.empty();
   if (reusable) shared_.pool.put_idle(std::move(connection_), idle_ms_);
   close(Phase::kEnded);

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "base/check.h"
 #include "base/limits.h"
 
 namespace perigee::origin {
@@ -127,6 +128,7 @@ Result ResolverCache::Impl::remember(Name& name, Result result) const {
   } else if (!name.addresses) {
     return result;
   }
+  CHECK(name.addresses && keep_ms >= limits::kNameFloorMs);
   name.fresh_until = env_.now() + keep_ms;
   return *name.addresses;
 }

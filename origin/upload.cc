@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/limits.h"
 #include "http/h1/writer.h"
 
@@ -60,6 +61,7 @@ Upload::State Upload::send(base::Channel& channel) {
       stop();
       return state_ = State::kBroken;
     }
+    CHECK(io.n <= piece.size);
     sent_ += io.n;
     taken += io.n;
     taken_bytes_ += io.n;
@@ -73,6 +75,7 @@ Upload::State Upload::send(base::Channel& channel) {
 
 /// Fills the output where there is room. kWhole: nothing is left to pull.
 Upload::State Upload::pull() {
+  CHECK(sent_ <= output_.size());
   while (body_ != nullptr && output_.size() - sent_ < limits::kOutLowBytes) {
     const Chunk chunk = body_->peek(limits::kFillChunkBytes);
     if (chunk.state == Chunk::kLater) return State::kWaiting;
