@@ -99,6 +99,12 @@ TEST_F(PurgeJournalTest, TakesExactlyAsManyAsTheHalfHolds) {
   EXPECT_FALSE(loaded.damaged);
 }
 
+TEST_F(PurgeJournalTest, WhatIsDurableIsNoErrorThoughMoreDidNotFit) {
+  for (uint64_t seq = 1; seq <= kUnits + 1; ++seq) add(seq);
+  EXPECT_TRUE(journal_->commit(kUnits).ok());
+  EXPECT_EQ(journal_->durable_seq(), kUnits);
+}
+
 TEST_F(PurgeJournalTest, CompactionDropsWhatNoRecordNeedsAndKeepsTheRest) {
   for (uint64_t seq = 1; seq <= 6; ++seq) add(seq);
   ASSERT_TRUE(journal_->commit(6).ok());

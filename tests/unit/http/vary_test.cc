@@ -138,6 +138,8 @@ const Row kRows[] = {
      false},
     {"FoldedSpellingIsNoOther", "how a name is spelled may matter", "x-custom", "X_Custom: 1",
      "X-Custom: 1", false},
+    {"FoldedSpellingInAnyCase", "names are case-insensitive", "x-custom", "X_Custom: 1",
+     "x_cusTOM: 1", true},
     {"FoldedSpellingBeside", "CGI reads `_` as `-`: what it sees selects", "x-custom",
      "X-Custom: 1\nX.Custom: 2", "X-Custom: 1", false},
     {"FoldedSpellingsInOrder", "which line comes first may matter", "x-custom",

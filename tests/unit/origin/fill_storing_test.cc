@@ -413,6 +413,14 @@ TEST_F(Freshening, A304ToAQuestionWithoutConditionsIsNoAnswer) {
   EXPECT_EQ(fetches(), 3u) << "it is not asked for ever";
 }
 
+TEST_F(Freshening, WhatHasNoValidatorIsAskedForWithoutConditions) {
+  keep("/plain", kFresh + length(3), "old");
+  TestWaiter& client = join("/plain");
+  fetch().head(304, "");
+  run();
+  EXPECT_EQ(client.said, "failed:502") << "it cannot have been asked for";
+}
+
 TEST_F(Freshening, A304WhoseVaryLeavesOutWhatWasSentAnswersItsOwnClientAlone) {
   // Sent as long as the stored Vary names it, and poison where it does not.
   static constexpr std::string_view kNamed[] = {"rsc"};
