@@ -113,7 +113,6 @@ class HeaderList {
   bool add(const Field& field);
   /// All lines of that name.
   void remove(FieldName token);
-  void clear() { size_ = 0; }
 
   size_t size() const { return size_; }
   const Field* begin() const { return storage_.data(); }
