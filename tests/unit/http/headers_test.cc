@@ -78,8 +78,6 @@ TEST(HeaderList, IsBounded) {
   EXPECT_TRUE(list.add("A", "1"));
   EXPECT_FALSE(list.add("B", "2"));
   EXPECT_EQ(list.size(), 1u);
-  list.clear();
-  EXPECT_TRUE(list.add("B", "2"));
   EXPECT_FALSE(HeaderList().add("A", "1"));
 }
 
