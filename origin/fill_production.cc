@@ -71,7 +71,7 @@ void FillProduction::ask(base::Share permit) {
 void FillProduction::fetch() {
   fields_ = request_.fields;
   if (progress_->stored.state == Found::kHit && !refetched_) {
-    const std::optional<http::StoredResponse> stored = view_of(progress_->stored.record);
+    const std::optional<http::StoredResponse> stored = view_of(progress_->stored);
     conditional_ =
         stored && http::add_validators(*stored, fields_) && fields_.size() > request_.fields.size();
   }
@@ -114,12 +114,12 @@ void FillProduction::on_fetch_head(const ReceivedResponse& head, const ResponseT
 
 void FillProduction::freshen(const ReceivedResponse& head, const ResponseTimes& times) {
   progress_->origin_status_ = head.status;
-  const std::optional<http::StoredResponse> stored = view_of(progress_->stored.record);
+  const std::optional<http::StoredResponse> stored = view_of(progress_->stored);
   if (!stored || !merge(*stored, head, times)) end(false, nullptr);
 }
 
 bool FillProduction::take_not_modified(const ReceivedResponse& head, const ResponseTimes& times) {
-  const std::optional<http::StoredResponse> stored = view_of(progress_->stored.record);
+  const std::optional<http::StoredResponse> stored = view_of(progress_->stored);
   return stored && http::may_freshen(*stored, head) && merge(*stored, head, times);
 }
 

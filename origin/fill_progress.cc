@@ -16,7 +16,7 @@ std::string selected_values(const std::vector<std::string>& names, const http::H
 }
 
 std::optional<uint64_t> FillProgress::body_size() const {
-  if (revalidated_) return stored.record.body.size();
+  if (revalidated_) return stored.head->body.size();
   if (declared_size_) return declared_size_;
   if (body.complete()) return body.size();
   return std::nullopt;

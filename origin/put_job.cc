@@ -18,9 +18,10 @@ void PutJob::work(const std::atomic<bool>&) noexcept {
   std::vector<std::span<const std::byte>> pieces;
   if (progress_->revalidated()) {
     // The same response, freshened: what belongs to it goes on belonging to it.
-    draft.rid = progress_->stored.record.rid;
-    draft.source = &progress_->stored.pin;
-    pieces.push_back(progress_->stored.record.body);
+    const cache_store::RecordView& stored = *progress_->stored.head;
+    draft.rid = stored.rid;
+    draft.source = &stored.pin;
+    pieces.push_back(stored.body);
   }
   for (const ChunkRef& chunk : chunks) pieces.emplace_back(chunk->bytes.get(), chunk->size);
   draft.body = pieces;
@@ -43,7 +44,7 @@ bool PutJob::put_spec(std::string& variant_key) {
   draft.body = {&bytes, 1};
   const base::Result<cache_store::Found> stored = store_.put(draft);
   if (!stored.ok()) return false;
-  http::make_variant_key(key, stored->record.rid, progress_->vary_selected_, variant_key);
+  http::make_variant_key(key, stored->vary->rid, progress_->vary_selected_, variant_key);
   return true;
 }
 
