@@ -22,10 +22,10 @@ uint64_t checksum_of(const Structure& structure) {
 
 /// Of a slab header read from `number`: is it the header of a slab of this file?
 inline bool is_slab_header(const format::SlabHeader& header, uint32_t number,
-                           const format::Superblock& superblock) {
+                           const format::Uuid& uuid) {
   return header.magic == format::kSlabMagic && header.number == number &&
          header.checksum == checksum_of(header) &&
-         std::memcmp(header.uuid, superblock.uuid, sizeof header.uuid) == 0;
+         std::memcmp(header.uuid, uuid.data(), sizeof header.uuid) == 0;
 }
 
 std::span<const std::byte> bytes_of(const auto& value) {

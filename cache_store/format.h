@@ -1,6 +1,7 @@
 // The bytes of the store file, little-endian. FORMAT.md says what each means and why.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -27,6 +28,9 @@ inline constexpr uint64_t kLeastJournalBytes = 1024;
 inline constexpr uint64_t kMostJournalBytes = 64 * 1024 * 1024;
 inline constexpr uint32_t kByteOrder = 0x01020304;
 inline constexpr int kEpochShift = 40;  ///< generation, seq and purge seq: epoch << 40 | counter
+
+/// Of a store file, drawn when it is made.
+using Uuid = std::array<uint8_t, 16>;
 
 struct Superblock {
   uint64_t magic;
@@ -107,6 +111,11 @@ struct SlabTrailer {
 static_assert(sizeof(SlabTrailer) == 64);
 static_assert(offsetof(SlabTrailer, generation) == 8 && offsetof(SlabTrailer, table_offset) == 16);
 static_assert(offsetof(SlabTrailer, table_checksum) == 40 && offsetof(SlabTrailer, checksum) == 56);
+
+/// What the table of so many records takes at the end of a slab, its trailer included.
+constexpr uint64_t table_bytes(size_t records) {
+  return records * sizeof(TableEntry) + sizeof(SlabTrailer);
+}
 
 /// The first bytes of a record; its key, head and body follow.
 struct RecordHeader {

@@ -32,7 +32,19 @@ Index::Entry* Index::Shard::find_head_or_vary(uint64_t tag) {
   return nullptr;
 }
 
+/// The slots of one digest are neighbours: they have the same home.
+const Index::Entry* Index::Shard::find_coded(uint64_t tag, SlotMask accepted) const {
+  const Entry* best = nullptr;
+  for (size_t at = home(tag); entries[at].tag != 0; at = after(at)) {
+    const uint64_t difference = entries[at].tag ^ tag;
+    const bool matches = difference <= kSlotBits && (accepted >> difference & 1) != 0;
+    if (matches && (best == nullptr || entries[at].tag < best->tag)) best = &entries[at];
+  }
+  return best;
+}
+
 void Index::Shard::insert(const Entry& entry) {
+  CHECK(entry.tag != 0);
   if (Entry* present = find(entry.tag); present != nullptr) {
     *present = entry;
     return;
@@ -42,6 +54,7 @@ void Index::Shard::insert(const Entry& entry) {
   while (entries[at].tag != 0) at = after(at);
   entries[at] = entry;
   ++used;
+  CHECK(fits(used, entries.size()));
 }
 
 bool Index::Shard::remove(uint64_t tag) {
@@ -52,12 +65,14 @@ bool Index::Shard::remove(uint64_t tag) {
   return true;
 }
 
-IndexEntry Index::Shard::view(const Entry& entry) const {
-  IndexEntry result{unpack(entry.loc), (entry.loc & kVerified) != 0, entry.stale_since, 0};
-  if (slot_of(entry.tag) != kVarySlot || entry.stale_since == 0) return result;
+void Index::Shard::view(const Entry& entry, IndexEntry& out) const {
+  out.slot = slot_of(entry.tag);
+  out.location = unpack(entry.loc);
+  out.verified = (entry.loc & kVerified) != 0;
+  out.stale.since_s = entry.stale_since;
+  if (out.slot != kVarySlot || entry.stale_since == 0) return;
   const auto known = stale_seqs.find(entry.tag);
-  if (known != stale_seqs.end()) result.stale_seq = known->second;
-  return result;
+  if (known != stale_seqs.end()) out.stale.seq = known->second;
 }
 
 void Index::Shard::note_spec(const Entry& entry, uint64_t stale_seq) {
@@ -79,6 +94,7 @@ void Index::Shard::remove_at(size_t hole) {
     hole = at;
   }
   entries[hole] = {};
+  CHECK(used > 0);
   --used;
 }
 
@@ -91,10 +107,10 @@ void Index::Shard::resize(size_t capacity) {
   }
 }
 
-void Index::set_verified(const Digest& digest, Slot slot, const Location& location) {
-  Shard& shard = shard_of(digest);
+void Index::set_verified(const EntryKey& key, const Location& location) {
+  Shard& shard = shard_of(key.digest);
   const base::MutexLock lock(shard.mutex);
-  Entry* entry = shard.find(tag_of(digest, slot));
+  Entry* entry = shard.find(tag_of(key));
   if (entry != nullptr && unpack(entry->loc) == location) entry->loc |= kVerified;
 }
 

@@ -11,26 +11,14 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/check.h"
 #include "base/mutex.h"
+#include "cache_store/format.h"
+#include "cache_store/location.h"
+#include "cache_store/pin.h"
 #include "cache_store/store.h"
 
 namespace perigee::cache_store {
-
-/// A place in the slab area. Offsets and lengths are in units of 64 bytes.
-struct Location {
-  uint32_t slab = 0;
-  uint32_t offset64 = 0;
-  uint32_t length64 = 0;
-  bool operator==(const Location&) const = default;
-};
-
-/// A copy of what an entry says.
-struct IndexEntry {
-  Location location;
-  bool verified = false;
-  uint32_t stale_since_s = 0;
-  uint64_t stale_seq = 0;  ///< of a Vary spec: see Staleness
-};
 
 /// What soft purges did to an entry.
 struct Staleness {
@@ -38,68 +26,106 @@ struct Staleness {
   /// Of a Vary spec: the last of them. Variants that were asked for before it are stale.
   uint64_t seq = 0;
 };
+/// Whole seconds for the index: rounded up, so that nothing received before a purge is after it.
+inline uint32_t seconds_up(int64_t ms) {
+  return static_cast<uint32_t>(ms <= 0 ? 1 : (ms + 999) / 1000);
+}
+
+/// What an entry is found under.
+struct EntryKey {
+  Digest digest;
+  Slot slot = kHeadSlot;
+};
+
+/// A copy of what an entry says, and the Pin of its slab.
+struct IndexEntry {
+  IndexEntry() {}  // written out, as in Found
+  Slot slot = kHeadSlot;
+  Location location;
+  bool verified = false;
+  Staleness stale;
+  Pin pin;
+};
+
+/// What find() found of one digest.
+struct IndexMatches {
+  IndexMatches() {}                 // written out, as in Found
+  std::optional<IndexEntry> head;   ///< slot 0 or 7, which exclude each other
+  std::optional<IndexEntry> coded;  ///< beside slot 0: the lowest slot of a coding that is accepted
+};
 
 /// Thread-safe. Callbacks run under the lock of one shard and must be short.
 class Index {
  public:
   Index();
 
-  /// Looks at slots 0 and 7 of a digest, which exclude each other; `pin` is called with the
-  /// location that is found, so that the slab cannot go away. Counts a use.
+  /// Looks at slots 0 and 7 of a digest and, where slot 0 is there, at the codings that are
+  /// accepted. `pin` is called with the location of what is found and returns its Pin, so that the
+  /// slab cannot go away. Counts a use.
   template <typename PinIt>
-  std::optional<IndexEntry> find(const Digest& digest, Slot& slot, PinIt pin) {
+  IndexMatches find(const Digest& digest, SlotMask accepted, PinIt pin) {
+    IndexMatches matches;
     Shard& shard = shard_of(digest);
     const base::MutexLock lock(shard.mutex);
-    Entry* entry = shard.find_head_or_vary(tag_of(digest, kHeadSlot));
-    if (entry == nullptr) return std::nullopt;
+    const uint64_t tag = tag_of({digest, kHeadSlot});
+    Entry* entry = shard.find_head_or_vary(tag);
+    if (entry == nullptr) return matches;
     // Written only while it is low, so that hot entries stay clean in every core's cache.
-    if (frequency(entry->loc) < 3) entry->loc += kFrequencyOne;
-    slot = slot_of(entry->tag);
-    const IndexEntry found = shard.view(*entry);
-    pin(found.location);
-    return found;
+    if (frequency(entry->loc) < kMostFrequency) entry->loc += kFrequencyOne;
+    shard.view(*entry, matches.head.emplace());
+    matches.head->pin = pin(matches.head->location);
+    if ((accepted & kCodedSlots) == 0 || matches.head->slot != kHeadSlot) return matches;
+    const Entry* coded = shard.find_coded(tag, accepted & kCodedSlots);
+    if (coded == nullptr) return matches;
+    shard.view(*coded, matches.coded.emplace());
+    matches.coded->pin = pin(matches.coded->location);
+    return matches;
   }
-  /// The same, without counting a use.
+  /// Slot 0 or 7, without counting a use.
   template <typename PinIt>
-  std::optional<IndexEntry> peek(const Digest& digest, Slot& slot, PinIt pin) {
+  std::optional<IndexEntry> peek(const Digest& digest, PinIt pin) {
+    std::optional<IndexEntry> found;
     Shard& shard = shard_of(digest);
     const base::MutexLock lock(shard.mutex);
-    const Entry* entry = shard.find_head_or_vary(tag_of(digest, kHeadSlot));
-    if (entry == nullptr) return std::nullopt;
-    slot = slot_of(entry->tag);
-    const IndexEntry found = shard.view(*entry);
-    pin(found.location);
+    const Entry* entry = shard.find_head_or_vary(tag_of({digest, kHeadSlot}));
+    if (entry == nullptr) return found;
+    shard.view(*entry, found.emplace());
+    found->pin = pin(found->location);
     return found;
   }
+  enum class Trust : uint8_t {
+    kVerified,    ///< this process wrote or checked the record
+    kUnverified,  ///< it must be checked before it is served
+  };
   /// Puts an entry in, taking out those that it excludes; `admit` is asked under the lock and
   /// returns the Staleness to write, or nullopt to refuse. False: refused.
   template <typename Admit>
-  bool insert(const Digest& digest, Slot slot, const Location& location, bool verified,
-              Admit admit) {
-    Shard& shard = shard_of(digest);
+  bool insert(const EntryKey& key, const Location& location, Trust trust, Admit admit) {
+    Shard& shard = shard_of(key.digest);
     const base::MutexLock lock(shard.mutex);
     const std::optional<Staleness> stale = admit();
     if (!stale) return false;
     for (Slot other = 0; other <= kVarySlot; ++other) {
-      const bool excluded = slot == kVarySlot ? other < kVarySlot : other == kVarySlot;
-      if (excluded) shard.remove(tag_of(digest, other));
+      const bool excluded = key.slot == kVarySlot ? other < kVarySlot : other == kVarySlot;
+      if (excluded) shard.remove(tag_of({key.digest, other}));
     }
-    const Entry entry{tag_of(digest, slot), pack(location, verified), stale->since_s, 0};
+    const Entry entry{tag_of(key), pack(location, trust == Trust::kVerified), stale->since_s, 0};
     shard.insert(entry);
-    if (slot == kVarySlot) shard.note_spec(entry, stale->seq);
+    if (key.slot == kVarySlot) shard.note_spec(entry, stale->seq);
     return true;
   }
   /// Only if the entry still is at `location`; `fence` runs before it goes.
   template <typename Fence>
-  bool erase_if(const Digest& digest, Slot slot, const Location& location, Fence fence) {
-    Shard& shard = shard_of(digest);
+  bool erase_if(const EntryKey& key, const Location& location, Fence fence) {
+    Shard& shard = shard_of(key.digest);
     const base::MutexLock lock(shard.mutex);
-    const Entry* entry = shard.find(tag_of(digest, slot));
+    const Entry* entry = shard.find(tag_of(key));
     if (entry == nullptr || unpack(entry->loc) != location) return false;
     fence();
     return shard.remove(entry->tag);
   }
-  void set_verified(const Digest& digest, Slot slot, const Location& location);
+  /// Only if the entry still is at `location`.
+  void set_verified(const EntryKey& key, const Location& location);
   /// All slots of the digest. True: something was there. `fence` is told so before they go.
   template <typename Fence>
   bool erase(const Digest& digest, Fence fence) {
@@ -107,10 +133,10 @@ class Index {
     const base::MutexLock lock(shard.mutex);
     bool any = false;
     for (Slot slot = 0; slot <= kVarySlot && !any; ++slot) {
-      any = shard.find(tag_of(digest, slot)) != nullptr;
+      any = shard.find(tag_of({digest, slot})) != nullptr;
     }
     fence(any);
-    for (Slot slot = 0; slot <= kVarySlot; ++slot) shard.remove(tag_of(digest, slot));
+    for (Slot slot = 0; slot <= kVarySlot; ++slot) shard.remove(tag_of({digest, slot}));
     return any;
   }
   /// Marks all slots stale since `stale_since_s`, unless they were before; a Vary spec always,
@@ -123,7 +149,7 @@ class Index {
     const uint64_t seq = fence();
     bool any = false;
     for (Slot slot = 0; slot <= kVarySlot; ++slot) {
-      Entry* entry = shard.find(tag_of(digest, slot));
+      Entry* entry = shard.find(tag_of({digest, slot}));
       if (entry == nullptr) continue;
       any = true;
       if (slot == kVarySlot || entry->stale_since == 0) entry->stale_since = stale_since_s;
@@ -144,12 +170,24 @@ class Index {
  private:
   static constexpr size_t kShards = 256;
   static constexpr uint64_t kSlotBits = 7;
-  static constexpr uint64_t kFrequencyOne = 1ull << 58;
-  static constexpr uint64_t kVerified = 1ull << 60;
+  // Entry::loc, from the lowest bit on: slab, offset, length, frequency, verified.
+  static constexpr unsigned kSlabBits = 22;
+  static constexpr unsigned kPlaceBits = 18;  ///< of an offset or a length in units of 64 bytes
+  static constexpr unsigned kFrequencyShift = kSlabBits + 2 * kPlaceBits;
+  static constexpr unsigned kMostFrequency = 3;
+  static constexpr uint64_t kSlabMask = (1ull << kSlabBits) - 1;
+  static constexpr uint64_t kPlaceMask = (1ull << kPlaceBits) - 1;
+  static constexpr uint64_t kFrequencyOne = 1ull << kFrequencyShift;
+  static constexpr uint64_t kVerified = 1ull << (kFrequencyShift + 2);
+  static_assert(format::kMostSlabs - 1 <= kSlabMask, "every slab has a number");
+  static_assert((format::kMostSlabBytes - sizeof(format::SlabHeader)) / format::kAlignment <=
+                    kPlaceMask,
+                "every offset and length of a record has a number");
+  static_assert(kFrequencyShift + 2 < 64);
 
   struct Entry {
     uint64_t tag = 0;  ///< digest.lo with the slot in its low 3 bits; 0: empty
-    uint64_t loc = 0;  ///< slab 22, offset 18, length 18, frequency 2, verified 1, spare 3
+    uint64_t loc = 0;  ///< slab 22, offset 18, length 18, frequency 2, verified 1, spare 3 bits
     uint32_t stale_since = 0;
     uint32_t checked = 0;
   };
@@ -169,27 +207,34 @@ class Index {
     Entry* find(uint64_t tag) REQUIRES(mutex);
     /// `tag` has slot 0.
     Entry* find_head_or_vary(uint64_t tag) REQUIRES(mutex);
+    /// `tag` has slot 0. The lowest slot that is `accepted`, which names no slot but those of
+    /// codings.
+    const Entry* find_coded(uint64_t tag, SlotMask accepted) const REQUIRES(mutex);
     void insert(const Entry& entry) REQUIRES(mutex);
     bool remove(uint64_t tag) REQUIRES(mutex);
     void remove_at(size_t hole) REQUIRES(mutex);
-    IndexEntry view(const Entry& entry) const REQUIRES(mutex);
+    /// All but the Pin.
+    void view(const Entry& entry, IndexEntry& out) const REQUIRES(mutex);
     void note_spec(const Entry& entry, uint64_t stale_seq) REQUIRES(mutex);
     void resize(size_t capacity) REQUIRES(mutex);
   };
 
-  static uint64_t tag_of(const Digest& digest, Slot slot) {
-    return (digest.lo & ~kSlotBits) | slot;
+  static uint64_t tag_of(const EntryKey& key) {
+    return (key.digest.lo & ~uint64_t{kSlotBits}) | key.slot;
   }
   static Slot slot_of(uint64_t tag) { return static_cast<Slot>(tag & kSlotBits); }
   static uint64_t pack(const Location& location, bool verified) {
-    return location.slab | uint64_t{location.offset64} << 22 | uint64_t{location.length64} << 40 |
-           (verified ? kVerified : 0);
+    CHECK(location.slab <= kSlabMask && location.offset64 <= kPlaceMask &&
+          location.length64 <= kPlaceMask);
+    return location.slab | uint64_t{location.offset64} << kSlabBits |
+           uint64_t{location.length64} << (kSlabBits + kPlaceBits) | (verified ? kVerified : 0);
   }
   static Location unpack(uint64_t loc) {
-    return {static_cast<uint32_t>(loc & 0x3fffff), static_cast<uint32_t>(loc >> 22 & 0x3ffff),
-            static_cast<uint32_t>(loc >> 40 & 0x3ffff)};
+    return {static_cast<uint32_t>(loc & kSlabMask),
+            static_cast<uint32_t>(loc >> kSlabBits & kPlaceMask),
+            static_cast<uint32_t>(loc >> (kSlabBits + kPlaceBits) & kPlaceMask)};
   }
-  static unsigned frequency(uint64_t loc) { return loc >> 58 & 3; }
+  static unsigned frequency(uint64_t loc) { return loc >> kFrequencyShift & kMostFrequency; }
   Shard& shard_of(const Digest& digest) { return shards_[digest.hi % kShards]; }
 
   std::array<Shard, kShards> shards_;

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "base/check.h"
+
 namespace perigee::cache_store {
 
 /// Lives in an array for as long as the store; one cache line each.
@@ -46,9 +48,13 @@ class Pin {
   uint32_t slab() const { return slab_; }
   uint32_t life() const { return life_; }
   const SlabWord* word() const { return word_; }
+  /// What was read of the slab before this call cannot be trusted. False for an empty Pin.
+  bool is_poisoned() const { return word_ != nullptr && word_->is_poisoned(); }
   void reset() {
-    if (word_ != nullptr)
-      std::exchange(word_, nullptr)->life_pins.fetch_sub(1, std::memory_order_release);
+    if (word_ == nullptr) return;
+    const uint64_t before =
+        std::exchange(word_, nullptr)->life_pins.fetch_sub(1, std::memory_order_release);
+    CHECK(static_cast<uint32_t>(before) != 0);
   }
 
  private:

@@ -117,7 +117,9 @@ Status PurgeJournal::commit(uint64_t seq) {
 /// Writes `entries` as units and zeros behind them, `size` bytes in all.
 Status PurgeJournal::write_units(uint32_t half, uint64_t offset, uint64_t size, uint64_t generation,
                                  const std::vector<Entry>& entries, uint64_t& chain) {
+  CHECK(half <= 1 && offset + size <= half_bytes_);
   std::vector<JournalUnit> units(size / sizeof(JournalUnit));
+  CHECK(entries.size() <= units.size());
   for (size_t i = 0; i < entries.size(); ++i) {
     JournalUnit& unit = units[i];
     const Entry& entry = entries[i];
@@ -160,6 +162,7 @@ Status PurgeJournal::compact(uint64_t lowest_purge_seq, uint64_t generation, con
   active_ = next;
   durable_seq_ = next.seq;
   used_bytes_ = kept.size() * sizeof(JournalUnit);
+  CHECK(used_bytes_ <= half_bytes_);
   chain_ = chain;
   written_ = std::move(kept);
   return Done{};

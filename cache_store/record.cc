@@ -1,6 +1,21 @@
 #include "cache_store/record.h"
 
+#include <algorithm>
+
 namespace perigee::cache_store {
+
+namespace {
+
+uint32_t expiry_s(const format::RecordHeader& header) {
+  constexpr int64_t kMost = int64_t{UINT32_MAX} * 1000;
+  const int64_t begin = std::clamp<int64_t>(header.response_time_ms, 0, kMost);
+  const int64_t age = std::clamp<int64_t>(header.initial_age_ms, 0, kMost);
+  const int64_t lifetime = std::clamp<int64_t>(header.lifetime_ms, 0, kMost);
+  return static_cast<uint32_t>(std::min(begin + std::max<int64_t>(lifetime - age, 0), kMost) /
+                               1000);
+}
+
+}  // namespace
 
 base::ReuseFacts facts_of(const format::RecordHeader& header) {
   return {.response_time_ms = header.response_time_ms,
@@ -20,6 +35,25 @@ void put_facts(const base::ReuseFacts& facts, format::RecordHeader& header) {
   header.stale_if_error_ms = facts.stale_if_error_ms;
   header.flags = facts.flags;
   header.status = facts.status;
+}
+
+/// Each length on its own too: bytes gone bad may make the sum wrap.
+bool stays_within(const format::RecordHeader& header, uint64_t size) {
+  return header.magic == format::kRecordMagic && header.header_length >= sizeof header &&
+         header.body_length <= size && format::layout(header).end <= size;
+}
+
+format::TableEntry table_entry(const format::RecordHeader& header, uint64_t offset) {
+  return {header.digest_lo,
+          header.digest_hi,
+          header.seq,
+          header.purge_seq,
+          expiry_s(header),
+          static_cast<uint32_t>(offset / format::kAlignment),
+          static_cast<uint32_t>(format::layout(header).end / format::kAlignment),
+          header.kind,
+          header.slot,
+          0};
 }
 
 }  // namespace perigee::cache_store

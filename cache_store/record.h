@@ -1,6 +1,8 @@
 // One record as bytes: what its header on disk says, in the words of the rest of the store.
 #pragma once
 
+#include <cstdint>
+
 #include "base/reuse_facts.h"
 #include "cache_store/format.h"
 
@@ -10,5 +12,10 @@ namespace perigee::cache_store {
 base::ReuseFacts facts_of(const format::RecordHeader& header);
 /// Writes all of them into a header.
 void put_facts(const base::ReuseFacts& facts, format::RecordHeader& header);
+
+/// Whether a record's lengths stay within the `size` bytes that it is said to have.
+bool stays_within(const format::RecordHeader& header, uint64_t size);
+/// The entry in its slab's table of a record that lies at `offset` there.
+format::TableEntry table_entry(const format::RecordHeader& header, uint64_t offset);
 
 }  // namespace perigee::cache_store

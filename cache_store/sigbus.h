@@ -21,7 +21,7 @@ struct GuardedMap {
   SlabWord* words = nullptr;
 };
 
-/// Installs the handler once a process, and guards the map until unguard_map(). False: too many
+/// Installs the handler once per process, and guards the map until unguard_map(). False: too many
 /// stores.
 bool guard_map(const GuardedMap& map);
 void unguard_map(const std::byte* begin);

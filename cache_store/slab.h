@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "cache_store/format.h"
-#include "cache_store/pin.h"
 
 namespace perigee::cache_store {
 
@@ -19,35 +18,38 @@ enum class SlabState : uint8_t {
   kQuarantined,  ///< its blocks could not be had again; out of use until the next start
 };
 
-/// Guarded by the store's append mutex.
-struct SlabInfo {
-  SlabState state = SlabState::kFree;
+/// What the table of a slab adds up to.
+struct SlabContents {
   uint64_t generation = 0;
-  uint64_t used = 0;     ///< bytes appended, header included
-  uint32_t records = 0;  ///< that its table names
+  uint32_t records = 0;
   uint64_t highest_seq = 0;
   uint64_t lowest_purge_seq = UINT64_MAX;
+
+  void note(const format::TableEntry& entry) {
+    ++records;
+    lowest_purge_seq = std::min(lowest_purge_seq, entry.purge_seq);
+    highest_seq = std::max(highest_seq, entry.seq);
+  }
+};
+
+/// Guarded by the lock of the Slabs that hold it.
+struct SlabInfo {
+  SlabState state = SlabState::kFree;
+  SlabContents contents;
+  uint64_t used = 0;  ///< bytes appended, header included
   /// Of the records of earlier lives that a power cut may still bring back: until the next sync.
   uint64_t lowest_left = UINT64_MAX;
   bool synced = true;                     ///< nothing was written since the last sync
   std::vector<format::TableEntry> table;  ///< of the open slab; empty once sealed
 
-  void begin_life(uint64_t new_generation) {
-    generation = new_generation;
+  void begin_life(const SlabContents& new_contents) {
+    contents = new_contents;
     used = sizeof(format::SlabHeader);
-    records = 0;
-    highest_seq = 0;
-    lowest_purge_seq = UINT64_MAX;
     table.clear();
   }
   void end_life() {
-    lowest_left = std::min(lowest_left, lowest_purge_seq);
-    begin_life(0);
-  }
-  void note(const format::TableEntry& entry) {
-    ++records;
-    lowest_purge_seq = std::min(lowest_purge_seq, entry.purge_seq);
-    highest_seq = std::max(highest_seq, entry.seq);
+    lowest_left = std::min(lowest_left, contents.lowest_purge_seq);
+    begin_life({});
   }
 };
 

@@ -44,8 +44,10 @@ using Slot = uint8_t;
 inline constexpr Slot kHeadSlot = 0;
 inline constexpr Slot kVarySlot = 7;
 
-/// One bit a slot: which codings the caller would take. Slot 0 and 7 are always looked up.
+/// One bit per slot (1 << slot): the codings that the caller would take. Slots 0 and 7 are always
+/// looked up; their bits, and those of slots without a coding, mean nothing.
 using SlotMask = uint8_t;
+inline constexpr SlotMask kCodedSlots = 0b0001'1110;
 
 /// Taken before a fill's request leaves, so that a later purge refuses its put, and so does a
 /// response that was asked for later and is stored already.
@@ -84,17 +86,22 @@ class Awaited {
 /// window for serving stale content reaches it, and only the origin's word makes it usable.
 inline constexpr int64_t kUnconfirmedMs = 1000;
 
-/// One record as it lies in the map. The spans are valid while the Pin is held.
+/// One record as it lies in the map. The spans are valid while `pin` is held.
 struct RecordView {
+  // Written out, as in Found: GCC clears an object with a constexpr constructor twice.
+  RecordView() {}
+  Pin pin;
   RecordKind kind = RecordKind::kObject;
   Slot slot = 0;
   uint64_t rid = 0;
   Ticket ticket;  ///< under which it was put
   base::ReuseFacts policy;
   std::string_view key;
+  std::span<const uint64_t> tags;
   std::span<const std::byte> head;  ///< opaque: the head image of http/stored_response.h
   std::span<const std::byte> body;
-  uint64_t body_offset = 0;  ///< of `body` in the store file, for sendfile
+  uint64_t body_offset = 0;   ///< of `body` in the store file, for sendfile
+  uint64_t whole_length = 0;  ///< of the object, when `body` is a part of it; else of `body`
   /// Wall time of a soft purge, rounded up to a second; kUnconfirmedMs; 0: none.
   int64_t stale_since_ms = 0;
   /// Of a Vary spec: the soft purge that `stale_since_ms` tells of. It holds for the variants whose
@@ -102,18 +109,22 @@ struct RecordView {
   uint64_t stale_seq = 0;
 };
 
-/// The answer of lookup. `pin` holds the slab that the views point into.
+/// The answer of lookup. Each record holds its own slab.
 struct Found {
+  // Written out: GCC would clear the room of records that are not there, on every hit.
+  Found() {}
   enum State : uint8_t {
     kMiss,
-    kHit,   ///< `record` is there, verified, and its key compared equal
-    kVary,  ///< slot 7: `record.body` is the opaque Vary spec; look up again with the variant's key
+    kHit,   ///< `head` is there, verified, and its key compared equal
+    kVary,  ///< `vary` is there; look up again with the variant's key
     kCold,  ///< something is there but not verified yet: warm() on the pool, then look up again
   };
   State state = kMiss;
-  Pin pin;
-  RecordView record;
   Digest digest;
+  std::optional<RecordView> head;  ///< slot 0
+  /// Of a hit: the coding of `head` with the lowest slot among those that are accepted and stored.
+  std::optional<RecordView> coded;
+  std::optional<RecordView> vary;  ///< slot 7: its body is the opaque Vary spec
 };
 
 /// What put() writes. All spans are copied before put() returns.
@@ -205,15 +216,16 @@ class Store {
 
   /// Any thread.
   virtual Digest digest(std::string_view key) const = 0;
-  /// Loop. One shard lock, no copy, no system call.
+  /// Loop. One shard lock, no copy, no system call, no allocation.
   virtual Found lookup(const Digest& digest, std::string_view key, SlotMask accepted) = 0;
   /// Pool. Populates and verifies what lookup found cold; afterwards look up again.
   virtual void warm(const Digest& digest, std::string_view key, SlotMask accepted) = 0;
-  /// Pool. A Vary spec that equals the one which is there is not stored again: that one is returned
-  /// and its rid goes on naming the variants. Else appends and publishes a record, stale when a
-  /// soft purge came after the ticket (a variant is refused then); the Pin and view let readers go
-  /// on from it. Errors: kNoSpace (no slab free now, or too large), kCancelled (fenced by a purge
-  /// or an erase, or asked for earlier than what is there), kIo.
+  /// Pool. A Vary spec that equals the present one is not stored again: the present one is
+  /// returned, and its rid goes on naming the variants. Everything else is appended and published,
+  /// stale when a soft purge came after the ticket (a variant is refused then). Readers may go on
+  /// from what is returned: `vary` for a Vary spec, else `head`. Errors: kNoSpace (no slab free
+  /// now, or too large), kCancelled (fenced by a purge or an erase, or asked for earlier than what
+  /// is there), kIo.
   virtual base::Result<Found> put(const Draft& draft) = 0;
   /// Any thread. Says that a response for the URL `base` is on its way; before ticket().
   [[nodiscard]] virtual Awaited await(const Digest& base) = 0;
@@ -223,7 +235,7 @@ class Store {
   virtual int erase(const Digest& digest) = 0;
   /// Loop or pool. In force at once; durable after commit().
   virtual PurgeResult purge(const Predicate& predicate) = 0;
-  /// Pool. Writes queued purge entries up to `seq` durably; purges that wait share a write.
+  /// Pool. Writes queued purge entries up to `seq` durably; purges that wait share one write.
   virtual base::Status commit(uint64_t seq) = 0;
   /// Any thread, cheap.
   virtual Ticket ticket() const = 0;

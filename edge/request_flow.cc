@@ -161,12 +161,12 @@ RequestFlow::Lookup RequestFlow::look_up(const RequestHead& request, const Route
   int64_t spec_stale_ms = 0;
   uint64_t spec_stale_seq = 0;
   if (result.found.state == Found::kVary) {
-    const auto& bytes = result.found.record.body;
-    result.vary_spec = {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-    result.vary_pin = std::move(result.found.pin);
-    const uint64_t spec_rid = result.found.record.rid;
-    spec_stale_ms = result.found.record.stale_since_ms;
-    spec_stale_seq = result.found.record.stale_seq;
+    cache_store::RecordView& spec = *result.found.vary;
+    result.vary_spec = {reinterpret_cast<const char*>(spec.body.data()), spec.body.size()};
+    result.vary_pin = std::move(spec.pin);
+    const uint64_t spec_rid = spec.rid;
+    spec_stale_ms = spec.stale_since_ms;
+    spec_stale_seq = spec.stale_seq;
     result.found = {};
     if (!http::decode_vary_spec(result.vary_spec, vary_scratch_)) {
       result.vary_spec = {};
@@ -183,11 +183,11 @@ RequestFlow::Lookup RequestFlow::look_up(const RequestHead& request, const Route
     result.vary_miss = result.found.state == Found::kMiss;
   }
   if (result.found.state == Found::kHit) {
-    result.stored = origin::view_of(result.found.record);
+    result.stored = origin::view_of(result.found);
     if (!result.stored) result.found = {};
   }
   // A soft purge of the URL holds for the variants that were asked for before it.
-  if (result.stored && result.found.record.ticket.purge_seq < spec_stale_seq) {
+  if (result.stored && result.found.head->ticket.purge_seq < spec_stale_seq) {
     int64_t& since_ms = result.stored->stale_since_ms;
     since_ms = since_ms == 0 ? spec_stale_ms : std::min(since_ms, spec_stale_ms);
   }
@@ -196,7 +196,7 @@ RequestFlow::Lookup RequestFlow::look_up(const RequestHead& request, const Route
 
 void RequestFlow::serve(Exchange& exchange, Flow* flow, const Route& route, Lookup& lookup,
                         int64_t age_s, const CacheStatus& cache) {
-  const auto& record = lookup.found.record;
+  cache_store::RecordView& record = *lookup.found.head;
   http::Selection part = http::select(*lookup.stored, exchange.request(), record.body.size());
   if (part.conditions_failed) return fail(exchange, flow, 412, kConditionFailed, cache);
   if (!part.parts.empty()) {
@@ -208,8 +208,8 @@ void RequestFlow::serve(Exchange& exchange, Flow* flow, const Route& route, Look
       http::make_response(*lookup.stored, part, record.body.size(), age_s, cache,
                           presentation(*route.site), exchange.arena());
   if (!head) return fail(exchange, flow, 503, "no memory for this request", cache);
-  const cache_store::SlabWord* slab = lookup.found.pin.word();
-  PinnedBody body(context_.store, std::move(lookup.found.pin), record.body, record.body_offset,
+  const cache_store::SlabWord* slab = record.pin.word();
+  PinnedBody body(context_.store, std::move(record.pin), record.body, record.body_offset,
                   {part.begin, part.end});
   http::BodySource* source = nullptr;
   if (flow != nullptr) {

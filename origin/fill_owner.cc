@@ -73,7 +73,7 @@ void FillOwner::fetch() {
   CHECK(!ended_ && fill_->phase() == Phase::kPending);
   fields_ = request_.fields;
   if (fill_->stored.state == Found::kHit && !refetched_) {
-    const std::optional<http::StoredResponse> stored = view_of(fill_->stored.record);
+    const std::optional<http::StoredResponse> stored = view_of(fill_->stored);
     conditional_ =
         stored && http::add_validators(*stored, fields_) && fields_.size() > request_.fields.size();
   }
@@ -115,12 +115,12 @@ void FillOwner::on_fetch_head(const ReceivedResponse& head, const ResponseTimes&
 
 void FillOwner::freshen(const ReceivedResponse& head, const ResponseTimes& times) {
   fill_->head.origin_status = head.status;
-  const std::optional<http::StoredResponse> stored = view_of(fill_->stored.record);
+  const std::optional<http::StoredResponse> stored = view_of(fill_->stored);
   if (!stored || !merge(*stored, head, times)) end(false, nullptr);
 }
 
 bool FillOwner::take_not_modified(const ReceivedResponse& head, const ResponseTimes& times) {
-  const std::optional<http::StoredResponse> stored = view_of(fill_->stored.record);
+  const std::optional<http::StoredResponse> stored = view_of(fill_->stored);
   return stored && http::may_freshen(*stored, head) && merge(*stored, head, times);
 }
 

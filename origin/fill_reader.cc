@@ -69,9 +69,9 @@ Chunk FillReader::peek(size_t max) {
 
 Chunk FillReader::peek_record(size_t max) {
   const cache_store::Store& store = fills_.table().shared().store;
-  const cache_store::RecordView& record = record_->record;
+  const cache_store::RecordView& record = *record_->head;
   const uint64_t end = end_.value_or(record.body.size());
-  if (store.poisoned(record_->pin)) return {{}, Chunk::kBad};
+  if (store.poisoned(record.pin)) return {{}, Chunk::kBad};
   if (end > record.body.size() || at_ > end) return {{}, Chunk::kFail};
   const size_t left = static_cast<size_t>(end - at_);
   const size_t n = std::min(max, left);

@@ -48,9 +48,10 @@ void PutJob::work(const std::atomic<bool>&) noexcept {
   std::vector<std::span<const std::byte>> pieces;
   if (fill_->revalidated()) {
     // The same response, freshened: what belongs to it goes on belonging to it.
-    draft.rid = fill_->stored.record.rid;
-    draft.source = &fill_->stored.pin;
-    pieces.push_back(fill_->stored.record.body);
+    const cache_store::RecordView& stored = *fill_->stored.head;
+    draft.rid = stored.rid;
+    draft.source = &stored.pin;
+    pieces.push_back(stored.body);
   }
   for (const ChunkRef& chunk : chunks) pieces.emplace_back(chunk->bytes.get(), chunk->size);
   draft.body = pieces;
@@ -73,7 +74,7 @@ bool PutJob::put_spec(std::string& variant_key) {
   draft.body = {&bytes, 1};
   const base::Result<cache_store::Found> stored = store_.put(draft);
   if (!stored.ok()) return false;
-  http::make_variant_key(key, stored->record.rid, fill_->head.vary_selected, variant_key);
+  http::make_variant_key(key, stored->vary->rid, fill_->head.vary_selected, variant_key);
   return true;
 }
 

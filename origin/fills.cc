@@ -20,8 +20,9 @@ bool is_news(const Found& now, const FillRequest& request) {
   if (now.state == Found::kMiss) return false;
   if (now.state == Found::kVary) return !request.varies;
   if (request.stored.state != Found::kHit || now.state == Found::kCold) return true;
-  return now.record.rid != request.stored.record.rid ||
-         now.record.policy.response_time_ms != request.stored.record.policy.response_time_ms;
+  const cache_store::RecordView& judged = *request.stored.head;
+  return now.head->rid != judged.rid ||
+         now.head->policy.response_time_ms != judged.policy.response_time_ms;
 }
 
 /// One more fill of the site may ask its origin, or wait in line for that.

@@ -8,7 +8,8 @@
 
 namespace perigee::origin {
 
-/// Views a record; nullopt when its head is not an image of ours. Valid while the record is pinned.
-std::optional<http::StoredResponse> view_of(const cache_store::RecordView& record);
+/// Views the record of slot 0; nullopt when there is none, or when its head is not an image of
+/// ours. Valid while the record is pinned.
+std::optional<http::StoredResponse> view_of(const cache_store::Found& found);
 
 }  // namespace perigee::origin

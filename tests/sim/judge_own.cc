@@ -123,7 +123,9 @@ std::string Judge::why_it_failed(const ClientExchange& exchange) const {
   if (exchange.status == 503 && has_content && slow) return "its client held up others";
   if (options_.full_lanes != 0) return "the pool's lanes are full";
   if (std::any_of(ledger_.stops.begin(), ledger_.stops.end(), lately)) return "the node stops";
-  if (std::any_of(ledger_.sleeps.begin(), ledger_.sleeps.end(), lately)) return "the node slept";
+  const bool slept = std::any_of(ledger_.sleeps.begin(), ledger_.sleeps.end(),
+                                 [&](const Ledger::Sleep& sleep) { return lately(sleep.woken); });
+  if (slept) return "the node slept";
   return why_unreachable(exchange, since_ms);
 }
 
@@ -151,9 +153,12 @@ void Judge::judge_refresh(const ClientExchange& exchange) {
         return failure.site == ledger_.resource(exchange.resource).site && !failure.only_closed &&
                in_time(failure.stamp);
       });
-  const bool stopped = std::any_of(ledger_.stops.begin(), ledger_.stops.end(), in_time) ||
-                       std::any_of(ledger_.sleeps.begin(), ledger_.sleeps.end(), in_time) ||
-                       exchange.link->killed;
+  // What is under way when the machine falls asleep fails when it wakes up, however late that is.
+  const bool slept = std::any_of(
+      ledger_.sleeps.begin(), ledger_.sleeps.end(),
+      [&](const Ledger::Sleep& sleep) { return in_time(sleep.begun) || in_time(sleep.woken); });
+  const bool stopped = slept || exchange.link->killed ||
+                       std::any_of(ledger_.stops.begin(), ledger_.stops.end(), in_time);
   if (!asked && !failed && !stopped) fail(exchange, "served stale, and not refreshed behind");
 }
 

@@ -122,8 +122,13 @@ struct Ledger {
     bool only_closed = false;  ///< an idle connection ended, which only unsafe requests suffer from
   };
   std::vector<Failure> failures;
-  std::vector<Stamp> stops;   ///< the node was told to drain
-  std::vector<Stamp> sleeps;  ///< the machine woke up
+  std::vector<Stamp> stops;  ///< the node was told to drain
+  /// The machine slept.
+  struct Sleep {
+    Stamp begun;
+    Stamp woken;
+  };
+  std::vector<Sleep> sleeps;
   std::vector<uint64_t> wall_steps;
   uint64_t disk_errors = 0;
   uint64_t corrupt = 0;            ///< records that the store found damaged

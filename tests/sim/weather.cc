@@ -42,8 +42,9 @@ void Weather::act() {
   if (world_.fault(options.sleeps)) {
     const int64_t length = random.between(1'000, random.chance(200) ? 3'600'000 : 20'000);
     world_.trace("the machine sleeps for ", length, " ms");
+    const Stamp begun = scheduler.stamp();
     scheduler.sleep(length);
-    world_.ledger.sleeps.push_back(scheduler.stamp());
+    world_.ledger.sleeps.push_back({begun, scheduler.stamp()});
     next_ms_ += length;
   }
   if (world_.fault(options.wall_steps)) {

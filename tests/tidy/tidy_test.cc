@@ -66,7 +66,7 @@ const Ban kBans[] = {
     {"sockets outside of the doors", R"(<sys/socket\.h>|<netinet/)",
      "base|http.*|cache_store|origin|edge",
      // Whether pages may be lent is found out by lending one.
-     "cache_store/recovery\\.cc"},
+     "cache_store/lending\\.cc"},
     {"locks that nobody checks: see base/mutex.h",
      R"(std::(mutex|shared_mutex|lock_guard|scoped_lock|unique_lock|condition_variable)\b)",
      "base|http.*|cache_store|origin|edge|edge/doors", "base/mutex\\.h"},

@@ -124,7 +124,7 @@ class CorruptionTest : public testing::Test {
       ASSERT_TRUE(store.put(draft).ok());
       const Found found = store.lookup(draft.base, key, 0);
       ASSERT_EQ(found.state, Found::kHit);
-      ASSERT_TRUE(std::ranges::equal(found.record.body, piece));
+      ASSERT_TRUE(std::ranges::equal(found.head->body, piece));
       store.maintain({.wall_ms = kNow});
     }
   }

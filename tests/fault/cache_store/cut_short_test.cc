@@ -54,14 +54,14 @@ TEST_F(CutShortTest, ASlabWithABadPageIsMappedAnewBeforeItIsUsedAgain) {
   Found found = store_->lookup(store_->digest(key), key, 0);
   ASSERT_EQ(found.state, Found::kHit);
   const uint64_t whole = kArea + kSlabs * kSlabBytes;
-  cut(found.record.body_offset / 4096 * 4096);
-  EXPECT_EQ(static_cast<int>(found.record.body[6000]), 0);
-  EXPECT_TRUE(store_->poisoned(found.pin));
+  cut(found.head->body_offset / 4096 * 4096);
+  EXPECT_EQ(static_cast<int>(found.head->body[6000]), 0);
+  EXPECT_TRUE(store_->poisoned(found.head->pin));
   cut(whole);
   maintain();
   EXPECT_EQ(store_->stats().poisoned, 1u);
   // Its reader holds it; then it is free, and each slab is used once more.
-  found.pin.reset();
+  found.head->pin.reset();
   for (int i = 100; i < 300; ++i) {
     ASSERT_TRUE(put(i, 12'000)) << i;
     maintain();
@@ -78,18 +78,18 @@ TEST_F(CutShortTest, ABodyThatGoesBadIsNotStoredAgain) {
   Found found = store_->lookup(store_->digest(key), key, 0);
   ASSERT_EQ(found.state, Found::kHit);
   const uint64_t whole = kArea + kSlabs * kSlabBytes;
-  cut((found.record.body_offset + 4096) / 4096 * 4096);
-  const std::span<const std::byte> body = found.record.body;
+  cut((found.head->body_offset + 4096) / 4096 * 4096);
+  const std::span<const std::byte> body = found.head->body;
   (void)*static_cast<const volatile std::byte*>(&body[9000]);
   cut(whole);
   Draft draft;
   draft.key = key;
   draft.base = store_->digest(key);
-  draft.head = found.record.head;
+  draft.head = found.head->head;
   draft.body = {&body, 1};
-  draft.rid = found.record.rid;
+  draft.rid = found.head->rid;
   draft.ticket = store_->ticket();
-  draft.source = &found.pin;
+  draft.source = &found.head->pin;
   EXPECT_FALSE(store_->put(draft).ok());
   EXPECT_NE(history_.look(*store_, key).what, Sight::kWrong);
   found = {};

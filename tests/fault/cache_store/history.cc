@@ -60,14 +60,15 @@ Sight History::look(Store& store, std::string_view key) const {
   if (found.state == Found::kMiss || found.state == Found::kCold) return {};
   Sight sight;
   sight.what = Sight::kWrong;
-  sight.stale_since_ms = found.record.stale_since_ms;
-  if (found.record.head.size() < sizeof sight.version) return sight;
-  std::memcpy(&sight.version, found.record.head.data(), sizeof sight.version);
+  const RecordView& record = found.state == Found::kVary ? *found.vary : *found.head;
+  sight.stale_since_ms = record.stale_since_ms;
+  if (record.head.size() < sizeof sight.version) return sight;
+  std::memcpy(&sight.version, record.head.data(), sizeof sight.version);
   const Version* version = find(sight.version);
-  if (version == nullptr || version->key != key || found.record.kind != version->kind) return sight;
-  const bool same = std::ranges::equal(found.record.head, head_of(*version)) &&
-                    std::ranges::equal(found.record.body, body_of(*version));
-  if (store.poisoned(found.pin)) return {};
+  if (version == nullptr || version->key != key || record.kind != version->kind) return sight;
+  const bool same = std::ranges::equal(record.head, head_of(*version)) &&
+                    std::ranges::equal(record.body, body_of(*version));
+  if (store.poisoned(record.pin)) return {};
   if (same) sight.what = found.state == Found::kVary ? Sight::kVary : Sight::kObject;
   return sight;
 }

@@ -138,10 +138,10 @@ TEST_F(InterleavingTest, WhatIsReadIsNotWrittenOver) {
   const auto reading = [this] {
     const Found found = store_->lookup(store_->digest("a"), "a", 0);
     if (found.state != Found::kHit) return;
-    const std::vector<std::byte> before(found.record.body.begin(), found.record.body.end());
+    const std::vector<std::byte> before(found.head->body.begin(), found.head->body.end());
     // As long as the others like.
     for (int i = 0; i < 200; ++i) (void)store_->lookup(store_->digest("b"), "b", 0);
-    EXPECT_TRUE(std::equal(before.begin(), before.end(), found.record.body.begin()));
+    EXPECT_TRUE(std::equal(before.begin(), before.end(), found.head->body.begin()));
     EXPECT_NE(look("a").what, Sight::kWrong);
   };
   int held = 0;

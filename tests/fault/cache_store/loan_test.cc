@@ -128,8 +128,8 @@ TEST_P(LentPages, AreNotWrittenOverWhenTheirSlabIsUsedAgain) {
   ASSERT_TRUE(put(0, kBody));
   Found found = find(0);
   ASSERT_EQ(found.state, Found::kHit);
-  const uint64_t offset = found.record.body_offset;
-  const Loan loan(io_->fd(), found.record);
+  const uint64_t offset = found.head->body_offset;
+  const Loan loan(io_->fd(), *found.head);
   found = {};
   wrap_around();
   EXPECT_EQ(find(0).state, Found::kMiss);
@@ -146,9 +146,9 @@ TEST_P(LentPages, OfASlabThatCannotBeDetachedKeepItOutOfUse) {
     ASSERT_TRUE(put(0, kBody));
     Found found = find(0);
     ASSERT_EQ(found.state, Found::kHit);
-    const uint64_t offset = found.record.body_offset;
-    const Loan loan(io_->fd(), found.record);
-    refuse_from_now_on(slab_of(found.record), code);
+    const uint64_t offset = found.head->body_offset;
+    const Loan loan(io_->fd(), *found.head);
+    refuse_from_now_on(slab_of(*found.head), code);
     found = {};
     wrap_around();
     wrap_around();
@@ -206,7 +206,7 @@ TEST_P(SmallSlabs, AreUsedAgainUnlessTheyHaveLostTheirBlocks) {
     EXPECT_FALSE(store_->can_lend_pages());
     ASSERT_TRUE(put(0, 1'000));
     Found found = find(0);
-    refuse_from_now_on(slab_of(found.record), code);
+    refuse_from_now_on(slab_of(*found.head), code);
     found = {};
     for (int i = 0; i < 100; ++i) {
       ASSERT_TRUE(put(1'000 + i, 12'000)) << i;

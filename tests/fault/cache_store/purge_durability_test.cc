@@ -262,7 +262,7 @@ TEST_F(PurgeDurabilityTest, AnOlderVersionDoesNotComeBackWhenANewerOneIsDamaged)
   ASSERT_NE(put("a"), 0u);
   const uint64_t body_offset = [&] {
     const Found found = store_->lookup(store_->digest("a"), "a", 0);
-    return found.record.body_offset;
+    return found.head->body_offset;
   }();
   open();
   const std::byte flipped = disk_.bytes()[body_offset] ^ std::byte{1};

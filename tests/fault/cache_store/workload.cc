@@ -156,7 +156,8 @@ void Workload::put_version(size_t key, Version& version, const Sight& present) {
     ++puts_;
     EXPECT_FALSE(fenced) << "a fetch from before a purge was stored";
     EXPECT_FALSE(older) << "an older fetch replaced a newer one";
-    EXPECT_EQ(result->record.body.size(), body.size());
+    const RecordView& record = result->state == Found::kVary ? *result->vary : *result->head;
+    EXPECT_EQ(record.body.size(), body.size());
     const bool softened = std::any_of(
         purges_.begin() + static_cast<ptrdiff_t>(std::max(settled_purges_, version.begun)),
         purges_.end(), [&](const Purge& purge) { return purge.key == key; });

@@ -118,8 +118,8 @@ cache_store::Found Stand::stored(std::string_view target) {
 
 uint64_t Stand::pins(std::string_view target) {
   const cache_store::Found found = stored(target);
-  CHECK(found.pin);
-  return (found.pin.word()->life_pins.load() & UINT32_MAX) - 1;
+  CHECK(found.head);
+  return (found.head->pin.word()->life_pins.load() & UINT32_MAX) - 1;
 }
 
 void Stand::damage(std::string_view bytes) {
@@ -133,9 +133,9 @@ void Stand::damage(std::string_view bytes) {
 
 void Stand::poison(std::string_view target) {
   const cache_store::Found found = stored(target);
-  CHECK(found.pin);
+  CHECK(found.head);
   // What the SIGBUS handler does.
-  const_cast<cache_store::SlabWord*>(found.pin.word())->poisoned.store(true);
+  const_cast<cache_store::SlabWord*>(found.head->pin.word())->poisoned.store(true);
 }
 
 Client::Client(Stand& stand, std::string_view address) : stand_(stand) {

@@ -89,20 +89,20 @@ class ConcurrencyTest : public testing::Test {
   /// Reads all of a record while it is pinned. `floors` from before it was looked up.
   void check(const Found& found, uint64_t key, const Floors& floors) {
     uint64_t version = 0;
-    ASSERT_EQ(found.record.head.size(), sizeof version);
-    std::memcpy(&version, found.record.head.data(), sizeof version);
+    ASSERT_EQ(found.head->head.size(), sizeof version);
+    std::memcpy(&version, found.head->head.data(), sizeof version);
     // After a restart nobody may know any more what was purged long ago: then only the origin can
     // make it usable.
-    const bool unconfirmed = restarted_ && found.record.stale_since_ms == kUnconfirmedMs;
+    const bool unconfirmed = restarted_ && found.head->stale_since_ms == kUnconfirmedMs;
     if (!unconfirmed) {
       ASSERT_GT(version, floors.gone) << "what was purged is back";
     }
     if (version <= floors.stale) {
-      ASSERT_NE(found.record.stale_since_ms, 0) << "what was marked stale is fresh again";
+      ASSERT_NE(found.head->stale_since_ms, 0) << "what was marked stale is fresh again";
     }
     const std::vector<uint64_t> words = body_of(key, version);
-    ASSERT_EQ(found.record.body.size(), words.size() * 8);
-    ASSERT_EQ(std::memcmp(found.record.body.data(), words.data(), words.size() * 8), 0);
+    ASSERT_EQ(found.head->body.size(), words.size() * 8);
+    ASSERT_EQ(std::memcmp(found.head->body.data(), words.data(), words.size() * 8), 0);
     reads_.fetch_add(1);
   }
   void read(uint64_t key) {

@@ -6,25 +6,25 @@
 
 #include <map>
 #include <random>
+#include <vector>
 
 namespace perigee::cache_store {
 namespace {
 
 constexpr auto kAdmitted = []() -> std::optional<Staleness> { return Staleness{}; };
+constexpr auto kNoPin = [](const Location&) { return Pin(); };
 constexpr auto kNoFence = [](auto...) { return uint64_t{7}; };
 
 class IndexTest : public testing::Test {
  protected:
   bool insert(const Digest& digest, Slot slot, const Location& location, bool verified = true) {
-    return index_.insert(digest, slot, location, verified, kAdmitted);
+    const auto trust = verified ? Index::Trust::kVerified : Index::Trust::kUnverified;
+    return index_.insert({digest, slot}, location, trust, kAdmitted);
   }
-  std::optional<IndexEntry> find(const Digest& digest, Slot& slot) {
-    return index_.find(digest, slot, [](const Location&) {});
+  IndexMatches find_all(const Digest& digest, SlotMask accepted) {
+    return index_.find(digest, accepted, kNoPin);
   }
-  std::optional<IndexEntry> find(const Digest& digest) {
-    Slot slot = 0;
-    return find(digest, slot);
-  }
+  std::optional<IndexEntry> find(const Digest& digest) { return find_all(digest, 0).head; }
 
   Index index_;
 };
@@ -52,28 +52,28 @@ TEST_F(IndexTest, CountsUsesWithoutTouchingTheRestOfTheEntry) {
 TEST_F(IndexTest, PinsWhatItFindsAndOnlyThat) {
   insert({8, 1}, kHeadSlot, kHere);
   int pinned = 0;
-  Slot slot = 0;
-  index_.find({8, 1}, slot, [&](const Location& location) {
+  const auto pin = [&](const Location& location) {
     EXPECT_EQ(location, kHere);
     ++pinned;
-  });
-  index_.find({16, 1}, slot, [&](const Location&) { ++pinned; });
+    return Pin();
+  };
+  index_.find({8, 1}, 0, pin);
+  index_.find({16, 1}, 0, pin);
   EXPECT_EQ(pinned, 1);
 }
 
 TEST_F(IndexTest, AVarySpecTakesOutEverySlotAndAnObjectTakesOutTheSpec) {
   const Digest digest{8, 1};
-  Slot slot = 0;
   insert(digest, kHeadSlot, kHere);
   insert(digest, 2, kHere);
   insert(digest, kVarySlot, kThere);
   EXPECT_EQ(index_.size(), 1u);
-  EXPECT_EQ(find(digest, slot)->location, kThere);
-  EXPECT_EQ(slot, kVarySlot);
+  EXPECT_EQ(find(digest)->location, kThere);
+  EXPECT_EQ(find(digest)->slot, kVarySlot);
   insert(digest, kHeadSlot, kHere);
   EXPECT_EQ(index_.size(), 1u);
-  EXPECT_EQ(find(digest, slot)->location, kHere);
-  EXPECT_EQ(slot, kHeadSlot);
+  EXPECT_EQ(find(digest)->location, kHere);
+  EXPECT_EQ(find(digest)->slot, kHeadSlot);
 }
 
 TEST_F(IndexTest, ACodingAloneIsNotFoundAsAHead) {
@@ -81,9 +81,45 @@ TEST_F(IndexTest, ACodingAloneIsNotFoundAsAHead) {
   EXPECT_FALSE(find({8, 1}));
 }
 
+TEST_F(IndexTest, FindsTheFirstCodingThatIsAcceptedBesideAHead) {
+  const Digest digest{8, 1};
+  constexpr Slot kZstd = 1;
+  constexpr Slot kGzip = 3;
+  const auto coded = [&](SlotMask accepted) { return find_all(digest, accepted).coded; };
+  insert(digest, kGzip, kThere);
+  EXPECT_FALSE(coded(1 << kGzip)) << "no head";
+  insert(digest, kHeadSlot, kHere);
+  EXPECT_FALSE(coded(0));
+  EXPECT_FALSE(coded(1 << kZstd)) << "not stored";
+  ASSERT_TRUE(coded(1 << kGzip));
+  EXPECT_EQ(coded(1 << kGzip)->location, kThere);
+  insert(digest, kZstd, kHere);
+  EXPECT_EQ(coded(kCodedSlots)->slot, kZstd);
+  EXPECT_EQ(coded(1 << kGzip)->slot, kGzip);
+  EXPECT_EQ(find_all(digest, kCodedSlots).head->slot, kHeadSlot);
+  // Bits of other slots mean nothing.
+  insert(digest, 6, kThere);
+  EXPECT_FALSE(coded(static_cast<SlotMask>(~kCodedSlots)));
+}
+
+TEST_F(IndexTest, PinsBothWhatItFindsOfACodedObject) {
+  insert({8, 1}, kHeadSlot, kHere);
+  insert({8, 1}, 2, kThere);
+  std::vector<Location> pinned;
+  const auto pin = [&](const Location& location) {
+    pinned.push_back(location);
+    return Pin();
+  };
+  index_.find({8, 1}, 0, pin);
+  EXPECT_EQ(pinned, std::vector{kHere});
+  pinned.clear();
+  index_.find({8, 1}, 1 << 2, pin);
+  EXPECT_EQ(pinned, (std::vector{kHere, kThere}));
+}
+
 TEST_F(IndexTest, WhatIsRefusedLeavesWhatWasThere) {
   insert({8, 1}, kHeadSlot, kHere);
-  EXPECT_FALSE(index_.insert({8, 1}, kVarySlot, kThere, true,
+  EXPECT_FALSE(index_.insert({{8, 1}, kVarySlot}, kThere, Index::Trust::kVerified,
                              []() -> std::optional<Staleness> { return std::nullopt; }));
   EXPECT_EQ(find({8, 1})->location, kHere);
 }
@@ -92,19 +128,19 @@ TEST_F(IndexTest, WhatIsRefusedLeavesWhatWasThere) {
 TEST_F(IndexTest, ErasesOnlyWhatIsStillAtItsPlace) {
   insert({8, 1}, kHeadSlot, kHere);
   insert({8, 1}, kHeadSlot, kThere);
-  EXPECT_FALSE(index_.erase_if({8, 1}, kHeadSlot, kHere, [] { FAIL() << "nothing goes"; }));
+  EXPECT_FALSE(index_.erase_if({{8, 1}, kHeadSlot}, kHere, [] { FAIL() << "nothing goes"; }));
   EXPECT_EQ(find({8, 1})->location, kThere);
   bool fenced = false;
-  EXPECT_TRUE(index_.erase_if({8, 1}, kHeadSlot, kThere, [&] { fenced = true; }));
+  EXPECT_TRUE(index_.erase_if({{8, 1}, kHeadSlot}, kThere, [&] { fenced = true; }));
   EXPECT_TRUE(fenced);
   EXPECT_FALSE(find({8, 1}));
 }
 
 TEST_F(IndexTest, VerifiesOnlyWhatIsStillAtItsPlace) {
   insert({8, 1}, kHeadSlot, kThere, false);
-  index_.set_verified({8, 1}, kHeadSlot, kHere);
+  index_.set_verified({{8, 1}, kHeadSlot}, kHere);
   EXPECT_FALSE(find({8, 1})->verified);
-  index_.set_verified({8, 1}, kHeadSlot, kThere);
+  index_.set_verified({{8, 1}, kHeadSlot}, kThere);
   EXPECT_TRUE(find({8, 1})->verified);
   index_.distrust_all();
   EXPECT_FALSE(find({8, 1})->verified);
@@ -114,9 +150,9 @@ TEST_F(IndexTest, StaleSinceTheFirstMarkUntilItIsPutAnew) {
   insert({8, 1}, kHeadSlot, kHere);
   EXPECT_TRUE(index_.make_stale({8, 1}, 5, kNoFence));
   EXPECT_TRUE(index_.make_stale({8, 1}, 9, kNoFence));
-  EXPECT_EQ(find({8, 1})->stale_since_s, 5u);
+  EXPECT_EQ(find({8, 1})->stale.since_s, 5u);
   insert({8, 1}, kHeadSlot, kHere);
-  EXPECT_EQ(find({8, 1})->stale_since_s, 0u);
+  EXPECT_EQ(find({8, 1})->stale.since_s, 0u);
   EXPECT_FALSE(index_.make_stale({16, 1}, 5, kNoFence));
 }
 

@@ -85,7 +85,7 @@ class StoreTest : public testing::Test {
   }
   std::string body_of(std::string_view key) {
     const Found found = look(key);
-    return found.state == Found::kHit ? text(found.record.body) : "(miss)";
+    return found.state == Found::kHit ? text(found.head->body) : "(miss)";
   }
 
   test::TempFolder folder_;
@@ -99,9 +99,9 @@ TEST_F(StoreTest, FindsWhatWasPut) {
   ASSERT_TRUE(put("a", "body of a").ok());
   const Found found = store_->lookup(store_->digest("a"), "a", 0);
   ASSERT_EQ(found.state, Found::kHit);
-  EXPECT_EQ(text(found.record.body), "body of a");
-  EXPECT_EQ(text(found.record.head), "head of ");
-  EXPECT_EQ(found.record.policy.lifetime_ms, 60'000);
+  EXPECT_EQ(text(found.head->body), "body of a");
+  EXPECT_EQ(text(found.head->head), "head of ");
+  EXPECT_EQ(found.head->policy.lifetime_ms, 60'000);
   EXPECT_EQ(look("b").state, Found::kMiss);
 }
 
@@ -220,33 +220,33 @@ TEST_F(StoreTest, ASoftPurgeMarksStaleAndKeeps) {
   ASSERT_TRUE(put("a", "1").ok());
   const Ticket before = store_->ticket();
   EXPECT_EQ(store_->purge({store_->digest("a"), true, kNow}).matched, 1);
-  EXPECT_EQ(look("a").record.stale_since_ms, kNow);
+  EXPECT_EQ(look("a").head->stale_since_ms, kNow);
   ASSERT_TRUE(put("a", "2", before).ok());
-  EXPECT_EQ(look("a").record.stale_since_ms, kNow) << "a fetch from before is stored stale";
+  EXPECT_EQ(look("a").head->stale_since_ms, kNow) << "a fetch from before is stored stale";
   ASSERT_TRUE(put("a", "3").ok());
-  EXPECT_EQ(look("a").record.stale_since_ms, 0);
+  EXPECT_EQ(look("a").head->stale_since_ms, 0);
 }
 
 TEST_F(StoreTest, ASecondSoftPurgeDoesNotBeginStalenessAnew) {
   ASSERT_TRUE(put("a", "1").ok());
   store_->purge({store_->digest("a"), true, kNow});
   const PurgeResult second = store_->purge({store_->digest("a"), true, kNow + 60'000});
-  EXPECT_EQ(look("a").record.stale_since_ms, kNow);
+  EXPECT_EQ(look("a").head->stale_since_ms, kNow);
   ASSERT_TRUE(store_->commit(second.seq).ok());
   reopen();
-  EXPECT_EQ(look("a").record.stale_since_ms, kNow);
+  EXPECT_EQ(look("a").head->stale_since_ms, kNow);
 }
 
 TEST_F(StoreTest, ASoftPurgeSurvivesARestart) {
   ASSERT_TRUE(put("a", "1").ok());
   store_->purge({store_->digest("a"), true, kNow});
   reopen();
-  EXPECT_EQ(look("a").record.stale_since_ms, kNow);
+  EXPECT_EQ(look("a").head->stale_since_ms, kNow);
 }
 
 TEST_F(StoreTest, EachSoftPurgeOfAUrlWithVariantsCounts) {
   ASSERT_TRUE(put("/v", "spec", store_->ticket(), RecordKind::kVarySpec).ok());
-  const auto stale_since_s = [&] { return look("/v").record.stale_since_ms / 1000; };
+  const auto stale_since_s = [&] { return look("/v").vary->stale_since_ms / 1000; };
   store_->purge({store_->digest("/v"), true, kNow + 1'000});
   EXPECT_EQ(stale_since_s(), (kNow + 1'000) / 1000);
   // Variants were confirmed in between: the second purge must hold for them.
@@ -260,9 +260,9 @@ TEST_F(StoreTest, EachSoftPurgeOfAUrlWithVariantsCounts) {
 TEST_F(StoreTest, ASoftPurgeSaysWhichVariantsItHoldsFor) {
   const Ticket before = store_->ticket();
   ASSERT_TRUE(put("/v", "spec", before, RecordKind::kVarySpec).ok());
-  EXPECT_EQ(look("/v").record.stale_seq, 0u);
+  EXPECT_EQ(look("/v").vary->stale_seq, 0u);
   const auto concerns = [&](const Ticket& ticket) {
-    return ticket.purge_seq < look("/v").record.stale_seq;
+    return ticket.purge_seq < look("/v").vary->stale_seq;
   };
   store_->purge({store_->digest("/v"), true, kNow});
   const Ticket between = store_->ticket();
@@ -278,7 +278,7 @@ TEST_F(StoreTest, ASoftPurgeSaysWhichVariantsItHoldsFor) {
   EXPECT_FALSE(concerns(after));
   store_->erase(store_->digest("/v"));
   ASSERT_TRUE(put("/v", "spec", store_->ticket(), RecordKind::kVarySpec).ok());
-  EXPECT_EQ(look("/v").record.stale_seq, 0u) << "of another spec";
+  EXPECT_EQ(look("/v").vary->stale_seq, 0u) << "of another spec";
 }
 
 /// Anybody can send requests that invalidate URLs which are not stored.
@@ -329,7 +329,7 @@ TEST_F(StoreTest, AVarySpecAndAnObjectExcludeEachOther) {
   {
     const Found found = look("a");
     EXPECT_EQ(found.state, Found::kVary);
-    EXPECT_EQ(text(found.record.body), "spec");
+    EXPECT_EQ(text(found.vary->body), "spec");
   }
   ASSERT_TRUE(put("a", "object again").ok());
   EXPECT_EQ(body_of("a"), "object again");
@@ -340,7 +340,7 @@ TEST_F(StoreTest, AVarySpecAndAnObjectExcludeEachOther) {
 TEST_F(StoreTest, AVarySpecThatIsThereGoesOnNamingItsVariants) {
   const auto spec = [&](std::string_view names) {
     const auto stored = put("/v", names, store_->ticket(), RecordKind::kVarySpec);
-    return stored.ok() ? stored->record.rid : 0;
+    return stored.ok() ? stored->vary->rid : 0;
   };
   const uint64_t first = spec("accept");
   EXPECT_NE(first, 0u);
@@ -382,7 +382,7 @@ TEST_F(StoreTest, APinnedRecordOutlivesRecycling) {
   ASSERT_EQ(found.state, Found::kHit);
   const std::string body(60'000, 'z');
   for (int i = 0; i < 1000; ++i) ASSERT_TRUE(put("k" + std::to_string(i), body).ok());
-  EXPECT_EQ(text(found.record.body), "stay");
+  EXPECT_EQ(text(found.head->body), "stay");
 }
 
 TEST_F(StoreTest, AnObjectLargerThanAQuarterSlabIsRefused) {
@@ -428,9 +428,9 @@ TEST_F(StoreTest, ACopiedFileIsStaleUntilConfirmed) {
   open();
   const Found found = look("a");
   ASSERT_EQ(found.state, Found::kHit);
-  EXPECT_EQ(found.record.stale_since_ms, kUnconfirmedMs);
+  EXPECT_EQ(found.head->stale_since_ms, kUnconfirmedMs);
   ASSERT_TRUE(put("b", "2").ok());
-  EXPECT_EQ(look("b").record.stale_since_ms, 0);
+  EXPECT_EQ(look("b").head->stale_since_ms, 0);
 }
 
 TEST_F(StoreTest, GrowsAndShrinksWithTheConfiguredSize) {
@@ -495,9 +495,9 @@ TEST_F(StoreTest, ATruncatedFileIsAPoisonedSlabAndNotACrash) {
   ASSERT_EQ(found.state, Found::kHit);
   ASSERT_EQ(truncate(options_.path.c_str(), 1 << 20), 0);
   uint64_t sum = 0;
-  for (const std::byte byte : found.record.body) sum += static_cast<uint64_t>(byte);
+  for (const std::byte byte : found.head->body) sum += static_cast<uint64_t>(byte);
   EXPECT_EQ(sum, 0u) << "zero pages stand in";
-  EXPECT_TRUE(store_->poisoned(found.pin));
+  EXPECT_TRUE(store_->poisoned(found.head->pin));
   EXPECT_EQ(look("a").state, Found::kMiss);
   store_->maintain({.wall_ms = kNow});
   EXPECT_EQ(store_->stats().poisoned, 1u);
@@ -518,7 +518,7 @@ TEST_F(StoreTest, PagesOnLoanKeepTheirBytesWhenTheSlabIsRewritten) {
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
   {
     const Found found = look("lent");
-    auto offset = static_cast<off_t>(found.record.body_offset);
+    auto offset = static_cast<off_t>(found.head->body_offset);
     ASSERT_EQ(sendfile(pair[0], store_->fd(), &offset, body.size()), ssize_t(body.size()));
   }
   const std::string other(400'000, 'o');
@@ -545,7 +545,7 @@ TEST_F(StoreTest, ManyPurgesFoldIntoAFloorAndNothingComesBack) {
   EXPECT_FALSE(store_->stats().journal_bad);
   for (int i = 0; i < 12'000; i += 100) {
     const Found found = look("k" + std::to_string(i));
-    const bool gone_or_stale = found.state == Found::kMiss || found.record.stale_since_ms != 0;
+    const bool gone_or_stale = found.state == Found::kMiss || found.head->stale_since_ms != 0;
     EXPECT_TRUE(gone_or_stale) << i;
   }
   EXPECT_EQ(body_of("kept"), "1");

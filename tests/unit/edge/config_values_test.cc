@@ -98,8 +98,8 @@ TEST_F(ConfigTest, TheCommentedFileShowsDefaultsAsTheyAre) {
   expect_default_server(*config);
   expect_default_site(config->sites.at(0));
   EXPECT_TRUE(config->sites.at(0).hosts.empty());
-  ASSERT_EQ(config->listen.size(), 1u);
-  EXPECT_EQ(config->listen[0].text(), "127.0.0.1:8080");
+  ASSERT_EQ(config->listeners.size(), 1u);
+  EXPECT_EQ(config->listeners[0].address.text(), "127.0.0.1:8080");
 }
 
 TEST_F(ConfigTest, AnOriginAloneHasTheSameDefaults) {

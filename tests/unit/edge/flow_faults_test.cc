@@ -207,12 +207,12 @@ TEST(FlowFaults, AHeadImageOfAnotherVersionIsAMissAndNothingElse) {
   {
     const cache_store::Found found = stand.stored("/a");
     ASSERT_EQ(found.state, cache_store::Found::kHit);
-    std::vector<std::byte> old(found.record.head.begin(), found.record.head.end());
+    std::vector<std::byte> old(found.head->head.begin(), found.head->head.end());
     old[3] = std::byte{'1'};
-    const std::span<const std::byte> body[] = {found.record.body};
-    const auto put = stand.store().put({.key = found.record.key,
+    const std::span<const std::byte> body[] = {found.head->body};
+    const auto put = stand.store().put({.key = found.head->key,
                                         .base = found.digest,
-                                        .policy = found.record.policy,
+                                        .policy = found.head->policy,
                                         .head = old,
                                         .body = body,
                                         .ticket = stand.store().ticket()});

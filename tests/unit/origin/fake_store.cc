@@ -46,16 +46,19 @@ void FakeStore::poison(const std::string& key) { records_.at(key)->word.poisoned
 
 Found FakeStore::view(Record& record) const {
   Found found;
-  found.state = record.kind == cache_store::RecordKind::kVarySpec ? Found::kVary : Found::kHit;
+  const bool spec = record.kind == cache_store::RecordKind::kVarySpec;
+  found.state = spec ? Found::kVary : Found::kHit;
+  cache_store::RecordView& view = (spec ? found.vary : found.head).emplace();
   record.word.life_pins.fetch_add(1);
-  found.pin = cache_store::Pin(&record.word, 0, 0);
-  found.record.kind = record.kind;
-  found.record.rid = record.rid;
-  found.record.ticket = record.ticket;
-  found.record.policy = record.policy;
-  found.record.key = record.key;
-  found.record.head = record.head;
-  found.record.body = std::as_bytes(std::span(record.body));
+  view.pin = cache_store::Pin(&record.word, 0, 0);
+  view.kind = record.kind;
+  view.rid = record.rid;
+  view.ticket = record.ticket;
+  view.policy = record.policy;
+  view.key = record.key;
+  view.head = record.head;
+  view.body = std::as_bytes(std::span(record.body));
+  view.whole_length = record.body.size();
   found.digest = digest(record.key);
   return found;
 }

@@ -113,7 +113,7 @@ FillRequest FillsTest::request(size_t loop, const std::string& target, const std
   for (const http::Field& field : request.head.fields) request.fields.add(field);
   request.stored = store_.lookup(request.base, request.key, 0);
   if (request.stored.state == cache_store::Found::kVary) {
-    const auto& bytes = request.stored.record.body;
+    const auto& bytes = request.stored.vary->body;
     request.varies = true;
     http::VarySpec spec;
     EXPECT_TRUE(
@@ -121,7 +121,7 @@ FillRequest FillsTest::request(size_t loop, const std::string& target, const std
     std::string selected;
     http::append_selected(spec, request.head.fields, selected);
     request.join_key.clear();
-    http::make_variant_key(request.key, request.stored.record.rid, selected, request.join_key);
+    http::make_variant_key(request.key, request.stored.vary->rid, selected, request.join_key);
     request.join = store_.digest(request.join_key);
     request.stored = store_.lookup(request.join, request.join_key, 0);
   }

@@ -385,7 +385,7 @@ RULE_F(Freshening, A304FreshensWhatIsStoredAndServesItsBody, "RFC 9111 §4.3.4; 
   EXPECT_EQ(second.said, "head");
   EXPECT_EQ(second.text(), "body");
   EXPECT_EQ(store_.rid(key("/a")), rid_);
-  EXPECT_EQ(request(0, "/a").stored.record.policy.lifetime_ms, 90'000);
+  EXPECT_EQ(request(0, "/a").stored.head->policy.lifetime_ms, 90'000);
 }
 
 RULE_F(Freshening, A304WithAnotherStrongTagIsAskedAgainWithoutConditions,

@@ -146,7 +146,7 @@ TEST_F(OneLoop, ABodyOfUnknownLengthIsStoredWithItsLength) {
   ASSERT_NE(stored(), nullptr);
   EXPECT_EQ(*stored(), client.text());
   const FillRequest next = request(0, "/a");
-  EXPECT_EQ(view_of(next.stored.record)->content_length, 200'000u);
+  EXPECT_EQ(view_of(next.stored)->content_length, 200'000u);
 }
 
 TEST_F(FourLoops, InterimHeadsReachEverybodyBeforeTheFinalOne) {
@@ -227,7 +227,7 @@ TEST_F(OneLoop, VariantsAreFilledApartOnceTheirVaryIsKnown) {
   run();
   EXPECT_EQ(french.text(), "salut");
   EXPECT_EQ(english.text(), "hello");
-  EXPECT_EQ(request(0, "/a", "Accept-Language: de").stored.record.body.size(), 5u);
+  EXPECT_EQ(request(0, "/a", "Accept-Language: de").stored.head->body.size(), 5u);
 }
 
 RULE_F(OneLoop, VariantsThatAreFetchedAtOnceAreAllFound, "RFC 9111 §4.1",
@@ -240,8 +240,8 @@ RULE_F(OneLoop, VariantsThatAreFetchedAtOnceAreAllFound, "RFC 9111 §4.1",
   origin().open.front()->answer(200, kFresh + "Vary: Accept-Language", "hallo");
   french.answer(200, kFresh + "Vary: Accept-Language", "bonjour");
   run();
-  EXPECT_EQ(request(0, "/a", "Accept-Language: de").stored.record.body.size(), 5u);
-  EXPECT_EQ(request(0, "/a", "Accept-Language: fr").stored.record.body.size(), 7u);
+  EXPECT_EQ(request(0, "/a", "Accept-Language: de").stored.head->body.size(), 5u);
+  EXPECT_EQ(request(0, "/a", "Accept-Language: fr").stored.head->body.size(), 7u);
 }
 
 TEST_F(OneLoop, AWaiterMayDestroyOthersInsideItsCallback) {

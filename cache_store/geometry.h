@@ -1,0 +1,38 @@
+// Where the parts of the store file lie: superblocks, journal, scratch area, slabs.
+//
+// Fixed while the store is open. It is chosen when the file is created; later only the number of
+// slabs follows the configured size.
+#pragma once
+
+#include <cstdint>
+
+#include "base/result.h"
+#include "cache_store/format.h"
+#include "cache_store/store.h"
+
+namespace perigee::cache_store {
+
+/// Sizes and offsets in the file, in bytes.
+struct Geometry {
+  uint64_t slab_bytes = 0;
+  uint64_t slab_count = 0;
+  uint64_t journal_bytes = 0;  ///< of one half
+  uint64_t scratch = 0;        ///< for the self-test of lending; ends where `area` begins
+  uint64_t area = 0;           ///< where the slabs begin
+  uint64_t file_bytes() const { return area + slab_count * slab_bytes; }
+  uint64_t slab_begin(uint32_t slab) const { return area + slab * slab_bytes; }
+  /// The largest body of one record.
+  uint64_t body_bytes_most() const { return slab_bytes / 4; }
+};
+
+/// For a new file of the wanted size. kInvalid, with the least size, when it is too small.
+base::Result<Geometry> choose_geometry(const StoreOptions& options);
+/// Of a file that exists, grown or shrunk to `size_bytes`. kInvalid: its slabs are too large for
+/// that.
+base::Result<Geometry> adopt_geometry(const format::Superblock& found, uint64_t size_bytes);
+
+/// What StoreOptions and superblocks may say.
+bool is_slab_size(uint64_t bytes);
+bool is_journal_size(uint64_t bytes);
+
+}  // namespace perigee::cache_store

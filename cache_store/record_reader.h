@@ -1,0 +1,44 @@
+// Reads records from the slabs: as views of the map on a hit, from the file when they are not
+// verified yet.
+//
+// Knows nothing of the index. The caller holds a Pin of the record's slab.
+#pragma once
+
+#include <string_view>
+
+#include "cache_store/file_secret.h"
+#include "cache_store/location.h"
+#include "cache_store/slabs.h"
+#include "cache_store/store.h"
+#include "cache_store/store_io.h"
+
+namespace perigee::cache_store {
+
+class RecordReader {
+ public:
+  RecordReader(StoreIo& io, const Slabs& slabs, const FileSecret& secret)
+      : io_(io), slabs_(slabs), secret_(secret) {}
+
+  /// Loop. Views a record that was verified before, but for `pin` and what the index knows of it.
+  /// False: another key has the same digest, or a page is bad.
+  bool view(const Location& location, std::string_view key, RecordView& out) const;
+
+  enum class Condition : uint8_t {
+    kGood,
+    kDamaged,     ///< the bytes are not those that were written
+    kUnreadable,  ///< the file or a page of the map cannot be read now
+  };
+  /// Pool. Reads the record from the file, so that a bad block is an error and not a signal, checks
+  /// all of it, and brings its pages into the map.
+  Condition verify(const Location& location, const Digest& digest, Slot slot) const;
+  /// Pool. Touches each page of a record in the map: only this process's page table is filled in,
+  /// off the loops.
+  void touch(const Location& location) const;
+
+ private:
+  StoreIo& io_;
+  const Slabs& slabs_;
+  const FileSecret& secret_;
+};
+
+}  // namespace perigee::cache_store

@@ -1,0 +1,145 @@
+#include "cache_store/record_writer.h"
+
+#define XXH_STATIC_LINKING_ONLY  // the state on the stack
+#include <xxhash.h>
+
+#include <cstring>
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "cache_store/record.h"
+
+namespace perigee::cache_store {
+
+namespace limits = base::limits;
+using base::Done;
+using base::Error;
+using base::ErrorCode;
+using base::Status;
+
+namespace {
+
+/// Records up to this are one write; the body of a larger one is written from where it lies, before
+/// its header.
+constexpr uint64_t kOneWriteBytes = 16 * limits::kKiB;
+
+using Pieces = std::span<const std::span<const std::byte>>;
+
+uint64_t size_of(Pieces pieces) {
+  uint64_t size = 0;
+  for (const auto& piece : pieces) size += piece.size();
+  return size;
+}
+
+uint64_t hash_of(Pieces pieces) {
+  if (pieces.size() == 1) return XXH3_64bits(pieces[0].data(), pieces[0].size());
+  XXH3_state_t state;
+  XXH3_64bits_reset(&state);
+  for (const auto& piece : pieces) XXH3_64bits_update(&state, piece.data(), piece.size());
+  return XXH3_64bits_digest(&state);
+}
+
+void copy_to(std::byte* to, std::span<const std::byte> bytes) {
+  if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
+}
+
+/// The pages that the body is read from went bad: the checksum may be one of zeros.
+bool has_bad_source(const Draft& draft) {
+  return draft.source != nullptr && draft.source->is_poisoned();
+}
+
+}  // namespace
+
+Status RecordWriter::check(const Draft& draft) const {
+  CHECK(draft.slot <= kVarySlot);
+  const uint64_t body_bytes = size_of(draft.body);
+  const bool fits = body_bytes <= slab_bytes_ / 4 && draft.key.size() <= limits::kKeyBytes &&
+                    draft.head.size() <= limits::kHeadImageBytes &&
+                    draft.tags.size() <= limits::kTags;
+  const uint64_t whole = format::layout(sizeof(format::RecordHeader), draft.key.size(),
+                                        draft.tags.size(), draft.head.size(), body_bytes)
+                             .end;
+  if (!fits || sizeof(format::SlabHeader) + whole + format::table_bytes(1) > slab_bytes_) {
+    return Error{ErrorCode::kNoSpace, 0, "larger than one record may be"};
+  }
+  if (health_.failed()) {
+    return Error{ErrorCode::kIo, 0, "the store file failed; nothing is stored"};
+  }
+  return Done{};
+}
+
+RecordWriter::Image RecordWriter::make_image(const Draft& draft, const Digest& digest) const {
+  Image image;
+  format::RecordHeader& header = image.header;
+  header.magic = format::kRecordMagic;
+  header.kind = static_cast<uint8_t>(draft.kind);
+  header.slot = draft.slot;
+  header.header_length = sizeof header;
+  header.rid = draft.rid;
+  header.digest_lo = digest.lo;
+  header.digest_hi = digest.hi;
+  header.base_lo = draft.base.lo;
+  header.base_hi = draft.base.hi;
+  header.key_length = static_cast<uint32_t>(draft.key.size());
+  header.head_length = static_cast<uint32_t>(draft.head.size());
+  header.tag_count = static_cast<uint16_t>(draft.tags.size());
+  put_facts(draft.policy, header);
+  header.body_length = header.whole_length = size_of(draft.body);
+  header.purge_seq = draft.ticket.purge_seq;
+  header.fetch_seq = draft.ticket.fetch_seq;
+  header.body_checksum = hash_of(draft.body);
+
+  const format::RecordLayout& layout = image.layout = format::layout(header);
+  image.whole = layout.end <= kOneWriteBytes;
+  image.bytes.resize(image.whole ? layout.end : layout.body);
+  copy_to(image.bytes.data() + layout.key, std::as_bytes(std::span(draft.key)));
+  copy_to(image.bytes.data() + layout.tags, std::as_bytes(draft.tags));
+  copy_to(image.bytes.data() + layout.head, draft.head);
+  if (image.whole) {
+    std::byte* to = image.bytes.data() + layout.body;
+    for (const auto& piece : draft.body) {
+      copy_to(to, piece);
+      to += piece.size();
+    }
+    CHECK(to <= image.bytes.data() + image.bytes.size());
+  }
+  return image;
+}
+
+base::Result<Location> RecordWriter::append(Slabs& slabs, const Draft& draft, Image& image) {
+  CHECK(slabs.has_room(image.layout.end));
+  if (has_bad_source(draft)) return Error{ErrorCode::kIo, 0, "the stored body cannot be read"};
+  format::RecordHeader& header = image.header;
+  header.generation = slabs.open_generation();
+  header.seq = slabs.draw_number();
+  if (header.rid == 0) header.rid = header.seq;
+  const std::span<const std::byte> bytes(image.bytes);
+  header.head_checksum = secret_.head_checksum(
+      header, bytes.subspan(image.layout.key, image.layout.body - image.layout.key));
+  std::memcpy(image.bytes.data(), &header, sizeof header);
+  const Status written = write(draft, image, slabs.tail());
+  health_.note_write(written);
+  if (!written.ok()) {
+    // The hole would end the walk of a start.
+    slabs.seal();
+    return written.error();
+  }
+  const Location location = slabs.append(table_entry(header, slabs.used()));
+  CHECK(uint64_t{location.length64} * format::kAlignment == image.layout.end);
+  if (has_bad_source(draft)) return Error{ErrorCode::kIo, 0, "the stored body cannot be read"};
+  return location;
+}
+
+Status RecordWriter::write(const Draft& draft, const Image& image, uint64_t begin) {
+  if (!image.whole) {
+    uint64_t at_byte = begin + image.layout.body;
+    for (const auto& piece : draft.body) {
+      const Status written = io_.pwrite(at_byte, piece);
+      if (!written.ok()) return written;
+      at_byte += piece.size();
+    }
+  }
+  return io_.pwrite(begin, image.bytes);
+}
+
+}  // namespace perigee::cache_store

@@ -1,0 +1,52 @@
+// Turns a draft into a record of the open slab: checks it, makes its image, appends it.
+//
+// The body is written first and the header last: after a crash in between, the walk of a start ends
+// there. What tears all the same, the checksums find.
+#pragma once
+
+#include <vector>
+
+#include "cache_store/file_secret.h"
+#include "cache_store/format.h"
+#include "cache_store/health.h"
+#include "cache_store/location.h"
+#include "cache_store/slabs.h"
+#include "cache_store/store.h"
+#include "cache_store/store_io.h"
+
+namespace perigee::cache_store {
+
+class RecordWriter {
+ public:
+  RecordWriter(StoreIo& io, const FileSecret& secret, Health& health, uint64_t slab_bytes)
+      : io_(io), secret_(secret), health_(health), slab_bytes_(slab_bytes) {}
+
+  /// A record as it will lie in its slab, header first. A small body lies in `bytes` too.
+  struct Image {
+    format::RecordHeader header{};
+    format::RecordLayout layout{};
+    std::vector<std::byte> bytes;
+    bool whole = false;
+  };
+
+  /// Whether a draft may be stored at all. kNoSpace: it is larger than one record may be; kIo: the
+  /// file failed.
+  base::Status check(const Draft& draft) const;
+  /// Of a draft that was checked; `digest` is that of its key. All but what append() draws.
+  Image make_image(const Draft& draft, const Digest& digest) const;
+  /// Writes the image behind the last record of the open slab, which has room for it, and returns
+  /// its place. kIo: nothing may be published; when the file failed, the slab is sealed. What the
+  /// order of appends decides is drawn here, hence the lock.
+  base::Result<Location> append(Slabs& slabs, const Draft& draft, Image& image)
+      REQUIRES(slabs.mutex());
+
+ private:
+  base::Status write(const Draft& draft, const Image& image, uint64_t begin);
+
+  StoreIo& io_;
+  const FileSecret& secret_;
+  Health& health_;
+  const uint64_t slab_bytes_;
+};
+
+}  // namespace perigee::cache_store

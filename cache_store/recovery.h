@@ -1,0 +1,66 @@
+// What a store file holds, read without knowing anything of a store that runs: the tables say what
+// is there, and slabs without one are walked by lengths, never searched, since bodies are chosen by
+// strangers.
+//
+// One path after a clean stop, a kill and a power cut. It reads only; any thread.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "cache_store/file_secret.h"
+#include "cache_store/format.h"
+#include "cache_store/geometry.h"
+#include "cache_store/slab.h"
+#include "cache_store/store_io.h"
+
+namespace perigee::cache_store {
+
+/// All slabs of a file and the records in them.
+struct ScannedFile {
+  struct Slab {
+    uint32_t number = 0;
+    SlabContents contents;
+  };
+  struct Record {
+    format::TableEntry entry{};
+    uint32_t slab = 0;
+  };
+  std::vector<Slab> slabs;      ///< that hold records, oldest first
+  std::vector<uint32_t> empty;  ///< slabs without any
+  std::vector<Record> records;  ///< that this version can serve, the highest seq last
+  uint64_t newest_epoch = 0;
+  uint64_t journal_seq = 0;  ///< purges up to this one were durable once
+};
+
+class Recovery {
+ public:
+  /// What tells a slab of this file from other bytes.
+  struct Identity {
+    format::Uuid uuid{};
+    const FileSecret& secret;
+  };
+  Recovery(StoreIo& io, const Geometry& geometry, const Identity& identity)
+      : io_(io), geometry_(geometry), identity_(identity) {}
+
+  /// Reads every slab. What cannot be read counts as empty.
+  ScannedFile scan() const;
+  /// What the header of a slab and its table, or a walk, say of it.
+  struct ScannedSlab {
+    format::SlabHeader header{};
+    std::vector<format::TableEntry> table;
+  };
+  /// Nothing when the slab's header is not one of this file.
+  std::optional<ScannedSlab> read_slab(uint32_t number) const;
+
+ private:
+  bool read_table(uint32_t number, ScannedSlab& slab) const;
+  void walk_slab(uint32_t number, ScannedSlab& slab) const;
+  bool is_plausible(const format::TableEntry& entry) const;
+
+  StoreIo& io_;
+  const Geometry geometry_;
+  const Identity identity_;
+};
+
+}  // namespace perigee::cache_store

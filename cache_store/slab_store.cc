@@ -1,0 +1,337 @@
+#include "cache_store/slab_store.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace perigee::cache_store {
+
+using base::Done;
+using base::Error;
+using base::ErrorCode;
+using base::Status;
+
+namespace {
+
+bool is_same_spec(const Draft& draft, const RecordView& present) {
+  std::span<const std::byte> left = present.body;
+  for (const auto& piece : draft.body) {
+    if (piece.size() > left.size() || !std::equal(piece.begin(), piece.end(), left.begin())) {
+      return false;
+    }
+    left = left.subspan(piece.size());
+  }
+  return draft.kind == RecordKind::kVarySpec && left.empty();
+}
+
+/// Why what the file holds may have been purged for all we know; null: it was not.
+/// `journal_is_whole`: no purge that was durable once is missing in it.
+const char* doubt_about(const format::Superblock& found, const FileFacts& facts,
+                        const ScannedFile& file, bool journal_is_whole) {
+  if (found.inode != facts.inode || found.birth_ns != facts.birth_ns) {
+    return "the store file was copied";
+  }
+  if (file.newest_epoch > found.epoch) return "the store file's superblock is an old one";
+  if (!journal_is_whole) return "the store's purge journal is damaged";
+  if (found.journal_bad != 0) return "the last purges could not be written";
+  return nullptr;
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options, StoreIo& io,
+                                                 StoreObserver& observer, int64_t wall_ms) {
+  const base::Result<FileFacts> facts = io.open(options.path);
+  if (!facts.ok()) return facts.error();
+  auto superblocks = std::make_unique<Superblocks>(io, observer);
+  const base::Result<Geometry> geometry = superblocks->adopt_or_create(options, *facts);
+  if (!geometry.ok()) return geometry.error();
+  const base::Result<const std::byte*> map = io.map(geometry->file_bytes());
+  if (!map.ok()) return map.error();
+  const MappedFile file{*geometry, *map, std::to_array(superblocks->current().uuid)};
+  auto store = std::make_unique<SlabStore>(io, observer, std::move(superblocks), file);
+  const Status status = store->start(*facts, wall_ms);
+  if (!status.ok()) return status.error();
+  return std::unique_ptr<Store>(std::move(store));
+}
+
+SlabStore::SlabStore(StoreIo& io, StoreObserver& observer, std::unique_ptr<Superblocks> superblocks,
+                     const MappedFile& file)
+    : io_(io),
+      health_(observer),
+      superblocks_(std::move(superblocks)),
+      secret_(superblocks_->current()),
+      purges_(io, file.geometry.journal_bytes),
+      slabs_(io, health_, file),
+      recovery_(io, file.geometry, {file.uuid, secret_}),
+      reader_(io, slabs_, secret_),
+      writer_(io, secret_, health_, file.geometry.slab_bytes),
+      reclaimer_(index_, purges_, recovery_, health_),
+      journal_keeper_(purges_, slabs_, *superblocks_, health_),
+      syncer_(io, slabs_, reclaimer_, health_) {}
+
+SlabStore::~SlabStore() {
+  // What was purged or erased must not come back, however the process ends.
+  if (purges_.has_begun() && !commit(purges_.newest()).ok()) {
+    health_.tell("the last purges are not durable");
+  }
+}
+
+/// The epoch is raised and synced before the first write, so that no generation, seq or purge seq
+/// is used twice.
+Status SlabStore::start(const FileFacts& facts, int64_t wall_ms) {
+  if (!slabs_.guard()) {
+    return Error{ErrorCode::kUnsupported, 0, "the store's pages cannot be guarded"};
+  }
+  const format::Superblock found = superblocks_->current();
+  PurgeJournal::Loaded journal =
+      purges_.load({found.journal_half, found.journal_generation, found.journal_seq, 0});
+  const ScannedFile file = recovery_.scan();
+  {
+    const base::MutexLock lock(slabs_.mutex());
+    for (const ScannedFile::Slab& slab : file.slabs) {
+      slabs_.adopt_sealed(slab.number, slab.contents);
+    }
+    for (const uint32_t slab : file.empty) slabs_.adopt_empty(slab);
+  }
+  const bool journal_is_whole = !journal.damaged && file.journal_seq <= purges_.durable_seq();
+  const char* doubt = doubt_about(found, facts, file, journal_is_whole);
+  if (doubt != nullptr) {
+    health_.tell(std::string(doubt) + ": what it holds is confirmed with the origin");
+  }
+  const uint64_t epoch = superblocks_->begin_epoch(file.newest_epoch, facts);
+  slabs_.begin_epoch(epoch);
+  purges_.begin(epoch << format::kEpochShift, doubt != nullptr);
+  const Status written = journal_keeper_.begin();
+  const Status synced = written.ok() ? io_.sync() : written;
+  if (!synced.ok()) return synced;
+  syncer_.begin(wall_ms);
+  publish_scanned(file, {std::move(journal.entries), superblocks_->current().stale_floor});
+  slabs_.probe_lending();
+  return Done{};
+}
+
+/// In the order of their seq, so that the highest of a key wins and takes out the slots it
+/// excludes.
+void SlabStore::publish_scanned(const ScannedFile& file, const PurgeHistory& history) {
+  index_.reserve(file.records.size());
+  for (const ScannedFile::Record& record : file.records) {
+    const format::TableEntry& entry = record.entry;
+    const Fate fate = history.fate_of(entry);
+    if (fate.gone) continue;
+    index_.insert({{entry.digest_lo, entry.digest_hi}, entry.slot},
+                  {record.slab, entry.offset64, entry.length64}, Index::Trust::kUnverified,
+                  [&]() -> std::optional<Staleness> { return fate.stale; });
+  }
+  recovered_ = index_.size();
+}
+
+/// Views a verified entry with its pin; `out` stays empty when there is nothing to serve.
+bool SlabStore::view(IndexEntry& entry, std::string_view key,
+                     std::optional<RecordView>& out) const {
+  if (!reader_.view(entry.location, key, out.emplace())) {
+    out.reset();
+    return false;
+  }
+  out->stale_since_ms = int64_t{entry.stale.since_s} * 1000;
+  out->stale_seq = entry.stale.seq;
+  out->pin = std::move(entry.pin);
+  return true;
+}
+
+Found SlabStore::lookup(const Digest& digest, std::string_view key, SlotMask accepted) {
+  Found found;
+  found.digest = digest;
+  IndexMatches matches = index_.find(
+      digest, accepted, [&](const Location& location) { return slabs_.pin(location.slab); });
+  if (!matches.head || matches.head->pin.is_poisoned()) return found;
+  const bool coded = matches.coded && !matches.coded->pin.is_poisoned();
+  if (!matches.head->verified || (coded && !matches.coded->verified)) {
+    found.state = Found::kCold;
+    return found;
+  }
+  const bool spec = matches.head->slot == kVarySlot;
+  if (!view(*matches.head, key, spec ? found.vary : found.head)) return found;
+  found.state = spec ? Found::kVary : Found::kHit;
+  // A coding of another version of the object is dead.
+  if (coded && view(*matches.coded, key, found.coded) && found.coded->rid != found.head->rid) {
+    found.coded.reset();
+  }
+  return found;
+}
+
+void SlabStore::warm(const Digest& digest, std::string_view, SlotMask accepted) {
+  const IndexMatches matches = index_.find(
+      digest, accepted, [&](const Location& location) { return slabs_.pin(location.slab); });
+  if (matches.head) warm_entry(digest, *matches.head);
+  if (matches.coded) warm_entry(digest, *matches.coded);
+}
+
+void SlabStore::warm_entry(const Digest& digest, const IndexEntry& entry) {
+  using Condition = RecordReader::Condition;
+  if (entry.verified || entry.pin.is_poisoned()) return;
+  const Condition condition = reader_.verify(entry.location, digest, entry.slot);
+  if (condition == Condition::kGood) {
+    return index_.set_verified({digest, entry.slot}, entry.location);
+  }
+  corrupt_.fetch_add(1, std::memory_order_relaxed);
+  index_.erase_if({digest, entry.slot}, entry.location, [&] {
+    // An older version must not take its place at the next start.
+    if (condition == Condition::kDamaged) purges_.drop(digest);
+  });
+}
+
+base::Result<Found> SlabStore::put(const Draft& draft) {
+  const Status fit = writer_.check(draft);
+  if (!fit.ok()) return fit.error();
+  const Digest key_digest = digest(draft.key);
+  const PurgeSubject subject{draft.base, draft.ticket, draft.slot, !(draft.base == key_digest)};
+  if (purges_.fate_of(subject).gone) return refuse("purged since the fetch began");
+  RecordWriter::Image image = writer_.make_image(draft, key_digest);
+  // Held until the entry stands: a slab is emptied under it, and must not miss this record.
+  const base::MutexLock lock(slabs_.mutex());
+  {
+    // Not pinned any longer than this: its slab may be the one to make room.
+    Found present = present_under(key_digest, draft.key);
+    if (present.vary && is_same_spec(draft, *present.vary)) return present;
+    // Refused before it is written: the file order goes on saying which one is the newest.
+    const RecordView* record = present.vary   ? &*present.vary
+                               : present.head ? &*present.head
+                                              : nullptr;
+    const bool older = record != nullptr && draft.ticket.fetch_seq < record->ticket.fetch_seq;
+    if (older) return refuse("a response that was asked for later is there");
+  }
+  const Status room = reclaimer_.make_room(slabs_, image.layout.end);
+  if (!room.ok()) {
+    if (room.error().code == ErrorCode::kNoSpace) {
+      puts_no_room_.fetch_add(1, std::memory_order_relaxed);
+    }
+    return room.error();
+  }
+  const base::Result<Location> location = writer_.append(slabs_, draft, image);
+  if (!location.ok()) return location.error();
+  return publish(draft, subject, *location);
+}
+
+/// What a put would replace, if it is good and of this run; a Vary spec of any run. Only puts bring
+/// something there, and they have the lock.
+Found SlabStore::present_under(const Digest& digest, std::string_view key) {
+  Found found;
+  found.digest = digest;
+  std::optional<IndexEntry> entry =
+      index_.peek(digest, [&](const Location& location) { return slabs_.pin(location.slab); });
+  if (!entry || entry->pin.is_poisoned()) return found;
+  const bool spec = entry->slot == kVarySlot;
+  const bool readable =
+      entry->verified || (spec && reader_.verify(entry->location, digest, entry->slot) ==
+                                      RecordReader::Condition::kGood);
+  std::optional<RecordView>& place = spec ? found.vary : found.head;
+  if (!readable || !view(*entry, key, place)) return found;
+  // Its pages may have gone bad while they were read.
+  if (place->pin.is_poisoned()) {
+    place.reset();
+    return found;
+  }
+  found.state = spec ? Found::kVary : Found::kHit;
+  return found;
+}
+
+/// The Pin and the view let readers go on from what was just written.
+base::Result<Found> SlabStore::publish(const Draft& draft, const PurgeSubject& subject,
+                                       const Location& location) {
+  Found found;
+  found.digest = digest(draft.key);
+  Pin pin = slabs_.pin(location.slab);
+  // The pages were just written, so this is quick.
+  reader_.touch(location);
+  RecordView record;
+  if (!reader_.view(location, draft.key, record) || pin.is_poisoned()) {
+    return Error{ErrorCode::kIo, 0, "what was written cannot be read"};
+  }
+  Fate fate;
+  const bool published = index_.insert({found.digest, draft.slot}, location,
+                                       Index::Trust::kVerified, [&]() -> std::optional<Staleness> {
+                                         fate = purges_.fate_of(subject);
+                                         if (fate.gone) return std::nullopt;
+                                         return fate.stale;
+                                       });
+  if (!published) return refuse("purged since the fetch began");
+  puts_.fetch_add(1, std::memory_order_relaxed);
+  record.stale_since_ms = int64_t{fate.stale.since_s} * 1000;
+  record.pin = std::move(pin);
+  const bool spec = draft.slot == kVarySlot;
+  found.state = spec ? Found::kVary : Found::kHit;
+  (spec ? found.vary : found.head) = std::move(record);
+  return found;
+}
+
+Error SlabStore::refuse(std::string_view why) {
+  puts_refused_.fetch_add(1, std::memory_order_relaxed);
+  return {ErrorCode::kCancelled, 0, std::string(why)};
+}
+
+int SlabStore::erase(const Digest& digest) {
+  bool remembered = false;
+  index_.erase(digest, [&](bool stored) { remembered = purges_.erase(digest, stored); });
+  return remembered ? 1 : 0;
+}
+
+PurgeResult SlabStore::purge(const Predicate& predicate) {
+  PurgeResult result;
+  const auto fence = [&] { return result.seq = purges_.purge(predicate); };
+  const bool matched =
+      predicate.soft ? index_.make_stale(predicate.digest, seconds_up(predicate.wall_ms), fence)
+                     : index_.erase(predicate.digest, [&](bool) { fence(); });
+  result.matched = matched ? 1 : 0;
+  return result;
+}
+
+/// Somebody may have cut the file short: what is missing reads as zeros.
+void SlabStore::check_length() {
+  const base::Result<uint64_t> size = io_.size();
+  if (size.ok() && *size >= slabs_.geometry().file_bytes()) return;
+  if (health_.end_storing()) {
+    health_.tell(size.ok() ? "the store file was cut short: nothing is stored any more"
+                           : size.error().message);
+  }
+  if (size.ok()) slabs_.poison_beyond(*size);
+}
+
+bool SlabStore::maintain(const StepBudget& budget) {
+  const Status committed = commit(purges_.newest());
+  syncer_.step(budget.wall_ms);
+  check_length();
+  {
+    const base::MutexLock lock(slabs_.mutex());
+    reclaimer_.drop_poisoned(slabs_);
+  }
+  journal_keeper_.tidy(committed);
+  const base::MutexLock lock(slabs_.mutex());
+  return reclaimer_.prepare_one(slabs_);
+}
+
+StoreStats SlabStore::stats() const {
+  StoreStats stats;
+  stats.objects = index_.size();
+  stats.index_bytes = index_.memory_bytes();
+  stats.slabs = slabs_.geometry().slab_count;
+  stats.slab_bytes = slabs_.geometry().slab_bytes;
+  {
+    const base::MutexLock lock(slabs_.mutex());
+    stats.slabs_free = slabs_.empty_count();
+  }
+  stats.pins = slabs_.pins();
+  stats.puts = puts_.load(std::memory_order_relaxed);
+  stats.puts_refused = puts_refused_.load(std::memory_order_relaxed);
+  stats.puts_no_room = puts_no_room_.load(std::memory_order_relaxed);
+  stats.evicted = reclaimer_.evicted();
+  stats.corrupt = corrupt_.load(std::memory_order_relaxed);
+  stats.poisoned = reclaimer_.poisoned();
+  stats.purges = purges_.count();
+  stats.recovered = recovered_;
+  stats.journal_bad = purges_.bad();
+  stats.failed = health_.failed();
+  return stats;
+}
+
+}  // namespace perigee::cache_store

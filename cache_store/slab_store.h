@@ -1,0 +1,96 @@
+// The Store: its verbs, and the parts that they use.
+//
+//   Superblocks    which file this is          Slabs          where records lie, and pins
+//   Recovery       what a file holds           RecordReader   views and checks them
+//   Index          where each key's are        RecordWriter   appends them
+//   PurgeLog       what purges did to them     Reclaimer      makes room
+//   JournalKeeper, Syncer, Health              what must be durable, and what happens if it is not
+//
+// Lock order: slabs -> index shard -> awaited shard -> purges -> purge table -> purge journal ->
+// pending purges -> superblocks; store sync is held alone (base/lock_rank.h). Nothing is read or
+// written in the file under an index shard's lock.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+
+#include "cache_store/file_secret.h"
+#include "cache_store/health.h"
+#include "cache_store/index.h"
+#include "cache_store/journal_keeper.h"
+#include "cache_store/purge_log.h"
+#include "cache_store/reclaimer.h"
+#include "cache_store/record_reader.h"
+#include "cache_store/record_writer.h"
+#include "cache_store/recovery.h"
+#include "cache_store/slabs.h"
+#include "cache_store/store.h"
+#include "cache_store/store_io.h"
+#include "cache_store/superblocks.h"
+#include "cache_store/syncer.h"
+
+namespace perigee::cache_store {
+
+class SlabStore final : public Store {
+ public:
+  /// The file is opened, adopted and mapped; `superblock` is its newest.
+  SlabStore(StoreIo& io, StoreObserver& observer, std::unique_ptr<Superblocks> superblocks,
+            const MappedFile& file);
+  /// Writes the last purges.
+  ~SlabStore() override;
+
+  /// At start: recovers the index, before any other verb.
+  base::Status start(const FileFacts& facts, int64_t wall_ms);
+
+  Digest digest(std::string_view key) const override { return secret_.digest(key); }
+  Found lookup(const Digest& digest, std::string_view key, SlotMask accepted) override;
+  void warm(const Digest& digest, std::string_view key, SlotMask accepted) override;
+  base::Result<Found> put(const Draft& draft) override;
+  Awaited await(const Digest& base) override { return purges_.await(base); }
+  int erase(const Digest& digest) override;
+  PurgeResult purge(const Predicate& predicate) override;
+  base::Status commit(uint64_t seq) override { return journal_keeper_.commit(seq); }
+  Ticket ticket() const override { return purges_.ticket(); }
+  bool purged_since(const Digest& digest, Ticket ticket) const override {
+    return purges_.purged_since(digest, ticket);
+  }
+  bool maintain(const StepBudget& budget) override;
+  bool poisoned(const Pin& pin) const override { return pin.is_poisoned(); }
+  int fd() const override { return io_.fd(); }
+  bool can_lend_pages() const override { return slabs_.can_lend(); }
+  uint64_t max_object_bytes() const override { return slabs_.geometry().body_bytes_most(); }
+  StoreStats stats() const override;
+
+ private:
+  void publish_scanned(const ScannedFile& file, const PurgeHistory& history);
+  bool view(IndexEntry& entry, std::string_view key, std::optional<RecordView>& out) const;
+  void warm_entry(const Digest& digest, const IndexEntry& entry);
+  Found present_under(const Digest& digest, std::string_view key) REQUIRES(slabs_.mutex());
+  base::Result<Found> publish(const Draft& draft, const PurgeSubject& subject,
+                              const Location& location) REQUIRES(slabs_.mutex());
+  base::Error refuse(std::string_view why);
+  void check_length();
+
+  StoreIo& io_;
+  Health health_;
+  const std::unique_ptr<Superblocks> superblocks_;
+  const FileSecret secret_;
+  Index index_;
+  PurgeLog purges_;
+  Slabs slabs_;
+  const Recovery recovery_;
+  const RecordReader reader_;
+  RecordWriter writer_;
+  Reclaimer reclaimer_;
+  JournalKeeper journal_keeper_;
+  Syncer syncer_;
+
+  std::atomic<uint64_t> puts_{0};
+  std::atomic<uint64_t> puts_refused_{0};
+  std::atomic<uint64_t> puts_no_room_{0};
+  std::atomic<uint64_t> corrupt_{0};
+  uint64_t recovered_ = 0;
+};
+
+}  // namespace perigee::cache_store

@@ -1,0 +1,152 @@
+// The slabs of the file: which one is open, sealed, draining or free, and the pins that keep one
+// from being used again.
+//
+// A slab goes round: free -> open -> sealed -> draining -> free. What is appended is published by
+// others; this part knows neither keys nor the index.
+//
+// Locks: the lists and states have one lock, which those who append or reclaim hold over several
+// calls (`mutex()`). Reading a slab needs a Pin and no lock.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/mutex.h"
+#include "cache_store/geometry.h"
+#include "cache_store/health.h"
+#include "cache_store/lending.h"
+#include "cache_store/location.h"
+#include "cache_store/pin.h"
+#include "cache_store/slab.h"
+#include "cache_store/store_io.h"
+
+namespace perigee::cache_store {
+
+/// The opened file: what does not change until it is closed.
+struct MappedFile {
+  Geometry geometry;
+  const std::byte* map = nullptr;
+  format::Uuid uuid{};
+};
+
+class Slabs {
+ public:
+  Slabs(StoreIo& io, Health& health, const MappedFile& file);
+  ~Slabs();
+  Slabs(const Slabs&) = delete;
+  Slabs& operator=(const Slabs&) = delete;
+
+  // --- at start, one after the other ---
+
+  /// From now on a page that goes bad marks its slab. False: too many stores in this process.
+  bool guard();
+  /// Generations and sequence numbers are of this epoch.
+  void begin_epoch(uint64_t epoch);
+  /// Finds out whether pages may be lent. Last of all: it writes into the scratch area.
+  void probe_lending();
+
+  // --- any thread, no lock ---
+
+  const Geometry& geometry() const { return file_.geometry; }
+  bool can_lend() const { return lending_.can_lend; }
+  /// Keeps the slab from being used again. The caller found an entry of it under an index shard's
+  /// lock, or holds mutex().
+  Pin pin(uint32_t slab) {
+    const uint64_t word = words_[slab].life_pins.fetch_add(1, std::memory_order_acquire);
+    CHECK(static_cast<uint32_t>(word) != UINT32_MAX);
+    return Pin(&words_[slab], slab, static_cast<uint32_t>(word >> 32));
+  }
+  /// In the file.
+  uint64_t offset_of(const Location& location) const {
+    return file_.geometry.slab_begin(location.slab) +
+           uint64_t{location.offset64} * format::kAlignment;
+  }
+  /// In the map; pinned.
+  const std::byte* at(const Location& location) const { return file_.map + offset_of(location); }
+  /// Of the slab's present life; pinned.
+  uint64_t generation_of(uint32_t slab) const { return words_[slab].generation; }
+  bool is_poisoned(uint32_t slab) const { return words_[slab].is_poisoned(); }
+  /// The file ends at `file_bytes`: marks the slabs of which something is missing.
+  void poison_beyond(uint64_t file_bytes);
+  uint64_t pins() const;
+
+  // --- under mutex() ---
+
+  base::Mutex& mutex() const RETURNS_LOCK(mutex_) { return mutex_; }
+  /// Never drawn twice, also after a power cut: generations and sequence numbers.
+  uint64_t draw_number() REQUIRES(mutex_);
+  size_t count() const { return words_count_; }
+  /// Of slabs without records: free ones, and those that are still read.
+  size_t empty_count() const REQUIRES(mutex_) { return free_.size() + draining_.size(); }
+  size_t free_count() const REQUIRES(mutex_) { return free_.size(); }
+  size_t draining_pinned() const REQUIRES(mutex_);
+  const SlabInfo& info(uint32_t slab) const REQUIRES(mutex_) { return slabs_[slab]; }
+  bool holds_records(uint32_t slab) const REQUIRES(mutex_) {
+    return slabs_[slab].state == SlabState::kOpen || slabs_[slab].state == SlabState::kSealed;
+  }
+  /// The slab that was sealed first.
+  std::optional<uint32_t> oldest_sealed() const REQUIRES(mutex_);
+  /// No record of the store, now or brought back by a power cut, was fetched before this purge.
+  uint64_t lowest_purge_seq() const REQUIRES(mutex_);
+
+  /// At start: the slab holds these records; the oldest slab first.
+  void adopt_sealed(uint32_t slab, const SlabContents& contents) REQUIRES(mutex_);
+  /// At start: the slab holds nothing.
+  void adopt_empty(uint32_t slab) REQUIRES(mutex_);
+
+  /// Opens a free slab; there is one, and none is open. `journal_seq`: the newest durable purge.
+  base::Status open(uint64_t journal_seq) REQUIRES(mutex_);
+  bool has_open() const REQUIRES(mutex_) { return open_.has_value(); }
+  /// False also when no slab is open.
+  bool has_room(uint64_t record_bytes) const REQUIRES(mutex_);
+  /// Where the next record will lie, in the file. A slab is open.
+  uint64_t tail() const REQUIRES(mutex_);
+  uint64_t open_generation() const REQUIRES(mutex_);
+  /// The record at tail() was written; `entry` says where and how long. Returns its place.
+  Location append(const format::TableEntry& entry) REQUIRES(mutex_);
+  /// Where in the open slab tail() is.
+  uint64_t used() const REQUIRES(mutex_);
+  /// Writes the open slab's table. It takes no more records.
+  void seal() REQUIRES(mutex_);
+  /// The table of a slab if it is in memory, else nothing.
+  std::vector<format::TableEntry> take_table(uint32_t slab) REQUIRES(mutex_);
+  /// Nobody finds the slab's records any more: wipes its header. It is free when its last pin
+  /// drops.
+  void retire(uint32_t slab) REQUIRES(mutex_);
+  /// Frees one slab that nobody reads any more: it gets new pages. False: there is none.
+  bool free_one() REQUIRES(mutex_);
+
+  /// Slabs that were written since the last sync; from now on they count as synced.
+  std::vector<uint32_t> begin_sync() REQUIRES(mutex_);
+  void end_sync(std::span<const uint32_t> slabs, bool synced) REQUIRES(mutex_);
+
+ private:
+  void move(uint32_t slab, SlabState from, SlabState to) REQUIRES(mutex_);
+  void close_open() REQUIRES(mutex_);
+  void free(uint32_t slab) REQUIRES(mutex_);
+  bool is_whole() const REQUIRES(mutex_);
+
+  StoreIo& io_;
+  Health& health_;
+  const MappedFile file_;
+  const size_t words_count_;
+  const std::unique_ptr<SlabWord[]> words_;
+  bool guarded_ = false;
+  Lending lending_;
+  std::optional<uint64_t> epoch_;  ///< set at start
+
+  mutable base::Mutex mutex_{base::LockRank::kSlabs};
+  uint64_t counter_ GUARDED_BY(mutex_) = 0;  ///< of numbers in this epoch
+  std::vector<SlabInfo> slabs_ GUARDED_BY(mutex_);
+  std::deque<uint32_t> sealed_ GUARDED_BY(mutex_);    ///< oldest first
+  std::deque<uint32_t> draining_ GUARDED_BY(mutex_);  ///< emptied first first
+  std::deque<uint32_t> free_ GUARDED_BY(mutex_);
+  std::optional<uint32_t> open_ GUARDED_BY(mutex_);
+  size_t quarantined_ GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace perigee::cache_store

@@ -1,0 +1,193 @@
+#include "cache_store/superblocks.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <string>
+
+#include "base/check.h"
+#include "cache_store/checksum.h"
+
+namespace perigee::cache_store {
+
+using base::Done;
+using base::Error;
+using base::ErrorCode;
+using base::Status;
+
+namespace {
+
+/// Both places of a file that may be a store.
+struct FoundBlocks {
+  std::optional<format::Superblock> newest;
+  bool ours = false;        ///< a store began here, whatever has become of it
+  bool other_kind = false;  ///< and one of them is whole, of a version that is not known here
+  Status unreadable = Done{};
+};
+
+bool is_known(const format::Superblock& block) {
+  return block.major == format::kMajor && block.incompat == 0 &&
+         block.byte_order == format::kByteOrder && is_slab_size(block.slab_bytes) &&
+         is_journal_size(block.journal_bytes) && block.journal_half <= 1;
+}
+
+bool is_blank(const format::Superblock& block) {
+  const auto bytes = bytes_of(block);
+  return std::all_of(bytes.begin(), bytes.end(),
+                     [](std::byte byte) { return byte == std::byte{}; });
+}
+
+FoundBlocks read_blocks(StoreIo& io, uint64_t file_size) {
+  FoundBlocks result;
+  bool begins_otherwise = false;  ///< somebody else's bytes stand where A would
+  uint64_t other_version = 0;     ///< of the newest one of another kind
+  for (const uint64_t offset : {format::kSuperblockA, format::kSuperblockB}) {
+    format::Superblock block{};
+    // What lies behind the end of a short file is blank; what lies before it may be somebody's.
+    if (file_size <= offset) continue;
+    const uint64_t there = file_size - offset;
+    const Status read =
+        io.pread(offset, writable_bytes_of(block).first(std::min<uint64_t>(there, sizeof block)));
+    if (!read.ok()) {
+      result.unreadable = read;
+      continue;
+    }
+    const bool named = block.magic == format::kSuperblockMagic;
+    const bool whole = named && block.checksum == checksum_of(block);
+    result.ours = result.ours || whole || (named && !begins_otherwise);
+    begins_otherwise = !named && !is_blank(block);
+    if (!whole) continue;
+    if (!is_known(block)) {
+      result.other_kind = true;
+      other_version = std::max(other_version, block.version);
+    } else if (!result.newest || block.version > result.newest->version) {
+      result.newest = block;
+    }
+  }
+  // An older one that is known says nothing of what a newer kind has written since.
+  if (result.newest && other_version > result.newest->version) result.newest.reset();
+  return result;
+}
+
+format::Superblock first_block(const StoreOptions& options, const FileFacts& facts,
+                               const Geometry& geometry) {
+  format::Superblock block{};
+  block.magic = format::kSuperblockMagic;
+  block.major = format::kMajor;
+  block.minor = format::kMinor;
+  block.byte_order = format::kByteOrder;
+  static_assert(sizeof block.uuid + sizeof block.secret == sizeof options.entropy);
+  std::memcpy(block.uuid, options.entropy.data(), sizeof block.uuid);
+  std::memcpy(block.secret, options.entropy.data() + sizeof block.uuid, sizeof block.secret);
+  block.slab_bytes = geometry.slab_bytes;
+  block.slab_count = geometry.slab_count;
+  block.journal_bytes = geometry.journal_bytes;
+  block.inode = facts.inode;
+  block.birth_ns = facts.birth_ns;
+  block.version = 2;  // that of the first place
+  block.checksum = checksum_of(block);
+  return block;
+}
+
+}  // namespace
+
+base::Result<Geometry> Superblocks::adopt_or_create(const StoreOptions& options,
+                                                    const FileFacts& facts) {
+  const base::MutexLock lock(mutex_);
+  const base::Result<Geometry> wanted = choose_geometry(options);
+  if (!wanted.ok()) return wanted.error();
+  if (facts.size > 0) {
+    const FoundBlocks found = read_blocks(io_, facts.size);
+    if (found.newest) {
+      const base::Result<Geometry> geometry = adopt_geometry(*found.newest, options.size_bytes);
+      if (geometry.ok()) {
+        current_ = *found.newest;
+        // The slab size stays what it was; only the number of slabs follows the configured size.
+        current_.slab_count = geometry->slab_count;
+        const Status allocated = allocate(*geometry, options.path);
+        if (!allocated.ok()) return allocated.error();
+        return *geometry;
+      }
+      observer_.on_store_event(geometry.error().message);
+    } else if (!found.unreadable.ok()) {
+      return found.unreadable.error();
+    } else if (!found.ours) {
+      return Error{ErrorCode::kInvalid, 0,
+                   options.path +
+                       " is not a store of perigee and stays as it is: name another file for the "
+                       "store, or remove this one"};
+    } else {
+      observer_.on_store_event(found.other_kind
+                                   ? "the store file is of another version; it begins anew, empty"
+                                   : "the store file is damaged; it begins anew, empty");
+    }
+  }
+  const Status created = create_locked(options, facts, *wanted);
+  if (!created.ok()) return created.error();
+  return *wanted;
+}
+
+Status Superblocks::create_locked(const StoreOptions& options, const FileFacts& facts,
+                                  const Geometry& geometry) {
+  // Old blocks go first, so that no record of an earlier life survives.
+  if (facts.size > 0) {
+    const Status emptied = io_.allocate(0);
+    if (!emptied.ok()) return emptied;
+  }
+  current_ = first_block(options, facts, geometry);
+  // First of all the file is marked as ours: a creation that is cut short after this goes on at the
+  // next start, and one that is cut short before it leaves the file empty.
+  const Status marked = io_.pwrite_durable(format::kSuperblockA, bytes_of(current_));
+  if (!marked.ok()) return marked;
+  const Status allocated = allocate(geometry, options.path);
+  if (!allocated.ok()) {
+    // Empty, as it was: the store may get another place. Should this fail, the file is still ours.
+    [[maybe_unused]] const Status emptied = io_.allocate(0);
+  }
+  return allocated;
+}
+
+/// Always, also when the file is long enough: a copy may have holes, which a full disk could not
+/// fill.
+Status Superblocks::allocate(const Geometry& geometry, const std::string& path) {
+  const Status allocated = io_.allocate(geometry.file_bytes());
+  if (allocated.ok()) return allocated;
+  Error error = allocated.error();
+  error.message += " (" + std::to_string(geometry.file_bytes()) + " bytes at " + path + ")";
+  return error;
+}
+
+format::Superblock Superblocks::current() const {
+  const base::MutexLock lock(mutex_);
+  return current_;
+}
+
+uint64_t Superblocks::begin_epoch(uint64_t seen, const FileFacts& facts) {
+  const base::MutexLock lock(mutex_);
+  current_.epoch = std::max(current_.epoch, seen) + 1;
+  current_.inode = facts.inode;
+  current_.birth_ns = facts.birth_ns;
+  current_.journal_bad = 0;
+  return current_.epoch;
+}
+
+Status Superblocks::write_locked(format::Superblock next) {
+  CHECK(next.epoch >= current_.epoch && next.stale_floor >= current_.stale_floor);
+  CHECK(next.slab_bytes == current_.slab_bytes && next.journal_bytes == current_.journal_bytes);
+  for (int copy = 0; copy < 2; ++copy) {
+    next.version = current_.version + 1;
+    next.checksum = checksum_of(next);
+    const uint64_t offset = next.version % 2 == 0 ? format::kSuperblockA : format::kSuperblockB;
+    const Status written = io_.pwrite_durable(offset, bytes_of(next));
+    if (!written.ok() && copy == 0) return written;
+    // The second is a spare: what is written stands.
+    if (!written.ok()) {
+      observer_.on_store_event(written.error().message);
+    } else {
+      current_ = next;
+    }
+  }
+  return Done{};
+}
+
+}  // namespace perigee::cache_store

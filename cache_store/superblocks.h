@@ -1,0 +1,50 @@
+// The two superblocks: which file this is, how it is laid out, and in which epoch it was last
+// opened.
+//
+// They are written alternately, and the newest that is whole counts. Thread-safe once the file is
+// adopted; the file is written under this part's own lock.
+#pragma once
+
+#include "base/mutex.h"
+#include "cache_store/format.h"
+#include "cache_store/geometry.h"
+#include "cache_store/store.h"
+#include "cache_store/store_io.h"
+
+namespace perigee::cache_store {
+
+class Superblocks {
+ public:
+  Superblocks(StoreIo& io, StoreObserver& observer) : io_(io), observer_(observer) {}
+
+  /// At start. Takes over the file that was opened, or makes it a new store, and allocates all of
+  /// it. Errors: kInvalid (too small, or somebody else's file), kNoSpace, kIo.
+  base::Result<Geometry> adopt_or_create(const StoreOptions& options, const FileFacts& facts);
+  /// As it was last written, apart from what begin_epoch() changed since.
+  format::Superblock current() const;
+  /// At start. In memory only: the next update() writes it. `seen`: the highest epoch that anything
+  /// in the file is of. Returns the new epoch.
+  uint64_t begin_epoch(uint64_t seen, const FileFacts& facts);
+  /// Writes both places, one after the other, as `change` makes them: a crash leaves one whole, and
+  /// later one bad block takes nothing. An error: the change is not in force.
+  template <typename Change>
+  base::Status update(Change change) {
+    const base::MutexLock lock(mutex_);
+    format::Superblock next = current_;
+    change(next);
+    return write_locked(next);
+  }
+
+ private:
+  base::Status create_locked(const StoreOptions& options, const FileFacts& facts,
+                             const Geometry& geometry) REQUIRES(mutex_);
+  base::Status write_locked(format::Superblock next) REQUIRES(mutex_);
+  base::Status allocate(const Geometry& geometry, const std::string& path);
+
+  StoreIo& io_;
+  StoreObserver& observer_;
+  mutable base::Mutex mutex_{base::LockRank::kSuperblocks};
+  format::Superblock current_ GUARDED_BY(mutex_){};
+};
+
+}  // namespace perigee::cache_store
