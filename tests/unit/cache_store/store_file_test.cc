@@ -16,7 +16,7 @@
 
 #include "cache_store/format.h"
 #include "cache_store/store.h"
-#include "cache_store/store_core.h"
+#include "cache_store/geometry.h"
 #include "cache_store/store_io.h"
 #include "tests/support/temp_folder.h"
 
