@@ -1,5 +1,7 @@
 #include "edge/snapshot.h"
 
+#include <algorithm>
+#include <utility>
 #include <variant>
 
 #include "edge/route.h"
@@ -14,24 +16,66 @@ std::string_view name_of(const SiteConfig& site) {
   return site.hosts.empty() ? origin_authority(site) : std::string_view(site.hosts.front());
 }
 
+size_t connections_of(const SiteConfig& site) {
+  const auto* http_origin = std::get_if<origin::HttpOriginOptions>(&site.origin);
+  return http_origin != nullptr ? http_origin->connections : base::limits::kOriginConnections;
+}
+
+/// Both ask the same origin, within the same bounds.
+bool asks_the_same(const SiteConfig& one, const SiteConfig& other) {
+  if (one.origin.index() != other.origin.index()) return false;
+  if (const auto* folder = std::get_if<origin::DirectoryOriginOptions>(&one.origin)) {
+    return folder->path == std::get<origin::DirectoryOriginOptions>(other.origin).path;
+  }
+  const auto& a = std::get<origin::HttpOriginOptions>(one.origin);
+  const auto& b = std::get<origin::HttpOriginOptions>(other.origin);
+  return a.secure == b.secure && a.authority == b.authority && a.connections == b.connections;
+}
+
+/// The bounds of each site: those of a former site, of which none is taken twice, or new ones.
+std::vector<std::shared_ptr<SiteBounds>> bounds_of(const Config& config, const Snapshot* former) {
+  std::vector<const Site*> left;
+  if (former != nullptr) {
+    for (const auto& site : former->sites()) left.push_back(site.get());
+  }
+  std::vector<std::shared_ptr<SiteBounds>> all;
+  for (const SiteConfig& site : config.sites) {
+    const auto known = std::find_if(left.begin(), left.end(), [&](const Site* other) {
+      return asks_the_same(site, other->config);
+    });
+    if (known == left.end()) {
+      all.push_back(std::make_shared<SiteBounds>(connections_of(site)));
+    } else {
+      all.push_back((*known)->bounds);
+      left.erase(known);
+    }
+  }
+  return all;
+}
+
 }  // namespace
 
-Site::Site(const SiteConfig& configured, size_t at, Metrics& metrics, OriginWatch::Warn warn)
-    : config(configured), place(at), watch(name_of(configured), metrics, warn) {}
+Site::Site(const SiteConfig& configured, size_t at, std::shared_ptr<SiteBounds> kept,
+           Metrics& metrics, OriginWatch::Warn warn)
+    : config(configured),
+      place(at),
+      bounds(std::move(kept)),
+      watch(name_of(configured), metrics, warn) {}
 
-base::Result<std::shared_ptr<const Snapshot>> Snapshot::make(const Config& config, Metrics& metrics,
+base::Result<std::shared_ptr<const Snapshot>> Snapshot::make(const Config& config,
+                                                             const Snapshot* former,
+                                                             Metrics& metrics,
                                                              OriginWatch::Warn warn,
                                                              OpenFolder open_folder) {
   std::shared_ptr<Snapshot> snapshot(new Snapshot(config));
-  for (const SiteConfig& configured : config.sites) {
-    auto site = std::make_unique<Site>(configured, snapshot->sites_.size(), metrics, warn);
+  const std::vector<std::shared_ptr<SiteBounds>> bounds = bounds_of(config, former);
+  for (size_t place = 0; place < config.sites.size(); ++place) {
+    const SiteConfig& configured = config.sites[place];
+    auto site = std::make_unique<Site>(configured, place, bounds[place], metrics, warn);
     if (const auto* directory = std::get_if<origin::DirectoryOriginOptions>(&configured.origin)) {
       base::Result<std::unique_ptr<origin::FolderIo>> opened = open_folder(directory->path);
       if (!opened.ok()) return opened.error();
       site->folder = std::move(*opened);
-    } else {
-      site->gate = std::make_unique<origin::OriginGate>(
-          std::get<origin::HttpOriginOptions>(configured.origin).connections);
     }
     // Of sites that share a name the first one has it.
     for (const std::string& name : configured.hosts) {
@@ -61,7 +105,7 @@ LoopSite::LoopSite(Site& site, base::Env& env, origin::ResolverCache& names) : s
     origin_ = origin::make_directory_origin(options, *site.folder, env);
   } else {
     const auto& options = std::get<origin::HttpOriginOptions>(site.config.origin);
-    origin_ = origin::make_http_origin(options, *site.gate, names, env);
+    origin_ = origin::make_http_origin(options, site.bounds->gate, names, env);
   }
 }
 

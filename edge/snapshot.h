@@ -25,15 +25,22 @@
 
 namespace perigee::edge {
 
+/// The bounds that all requests of a site keep, whatever snapshot they follow. Any thread.
+struct SiteBounds {
+  explicit SiteBounds(size_t connections) : gate(connections) {}
+  origin::OriginGate gate;                   ///< connections to an HTTP origin
+  base::Budget fills{base::limits::kFills};  ///< that ask the origin
+};
+
 /// One site, and what its requests share on all loops. Any thread.
 struct Site {
-  Site(const SiteConfig& configured, size_t at, Metrics& metrics, OriginWatch::Warn warn);
+  Site(const SiteConfig& configured, size_t at, std::shared_ptr<SiteBounds> kept, Metrics& metrics,
+       OriginWatch::Warn warn);
 
   const SiteConfig config;
-  const size_t place;                        ///< among the sites of its snapshot
-  std::unique_ptr<origin::OriginGate> gate;  ///< null for folders
+  const size_t place;  ///< among the sites of its snapshot
+  const std::shared_ptr<SiteBounds> bounds;
   std::unique_ptr<origin::FolderIo> folder;  ///< null for HTTP origins
-  base::Budget fills{base::limits::kFills};  ///< that ask the origin
   OriginWatch watch;
 };
 
@@ -42,8 +49,9 @@ class Snapshot {
   using OpenFolder =
       base::Fn<base::Result<std::unique_ptr<origin::FolderIo>>(const std::string& path)>;
   /// Opens the folders of `dir:` sites. Errors name the folder. `metrics` outlives the snapshot.
+  /// A site that asks the same origin as one of `former` (null: none) keeps its bounds.
   static base::Result<std::shared_ptr<const Snapshot>> make(
-      const Config& config, Metrics& metrics, OriginWatch::Warn warn,
+      const Config& config, const Snapshot* former, Metrics& metrics, OriginWatch::Warn warn,
       OpenFolder open_folder = &origin::open_folder);
 
   /// The site of a canonical authority: with its port, without it, else the default. Null: none.
@@ -78,7 +86,7 @@ class LoopSite final : public origin::FillSite {
 
   // FillSite
   origin::Origin& origin() override { return *origin_; }
-  base::Budget& fills() override { return site_.fills; }
+  base::Budget& fills() override { return site_.bounds->fills; }
   void on_head(const http::ReceivedResponse& head, const http::ResponseTimes& times,
                const http::PolicyOptions& policy) override {
     site_.watch.on_head(head, times, policy);

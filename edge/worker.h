@@ -29,6 +29,8 @@ class Worker final : private ConnectionOwner {
   void adopt(std::unique_ptr<base::Channel> channel, Service& service);
   /// New requests follow this snapshot; those that wait keep theirs.
   void use(SnapshotPtr snapshot);
+  /// That new requests follow.
+  const Snapshot& snapshot() const { return sites_->snapshot(); }
   /// Enters what was woken. True: there is more to do, do not block.
   bool turn();
   /// In-flight responses finish; whatever is left at `deadline` is cut.

@@ -162,7 +162,7 @@ base::Status Server::start() {
   base::Status status = listen();
   if (status.ok()) status = open_store();
   if (!status.ok()) return status;
-  base::Result<SnapshotPtr> snapshot = Snapshot::make(config_, metrics_, log_warning);
+  base::Result<SnapshotPtr> snapshot = Snapshot::make(config_, nullptr, metrics_, log_warning);
   if (!snapshot.ok()) return snapshot.error();
   snapshot_ = std::move(*snapshot);
   node_ = std::make_unique<Node>(config_, *store_, metrics_, access_log_);

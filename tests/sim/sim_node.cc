@@ -127,7 +127,7 @@ bool SimNode::start() {
   metrics_ = std::make_unique<edge::Metrics>(world_.options.loops);
   access_log_ = std::make_unique<edge::AccessLog>(config_.log);
   node_ = std::make_unique<edge::Node>(config_, *store_, *metrics_, *access_log_);
-  snapshots_ = {make_snapshot()};
+  snapshots_.push_back(make_snapshot());
   PoolRules rules;
   rules.most_delay_ms = world_.options.pool_delay_ms;
   if (world_.options.full_lanes != 0) rules.capacity = {2, 2, 1};
@@ -144,7 +144,8 @@ bool SimNode::start() {
 
 edge::SnapshotPtr SimNode::make_snapshot() {
   auto made = edge::Snapshot::make(
-      config_, *metrics_, [](std::string_view) {},
+      config_, snapshots_.empty() ? nullptr : snapshots_.back().get(), *metrics_,
+      [](std::string_view) {},
       [this](const std::string&) -> base::Result<std::unique_ptr<origin::FolderIo>> {
         return make_sim_folder(folder_);
       });
@@ -202,7 +203,9 @@ std::string SimNode::held() const {
   note("pins", store_->stats().pins);
   note("bytes of fills", node_->fill_bytes());
   for (const edge::SnapshotPtr& snapshot : snapshots_) {
-    for (const auto& site : snapshot->sites()) note("permits of fills", site->fills.used());
+    for (const auto& site : snapshot->sites()) {
+      note("permits of fills", site->bounds->fills.used());
+    }
   }
   return held;
 }
@@ -212,7 +215,7 @@ std::string SimNode::exceeded() const {
   if (node_->fill_bytes() > most_bytes) return "fills hold more memory than they may";
   for (const edge::SnapshotPtr& snapshot : snapshots_) {
     for (const auto& site : snapshot->sites()) {
-      if (site->fills.used() > base::limits::kFills) return "too many fills ask";
+      if (site->bounds->fills.used() > base::limits::kFills) return "too many fills ask";
     }
   }
   return {};

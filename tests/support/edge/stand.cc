@@ -65,7 +65,8 @@ void Stand::start() {
 }
 
 edge::SnapshotPtr Stand::snapshot() {
-  return edge::Snapshot::make(config_, metrics, edge::log_warning).value();
+  const edge::Snapshot* former = worker != nullptr ? &worker->snapshot() : nullptr;
+  return edge::Snapshot::make(config_, former, metrics, edge::log_warning).value();
 }
 
 void Stand::reload(const std::string& site) {

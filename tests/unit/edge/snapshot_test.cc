@@ -129,6 +129,32 @@ TEST(SnapshotUnderLoad, AReaderInTheMiddleOfABodyGoesOn) {
   EXPECT_EQ(answer.body.size(), 100'000u);
 }
 
+TEST(SnapshotBounds, AreKeptWhereTheSameOriginIsAsked) {
+  edge::Config config;
+  const auto site = [](std::string authority, size_t connections) {
+    origin::HttpOriginOptions options;
+    options.authority = std::move(authority);
+    options.connections = connections;
+    edge::SiteConfig made;
+    made.origin = options;
+    return made;
+  };
+  config.sites = {site("a.test", 2), site("a.test", 2), site("b.test", 2)};
+  edge::Metrics metrics(1);
+  const auto make = [&](const edge::Snapshot* former) {
+    return edge::Snapshot::make(config, former, metrics, [](std::string_view) {}).value();
+  };
+  const edge::SnapshotPtr first = make(nullptr);
+  config.sites = {site("b.test", 3), site("a.test", 2), site("a.test", 2), site("a.test", 2)};
+  const edge::SnapshotPtr second = make(first.get());
+  EXPECT_NE(second->sites()[0]->bounds, first->sites()[2]->bounds) << "another bound";
+  EXPECT_EQ(second->sites()[1]->bounds, first->sites()[0]->bounds);
+  EXPECT_EQ(second->sites()[2]->bounds, first->sites()[1]->bounds);
+  for (const auto& former : first->sites()) {
+    EXPECT_NE(second->sites()[3]->bounds, former->bounds) << "none is shared by two sites";
+  }
+}
+
 TEST(SnapshotNames, TheFirstSiteOfANameHasIt) {
   edge::Config config;
   for (const char* const port : {":1", ":2", ":3"}) {
@@ -142,7 +168,7 @@ TEST(SnapshotNames, TheFirstSiteOfANameHasIt) {
   }
   edge::Metrics metrics(1);
   const edge::SnapshotPtr sites =
-      edge::Snapshot::make(config, metrics, [](std::string_view) {}).value();
+      edge::Snapshot::make(config, nullptr, metrics, [](std::string_view) {}).value();
   EXPECT_EQ(sites->find("a.test")->place, 0u);
   EXPECT_EQ(sites->find("a.test:99")->place, 0u);
   EXPECT_EQ(sites->find("b.test:3")->place, 2u);
