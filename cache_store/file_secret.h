@@ -19,6 +19,7 @@ class FileSecret {
  public:
   explicit FileSecret(const format::Superblock& superblock);
 
+  /// Of a key's full text.
   Digest digest(std::string_view key) const;
   /// Of a record's header and of its key, tags and head, which are `meta`. Seeded with the secret
   /// and the generation: bytes of an older life of the slab never pass.

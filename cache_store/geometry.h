@@ -19,7 +19,9 @@ struct Geometry {
   uint64_t journal_bytes = 0;  ///< of one half
   uint64_t scratch = 0;        ///< for the self-test of lending; ends where `area` begins
   uint64_t area = 0;           ///< where the slabs begin
+  /// Of the whole file.
   uint64_t file_bytes() const { return area + slab_count * slab_bytes; }
+  /// Where a slab begins in the file.
   uint64_t slab_begin(uint32_t slab) const { return area + slab * slab_bytes; }
   /// The largest body of one record.
   uint64_t body_bytes_most() const { return slab_bytes / 4; }

@@ -23,6 +23,7 @@ class Health {
   void note_write(const base::Status& status);
   /// Nothing is stored any more; the node goes on as a proxy. True: this call ended it.
   bool end_storing() { return !failed_.exchange(true, std::memory_order_relaxed); }
+  /// Storing has ended.
   bool failed() const { return failed_.load(std::memory_order_relaxed); }
 
  private:

@@ -15,6 +15,7 @@
 #include <span>
 #include <vector>
 
+#include "base/check.h"
 #include "base/mutex.h"
 #include "cache_store/geometry.h"
 #include "cache_store/health.h"
@@ -69,9 +70,11 @@ class Slabs {
   const std::byte* at(const Location& location) const { return file_.map + offset_of(location); }
   /// Of the slab's present life; pinned.
   uint64_t generation_of(uint32_t slab) const { return words_[slab].generation; }
+  /// What was read of the slab before this call cannot be trusted.
   bool is_poisoned(uint32_t slab) const { return words_[slab].is_poisoned(); }
   /// The file ends at `file_bytes`: marks the slabs of which something is missing.
   void poison_beyond(uint64_t file_bytes);
+  /// How many are held now, of all slabs.
   uint64_t pins() const;
 
   // --- under mutex() ---
@@ -80,11 +83,15 @@ class Slabs {
   /// Never drawn twice, also after a power cut: generations and sequence numbers.
   uint64_t draw_number() REQUIRES(mutex_);
   size_t count() const { return words_count_; }
-  /// Of slabs without records: free ones, and those that are still read.
+  /// Slabs without records: free ones, and those that are still read.
   size_t empty_count() const REQUIRES(mutex_) { return free_.size() + draining_.size(); }
+  /// Slabs that can be opened.
   size_t free_count() const REQUIRES(mutex_) { return free_.size(); }
+  /// Slabs without records that somebody still reads.
   size_t draining_pinned() const REQUIRES(mutex_);
+  /// Valid while the lock is held.
   const SlabInfo& info(uint32_t slab) const REQUIRES(mutex_) { return slabs_[slab]; }
+  /// Index entries may name the slab: it is open or sealed.
   bool holds_records(uint32_t slab) const REQUIRES(mutex_) {
     return slabs_[slab].state == SlabState::kOpen || slabs_[slab].state == SlabState::kSealed;
   }
@@ -105,6 +112,7 @@ class Slabs {
   bool has_room(uint64_t record_bytes) const REQUIRES(mutex_);
   /// Where the next record will lie, in the file. A slab is open.
   uint64_t tail() const REQUIRES(mutex_);
+  /// Of the open slab.
   uint64_t open_generation() const REQUIRES(mutex_);
   /// The record at tail() was written; `entry` says where and how long. Returns its place.
   Location append(const format::TableEntry& entry) REQUIRES(mutex_);
@@ -122,6 +130,7 @@ class Slabs {
 
   /// Slabs that were written since the last sync; from now on they count as synced.
   std::vector<uint32_t> begin_sync() REQUIRES(mutex_);
+  /// What begin_sync() returned, and whether the sync succeeded.
   void end_sync(std::span<const uint32_t> slabs, bool synced) REQUIRES(mutex_);
 
  private:
