@@ -6,7 +6,7 @@
 namespace perigee::origin {
 namespace {
 
-GUARDS("origin::FillOwner, origin::PutJob");
+GUARDS("origin::FillOwner, origin::FillSink");
 
 namespace limits = base::limits;
 
