@@ -25,13 +25,14 @@ bool is_same_spec(const Draft& draft, const RecordView& present) {
 }
 
 /// Why what the file holds may have been purged for all we know; null: it was not.
-/// `journal_is_whole`: no purge that was durable once is missing in it.
+/// `newest_epoch` is that of slabs and journal. `journal_is_whole`: no purge that was durable once
+/// is missing in it.
 const char* doubt_about(const format::Superblock& found, const FileFacts& facts,
-                        const ScannedFile& file, bool journal_is_whole) {
+                        uint64_t newest_epoch, bool journal_is_whole) {
   if (found.inode != facts.inode || found.birth_ns != facts.birth_ns) {
     return "the store file was copied";
   }
-  if (file.newest_epoch > found.epoch) return "the store file's superblock is an old one";
+  if (newest_epoch > found.epoch) return "the store file's superblock is an old one";
   if (!journal_is_whole) return "the store's purge journal is damaged";
   if (found.journal_bad != 0) return "the last purges could not be written";
   return nullptr;
@@ -95,11 +96,14 @@ Status SlabStore::start(const FileFacts& facts, int64_t wall_ms) {
     for (const uint32_t slab : file.empty) slabs_.adopt_empty(slab);
   }
   const bool journal_is_whole = !journal.damaged && file.journal_seq <= purges_.durable_seq();
-  const char* doubt = doubt_about(found, facts, file, journal_is_whole);
+  // A journal that is newer than the superblock holds numbers that must not be drawn again.
+  const uint64_t newest_epoch =
+      std::max(file.newest_epoch, purges_.durable_seq() >> format::kEpochShift);
+  const char* doubt = doubt_about(found, facts, newest_epoch, journal_is_whole);
   if (doubt != nullptr) {
     health_.tell(std::string(doubt) + ": what it holds is confirmed with the origin");
   }
-  const uint64_t epoch = superblocks_->begin_epoch(file.newest_epoch, facts);
+  const uint64_t epoch = superblocks_->begin_epoch(newest_epoch, facts);
   slabs_.begin_epoch(epoch);
   purges_.begin(epoch << format::kEpochShift, doubt != nullptr);
   const Status written = journal_keeper_.begin();

@@ -48,6 +48,26 @@ TEST_F(PurgeDurabilityTest, NumbersOfLostPurgesAreNotGivenAgain) {
   EXPECT_EQ(look("a"), kNothing);
 }
 
+// With an old superblock the journal held numbers above those that were drawn next, and a purge
+// with such a number was taken for one that stands in it already.
+TEST_F(PurgeDurabilityTest, APurgeAfterAnOldSuperblockCameBackIsWrittenToo) {
+  MemoryDisk::Image before = disk_.after_kill();
+  open();
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(purge("other" + std::to_string(i)));
+  close();
+  MemoryDisk::Image now = disk_.after_kill();
+  for (uint64_t at = 0; at < format::kJournalBegin; at += 4096) {
+    for (uint64_t i = at; i < at + 512; ++i) now.at(i) = before.at(i);
+  }
+  disk_.load(now);
+  open();
+  ASSERT_NE(put("a"), 0u);
+  ASSERT_TRUE(purge("a"));
+  kill();
+  open();
+  EXPECT_EQ(look("a"), kNothing);
+}
+
 // Compaction drops what no record needs; a slab that was emptied may be back after a power cut.
 TEST_F(PurgeDurabilityTest, APowerCutThatBringsASlabBackBringsNoPurgedObjectBack) {
   ASSERT_NE(put("a"), 0u);
