@@ -148,6 +148,7 @@ TEST(MessageParser, AgreesWithOneFramingAlone) {
     EXPECT_FALSE(agrees(side, five, Framing::kNone, 0));
     EXPECT_FALSE(agrees(side, chunked, Framing::kNone, 0));
     EXPECT_TRUE(agrees(side, five, Framing::kLength, 5));
+    EXPECT_FALSE(agrees(side, five, Framing::kLength, 4));
     EXPECT_FALSE(agrees(side, five, Framing::kLength, 6));
     EXPECT_FALSE(agrees(side, "", Framing::kLength, 0));
     EXPECT_FALSE(agrees(side, chunked, Framing::kLength, 0));
