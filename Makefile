@@ -24,7 +24,7 @@ bootstrap:
 
 # Serves the demo site, or what ORIGIN names (http://host:port or dir:/folder), through the cache.
 run: all
-	@tools/run "$(BUILD)/perigee" "$(ORIGIN)" "$(LISTEN)"
+	@exec tools/run "$(BUILD)/perigee" "$(ORIGIN)" "$(LISTEN)"
 
 # Everything, in build-test: unit, fault, simulation and end-to-end tests.
 test:

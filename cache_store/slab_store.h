@@ -6,9 +6,8 @@
 //   PurgeLog       what purges did to them     Reclaimer      makes room
 //   JournalKeeper, Syncer, Health              what must be durable, and what happens if it is not
 //
-// Lock order: slabs -> index shard -> awaited shard -> purges -> purge table -> purge journal ->
-// pending purges -> superblocks; store sync is held alone (base/lock_rank.h). Nothing is read or
-// written in the file under an index shard's lock.
+// The order of the locks is base/lock_rank.h. Nothing is read or written in the file under an index
+// shard's lock.
 #pragma once
 
 #include <atomic>

@@ -1,7 +1,8 @@
 // The slabs of the file: which one is open, sealed, draining or free, and the pins that keep one
 // from being used again.
 //
-// A slab goes round: free -> open -> sealed -> draining -> free. What is appended is published by
+// A slab goes round: free -> open -> sealed -> draining -> free. One whose blocks could not be had
+// again is quarantined until the next start. What is appended is published by
 // others; this part knows neither keys nor the index.
 //
 // Locks: the lists and states have one lock, which those who append or reclaim hold over several

@@ -98,7 +98,7 @@ struct RecordView {
   base::ReuseFacts policy;
   std::string_view key;
   std::span<const uint64_t> tags;
-  std::span<const std::byte> head;  ///< opaque: the head image of http/stored_response.h
+  std::span<const std::byte> head;  ///< opaque: the head image of http/head_image.h
   std::span<const std::byte> body;
   uint64_t body_offset = 0;   ///< of `body` in the store file, for sendfile
   uint64_t whole_length = 0;  ///< of the object, when `body` is a part of it; else of `body`
@@ -241,7 +241,7 @@ class Store {
   virtual Ticket ticket() const = 0;
   /// Any thread. True when a hard or soft purge of this URL, or an erase, came after the ticket.
   virtual bool purged_since(const Digest& digest, Ticket ticket) const = 0;
-  /// Pool. One step of reclaim, sync, journal and residency; false when nothing is left to do now.
+  /// Pool. One step of reclaim, sync and journal; false when nothing is left to do now.
   virtual bool maintain(const StepBudget& budget) = 0;
   /// True when bytes of this slab cannot be trusted any more (a page went bad under a reader).
   /// Loop; asked after what was read was used and before it leaves.

@@ -80,10 +80,16 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-std::string_view nearest(std::string_view key, const std::vector<std::string_view>& known) {
-  return *std::min_element(known.begin(), known.end(), [&](std::string_view a, std::string_view b) {
-    return edit_distance(key, a) < edit_distance(key, b);
-  });
+/// ", did you mean …?" with the known key that is nearest; empty when none is near.
+std::string hint(std::string_view key, const std::vector<std::string_view>& known) {
+  const std::string_view best =
+      *std::min_element(known.begin(), known.end(), [&](std::string_view a, std::string_view b) {
+        return edit_distance(key, a) < edit_distance(key, b);
+      });
+  // A key that is far from all is no slip of the hand, and a guess would mislead.
+  const size_t near = std::max<size_t>(2, key.size() / 3);
+  if (edit_distance(key, best) > near) return "";
+  return ", did you mean '" + std::string(best) + "'?";
 }
 
 /// Reads one file; the first mistake sticks, and whatever is read after it does not matter.
@@ -188,8 +194,8 @@ void Reader::check_keys(const toml::table& table, std::string_view section,
   for (const auto& [key, node] : table) {
     const std::string_view name = key.str();
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    fail(key.source(), "unknown key '" + std::string(name) + "' in " + std::string(section) +
-                           ", did you mean '" + std::string(nearest(name, known)) + "'?");
+    fail(key.source(),
+         "unknown key '" + std::string(name) + "' in " + std::string(section) + hint(name, known));
   }
 }
 

@@ -68,7 +68,7 @@ std::span<http::Field> room_for_fields(const RequestHead& request, http::Arena& 
 }  // namespace
 
 void RequestFlow::on_request(Exchange& exchange) {
-  if (contains(trusted_proxies(), exchange.peer().remote)) {
+  if (contains(context_.sites->snapshot().trusted_proxies(), exchange.peer().remote)) {
     exchange.set_from_proxy();
     const std::string_view scheme = forwarded_scheme(exchange.request());
     if (!scheme.empty()) exchange.set_scheme(scheme);
@@ -250,7 +250,7 @@ void RequestFlow::fill(Exchange& exchange, Flow* flow, const Route& route, Looku
   if (flow == nullptr || !make_fill_request(exchange.request(), route, lookup, request)) {
     return fail(exchange, flow, 503, "no memory for this request", cache);
   }
-  request.client = client_network(client_of(exchange));
+  request.client = client_network(client_of(exchange, *route.sites));
   flow->enter(Flow::Stage::kFilling);
   flow->decide(decision);
   flow->hit_for_miss =
@@ -321,7 +321,7 @@ void RequestFlow::relay(Exchange& exchange, Flow* flow, const Route& route,
   request.fields = http::HeaderList(room_for_fields(head, arena));
   request.body = exchange.request_body();
   request.relayed = true;
-  request.client = client_network(client_of(exchange));
+  request.client = client_network(client_of(exchange, *route.sites));
   // By the same rule as the variant that the answer is compared with.
   http::VaryNames vary_names;
   if (flow->shared) {
@@ -337,7 +337,7 @@ void RequestFlow::relay(Exchange& exchange, Flow* flow, const Route& route,
       .cdn_id = route.site->cdn_id,
       .accept_encoding = flow->shared ? std::string_view(route.site->accept_encoding) : "",
       .client_address = arena.copy(peer.host_text()),
-      .extends_chain = contains(trusted_proxies(), peer),
+      .extends_chain = contains(route.sites->snapshot().trusted_proxies(), peer),
       .vary_names = vary_names,
       .shared = flow->shared};
   const bool room = request.target.data() != nullptr && request.host.data() != nullptr &&
@@ -350,13 +350,14 @@ void RequestFlow::relay(Exchange& exchange, Flow* flow, const Route& route,
   flow->fetch = route.loop_site->origin().fetch(request, *flow);
 }
 
-base::Address RequestFlow::client_of(const Exchange& exchange) const {
-  return client_address(exchange.request(), exchange.peer().remote, trusted_proxies());
+base::Address RequestFlow::client_of(const Exchange& exchange, const LoopSites& sites) const {
+  return client_address(exchange.request(), exchange.peer().remote,
+                        sites.snapshot().trusted_proxies());
 }
 
 void RequestFlow::purge(Exchange& exchange, const Route& route) {
   const CacheStatus ours{.forward = http::Forward::kBypass};
-  const base::Address client = client_of(exchange);
+  const base::Address client = client_of(exchange, *route.sites);
   if (!may_purge(exchange.request(), client, *route.site)) {
     return fail(exchange, nullptr, 403,
                 "purging is not allowed from this address, or through a proxy", ours);
@@ -401,10 +402,6 @@ bool RequestFlow::serve_stale(Exchange& exchange, Flow& flow, http::OriginFailur
 
 const LoopSitesPtr& RequestFlow::sites_of(const Flow* flow) const {
   return flow != nullptr ? flow->sites : context_.sites;
-}
-
-const std::vector<Network>& RequestFlow::trusted_proxies() const {
-  return context_.sites->snapshot().trusted_proxies();
 }
 
 Flow* RequestFlow::block(Exchange& exchange, Flow* flow, const Route& route) {
@@ -481,7 +478,7 @@ void RequestFlow::end(Exchange& exchange, uint64_t body_bytes, bool whole) {
   if (context_.access_log.enabled()) {
     const RequestHead& request = exchange.request();
     context_.access_log.write({.wall_ms = context_.env.wall().ms,
-                               .client = client_of(exchange),
+                               .client = client_of(exchange, *context_.sites),
                                .method = request.method_text,
                                .host = request.authority,
                                .target = request.target,

@@ -59,7 +59,8 @@ class RequestFlow final : public http::RequestSink {
   void relay(http::Exchange& exchange, Flow* flow, const Route& route,
              const http::Decision& decision);
   void purge(http::Exchange& exchange, const Route& route);
-  base::Address client_of(const http::Exchange& exchange) const;
+  /// The client behind the proxies that `sites` trust.
+  base::Address client_of(const http::Exchange& exchange, const LoopSites& sites) const;
   /// Instead of the origin's answer; `cache` says why the request went forward and what came of it.
   /// False: not from the cache; `forbidden`: a copy is there and must not be used.
   bool serve_stale(http::Exchange& exchange, Flow& flow, http::OriginFailure failure,
@@ -68,7 +69,6 @@ class RequestFlow final : public http::RequestSink {
   Flow* block(http::Exchange& exchange, Flow* flow, const Route& route);
   /// The sites that a request belongs to: those under which it began.
   const LoopSitesPtr& sites_of(const Flow* flow) const;
-  const std::vector<Network>& trusted_proxies() const;
   bool make_fill_request(const http::RequestHead& request, const Route& route, Lookup& lookup,
                          origin::FillRequest& out);
   void fail(http::Exchange& exchange, Flow* flow, uint16_t status, std::string_view why,

@@ -21,7 +21,7 @@ class Service {
   Service(http::RequestSink& sink, const http::Http1Options& http1, http::RequestScratch& scratch)
       : sink_(sink), http1_(http1), scratch_(scratch) {}
 
-  /// The codec of a connection, by the protocol in `peer`: HTTP/1 where none was negotiated.
+  /// The codec of a connection with `peer`.
   std::unique_ptr<http::ServerCodec> make_codec(http::OutQueue& out, base::Waker& waker,
                                                 const base::Peer& peer) {
     return http::make_http1_codec({out, sink_, waker, peer}, http1_, scratch_);

@@ -31,8 +31,8 @@ struct FillRequest {
   std::shared_ptr<const http::PolicyOptions> policy;
   std::shared_ptr<FillSite> site;        ///< of the loop that begins
   base::Holder client = base::kAnybody;  ///< who began it: whose relay it is if nobody can share it
-  /// The stored response to validate; empty Found: an unconditional fetch. Its pin is held by the
-  /// session.
+  /// The stored response to validate; empty Found: an unconditional fetch. The fill holds
+  /// its pin.
   cache_store::Found stored;
 };
 

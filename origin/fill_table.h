@@ -1,7 +1,7 @@
 // The fills in flight of all loops, by what is joined, and the keys whose responses cannot be
 // shared.
 //
-// Lock order: a shard of this table -> a fill's own locks -> the store's index.
+// The order of the locks is base/lock_rank.h: a shard of this table comes first of all.
 #pragma once
 
 #include <array>

@@ -12,9 +12,9 @@ namespace perigee::origin {
 class Fill;
 class Fills;
 
-/// What a waiter is told, on its own loop, never inside a call of Fills. Exactly one of head,
-/// released, stored and failed, after any number of interim heads; it may be destroyed inside that
-/// one.
+/// What a waiter is told, on its own loop, never inside a call that it makes itself. Exactly one of
+/// head, released, stored and failed, after any number of interim heads; it may be destroyed inside
+/// that one.
 class FillWaiter {
  public:
   FillWaiter() = default;

@@ -310,7 +310,7 @@ void Fills::deliver_look_again() {
   run_on(env_.loop(), [](Fills& fills) { fills.deliver_look_again(); });
 }
 
-// --- readers and productions ---
+// --- readers, and fills that end ---
 
 void Fills::wait_for_bytes(FillReader& reader) {
   if (std::exchange(reader.waiting_, true)) return;

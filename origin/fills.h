@@ -1,5 +1,4 @@
-// One loop's part in fills: its waiters, its readers that wait for bytes, and the productions it
-// owns.
+// One loop's part in fills: its waiters, its readers that wait for bytes, and the fetches it owns.
 #pragma once
 
 #include <list>
@@ -35,13 +34,20 @@ class Fills {
   /// Waiters and readers must be gone.
   ~Fills();
 
+  /// Asks for what `request` names on behalf of `waiter`: joins the fetch that is under way for its
+  /// key, or begins one. The waiter hears of it later, never within this call. False: the
+  /// site has no room for another fetch, nothing was begun, and the waiter will hear nothing.
   bool join(FillRequest&& request, FillWaiter& waiter, JoinMode mode);
   bool is_hit_for_miss(const cache_store::Digest& join) const {
     return table_.marked(join, env_.now());
   }
+  /// Revalidates with no one waiting (stale-while-revalidate). Does nothing if a fetch for the key
+  /// is under way or there are too many.
   void refresh_behind(FillRequest&& request);
+  /// A 304 that another request got: the stored response takes its fields (RFC 9111 §4.3.4).
   void freshen(FillRequest&& request, const cache_store::Ticket& ticket,
                const http::ReceivedResponse& head, const http::ResponseTimes& times);
+  /// The loop ends: every fetch that it owns is given up, and its waiters are told.
   void cancel();
   bool busy() const { return !owners_.empty() || !members_.empty(); }
 

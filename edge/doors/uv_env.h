@@ -1,4 +1,4 @@
-// A loop: libuv's, with our own timer wheel, post queue and run list on top.
+// A loop: libuv's, with our own timer wheel and post queue on top.
 //
 // Everything but post() belongs to the thread that runs it.
 #pragma once

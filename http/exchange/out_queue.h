@@ -3,7 +3,7 @@
 //
 // Only copied memory is owned. A lent piece lives for one turn: what the channel did not take of it
 // stays at its source's cursor, or is copied where its beginning is promised already. So no queue
-// holds a map address over a turn, and a slow reader can be parked.
+// holds a map address over a turn.
 #pragma once
 
 #include <cstddef>

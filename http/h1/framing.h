@@ -1,5 +1,5 @@
-// How the content of an HTTP/1 message ends, in both directions: the one place that decides it
-// (RFC 9112 §6.3). What could be read in two ways is refused.
+// How the content of a received HTTP/1 message ends, in both directions: the one place that decides
+// it (RFC 9112 §6.3). What could be read in two ways is refused.
 #pragma once
 
 #include <cstdint>

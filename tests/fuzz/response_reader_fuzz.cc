@@ -1,5 +1,5 @@
-// Bytes of an origin to the response parser. However they are split, it tells the same; and what it
-// took for a response is the same response when it is written again.
+// Feeds the bytes of an origin to the response parser. However they are split, the parser reports
+// the same; and what it took for a response is the same response when it is written again.
 #include <cstdio>
 #include <cstdlib>
 

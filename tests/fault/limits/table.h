@@ -1,7 +1,8 @@
-// Bounds whose overload is shown by tests of other folders; all others are shown in limits_test.cc.
+// The bounds whose overload is shown by tests of other folders. All others are shown in
+// limits_test.cc.
 //
-// The tidy test holds base/limits.h to this: every bound is named in this folder, and every test
-// here is there.
+// The tidy test checks that this folder names every bound of base/limits.h, and that every test
+// named here exists.
 #pragma once
 
 #include <string_view>

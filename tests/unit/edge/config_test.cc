@@ -341,6 +341,10 @@ TEST_F(ConfigTest, AnUnknownKeyIsNamedWithItsNearest) {
             "6:3: unknown key 'bypas' in [[site.rule]], did you mean 'bypass'?");
 }
 
+TEST_F(ConfigTest, AKeyThatIsFarFromAllGetsNoHint) {
+  EXPECT_EQ(mistake("[server]\ncolour = 1\n"), "2:1: unknown key 'colour' in [server]");
+}
+
 TEST_F(ConfigTest, AWrongTypeNamesItsPlace) {
   EXPECT_EQ(mistake("[server]\nworkers = \"3\"\n"), "2:11: 'workers' is a number from 0 to 256");
   EXPECT_EQ(mistake("[server]\nworkers = 257\n"), "2:11: 'workers' is a number from 0 to 256");

@@ -1,5 +1,5 @@
-// One production a key: who is answered by it, who is sent away, what is stored, and what it leaves
-// behind.
+// One fetch for each key: who is answered by it, who is sent away, what is stored, and what it
+// leaves behind.
 #include "origin/fills.h"
 
 #include <algorithm>
