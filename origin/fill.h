@@ -35,8 +35,8 @@ class Fill {
   bool revalidated() const { return head.revalidated; }
   /// The status with which the origin answered (304 when revalidated).
   uint16_t origin_status() const { return head.origin_status; }
-  /// It is going to be stored (RFC 9211 `stored`).
-  bool storing() const { return head.storing; }
+  /// It is going to be stored (RFC 9211 `stored`), as far as is known now.
+  bool storing() const { return head.storing && !outgrown_; }
   /// The whole length where it is known: declared, or complete.
   std::optional<uint64_t> body_size() const;
 
@@ -60,6 +60,9 @@ class Fill {
   /// Its request is on its way to the origin: it waits for no permit any more.
   bool asking() const { return asking_; }
   void begin_asking() { asking_ = true; }
+
+  /// Owner: its body turned out longer than a record may be.
+  void outgrow() { outgrown_ = true; }
 
   /// One further fetch for the key is tried at a time (http-rules 1.19). False: one is being tried.
   bool begin_further() { return !further_.exchange(true); }
@@ -106,6 +109,7 @@ class Fill {
   std::atomic<size_t> waiters_{0};
   std::atomic<bool> further_{false};
   std::atomic<bool> asking_{false};
+  std::atomic<bool> outgrown_{false};
 };
 
 /// The values that a request selects with under these names, as it is forwarded when the Vary that

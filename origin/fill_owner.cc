@@ -321,6 +321,7 @@ FillOwner::Moved FillOwner::move_body() {
       // Longer than a record may be: it goes on unstored, paced by its readers.
       body.set_window(window_bytes());
       sink_.close();
+      fill_->outgrow();
       fetch_->become_relay(request_.client);
     }
   }

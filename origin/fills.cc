@@ -102,9 +102,8 @@ Fills::Joined Fills::join_existing(FillTable::Shard& shard, const FillRequest& r
     }
     fill->body.hold();
     const Phase phase = fill->join(env_.loop());
-    const bool readable = fill->storing() || fill->body.from_start();
-    const bool answered =
-        phase == Phase::kHead && readable && fill->answers(request.head, env_.wall().ms);
+    const bool answered = phase == Phase::kHead && fill->body.from_start() &&
+                          fill->answers(request.head, env_.wall().ms);
     if (phase == Phase::kPending || answered) {
       add_waiter(fill, waiter, false);
       fill->body.release();
