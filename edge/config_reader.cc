@@ -18,6 +18,8 @@ using base::Error;
 using base::ErrorCode;
 using Keys = std::span<const std::string_view>;
 
+// The keys of each section. They are checked before any is read, so that a mistyped `orgin` is
+// named instead of an `origin` that is missing.
 constexpr std::string_view kTopKeys[] = {"server", "listen", "store", "log", "site"};
 constexpr std::string_view kListenKeys[] = {"address"};
 constexpr std::string_view kServerKeys[] = {
