@@ -367,6 +367,12 @@ TEST_F(StoreTest, RecyclesTheOldestSlabsAndKeepsTheNewest) {
   EXPECT_EQ(body_of("key1199"), body + "1199");
 }
 
+TEST_F(StoreTest, WhatWasReplacedIsNotEvictedOnceMore) {
+  const std::string body(40'000, 'b');
+  for (int i = 0; i < 1200; ++i) ASSERT_TRUE(put("key", body).ok()) << i;
+  EXPECT_EQ(store_->stats().evicted, 0u);
+}
+
 TEST_F(StoreTest, MakesSoManySlabsReadyAndNoMore) {
   const std::string body(40'000, 'b');
   for (int i = 0; i < 1200; ++i) ASSERT_TRUE(put("key" + std::to_string(i), body).ok()) << i;
