@@ -123,6 +123,7 @@ TEST_F(StoreTest, TheNewestVersionWinsAfterARestart) {
   EXPECT_EQ(body_of("a"), "new");
   reopen();
   EXPECT_EQ(body_of("a"), "new");
+  EXPECT_EQ(store_->stats().recovered, 1u) << "older versions are none";
 }
 
 TEST_F(StoreTest, AKilledProcessLosesNothingThatWasPut) {
