@@ -181,6 +181,8 @@ TEST(SigbusGuards, AreBoundedAndASlotThatIsGivenBackIsUsedAgain) {
   files.back()->cut();
   EXPECT_EQ(files.back()->touch(1), std::byte{0});
   EXPECT_TRUE(words[0].is_poisoned());
+  files[0]->cut();
+  EXPECT_EQ(files[0]->touch(1), std::byte{0}) << "the others are still guarded";
   for (const auto& file : files) unguard_map(file->map());
 }
 

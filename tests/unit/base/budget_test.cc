@@ -145,6 +145,7 @@ TEST_F(BudgetTest, WhatIsFreeIsGrantedToAWaiterWithoutAnybodyGivingBack) {
   a.claim.wait(budget_, env_, 3);
   env_.run();
   EXPECT_EQ(order_, "a");
+  EXPECT_FALSE(a.claim.waiting()) << "it may wait again";
 }
 
 /// Takes and gives back from threads at once: what is counted wrong stays wrong.

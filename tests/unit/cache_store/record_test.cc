@@ -33,5 +33,18 @@ TEST(RecordTest, WhatIsAbsentStaysAbsent) {
   EXPECT_EQ(facts_of(header).lifetime_ms, base::ReuseFacts::kAbsent);
 }
 
+TEST(RecordTest, ItsTableEntrySaysInWhichSecondItBecomesStale) {
+  const auto expiry_s = [](int64_t lifetime_ms, int64_t age_ms) {
+    format::RecordHeader header{};
+    put_facts({.response_time_ms = 1'000'900, .initial_age_ms = age_ms, .lifetime_ms = lifetime_ms},
+              header);
+    return table_entry(header, 0).expiry_s;
+  };
+  EXPECT_EQ(expiry_s(60'000, 0), 1060u);
+  EXPECT_EQ(expiry_s(60'000, 20'000), 1040u);
+  EXPECT_EQ(expiry_s(60'000, 90'000), 1000u) << "stale when it came";
+  EXPECT_EQ(expiry_s(INT64_MAX, 0), UINT32_MAX);
+}
+
 }  // namespace
 }  // namespace perigee::cache_store

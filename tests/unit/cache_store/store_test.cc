@@ -15,6 +15,7 @@
 #include <random>
 
 #include "base/limits.h"
+#include "cache_store/sigbus.h"
 #include "cache_store/store_io.h"
 #include "tests/support/temp_folder.h"
 
@@ -123,6 +124,7 @@ TEST_F(StoreTest, TheNewestVersionWinsAfterARestart) {
   EXPECT_EQ(body_of("a"), "new");
   reopen();
   EXPECT_EQ(body_of("a"), "new");
+  EXPECT_EQ(store_->stats().recovered, 1u) << "older versions are none";
 }
 
 TEST_F(StoreTest, AKilledProcessLosesNothingThatWasPut) {
@@ -367,6 +369,12 @@ TEST_F(StoreTest, RecyclesTheOldestSlabsAndKeepsTheNewest) {
   EXPECT_EQ(body_of("key1199"), body + "1199");
 }
 
+TEST_F(StoreTest, WhatWasReplacedIsNotEvictedOnceMore) {
+  const std::string body(40'000, 'b');
+  for (int i = 0; i < 1200; ++i) ASSERT_TRUE(put("key", body).ok()) << i;
+  EXPECT_EQ(store_->stats().evicted, 0u);
+}
+
 TEST_F(StoreTest, MakesSoManySlabsReadyAndNoMore) {
   const std::string body(40'000, 'b');
   for (int i = 0; i < 1200; ++i) ASSERT_TRUE(put("key" + std::to_string(i), body).ok()) << i;
@@ -390,6 +398,23 @@ TEST_F(StoreTest, AnObjectLargerThanAQuarterSlabIsRefused) {
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, base::ErrorCode::kNoSpace);
   EXPECT_TRUE(put("a", std::string(store_->max_object_bytes(), 'x')).ok());
+}
+
+TEST_F(StoreTest, WhoseMapCannotBeGuardedIsRefused) {
+  close();
+  std::array<SlabWord, 1> words;
+  std::array<std::byte, 100> maps;
+  size_t taken = 0;
+  while (
+      taken < maps.size() &&
+      guard_map(
+          {.begin = &maps[taken], .size = 1, .area = 0, .slab_bytes = 1, .words = words.data()})) {
+    ++taken;
+  }
+  ASSERT_LT(taken, maps.size());
+  io_ = make_file_io();
+  EXPECT_FALSE(Store::open(options_, *io_, observer_, kNow).ok());
+  for (size_t i = 0; i < taken; ++i) unguard_map(&maps[i]);
 }
 
 TEST_F(StoreTest, ASecondStoreOnTheSameFileIsRefused) {

@@ -56,6 +56,14 @@ TEST_F(Resolve, ANameTooLongIsNotAsked) {
   EXPECT_FALSE(answer.has_value());
   ASSERT_TRUE(answered());
   EXPECT_EQ(answer->error().code, base::ErrorCode::kResolve);
+  const auto is_too_long = [this](size_t size) {
+    answer.reset();
+    base::Pending longest = ask(std::string(size, 'a'));
+    EXPECT_TRUE(answered());
+    return answer->error().message.find("the name is too long") != std::string::npos;
+  };
+  EXPECT_TRUE(is_too_long(254));
+  EXPECT_FALSE(is_too_long(253)) << "it is asked, and its one label is refused there";
 }
 
 TEST_F(Resolve, OneThatWasAbandonedIsNeverCalled) {

@@ -125,20 +125,50 @@ TEST_F(Connect, IsSilentOnceNobodyWantsIt) {
   EXPECT_FALSE(called);
 }
 
+/// Nothing answers there: the accept queue of a listener with a backlog of 0 is filled first.
+class FullListener {
+ public:
+  FullListener() : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in any{};
+    any.sin_family = AF_INET;
+    any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof any;
+    EXPECT_EQ(::bind(fd_, reinterpret_cast<sockaddr*>(&any), size), 0);
+    EXPECT_EQ(::listen(fd_, 0), 0);
+    ::getsockname(fd_, reinterpret_cast<sockaddr*>(&any), &size);
+    address = *base::Address::parse("127.0.0.1:" + std::to_string(ntohs(any.sin_port)));
+    first_.emplace(connect_to(address.port));
+  }
+  ~FullListener() { ::close(fd_); }
+
+  base::Address address;
+
+ private:
+  int fd_;
+  std::optional<FarEnd> first_;
+};
+
+TEST_F(Connect, AbandonedInTheTurnOfItsDeadlineItGoesOnce) {
+  FullListener full;
+  const base::Endpoint target{.address = full.address, .deadline = loop.env.now() + 50};
+  std::vector<base::Pending> pendings;
+  size_t timeouts = 0;
+  for (int i = 0; i < 4; ++i) {
+    pendings.push_back(
+        loop.env.connect(target, [&](auto result) { timeouts += result.ok() ? 0 : 1; }));
+  }
+  // Of timers of one instant the last one fires first.
+  base::Timer gone([&] { pendings.clear(); });
+  loop.env.arm(gone, target.deadline);
+  ASSERT_TRUE(loop.run_until([&] { return pendings.empty(); }));
+  EXPECT_EQ(timeouts, 0u);
+  base::Pending other = loop.env.connect(endpoint(), [](auto) {});
+  ASSERT_TRUE(loop.run_until([&] { return !other.waiting(); }));
+}
+
 TEST_F(Connect, AnAnswerThatComesAfterItsDeadlineIsATimeout) {
-  // Nothing answers there: the accept queue of a listener with a backlog of 0 is filled first.
-  const int full = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in any{};
-  any.sin_family = AF_INET;
-  any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof any;
-  ASSERT_EQ(::bind(full, reinterpret_cast<sockaddr*>(&any), size), 0);
-  ASSERT_EQ(::listen(full, 0), 0);
-  ::getsockname(full, reinterpret_cast<sockaddr*>(&any), &size);
-  const FarEnd first = connect_to(ntohs(any.sin_port));
-  base::Endpoint target{
-      .address = *base::Address::parse("127.0.0.1:" + std::to_string(ntohs(any.sin_port))),
-      .deadline = loop.env.now() + 50};
+  FullListener full;
+  const base::Endpoint target{.address = full.address, .deadline = loop.env.now() + 50};
   std::vector<base::Pending> pendings;
   size_t late = 0;
   for (int i = 0; i < 4; ++i) {
@@ -151,7 +181,6 @@ TEST_F(Connect, AnAnswerThatComesAfterItsDeadlineIsATimeout) {
                         [](const auto& p) { return p.waiting(); });
   }));
   EXPECT_GT(late, 0u);
-  ::close(full);
 }
 
 }  // namespace

@@ -297,7 +297,8 @@ RULE(Alone, NoFoldedFraming, "RFC 9112 §6; http-rules 3.14, 4.1",
      "folded spellings of framing, of hop-by-hop fields and of what proxies write go nowhere", "") {
   for (const std::string name :
        {"Content_Length", "Content.Length", "content~length", "Transfer_Encoding", "Keep_Alive",
-        "Proxy_Authorization", "Proxy_Connection", "HTTP2_Settings", "X_Forwarded_Host",
+        "Proxy_Authorization", "Proxy_Authenticate", "Proxy_Authentication_Info",
+        "Proxy_Connection", "HTTP2_Settings", "X_Forwarded_For", "X_Forwarded_Host",
         "X.Forwarded.Proto", "x_real_ip", "CDN_Loop", "Front_End_Https", "X_Url_Scheme"}) {
     EXPECT_EQ(forwarded(Request("POST", {name + ": evil", "X: 1"}), alone()).front(), "X: 1")
         << name;

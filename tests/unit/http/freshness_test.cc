@@ -344,6 +344,7 @@ RULE(SoftPurge, StaleFromThen, "http-rules 2.8", "A soft purge ends the lifetime
   EXPECT_EQ(stale_ms(10, 40), 30'000);
   EXPECT_EQ(stale_ms(10, 110), 100'000);
   EXPECT_EQ(stale_ms(150, 160), 60'000);
+  EXPECT_EQ(stale_ms(50, 10), 0) << "the clock stepped back behind the purge";
 }
 
 }  // namespace

@@ -220,6 +220,14 @@ RULE(Range, Fields, "RFC 9110 §15.3.7; http-rules 2.11, 4.6",
   EXPECT_EQ(hit.selection.end, 5u);
 }
 
+TEST(Range, TheLargestNumbersHaveRoom) {
+  constexpr uint64_t kSize = 1'000'000'000'000'000'000;
+  const Hit hit(Answer({"Content-Length: 1000000000000000000", date(0)}),
+                {"Range: bytes=900000000000000000-999999999999999998"}, kSize);
+  EXPECT_TRUE(hit.has("Content-Range: bytes 900000000000000000-999999999999999998/" +
+                      std::to_string(kSize)));
+}
+
 RULE(Range, FieldsOfSeveralParts, "RFC 9110 §15.3.7.2; http-rules 2.11",
      "A multipart answer has no Content-Range, and says that it is one",
      "all stored fields, but Content-Type stands in each part", "") {

@@ -69,7 +69,8 @@ RULE(Http1RequestLine, VersionsBut10And11Are505, "RFC 9110 §15.6.6; RFC 9112 §
       400, {with_line("GET / http/1.1"), with_line("GET / HTTP/1."), with_line("GET / HTTP/1"),
             with_line("GET / HTTP/11"), with_line("GET / HTTP/1.10"), with_line("GET / HTTP/01.1"),
             with_line("GET / HTTP /1.1"), with_line("GET / HTTP/1,1"), with_line("GET / HTTPS/1.1"),
-            with_line("GET / ICE/1.0"), with_line("GET / HTTP/a.b"), with_line("GET / XTTP/1.1")});
+            with_line("GET / ICE/1.0"), with_line("GET / HTTP/a.b"), with_line("GET / HTTP/1.b"),
+            with_line("GET / XTTP/1.1")});
 }
 
 RULE(Http1RequestLine, RegisteredMethodsAreRelayed, "RFC 9110 §9.1; http-rules 1.6",
