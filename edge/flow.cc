@@ -1,9 +1,7 @@
 #include "edge/flow.h"
 
-#include <array>
-#include <initializer_list>
-
 #include "base/check.h"
+#include "edge/origin_request.h"
 #include "edge/purge.h"
 #include "http/cache_key.h"
 #include "http/forward.h"
@@ -18,13 +16,6 @@ using http::CacheStatus;
 
 namespace {
 
-/// One bit per stage.
-constexpr uint8_t set_of(std::initializer_list<Flow::Stage> stages) {
-  uint8_t set = 0;
-  for (const Flow::Stage stage : stages) set |= static_cast<uint8_t>(1u << static_cast<int>(stage));
-  return set;
-}
-
 /// What stale-if-error is for (RFC 5861 §4).
 bool is_failure(uint16_t status) { return status == 500 || (status >= 502 && status <= 504); }
 
@@ -35,28 +26,12 @@ CacheStatus Flow::forwarded() const {
 }
 
 void Flow::cover_when_slow(int64_t budget_ms) {
-  base::Env& env = parent_.context_.env;
+  base::Env& env = context_.env;
   env.arm(slow_timer_, env.now() + budget_ms);
 }
 
 /// The fill goes on and is stored; this request waits for it no longer.
 void Flow::on_slow() { (void)serve_stale(http::OriginFailure::kSlow, forwarded()); }
-
-void Flow::enter(Stage next) {
-  // Where each stage may lead to.
-  static constexpr std::array<uint8_t, kStages> kNext = {
-      set_of(
-          {Stage::kWarming, Stage::kFilling, Stage::kRelaying, Stage::kPurging, Stage::kAnswered}),
-      set_of({Stage::kNew}),
-      set_of({Stage::kNew, Stage::kAnswered}),
-      set_of({Stage::kInvalidating, Stage::kAnswered}),
-      set_of({Stage::kAnswered}),
-      set_of({Stage::kAnswered}),
-      set_of({}),
-  };
-  CHECK((kNext[static_cast<size_t>(stage_)] & set_of({next})) != 0);
-  stage_ = next;
-}
 
 void Flow::on_warmed() {
   enter(Stage::kNew);
@@ -78,7 +53,7 @@ void Flow::on_fill_released() {
 }
 
 void Flow::on_fill_head(std::shared_ptr<origin::Fill> fill, bool own) {
-  CHECK(stage_ == Stage::kFilling);
+  CHECK(stage() == Stage::kFilling);
   slow_timer_.disarm();
   fill_ = std::move(fill);
   const http::StoredResponse& response = fill_->response();
@@ -97,28 +72,28 @@ void Flow::on_fill_head(std::shared_ptr<origin::Fill> fill, bool own) {
                    kept ? http::BodyAccess::kAnywhere : http::BodyAccess::kForward);
   if (part.conditions_failed) {
     fill_.reset();
-    return parent_.fail(exchange_, this, 412, "what was fetched is not what the request asks for",
-                        cache);
+    return answers_.fail(exchange_, 412, "what was fetched is not what the request asks for",
+                         cache);
   }
-  part.boundary = parent_.context_.env.random();
+  part.boundary = context_.env.random();
   const bool reused = !own || fill_->revalidated();
   std::optional<int64_t> age_s;
   if (reused) {
-    age_s = http::age_seconds(http::freshness(response, parent_.context_.env.wall().ms));
+    age_s = http::age_seconds(http::freshness(response, context_.env.wall().ms));
   }
   const std::optional<http::ResponseHead> head =
       http::make_response(response, part, size, age_s, cache, presentation, exchange_.arena());
-  if (!head) return parent_.fail(exchange_, this, 503, "no memory for this request", cache);
+  if (!head) return answers_.fail(exchange_, 503, "no memory for this request", cache);
   enter(Stage::kAnswered);
   const bool ranged = part.status == 206;
   http::BodySource* body = nullptr;
   if (part.body) {
     const uint64_t begin = ranged ? part.begin : 0;
     const std::optional<uint64_t> end = ranged ? std::optional(part.end) : std::nullopt;
-    body = selected(reader.emplace(fill_, parent_.context_.fills, begin, end), response, part,
+    body = selected(reader.emplace(fill_, context_.fills, begin, end), response, part,
                     size.value_or(0));
   }
-  parent_.respond(exchange_, *head, body, cache);
+  answers_.respond(exchange_, *head, body, cache);
 }
 
 http::BodySource* Flow::selected(http::SpanSource& source, const http::StoredResponse& response,
@@ -128,18 +103,18 @@ http::BodySource* Flow::selected(http::SpanSource& source, const http::StoredRes
 }
 
 void Flow::on_fill_failed(const origin::FetchError& error) {
-  CHECK(stage_ == Stage::kFilling || stage_ == Stage::kRelaying);
+  CHECK(stage() == Stage::kFilling || stage() == Stage::kRelaying);
   slow_timer_.disarm();
   const CacheStatus gone = forwarded();
   if (error.kind == origin::FetchError::kRefused) {
-    return parent_.fail(exchange_, this, error.status(), error.sentence(), gone);
+    return answers_.fail(exchange_, error.status(), error.sentence(), gone);
   }
   // What came and is no response is an error of the server's, as the 502 that it would become.
   const bool came = !error.unreachable() && error.kind != origin::FetchError::kBusy;
   const auto failure = came ? http::OriginFailure::kServerError : http::OriginFailure::kUnreachable;
   if (serve_stale(failure, gone)) return;
   const uint16_t status = forbidden_ && error.unreachable() ? 504 : error.status();
-  parent_.fail(exchange_, this, status, error.sentence(), gone);
+  answers_.fail(exchange_, status, error.sentence(), gone);
 }
 
 bool Flow::serve_stale(http::OriginFailure failure, const CacheStatus& cache) {
@@ -154,11 +129,11 @@ void Flow::on_fetch_interim(const http::ReceivedResponse& interim) {
 }
 
 void Flow::on_fetch_head(const http::ReceivedResponse& received, const http::ResponseTimes& times) {
-  CHECK(stage_ == Stage::kRelaying);
+  CHECK(stage() == Stage::kRelaying);
   const CacheStatus cache{.forward = decision.forward, .forward_status = received.status};
   if (is_failure(received.status) && serve_stale(http::OriginFailure::kServerError, cache)) return;
   const http::RequestHead& request = exchange_.request();
-  const Route route(request, sites, parent_.context_.store, parent_.scratch_);
+  const Route route(request, sites, context_.store, parent_.scratch());
   site.on_head(received, times, **route.policy);
   const http::Admission admission = http::admit(request, received, times, **route.policy);
   image = http::make_head_image(received, times, {.content_length = received.content_length});
@@ -175,7 +150,7 @@ void Flow::answer_relayed() {
   const std::optional<http::StoredResponse> response =
       http::view_head_image(image, relayed_.policy);
   if (!response) {
-    return parent_.fail(exchange_, this, 502, "the origin's head is too large", cache);
+    return answers_.fail(exchange_, 502, "the origin's head is too large", cache);
   }
   http::Selection part{.status = status,
                        .body = relayed_.has_body,
@@ -186,21 +161,20 @@ void Flow::answer_relayed() {
   const std::optional<http::ResponseHead> head =
       http::make_response(*response, part, relayed_.content_length, std::nullopt, cache,
                           presentation, exchange_.arena());
-  if (!head) return parent_.fail(exchange_, this, 503, "no memory for this request", cache);
+  if (!head) return answers_.fail(exchange_, 503, "no memory for this request", cache);
   enter(Stage::kAnswered);
-  parent_.respond(exchange_, *head, relayed_.has_body ? fetch.get() : nullptr, cache);
+  answers_.respond(exchange_, *head, relayed_.has_body ? fetch.get() : nullptr, cache);
 }
 
 void Flow::on_fetch_failed(const origin::FetchError& error) {
-  site.on_failure(error, parent_.context_.env.now());
+  site.on_failure(error, context_.env.now());
   on_fill_failed(error);
 }
 
 bool Flow::invalidate(const Route& route) {
   // In force before the first byte of this answer leaves (RFC 9111 §4.4).
-  const FlowContext& context = parent_.context_;
   const http::RequestHead& request = exchange_.request();
-  int erased = context.store.erase(route.digest);
+  int erased = context_.store.erase(route.digest);
   const std::optional<http::StoredResponse> response =
       http::view_head_image(image, relayed_.policy);
   for (const auto name : {http::FieldName::kLocation, http::FieldName::kContentLocation}) {
@@ -213,25 +187,25 @@ bool Flow::invalidate(const Route& route) {
     // Keyed as a request for it would be.
     http::QueryScratch query;
     std::string key;
-    erased += context.store.erase(context.store.digest(
+    erased += context_.store.erase(context_.store.digest(
         http::make_cache_key(request.scheme, route.site_name.now(),
                              http::normalize_query(*target, route.site->query, query), key)));
   }
   if (erased == 0) return false;
   enter(Stage::kInvalidating);
   std::unique_ptr<base::Job> job =
-      make_commit_job(context.store, context.store.ticket().purge_seq,
+      make_commit_job(context_.store, context_.store.ticket().purge_seq,
                       [this](const base::Status& status) { on_invalidated(status); });
-  if (context.env.offload(base::Lane::kLatency, job, pending)) return true;
-  context.metrics.on_unwritten_invalidation();
+  if (context_.env.offload(base::Lane::kLatency, job, pending)) return true;
+  context_.metrics.on_unwritten_invalidation();
   return false;
 }
 
 /// The origin has done what was asked, so its answer goes out whatever the journal says. What could
 /// not be written is in force here, and the store's upkeep writes it as soon as it can.
 void Flow::on_invalidated(const base::Status& status) {
-  CHECK(stage_ == Stage::kInvalidating);
-  if (!status.ok()) parent_.context_.metrics.on_unwritten_invalidation();
+  CHECK(stage() == Stage::kInvalidating);
+  if (!status.ok()) context_.metrics.on_unwritten_invalidation();
   answer_relayed();
 }
 
@@ -239,30 +213,28 @@ void Flow::on_invalidated(const base::Status& status) {
 void Flow::note_head_response(const http::ReceivedResponse& head, const http::ResponseTimes& times,
                               const Route& route) {
   if (head.status != 200) return;
-  const FlowContext& context = parent_.context_;
   const http::RequestHead& request = exchange_.request();
-  RequestFlow::Lookup lookup = parent_.look_up(request, route);
+  Lookup lookup = look_up(request, route, context_.store);
   if (!lookup.stored) return;
   if (!http::head_agrees(*lookup.stored, head)) {
-    context.store.purge({route.digest, true, context.env.wall().ms});
+    context_.store.purge({route.digest, true, context_.env.wall().ms});
     return;
   }
   origin::FillRequest fill;
-  if (!parent_.make_fill_request(request, route, lookup, fill)) return;
-  context.fills.freshen(std::move(fill), ticket, head, times);
+  if (!make_fill_request(request, route, context_.store, lookup, fill)) return;
+  context_.fills.freshen(std::move(fill), ticket, head, times);
 }
 
 void Flow::on_purged(const base::Status& status) {
-  CHECK(stage_ == Stage::kPurging);
+  CHECK(stage() == Stage::kPurging);
   if (!status.ok()) {
     // The store's observer is told the reason.
-    return parent_.fail(exchange_, this, 503,
-                        "purged, but not durable: the journal cannot be written",
-                        {.forward = http::Forward::kBypass});
+    return answers_.fail(exchange_, 503, "purged, but not durable: the journal cannot be written",
+                         {.forward = http::Forward::kBypass});
   }
   http::ResponseHead head;
   const std::string_view json = purge_answer(purge, exchange_.arena(), head);
-  parent_.answer(exchange_, this, head, json);
+  answers_.answer(exchange_, head, json);
 }
 
 }  // namespace perigee::edge

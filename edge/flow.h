@@ -11,25 +11,15 @@
 #include <vector>
 
 #include "edge/request_flow.h"
+#include "edge/waiting.h"
 #include "origin/fetch.h"
 #include "origin/fill_reader.h"
 #include "origin/fills.h"
 
 namespace perigee::edge {
 
-class Flow final : public Served, public origin::FillWaiter, public origin::FetchUser {
+class Flow final : public Waiting, public origin::FillWaiter, public origin::FetchUser {
  public:
-  /// What it waits for.
-  enum class Stage : uint8_t {
-    kNew,
-    kWarming,
-    kFilling,
-    kRelaying,
-    kInvalidating,
-    kPurging,
-    kAnswered
-  };
-  static constexpr size_t kStages = 7;
   /// Cold rounds and races after which a request goes alone.
   static constexpr int kAttempts = 4;
 
@@ -38,6 +28,8 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
         site(of),
         presentation(edge::presentation(of.config())),
         parent_(parent),
+        context_(parent.context()),
+        answers_(parent.answers()),
         exchange_(exchange) {}
 
   // FillWaiter
@@ -54,8 +46,6 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
                      const http::ResponseTimes& times) override;
   void on_fetch_failed(const origin::FetchError& error) override;
 
-  /// From one stage to the next; CHECKs that it may follow.
-  void enter(Stage next);
   /// What was decided, which the log tells even of a client that leaves before its answer.
   void decide(const http::Decision& made) {
     decision = made;
@@ -91,7 +81,6 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
   std::optional<origin::FillReader> reader;
   std::optional<PinnedBody> pinned;
   std::optional<http::MultipartBody> multipart;
-  std::optional<TextBody> text;
   cache_store::PurgeResult purge;
 
  private:
@@ -116,8 +105,9 @@ class Flow final : public Served, public origin::FillWaiter, public origin::Fetc
   };
 
   RequestFlow& parent_;
+  const FlowContext& context_;
+  Answers& answers_;
   http::Exchange& exchange_;
-  Stage stage_ = Stage::kNew;
   Relayed relayed_;
   std::shared_ptr<origin::Fill> fill_;
   base::Timer slow_timer_{[this] { on_slow(); }};

@@ -6,15 +6,14 @@
 // knows exchanges, the store and origins; never channels, codecs or connections. One loop.
 #pragma once
 
-#include <optional>
 #include <string_view>
 
+#include "edge/answers.h"
 #include "edge/flow_context.h"
+#include "edge/lookup.h"
 #include "edge/route.h"
-#include "edge/served.h"
 #include "http/exchange/exchange.h"
 #include "http/policy.h"
-#include "http/vary.h"
 
 namespace perigee::edge {
 
@@ -22,7 +21,7 @@ class Flow;
 
 class RequestFlow final : public http::RequestSink {
  public:
-  explicit RequestFlow(const FlowContext& context) : context_(context) {}
+  explicit RequestFlow(const FlowContext& context) : context_(context), answers_(context) {}
 
   void on_request(http::Exchange& exchange) override;
   void on_cancel(http::Exchange& exchange) override;
@@ -30,26 +29,22 @@ class RequestFlow final : public http::RequestSink {
   void on_refused(const base::Peer& peer, std::string_view why, http::Arena& arena,
                   http::ResponseHead& answer) override;
 
- private:
-  friend class Flow;
-
-  /// What the store has for a request.
-  struct Lookup {
-    cache_store::Found found;
-    std::optional<http::StoredResponse> stored;
-    bool vary_miss = false;
-    TurnText key;                ///< of the URL or of the variant
-    std::string_view vary_spec;  ///< encoded; valid while `vary_pin` is held
-    cache_store::Pin vary_pin;
-  };
-
-  /// `flow`: the request has waited before.
+  // For requests that waited.
+  /// Looks up and decides. `flow`: the request has waited before; null: it is new.
   void proceed(http::Exchange& exchange, Flow* flow);
+  /// Instead of the origin's answer; `cache` says why the request went forward and what came of it.
+  /// False: not from the cache; `forbidden`: a copy is there and must not be used.
+  bool serve_stale(http::Exchange& exchange, Flow& flow, http::OriginFailure failure,
+                   http::CacheStatus cache, bool& forbidden);
+  const FlowContext& context() const { return context_; }
+  Answers& answers() { return answers_; }
+  RouteScratch& scratch() { return scratch_; }
+
+ private:
   /// Decides over what is stored and does it: the only switch over a Decision.
   void act(http::Exchange& exchange, Flow* flow, const Route& route, Lookup& lookup);
   /// True: it was ours to answer (421, PURGE, OPTIONS *, 508), and is.
   bool answer_ourselves(http::Exchange& exchange, const Route& route);
-  Lookup look_up(const http::RequestHead& request, const Route& route);
   void serve(http::Exchange& exchange, Flow* flow, const Route& route, Lookup& lookup,
              int64_t age_s, const http::CacheStatus& cache);
   void warm(http::Exchange& exchange, Flow* flow, const Route& route, const Lookup& lookup);
@@ -59,31 +54,14 @@ class RequestFlow final : public http::RequestSink {
   void relay(http::Exchange& exchange, Flow* flow, const Route& route,
              const http::Decision& decision);
   void purge(http::Exchange& exchange, const Route& route);
-  /// The client behind the proxies that `sites` trust.
-  base::Address client_of(const http::Exchange& exchange, const LoopSites& sites) const;
-  /// Instead of the origin's answer; `cache` says why the request went forward and what came of it.
-  /// False: not from the cache; `forbidden`: a copy is there and must not be used.
-  bool serve_stale(http::Exchange& exchange, Flow& flow, http::OriginFailure failure,
-                   http::CacheStatus cache, bool& forbidden);
   /// The flow of an exchange that must wait, of a site; null when there is no memory for it.
   Flow* block(http::Exchange& exchange, Flow* flow, const Route& route);
   /// The sites that a request belongs to: those under which it began.
   const LoopSitesPtr& sites_of(const Flow* flow) const;
-  bool make_fill_request(const http::RequestHead& request, const Route& route, Lookup& lookup,
-                         origin::FillRequest& out);
-  void fail(http::Exchange& exchange, Flow* flow, uint16_t status, std::string_view why,
-            const http::CacheStatus& cache);
-  /// An answer of our own that is no error: Date and Cache-Status are added.
-  void answer(http::Exchange& exchange, Flow* flow, http::ResponseHead head, std::string_view text);
-  void send_text(http::Exchange& exchange, Flow* flow, const http::ResponseHead& head,
-                 std::string_view text, const http::CacheStatus& cache);
-  void respond(http::Exchange& exchange, const http::ResponseHead& head, http::BodySource* body,
-               const http::CacheStatus& cache);
-  void end(http::Exchange& exchange, uint64_t body_bytes, bool whole);
 
   const FlowContext& context_;
+  Answers answers_;
   RouteScratch scratch_;
-  http::VarySpec vary_scratch_;
 };
 
 }  // namespace perigee::edge

@@ -15,6 +15,7 @@
 #include "http/message.h"
 #include "http/response.h"
 #include "http/selecting.h"
+#include "http/vary.h"
 
 namespace perigee::edge {
 
@@ -49,6 +50,7 @@ class RouteScratch {
   std::string selected;
   http::SelectingFields selecting;
   http::PathReadings path;
+  http::VarySpec vary;  ///< decoded
 
  private:
   friend class Route;
@@ -73,6 +75,9 @@ class Route {
   ~Route() { scratch_.leave(); }
   Route(const Route&) = delete;
   Route& operator=(const Route&) = delete;
+
+  /// For what is worked out from it within the turn.
+  RouteScratch& scratch() const { return scratch_; }
 
   const LoopSitesPtr& sites;         ///< that it was looked for in
   LoopSite* loop_site = nullptr;     ///< null: no such site here, 421

@@ -45,6 +45,47 @@ TEST_F(FillBounds, WhatIsLongerThanARecordIsNotReadFurtherThanItsWindow) {
   EXPECT_TRUE(slow.whole());
 }
 
+/// That such a body is not stored turns out only when it is longer than a record may be.
+TEST_F(FillBounds, NobodyJoinsABodyOfUnknownLengthWhoseFirstBytesAreGone) {
+  TestWaiter& first = join();
+  fetch().head(200, kFresh);
+  fetch().feed(std::string(150'000, 'x'));
+  run();
+  TestWaiter& early = join();
+  run();
+  EXPECT_TRUE(early.storing);
+  early.finish();
+  for (int i = 0; i < 4; ++i) {
+    fetch().feed(std::string(150'000, 'x'));
+    run();
+  }
+  EXPECT_EQ(fetches(), 1u);
+  EXPECT_EQ(first.text().size(), 750'000u);
+  TestWaiter& late = join();
+  EXPECT_EQ(fetches(), 2u);
+  fetch().answer(200, kFresh + length(2), "ok");
+  run();
+  EXPECT_TRUE(late.whole());
+}
+
+TEST_F(FillBounds, WhoJoinsWhatHasOutgrownARecordIsNotToldThatItIsStored) {
+  TestWaiter& slow = join();
+  slow.budget = 0;
+  fetch().head(200, kFresh);
+  fetch().feed(std::string(250'000, 'x'));
+  run();
+  TestWaiter& joined = join();
+  run();
+  EXPECT_EQ(fetches(), 1u);
+  EXPECT_EQ(joined.said, "head");
+  EXPECT_FALSE(joined.storing);
+  fetch().end();
+  slow.take(SIZE_MAX / 2);
+  run();
+  EXPECT_TRUE(slow.whole());
+  EXPECT_TRUE(joined.whole());
+}
+
 TEST_F(FillBounds, ABodyOfKnownLengthIsStoredUpToTheLongestRecord) {
   for (const size_t more : {size_t{0}, size_t{1}}) {
     TestWaiter& client = join("/" + std::to_string(more));

@@ -178,49 +178,6 @@ TEST_F(Storing, NobodyJoinsAnUnstoredBodyWhoseFirstBytesAreGone) {
   EXPECT_EQ(fetches(), 2u);
 }
 
-/// That such a body is not stored turns out only when it is longer than a record may be.
-TEST_F(Storing, NobodyJoinsABodyOfUnknownLengthWhoseFirstBytesAreGone) {
-  store_.object_most = 200'000;
-  TestWaiter& first = join();
-  fetch().head(200, kFresh);
-  fetch().feed(std::string(150'000, 'x'));
-  run();
-  TestWaiter& early = join("/a", "", 1);
-  run();
-  EXPECT_TRUE(early.storing);
-  early.finish();
-  for (int i = 0; i < 4; ++i) {
-    fetch().feed(std::string(150'000, 'x'));
-    run();
-  }
-  EXPECT_EQ(fetches(), 1u);
-  EXPECT_EQ(first.text().size(), 750'000u);
-  TestWaiter& late = join("/a", "", 1);
-  EXPECT_EQ(fetches(), 2u);
-  fetch(1).answer(200, kFresh + length(2), "ok");
-  run();
-  EXPECT_TRUE(late.whole());
-}
-
-TEST_F(Storing, WhoJoinsWhatHasOutgrownARecordIsNotToldThatItIsStored) {
-  store_.object_most = 200'000;
-  TestWaiter& slow = join();
-  slow.budget = 0;
-  fetch().head(200, kFresh);
-  fetch().feed(std::string(250'000, 'x'));
-  run();
-  TestWaiter& joined = join("/a", "", 1);
-  run();
-  EXPECT_EQ(fetches(), 1u);
-  EXPECT_EQ(joined.said, "head");
-  EXPECT_FALSE(joined.storing);
-  fetch().end();
-  slow.take(SIZE_MAX / 2);
-  run();
-  EXPECT_TRUE(slow.whole());
-  EXPECT_TRUE(joined.whole());
-}
-
 TEST_F(Storing, ABodyThatTurnsOutLongerThanARecordGoesOnUnstored) {
   for (const uint64_t most : {uint64_t{20'000}, uint64_t{300'000}}) {
     store_.object_most = most;
