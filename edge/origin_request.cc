@@ -70,36 +70,36 @@ bool make_fill_request(const RequestHead& request, const Route& route, cache_sto
   return http::forwarded_fields(out.head, options, *out.policy, *out.arena, out.fields);
 }
 
-bool make_relay_request(http::Exchange& exchange, const Route& route, cache_store::Store& store,
-                        bool shared, origin::FetchRequest& out) {
+bool make_relay_request(http::Exchange& exchange, const KeptRoute& route, const Lookup* shared,
+                        origin::FetchRequest& out) {
   http::Arena& arena = exchange.arena();
   const RequestHead& head = exchange.request();
   out.method = head.method;
   out.method_text = head.method_text;
-  out.target = route.target.copy_to(arena);
-  out.host = route.host.copy_to(arena);
+  out.target = route.target;
+  out.host = route.host;
   out.fields = http::HeaderList(room_for_fields(head, arena));
   out.body = exchange.request_body();
   out.relayed = true;
   out.client = client_network(client_of(exchange, *route.sites));
   // By the same rule as the variant that the answer is compared with.
   http::VaryNames vary_names;
-  if (shared) {
-    const Lookup lookup = look_up(head, route, store);
-    if (!copy_vary_names(lookup.vary_spec, route.scratch().vary, arena, vary_names)) return false;
+  http::VarySpec scratch;
+  if (shared != nullptr && !copy_vary_names(shared->vary_spec, scratch, arena, vary_names)) {
+    return false;
   }
+  const SiteConfig& site = route.site();
   const base::Address& peer = exchange.peer().remote;
   const http::ForwardOptions options{
-      .site_name = route.site_name.copy_to(arena),
+      .site_name = route.site_name,
       .scheme = head.scheme,
-      .cdn_id = route.site->cdn_id,
-      .accept_encoding = shared ? std::string_view(route.site->accept_encoding) : "",
+      .cdn_id = site.cdn_id,
+      .accept_encoding = shared != nullptr ? std::string_view(site.accept_encoding) : "",
       .client_address = arena.copy(peer.host_text()),
       .extends_chain = contains(route.sites->snapshot().trusted_proxies(), peer),
       .vary_names = vary_names,
-      .shared = shared};
-  return out.target.data() != nullptr && out.host.data() != nullptr &&
-         http::forwarded_fields(head, options, **route.policy, arena, out.fields);
+      .shared = shared != nullptr};
+  return http::forwarded_fields(head, options, **route.policy, arena, out.fields);
 }
 
 }  // namespace perigee::edge

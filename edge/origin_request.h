@@ -18,9 +18,10 @@ base::Address client_of(const http::Exchange& exchange, const LoopSites& sites);
 bool make_fill_request(const http::RequestHead& request, const Route& route,
                        cache_store::Store& store, Lookup& lookup, origin::FillRequest& out);
 
-/// The request of a relay. It lies in the exchange's arena. False: that is full. `shared`: its
-/// answer is compared with what is stored, so nothing in it may depend on this one client.
-bool make_relay_request(http::Exchange& exchange, const Route& route, cache_store::Store& store,
-                        bool shared, origin::FetchRequest& out);
+/// The request of a relay. It lies in the exchange's arena. False: that is full. `shared`: what is
+/// stored, which the answer will be compared with, so that nothing in the request may depend on
+/// this one client. Null: it is sent as the client sent it.
+bool make_relay_request(http::Exchange& exchange, const KeptRoute& route, const Lookup* shared,
+                        origin::FetchRequest& out);
 
 }  // namespace perigee::edge

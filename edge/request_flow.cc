@@ -4,9 +4,9 @@
 #include <new>
 
 #include "edge/client.h"
-#include "edge/flow.h"
 #include "edge/origin_request.h"
 #include "edge/purge.h"
+#include "edge/waiting.h"
 #include "http/cache_control.h"
 #include "http/freshness.h"
 #include "http/preconditions.h"
@@ -28,19 +28,19 @@ namespace {
 class WarmJob final : public base::Job {
  public:
   WarmJob(cache_store::Store& store, const cache_store::Digest& digest, std::string_view key,
-          Flow& flow)
-      : store_(store), digest_(digest), key_(key), flow_(flow) {}
+          Waiting& waiting)
+      : store_(store), digest_(digest), key_(key), waiting_(waiting) {}
   void work(const std::atomic<bool>&) noexcept override { store_.warm(digest_, key_, 0); }
-  void done() noexcept override { flow_.on_warmed(); }
+  void done() noexcept override { waiting_.on_warmed(); }
 
  private:
   cache_store::Store& store_;
   const cache_store::Digest digest_;
   const std::string key_;
-  Flow& flow_;
+  Waiting& waiting_;
 };
 
-constexpr std::string_view kConditionFailed = "what is stored is not what the request asks for";
+constexpr std::string_view kNoMemory = "no memory for this request";
 
 }  // namespace
 
@@ -51,48 +51,54 @@ void RequestFlow::on_request(Exchange& exchange) {
     if (!scheme.empty()) exchange.set_scheme(scheme);
   }
   if (context_.access_log.enabled()) exchange.promote();
-  proceed(exchange, nullptr);
+  const Route route(exchange.request(), context_.sites, context_.store, scratch_);
+  Pass pass{exchange, route};
+  if (!answer_ourselves(pass)) proceed(pass);
 }
 
-void RequestFlow::proceed(Exchange& exchange, Flow* flow) {
-  const RequestHead& request = exchange.request();
-  const Route route(request, sites_of(flow), context_.store, scratch_);
-  if (flow == nullptr && answer_ourselves(exchange, route)) return;
-  Lookup lookup = look_up(request, route, context_.store);
-  if (lookup.found.state == Found::kCold) return warm(exchange, flow, route, lookup);
-  act(exchange, flow, route, lookup);
+void RequestFlow::proceed(Waiting& waiting) {
+  const Route route(waiting.route, scratch_);
+  Pass pass{waiting.exchange, route, &waiting};
+  proceed(pass);
 }
 
-void RequestFlow::act(Exchange& exchange, Flow* flow, const Route& route, Lookup& lookup) {
-  const RequestHead& request = exchange.request();
-  const http::PolicyOptions& policy = **route.policy;
+void RequestFlow::proceed(Pass& pass) {
+  Lookup lookup = look_up(pass.exchange.request(), pass.route, context_.store);
+  if (lookup.found.state == Found::kCold) return warm(pass, lookup);
+  act(pass, lookup);
+}
+
+void RequestFlow::act(Pass& pass, Lookup& lookup) {
+  const RequestHead& request = pass.exchange.request();
+  const http::PolicyOptions& policy = **pass.route.policy;
   const http::StoredResponse* stored = lookup.stored ? &*lookup.stored : nullptr;
   const Decision decision =
       http::decide(stored, lookup.vary_miss, request, context_.env.wall().ms, policy);
   switch (decision.action) {
     case Action::kServe:
-      return serve(exchange, flow, route, lookup, decision.age_s,
-                   {.hit = true, .ttl_s = decision.ttl_s});
+      return serve(pass, lookup, decision.age_s, {.hit = true, .ttl_s = decision.ttl_s});
     case Action::kServeStale:
       // Who asks for what is stored alone does not have the origin asked behind it either.
-      if (!http::asks_only_if_cached(request.fields)) refresh_behind(exchange, route);
-      return serve(exchange, flow, route, lookup, decision.age_s,
+      if (!http::asks_only_if_cached(request.fields)) refresh_behind(pass);
+      return serve(pass, lookup, decision.age_s,
                    {.hit = true, .ttl_s = decision.ttl_s, .detail = "stale-while-revalidate"});
     case Action::kFetch:
     case Action::kRevalidate:
       // A body-less fetch cannot fill anything: HEAD goes alone (http-rules 2.10).
-      if (request.method == Method::kHead) return relay(exchange, flow, route, decision);
-      return fill(exchange, flow, route, lookup, decision);
+      if (request.method == Method::kHead) return relay(pass, decision);
+      return fill(pass, lookup, decision);
     case Action::kPass:
-      return relay(exchange, flow, route, decision);
+      return relay(pass, decision);
     case Action::kGatewayTimeout:
-      return answers_.fail(exchange, 504, "not in cache, and only-if-cached was asked",
+      return answers_.fail(pass.exchange, 504, "not in cache, and only-if-cached was asked",
                            {.forward = decision.forward});
   }
   CHECK(false);
 }
 
-bool RequestFlow::answer_ourselves(Exchange& exchange, const Route& route) {
+bool RequestFlow::answer_ourselves(Pass& pass) {
+  Exchange& exchange = pass.exchange;
+  const Route& route = pass.route;
   const RequestHead& request = exchange.request();
   const CacheStatus ours{.forward = http::Forward::kBypass};
   if (route.site == nullptr) {
@@ -100,7 +106,7 @@ bool RequestFlow::answer_ourselves(Exchange& exchange, const Route& route) {
     return true;
   }
   if (request.method == Method::kPurge) {
-    purge(exchange, route);
+    purge(pass);
     return true;
   }
   if (request.method == Method::kOptions) {
@@ -129,28 +135,29 @@ bool RequestFlow::answer_ourselves(Exchange& exchange, const Route& route) {
   return false;
 }
 
-void RequestFlow::serve(Exchange& exchange, Flow* flow, const Route& route, Lookup& lookup,
-                        int64_t age_s, const CacheStatus& cache) {
+void RequestFlow::serve(Pass& pass, Lookup& lookup, int64_t age_s, const CacheStatus& cache) {
+  Exchange& exchange = pass.exchange;
   cache_store::RecordView& record = *lookup.found.head;
   http::Selection part = http::select(*lookup.stored, exchange.request(), record.body.size());
-  if (part.conditions_failed) return answers_.fail(exchange, 412, kConditionFailed, cache);
+  if (part.conditions_failed) {
+    return answers_.fail(exchange, 412, "what is stored is not what the request asks for", cache);
+  }
   if (!part.parts.empty()) {
     part.boundary = context_.env.random();
-    flow = block(exchange, flow, route);
-    if (flow == nullptr) return answers_.fail(exchange, 503, "no memory for this request", cache);
+    if (!block(pass)) return answers_.fail(exchange, 503, kNoMemory, cache);
   }
   const std::optional<http::ResponseHead> head =
       http::make_response(*lookup.stored, part, record.body.size(), age_s, cache,
-                          presentation(*route.site), exchange.arena());
-  if (!head) return answers_.fail(exchange, 503, "no memory for this request", cache);
+                          presentation(*pass.route.site), exchange.arena());
+  if (!head) return answers_.fail(exchange, 503, kNoMemory, cache);
   const cache_store::SlabWord* slab = record.pin.word();
   PinnedBody body(context_.store, std::move(record.pin), record.body, record.body_offset,
                   {part.begin, part.end});
   http::BodySource* source = nullptr;
-  if (flow != nullptr) {
-    flow->enter(Flow::Stage::kAnswered);
-    source = flow->selected(flow->pinned.emplace(std::move(body)), *lookup.stored, part,
-                            record.body.size());
+  if (Waiting* waiting = pass.waiting) {
+    waiting->enter(Waiting::Stage::kAnswered);
+    source = waiting->selected(waiting->pinned.emplace(std::move(body)), *lookup.stored, part,
+                               record.body.size());
   } else {
     auto* hit = new (exchange.slot().data()) ServedHit(std::move(body));
     exchange.attached = hit;
@@ -161,130 +168,70 @@ void RequestFlow::serve(Exchange& exchange, Flow* flow, const Route& route, Look
   if (slab->is_poisoned()) exchange.cut();
 }
 
-void RequestFlow::warm(Exchange& exchange, Flow* flow, const Route& route, const Lookup& lookup) {
-  flow = block(exchange, flow, route);
-  if (flow == nullptr) return answers_.fail(exchange, 503, "no memory for this request", {});
+void RequestFlow::warm(Pass& pass, const Lookup& lookup) {
+  if (!block(pass)) return answers_.fail(pass.exchange, 503, kNoMemory, {});
+  Waiting& waiting = *pass.waiting;
   std::unique_ptr<base::Job> job =
-      std::make_unique<WarmJob>(context_.store, lookup.found.digest, lookup.key.now(), *flow);
-  flow->enter(Flow::Stage::kWarming);
-  const bool again = ++flow->attempts < Flow::kAttempts;
-  if (again && context_.env.offload(base::Lane::kLatency, job, flow->pending)) return;
+      std::make_unique<WarmJob>(context_.store, lookup.found.digest, lookup.key.now(), waiting);
+  waiting.enter(Waiting::Stage::kWarming);
+  const bool again = ++waiting.attempts < Waiting::kAttempts;
+  if (again && context_.env.offload(base::Lane::kLatency, job, waiting.warming)) return;
   // As if nothing were stored; alone, since others may wait for the record to be verified.
   Lookup nothing;
   nothing.key = lookup.key;
-  flow->enter(Flow::Stage::kNew);
-  flow->mode = origin::JoinMode::kAlone;
-  act(exchange, flow, route, nothing);
+  waiting.enter(Waiting::Stage::kNew);
+  waiting.mode = origin::JoinMode::kAlone;
+  act(pass, nothing);
 }
 
-void RequestFlow::fill(Exchange& exchange, Flow* flow, const Route& route, Lookup& lookup,
-                       const Decision& decision) {
-  flow = block(exchange, flow, route);
-  origin::FillRequest request;
-  const CacheStatus cache{.forward = decision.forward};
-  if (flow == nullptr ||
-      !make_fill_request(exchange.request(), route, context_.store, lookup, request)) {
-    return answers_.fail(exchange, 503, "no memory for this request", cache);
+void RequestFlow::fill(Pass& pass, Lookup& lookup, const Decision& decision) {
+  if (!block(pass)) {
+    return answers_.fail(pass.exchange, 503, kNoMemory, {.forward = decision.forward});
   }
-  request.client = client_network(client_of(exchange, *route.sites));
-  flow->enter(Flow::Stage::kFilling);
-  flow->decide(decision);
-  flow->hit_for_miss =
-      flow->mode == origin::JoinMode::kShared && context_.fills.is_hit_for_miss(request.join);
-  const origin::JoinMode mode = flow->hit_for_miss ? origin::JoinMode::kAlone : flow->mode;
-  if (!context_.fills.join(std::move(request), *flow, mode)) {
-    const origin::FetchError error{origin::FetchError::kBusy, "too many fills in flight"};
-    route.loop_site->on_failure(error, context_.env.now());
-    return flow->on_fill_failed(error);
+  pass.waiting->decide(decision);
+  std::optional<Filled>& filled = pass.waiting->filled;
+  if (!filled) filled.emplace(*pass.waiting);
+  filled->begin(pass.route, lookup);
+}
+
+void RequestFlow::refresh_behind(const Pass& pass) {
+  const RequestHead& request = pass.exchange.request();
+  Lookup lookup = look_up(request, pass.route, context_.store);
+  origin::FillRequest refresh;
+  if (!make_fill_request(request, pass.route, context_.store, lookup, refresh)) return;
+  context_.fills.refresh_behind(std::move(refresh));
+}
+
+void RequestFlow::relay(Pass& pass, const Decision& decision) {
+  if (!block(pass)) {
+    return answers_.fail(pass.exchange, 503, kNoMemory, {.forward = decision.forward});
   }
-  const std::optional<int64_t> slow_ms = (*route.policy)->stale_if_slow_ms;
-  if (slow_ms && lookup.stored) flow->cover_when_slow(*slow_ms);
+  pass.waiting->decide(decision);
+  pass.waiting->relayed.emplace(*pass.waiting).begin(pass.route);
 }
 
-void RequestFlow::refresh_behind(Exchange& exchange, const Route& route) {
-  Lookup lookup = look_up(exchange.request(), route, context_.store);
-  origin::FillRequest request;
-  if (!make_fill_request(exchange.request(), route, context_.store, lookup, request)) return;
-  context_.fills.refresh_behind(std::move(request));
-}
-
-void RequestFlow::relay(Exchange& exchange, Flow* flow, const Route& route,
-                        const Decision& decision) {
-  flow = block(exchange, flow, route);
-  const CacheStatus cache{.forward = decision.forward};
-  if (flow == nullptr) return answers_.fail(exchange, 503, "no memory for this request", cache);
-  // What answers a HEAD may freshen what is stored, so it must not depend on this one client.
-  flow->shared =
-      decision.action != Action::kPass && !http::is_conditional_on_origin(exchange.request());
-  if (flow->shared) flow->awaited = context_.store.await(route.digest);
-  flow->ticket = context_.store.ticket();
-  origin::FetchRequest request;
-  if (!make_relay_request(exchange, route, context_.store, flow->shared, request)) {
-    return answers_.fail(exchange, 503, "no memory for this request", cache);
-  }
-  flow->enter(Flow::Stage::kRelaying);
-  flow->decide(decision);
-  flow->fetch = route.loop_site->origin().fetch(request, *flow);
-}
-
-void RequestFlow::purge(Exchange& exchange, const Route& route) {
+void RequestFlow::purge(Pass& pass) {
   const CacheStatus ours{.forward = http::Forward::kBypass};
-  const base::Address client = client_of(exchange, *route.sites);
-  if (!may_purge(exchange.request(), client, *route.site)) {
-    return answers_.fail(exchange, 403,
+  const base::Address client = client_of(pass.exchange, *pass.route.sites);
+  if (!may_purge(pass.exchange.request(), client, *pass.route.site)) {
+    return answers_.fail(pass.exchange, 403,
                          "purging is not allowed from this address, or through a proxy", ours);
   }
-  Flow* flow = block(exchange, nullptr, route);
-  if (flow == nullptr) return answers_.fail(exchange, 503, "no memory for this request", ours);
-  const bool soft = is_soft_purge(exchange.request());
-  flow->purge = context_.store.purge({route.digest, soft, context_.env.wall().ms});
-  flow->enter(Flow::Stage::kPurging);
-  flow->ending.cache = ours;
-  std::unique_ptr<base::Job> job =
-      make_commit_job(context_.store, flow->purge.seq,
-                      [flow](const base::Status& status) { flow->on_purged(status); });
-  if (!context_.env.offload(base::Lane::kLatency, job, flow->pending)) {
-    answers_.fail(exchange, 503, "purged, but not durable: the journal is busy", ours);
-  }
+  if (!block(pass)) return answers_.fail(pass.exchange, 503, kNoMemory, ours);
+  pass.waiting->purged.emplace(*pass.waiting).begin();
 }
 
-bool RequestFlow::serve_stale(Exchange& exchange, Flow& flow, http::OriginFailure failure,
-                              CacheStatus cache, bool& forbidden) {
-  const Route route(exchange.request(), flow.sites, context_.store, scratch_);
-  Lookup lookup = look_up(exchange.request(), route, context_.store);
-  forbidden = false;
-  if (!lookup.stored) return false;
-  const int64_t now_ms = context_.env.wall().ms;
-  if (!http::may_serve_stale(*lookup.stored, exchange.request(), failure, now_ms, **route.policy)) {
-    forbidden = true;
-    return false;
-  }
-  const http::Freshness age = http::freshness(*lookup.stored, now_ms);
-  if (age.fresh()) {
-    // Another request's fill has stored it meanwhile: a hit.
-    cache = {.hit = true};
-  } else {
-    cache.detail = failure == http::OriginFailure::kSlow ? "stale-if-slow" : "stale-if-error";
-  }
-  cache.ttl_s = http::remaining_seconds(age);
-  flow.leave_fill();
-  serve(exchange, &flow, route, lookup, http::age_seconds(age), cache);
+bool RequestFlow::block(Pass& pass) {
+  if (pass.waiting != nullptr) return true;
+  Exchange& exchange = pass.exchange;
+  if (!exchange.promote()) return false;
+  void* memory = exchange.arena().alloc(sizeof(Waiting), alignof(Waiting));
+  std::optional<KeptRoute> route = pass.route.keep(exchange.arena());
+  if (memory == nullptr || !route) return false;
+  pass.waiting = new (memory) Waiting(*this, exchange, std::move(*route));
+  pass.waiting->ending.begun_ms = context_.env.now().ms;
+  exchange.attached = pass.waiting;
   return true;
-}
-
-const LoopSitesPtr& RequestFlow::sites_of(const Flow* flow) const {
-  return flow != nullptr ? flow->sites : context_.sites;
-}
-
-Flow* RequestFlow::block(Exchange& exchange, Flow* flow, const Route& route) {
-  if (flow != nullptr) return flow;
-  if (!exchange.promote()) return nullptr;
-  void* memory = exchange.arena().alloc(sizeof(Flow), alignof(Flow));
-  if (memory == nullptr) return nullptr;
-  flow = new (memory) Flow(*this, exchange, route.sites, *route.loop_site);
-  flow->ending.begun_ms = context_.env.now().ms;
-  exchange.attached = flow;
-  return flow;
 }
 
 void RequestFlow::on_sent(Exchange& exchange, uint64_t body_bytes, bool whole) {

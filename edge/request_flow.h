@@ -2,8 +2,8 @@
 //
 // The file to read first. Each step returns a value to act(), which holds the only switch over a
 // Decision. A hit is answered inside on_request() without state of its own; whatever must wait
-// becomes a Flow in the exchange's arena, which goes through proceed() again when it is woken. It
-// knows exchanges, the store and origins; never channels, codecs or connections. One loop.
+// becomes a Waiting in the exchange's arena, which goes through proceed() again when it is woken.
+// It knows exchanges, the store and origins; never channels, codecs or connections. One loop.
 #pragma once
 
 #include <string_view>
@@ -17,7 +17,14 @@
 
 namespace perigee::edge {
 
-class Flow;
+class Waiting;
+
+/// A request on its way through the flow, in one turn of the loop.
+struct Pass {
+  http::Exchange& exchange;
+  const Route& route;
+  Waiting* waiting = nullptr;  ///< null: it has not waited so far
+};
 
 class RequestFlow final : public http::RequestSink {
  public:
@@ -29,35 +36,30 @@ class RequestFlow final : public http::RequestSink {
   void on_refused(const base::Peer& peer, std::string_view why, http::Arena& arena,
                   http::ResponseHead& answer) override;
 
-  // For requests that waited.
-  /// Looks up and decides. `flow`: the request has waited before; null: it is new.
-  void proceed(http::Exchange& exchange, Flow* flow);
-  /// Instead of the origin's answer; `cache` says why the request went forward and what came of it.
-  /// False: not from the cache; `forbidden`: a copy is there and must not be used.
-  bool serve_stale(http::Exchange& exchange, Flow& flow, http::OriginFailure failure,
-                   http::CacheStatus cache, bool& forbidden);
+  // For requests that wait.
+  /// Looks up and decides again.
+  void proceed(Waiting& waiting);
+  /// Answers with what `lookup` found.
+  void serve(Pass& pass, Lookup& lookup, int64_t age_s, const http::CacheStatus& cache);
   const FlowContext& context() const { return context_; }
   Answers& answers() { return answers_; }
   RouteScratch& scratch() { return scratch_; }
 
  private:
+  /// Looks up and decides.
+  void proceed(Pass& pass);
   /// Decides over what is stored and does it: the only switch over a Decision.
-  void act(http::Exchange& exchange, Flow* flow, const Route& route, Lookup& lookup);
+  void act(Pass& pass, Lookup& lookup);
   /// True: it was ours to answer (421, PURGE, OPTIONS *, 508), and is.
-  bool answer_ourselves(http::Exchange& exchange, const Route& route);
-  void serve(http::Exchange& exchange, Flow* flow, const Route& route, Lookup& lookup,
-             int64_t age_s, const http::CacheStatus& cache);
-  void warm(http::Exchange& exchange, Flow* flow, const Route& route, const Lookup& lookup);
-  void fill(http::Exchange& exchange, Flow* flow, const Route& route, Lookup& lookup,
-            const http::Decision& decision);
-  void refresh_behind(http::Exchange& exchange, const Route& route);
-  void relay(http::Exchange& exchange, Flow* flow, const Route& route,
-             const http::Decision& decision);
-  void purge(http::Exchange& exchange, const Route& route);
-  /// The flow of an exchange that must wait, of a site; null when there is no memory for it.
-  Flow* block(http::Exchange& exchange, Flow* flow, const Route& route);
-  /// The sites that a request belongs to: those under which it began.
-  const LoopSitesPtr& sites_of(const Flow* flow) const;
+  bool answer_ourselves(Pass& pass);
+  /// Has a cold record verified on the pool, or goes on as if it were not there.
+  void warm(Pass& pass, const Lookup& lookup);
+  void fill(Pass& pass, Lookup& lookup, const http::Decision& decision);
+  void refresh_behind(const Pass& pass);
+  void relay(Pass& pass, const http::Decision& decision);
+  void purge(Pass& pass);
+  /// From here on the request waits. False: there is no memory for it.
+  bool block(Pass& pass);
 
   const FlowContext& context_;
   Answers answers_;

@@ -2,6 +2,7 @@
 
 #include <variant>
 
+#include "base/check.h"
 #include "base/poison.h"
 #include "http/cache_key.h"
 
@@ -58,6 +59,37 @@ Route::Route(const http::RequestHead& request, const LoopSitesPtr& looked_in,
   policy = &policy_for(*site, keyed, scratch.path);
   key = TurnText(http::make_cache_key(request.scheme, name, keyed, scratch.key));
   digest = store.digest(scratch.key);
+}
+
+Route::Route(const KeptRoute& kept, RouteScratch& scratch)
+    : sites(kept.sites),
+      loop_site(kept.loop_site),
+      site(&kept.site()),
+      policy(kept.policy),
+      authority(kept.authority),
+      site_name(kept.site_name),
+      host(kept.host),
+      target(kept.target),
+      key(kept.key),
+      digest(kept.digest),
+      scratch_(scratch) {
+  scratch_.enter();
+}
+
+std::optional<KeptRoute> Route::keep(http::Arena& arena) const {
+  CHECK(loop_site != nullptr);
+  KeptRoute kept{.sites = sites, .loop_site = loop_site, .policy = policy, .digest = digest};
+  kept.authority = authority.copy_to(arena);
+  kept.site_name = site_name.copy_to(arena);
+  kept.host = host.copy_to(arena);
+  kept.key = key.copy_to(arena);
+  for (const std::string_view text : {kept.authority, kept.site_name, kept.host, kept.key}) {
+    if (text.data() == nullptr) return std::nullopt;
+  }
+  // A key ends with its target, which may be long.
+  kept.target = kept.key.substr(kept.key.size() - target.now().size());
+  CHECK(kept.target == target.now());
+  return kept;
 }
 
 }  // namespace perigee::edge

@@ -6,6 +6,7 @@
 // memory is poisoned when the last Route of the turn is gone.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -66,16 +67,35 @@ class RouteScratch {
   int users_ = 0;  ///< Routes that live now
 };
 
+/// What a Route says, in the arena of a request that waits. It holds the snapshot.
+struct KeptRoute {
+  const SiteConfig& site() const { return loop_site->config(); }
+
+  LoopSitesPtr sites;
+  LoopSite* loop_site = nullptr;
+  const PolicyPtr* policy = nullptr;
+  std::string_view authority;
+  std::string_view site_name;
+  std::string_view host;
+  std::string_view target;
+  std::string_view key;
+  cache_store::Digest digest;
+};
+
 /// Where one request belongs. It stays where it is made: nothing outlives the turn with it.
 class Route {
  public:
   /// The texts lie in `scratch`, in the request, and in the snapshot.
   Route(const http::RequestHead& request, const LoopSitesPtr& sites,
         const cache_store::Store& store, RouteScratch& scratch);
+  /// Of a request that waited: nothing is looked for again.
+  Route(const KeptRoute& kept, RouteScratch& scratch);
   ~Route() { scratch_.leave(); }
   Route(const Route&) = delete;
   Route& operator=(const Route&) = delete;
 
+  /// A copy, of a route that has a site. Empty: the arena is full.
+  std::optional<KeptRoute> keep(http::Arena& arena) const;
   /// For what is worked out from it within the turn.
   RouteScratch& scratch() const { return scratch_; }
 

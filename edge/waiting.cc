@@ -4,6 +4,9 @@
 #include <initializer_list>
 
 #include "base/check.h"
+#include "edge/lookup.h"
+#include "edge/request_flow.h"
+#include "http/freshness.h"
 
 namespace perigee::edge {
 namespace {
@@ -32,6 +35,64 @@ void Waiting::enter(Stage next) {
   };
   CHECK((kNext[static_cast<size_t>(stage_)] & set_of({next})) != 0);
   stage_ = next;
+}
+
+void Waiting::decide(const http::Decision& made) {
+  decision = made;
+  ending.cache.forward = made.forward;
+}
+
+void Waiting::on_warmed() { go_on(); }
+
+void Waiting::go_on() {
+  enter(Stage::kNew);
+  flow.proceed(*this);
+}
+
+Waiting::Stale Waiting::serve_stale(http::OriginFailure failure, const http::CacheStatus& cache) {
+  // What goes alone asked for the origin's own answer.
+  if (decision.action == http::Action::kPass) return Stale::kNone;
+  const FlowContext& context = flow.context();
+  const Route now(route, flow.scratch());
+  Lookup lookup = look_up(exchange.request(), now, context.store);
+  if (!lookup.stored) return Stale::kNone;
+  const int64_t now_ms = context.env.wall().ms;
+  if (!http::may_serve_stale(*lookup.stored, exchange.request(), failure, now_ms, **route.policy)) {
+    return Stale::kForbidden;
+  }
+  const http::Freshness age = http::freshness(*lookup.stored, now_ms);
+  http::CacheStatus served = cache;
+  if (age.fresh()) {
+    // Another request's fill has stored it meanwhile: a hit.
+    served = {.hit = true};
+  } else {
+    served.detail = failure == http::OriginFailure::kSlow ? "stale-if-slow" : "stale-if-error";
+  }
+  served.ttl_s = http::remaining_seconds(age);
+  if (filled) filled->leave_fill();
+  Pass pass{exchange, now, this};
+  flow.serve(pass, lookup, http::age_seconds(age), served);
+  return Stale::kServed;
+}
+
+void Waiting::on_origin_failed(const origin::FetchError& error, const http::CacheStatus& cache) {
+  CHECK(stage_ == Stage::kFilling || stage_ == Stage::kRelaying);
+  if (error.kind == origin::FetchError::kRefused) {
+    return flow.answers().fail(exchange, error.status(), error.sentence(), cache);
+  }
+  // What came and is no response is an error of the server's, as the 502 that it would become.
+  const bool came = !error.unreachable() && error.kind != origin::FetchError::kBusy;
+  const auto failure = came ? http::OriginFailure::kServerError : http::OriginFailure::kUnreachable;
+  const Stale stale = serve_stale(failure, cache);
+  if (stale == Stale::kServed) return;
+  const bool gone = stale == Stale::kForbidden && error.unreachable();
+  flow.answers().fail(exchange, gone ? 504 : error.status(), error.sentence(), cache);
+}
+
+http::BodySource* Waiting::selected(http::SpanSource& source, const http::StoredResponse& response,
+                                    const http::Selection& part, uint64_t body_size) {
+  if (part.parts.empty()) return &source;
+  return &multipart_.emplace(source, http::multipart_plan(response, part, body_size));
 }
 
 }  // namespace perigee::edge

@@ -1,13 +1,27 @@
-// A request that waits, without what it waits for: the step it is at, and room for a short answer.
+// A request that waits: what it keeps from one turn to the next, and the stories that it may be in.
+//
+// Made in the exchange's arena when a request blocks, destroyed when the exchange ends. What it
+// waits for calls its story back on the loop, and it goes through RequestFlow::proceed() again or
+// is answered. After an answer nothing of it is touched: the exchange may have ended inside.
 #pragma once
 
 #include <optional>
+#include <string_view>
+#include <utility>
 
+#include "edge/filled.h"
+#include "edge/purged.h"
+#include "edge/relayed.h"
+#include "edge/route.h"
 #include "edge/served.h"
+#include "http/policy.h"
+#include "origin/fetch.h"
 
 namespace perigee::edge {
 
-class Waiting : public Served {
+class RequestFlow;
+
+class Waiting final : public Served {
  public:
   /// What it waits for.
   enum class Stage : uint8_t {
@@ -20,16 +34,58 @@ class Waiting : public Served {
     kAnswered
   };
   static constexpr size_t kStages = 7;
+  /// Cold rounds and races after which a request goes alone.
+  static constexpr int kAttempts = 4;
+
+  Waiting(RequestFlow& owner, http::Exchange& its_exchange, KeptRoute its_route)
+      : flow(owner),
+        exchange(its_exchange),
+        route(std::move(its_route)),
+        presentation(edge::presentation(route.site())) {}
 
   /// From one stage to the next; CHECKs that it may follow.
   void enter(Stage next);
   Stage stage() const { return stage_; }
+  /// What was decided, which the log tells even of a client that leaves before its answer.
+  void decide(const http::Decision& made);
+  /// The record was verified, or could not be: looks up again.
+  void on_warmed();
+  /// Looks up and decides again.
+  void go_on();
+
+  /// Answers from a stale copy instead of what the origin said or did not say; `cache` says why the
+  /// request went forward and what came of it. kNone: no copy is there. kForbidden: one is, and
+  /// must not be used.
+  enum class Stale : uint8_t { kServed, kNone, kForbidden };
+  Stale serve_stale(http::OriginFailure failure, const http::CacheStatus& cache);
+  /// No usable response came: a stale copy answers, or an error page.
+  void on_origin_failed(const origin::FetchError& error, const http::CacheStatus& cache);
+
   /// The body of an answer of our own.
   http::BodySource& keep_text(std::string_view text) { return text_.emplace(text); }
+  /// The body of an answer: `source`, which stands at the one span selected, or its parts in a
+  /// frame.
+  http::BodySource* selected(http::SpanSource& source, const http::StoredResponse& response,
+                             const http::Selection& part, uint64_t body_size);
+
+  RequestFlow& flow;
+  http::Exchange& exchange;
+  const KeptRoute route;
+  const http::Presentation presentation;
+  int attempts = 0;
+  origin::JoinMode mode = origin::JoinMode::kShared;
+  http::Decision decision;
+
+  base::Pending warming;
+  std::optional<Filled> filled;
+  std::optional<Relayed> relayed;
+  std::optional<Purged> purged;
+  std::optional<PinnedBody> pinned;  ///< of a stored response that answers it
 
  private:
   Stage stage_ = Stage::kNew;
   std::optional<TextBody> text_;
+  std::optional<http::MultipartBody> multipart_;
 };
 
 }  // namespace perigee::edge

@@ -127,6 +127,11 @@ Admission admit(const RequestHead& request, const ReceivedResponse& received,
 bool may_share(const StoredResponse& fetched, const RequestHead& request, int64_t now_ms,
                const PolicyOptions& options);
 
+/// A status that stale-if-error covers (RFC 5861 §4).
+constexpr bool is_server_failure(uint16_t status) {
+  return status == 500 || (status >= 502 && status <= 504);
+}
+
 /// Why the origin could not be asked or did not help.
 enum class OriginFailure : uint8_t {
   kUnreachable,  ///< name, connect, TLS, timeout, or the connection ended before a whole head

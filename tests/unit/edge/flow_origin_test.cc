@@ -8,7 +8,7 @@
 namespace perigee::test {
 namespace {
 
-GUARDS("edge::Flow, http::may_serve_stale, http::may_freshen, http::head_agrees");
+GUARDS("edge::Waiting, edge::Filled, http::may_serve_stale, http::may_freshen, http::head_agrees");
 
 constexpr int64_t kSecond = 1000;
 constexpr int64_t kHour = 3'600'000;

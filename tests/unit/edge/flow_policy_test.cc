@@ -7,7 +7,7 @@
 namespace perigee::test {
 namespace {
 
-GUARDS("edge::RequestFlow, edge::Flow, http::admit, http::decide, http::may_share");
+GUARDS("edge::RequestFlow, edge::Filled, http::admit, http::decide, http::may_share");
 
 constexpr int64_t kSecond = 1000;
 

@@ -11,7 +11,7 @@
 namespace perigee::test {
 namespace {
 
-GUARDS("edge::RequestFlow, edge::Flow, http::same_origin_target");
+GUARDS("edge::RequestFlow, edge::Relayed, http::same_origin_target");
 
 Reply fresh(std::string body) { return Reply(200).cache("max-age=60").body(body); }
 

@@ -1,0 +1,124 @@
+#include "edge/filled.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "edge/client.h"
+#include "edge/origin_request.h"
+#include "edge/request_flow.h"
+#include "edge/waiting.h"
+#include "http/freshness.h"
+
+namespace perigee::edge {
+
+using http::CacheStatus;
+using Stage = Waiting::Stage;
+
+void Filled::begin(const Route& route, Lookup& lookup) {
+  const FlowContext& context = waiting_.flow.context();
+  const http::Exchange& exchange = waiting_.exchange;
+  origin::FillRequest request;
+  if (!make_fill_request(exchange.request(), route, context.store, lookup, request)) {
+    return waiting_.flow.answers().fail(waiting_.exchange, 503, "no memory for this request",
+                                        forwarded());
+  }
+  request.client = client_network(client_of(exchange, *route.sites));
+  waiting_.enter(Stage::kFilling);
+  const bool shared = waiting_.mode == origin::JoinMode::kShared;
+  hit_for_miss_ = shared && context.fills.is_hit_for_miss(request.join);
+  const origin::JoinMode mode = hit_for_miss_ ? origin::JoinMode::kAlone : waiting_.mode;
+  if (!context.fills.join(std::move(request), *this, mode)) {
+    const origin::FetchError error{origin::FetchError::kBusy, "too many fills in flight"};
+    route.loop_site->on_failure(error, context.env.now());
+    return on_fill_failed(error);
+  }
+  const std::optional<int64_t> slow_ms = (*route.policy)->stale_if_slow_ms;
+  if (slow_ms && lookup.stored) context.env.arm(slow_timer_, context.env.now() + *slow_ms);
+}
+
+CacheStatus Filled::forwarded() const {
+  return {.forward = waiting_.decision.forward, .detail = hit_for_miss_ ? "hit-for-miss" : ""};
+}
+
+const http::RequestHead& Filled::fill_head() const { return waiting_.exchange.request(); }
+
+void Filled::on_fill_interim(const http::ResponseHead& interim) {
+  waiting_.exchange.inform(interim);
+}
+
+/// The fill goes on and is stored; this request waits for it no longer.
+void Filled::on_slow() { (void)waiting_.serve_stale(http::OriginFailure::kSlow, forwarded()); }
+
+void Filled::on_fill_stored() {
+  slow_timer_.disarm();
+  if (++waiting_.attempts >= Waiting::kAttempts) waiting_.mode = origin::JoinMode::kAlone;
+  waiting_.go_on();
+}
+
+void Filled::on_fill_released() {
+  slow_timer_.disarm();
+  waiting_.mode = origin::JoinMode::kAlone;
+  waiting_.go_on();
+}
+
+void Filled::on_fill_head(std::shared_ptr<origin::Fill> fill, bool own) {
+  CHECK(waiting_.stage() == Stage::kFilling);
+  slow_timer_.disarm();
+  fill_ = std::move(fill);
+  const FlowContext& context = waiting_.flow.context();
+  const http::StoredResponse& response = fill_->response();
+  CacheStatus cache = forwarded();
+  cache.forward_status = fill_->origin_status();
+  cache.collapsed = !own;
+  if (http::is_server_failure(fill_->origin_status()) &&
+      waiting_.serve_stale(http::OriginFailure::kServerError, cache) == Waiting::Stale::kServed) {
+    return;
+  }
+  cache.stored = fill_->storing();
+  if (fill_->revalidated()) cache.detail = "revalidated";
+  // A body that is not kept whole can be read only as it comes.
+  const bool kept = fill_->storing() || fill_->revalidated();
+  http::Selection part =
+      http::select(response, waiting_.exchange.request(), fill_->body_size(),
+                   kept ? http::BodyAccess::kAnywhere : http::BodyAccess::kForward);
+  if (part.conditions_failed) {
+    fill_.reset();
+    return waiting_.flow.answers().fail(waiting_.exchange, 412,
+                                        "what was fetched is not what the request asks for", cache);
+  }
+  part.boundary = context.env.random();
+  const bool reused = !own || fill_->revalidated();
+  std::optional<int64_t> age_s;
+  if (reused) {
+    age_s = http::age_seconds(http::freshness(response, context.env.wall().ms));
+  }
+  answer(response, part, age_s, cache);
+}
+
+void Filled::answer(const http::StoredResponse& response, const http::Selection& part,
+                    std::optional<int64_t> age_s, const CacheStatus& cache) {
+  http::Exchange& exchange = waiting_.exchange;
+  const std::optional<uint64_t> size = fill_->body_size();
+  const std::optional<http::ResponseHead> head = http::make_response(
+      response, part, size, age_s, cache, waiting_.presentation, exchange.arena());
+  if (!head) {
+    return waiting_.flow.answers().fail(exchange, 503, "no memory for this request", cache);
+  }
+  waiting_.enter(Stage::kAnswered);
+  http::BodySource* body = nullptr;
+  if (part.body) {
+    const bool ranged = part.status == 206;
+    const uint64_t begin = ranged ? part.begin : 0;
+    const std::optional<uint64_t> end = ranged ? std::optional(part.end) : std::nullopt;
+    body = waiting_.selected(reader_.emplace(fill_, waiting_.flow.context().fills, begin, end),
+                             response, part, size.value_or(0));
+  }
+  waiting_.flow.answers().respond(exchange, *head, body, cache);
+}
+
+void Filled::on_fill_failed(const origin::FetchError& error) {
+  slow_timer_.disarm();
+  waiting_.on_origin_failed(error, forwarded());
+}
+
+}  // namespace perigee::edge

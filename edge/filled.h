@@ -1,0 +1,47 @@
+// A request that is answered by a fill: one that it began, or one that others wait for too.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "base/env.h"
+#include "edge/lookup.h"
+#include "http/response.h"
+#include "origin/fill_reader.h"
+#include "origin/fills.h"
+
+namespace perigee::edge {
+
+class Waiting;
+
+class Filled final : public origin::FillWaiter {
+ public:
+  explicit Filled(Waiting& waiting) : waiting_(waiting) {}
+
+  /// Joins a fill or begins one, to validate what `lookup` found or to fetch what it did not find.
+  void begin(const Route& route, Lookup& lookup);
+
+  // FillWaiter
+  const http::RequestHead& fill_head() const override;
+  void on_fill_interim(const http::ResponseHead& interim) override;
+  void on_fill_head(std::shared_ptr<origin::Fill> fill, bool own) override;
+  void on_fill_stored() override;
+  void on_fill_released() override;
+  void on_fill_failed(const origin::FetchError& error) override;
+
+ private:
+  /// Why the fill is there, as Cache-Status tells it.
+  http::CacheStatus forwarded() const;
+  void answer(const http::StoredResponse& response, const http::Selection& part,
+              std::optional<int64_t> age_s, const http::CacheStatus& cache);
+  /// The origin has been silent for as long as the site allows: a stale copy may answer.
+  void on_slow();
+
+  Waiting& waiting_;
+  bool hit_for_miss_ = false;  ///< alone, since what this key gave before could not be shared
+  std::shared_ptr<origin::Fill> fill_;  ///< whose head has come
+  base::Timer slow_timer_{[this] { on_slow(); }};
+  std::optional<origin::FillReader> reader_;
+};
+
+}  // namespace perigee::edge

@@ -1,0 +1,54 @@
+// A request that goes to the origin for this client alone: every method but GET, and what must not
+// be answered from the cache. Its answer is not stored, but it may freshen what is (HEAD) or remove
+// it (unsafe methods).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/env.h"
+#include "base/reuse_facts.h"
+#include "cache_store/store.h"
+#include "edge/lookup.h"
+#include "origin/fetch.h"
+
+namespace perigee::edge {
+
+class Waiting;
+
+class Relayed final : public origin::FetchUser {
+ public:
+  explicit Relayed(Waiting& waiting) : waiting_(waiting) {}
+
+  /// Asks the origin.
+  void begin(const Route& route);
+
+  // FetchUser
+  void on_fetch_interim(const http::ReceivedResponse& interim) override;
+  void on_fetch_head(const http::ReceivedResponse& received,
+                     const http::ResponseTimes& times) override;
+  void on_fetch_failed(const origin::FetchError& error) override;
+
+ private:
+  /// A HEAD tells whether the stored answer to GET still stands (RFC 9111 §4.3.5, http-rules 2.10).
+  void note_head_response(const http::ReceivedResponse& head, const http::ResponseTimes& times);
+  /// Removes what an unsafe request's success makes invalid. True: the answer waits until the
+  /// journal says so too, lest kill -9 bring it back; then answer() goes on.
+  bool invalidate();
+  void on_invalidated(const base::Status& status);
+  void answer();
+
+  Waiting& waiting_;
+  bool shared_ = false;           ///< any client could have sent it
+  cache_store::Awaited awaited_;  ///< what such a request may freshen
+  cache_store::Ticket ticket_;    ///< taken before the request left
+  base::Pending pending_;
+  std::unique_ptr<origin::Fetch> fetch_;
+  std::vector<std::byte> image_;  ///< the head of the response
+  base::ReuseFacts policy_;       ///< of the response
+  std::optional<uint64_t> content_length_;
+  bool has_body_ = false;
+};
+
+}  // namespace perigee::edge
