@@ -50,6 +50,13 @@ class Pin {
   const SlabWord* word() const { return word_; }
   /// What was read of the slab before this call cannot be trusted. False for an empty Pin.
   bool is_poisoned() const { return word_ != nullptr && word_->is_poisoned(); }
+  /// A pin of one's own on the slab that this one holds. Empty for an empty Pin.
+  Pin another() const {
+    if (word_ == nullptr) return {};
+    const uint64_t before = word_->life_pins.fetch_add(1, std::memory_order_relaxed);
+    CHECK(static_cast<uint32_t>(before) != 0 && static_cast<uint32_t>(before) != UINT32_MAX);
+    return {word_, slab_, life_};
+  }
   void reset() {
     if (word_ == nullptr) return;
     const uint64_t before =

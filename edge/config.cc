@@ -10,7 +10,9 @@
 #include <fstream>
 #include <utility>
 
+#include "base/text.h"
 #include "edge/config_reader.h"
+#include "edge/units.h"
 
 namespace perigee::edge {
 namespace {
@@ -66,8 +68,8 @@ std::string store_name(const OriginConfig& origin) {
   return name.substr(0, kFileNameMost);
 }
 
-std::vector<Network> loopback_networks() {
-  return {*parse_network("127.0.0.0/8"), *parse_network("::1/128")};
+std::vector<base::Network> loopback_networks() {
+  return {*base::parse_network("127.0.0.0/8"), *base::parse_network("::1/128")};
 }
 
 base::Result<Config> config_of_origin(const std::string& origin) {
@@ -136,7 +138,7 @@ const PolicyPtr& canonical_policy(const SiteConfig& site, std::string_view path)
 /// Of one of the other readings, letters in any case. Of rules of one length the strictest.
 const PolicyPtr& loose_policy(const SiteConfig& site, std::string_view path) {
   const auto begins = [&](const std::string& prefix) {
-    return http::iequals(path.substr(0, prefix.size()), prefix);
+    return base::iequals(path.substr(0, prefix.size()), prefix);
   };
   const RuleConfig* found = nullptr;
   for (const RuleConfig& rule : site.rules) {

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "base/network.h"
 #include "base/result.h"
 #include "edge/arguments.h"
-#include "edge/units.h"
 #include "http/cache_key.h"
 #include "http/path_readings.h"
 #include "http/policy.h"
@@ -52,7 +52,7 @@ struct SiteConfig {
   std::string cdn_id = "perigee";
   std::string alt_svc;  ///< sent on every response; empty: none
   bool remove_cdn_cache_control = false;
-  std::vector<Network> purge_from;
+  std::vector<base::Network> purge_from;
   http::QueryOptions query;
   PolicyPtr policy;
   std::vector<RuleConfig> rules;  ///< longest prefix first
@@ -66,8 +66,8 @@ struct ListenerConfig {
 /// All of it.
 struct Config {
   std::vector<ListenerConfig> listeners;
-  std::vector<Network> trusted_proxies;  ///< what these say of their clients counts
-  unsigned workers = 0;                  ///< 0: one per core
+  std::vector<base::Network> trusted_proxies;  ///< what these say of their clients counts
+  unsigned workers = 0;                        ///< 0: one per core
   size_t request_line_bytes = base::limits::kRequestLineBytes;
   int64_t head_ms = base::limits::kRequestHeadMs;
   int64_t idle_ms = base::limits::kIdleMs;

@@ -10,6 +10,7 @@
 
 #include "base/limits.h"
 #include "edge/regular_file.h"
+#include "edge/units.h"
 
 namespace perigee::edge {
 namespace {
@@ -130,7 +131,7 @@ class Reader {
   /// The place of the key's value among `words`; 0 when the key is not there.
   size_t choice(const toml::table& table, std::string_view key,
                 std::initializer_list<std::string_view> words);
-  void networks(const toml::table& table, std::string_view key, std::vector<Network>& out);
+  void networks(const toml::table& table, std::string_view key, std::vector<base::Network>& out);
   /// Calls `take(text)` for each string of a list; it returns what is wrong, or an empty text.
   void list(const toml::table& table, std::string_view key, auto take);
 
@@ -311,10 +312,11 @@ void Reader::list(const toml::table& table, std::string_view key, auto take) {
   }
 }
 
-void Reader::networks(const toml::table& table, std::string_view key, std::vector<Network>& out) {
+void Reader::networks(const toml::table& table, std::string_view key,
+                      std::vector<base::Network>& out) {
   if (table.get(key) != nullptr) out.clear();
   list(table, key, [&](const std::string& value) -> std::string {
-    const std::optional<Network> network = parse_network(value);
+    const std::optional<base::Network> network = base::parse_network(value);
     if (!network) return "'" + value + "' is not an address or a network";
     out.push_back(*network);
     return "";
@@ -493,7 +495,7 @@ void Reader::site_requests(const toml::table& table, SiteConfig& site) {
   text(table, "cdn_id", "a name without spaces", http::is_token, site.cdn_id);
   text(table, "alt_svc", "the value of a field", http::is_field_value, site.alt_svc);
   site.remove_cdn_cache_control = choice(table, "cdn_cache_control", {"pass", "remove"}) == 1;
-  site.purge_from = {*parse_network("127.0.0.0/8"), *parse_network("::1/128")};
+  site.purge_from = {*base::parse_network("127.0.0.0/8"), *base::parse_network("::1/128")};
   networks(table, "purge_from", site.purge_from);
   flag(table, "query_ignore", site.query.ignore);
   flag(table, "query_sort", site.query.sort);

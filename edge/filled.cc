@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
-#include "edge/client.h"
+#include "edge/client_address.h"
 #include "edge/origin_request.h"
 #include "edge/request_flow.h"
 #include "edge/waiting.h"

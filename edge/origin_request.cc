@@ -4,7 +4,7 @@
 #include <span>
 #include <utility>
 
-#include "edge/client.h"
+#include "edge/client_address.h"
 #include "http/forward.h"
 #include "http/vary.h"
 

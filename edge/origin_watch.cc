@@ -2,7 +2,7 @@
 
 #include "base/limits.h"
 #include "edge/escape.h"
-#include "http/mistakes.h"
+#include "http/origin_lints.h"
 
 namespace perigee::edge {
 

@@ -7,9 +7,9 @@
 #include "base/address.h"
 #include "base/env.h"
 #include "base/fn.h"
+#include "base/network.h"
 #include "cache_store/store.h"
 #include "edge/config.h"
-#include "edge/units.h"
 #include "http/message.h"
 
 namespace perigee::edge {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <new>
 
-#include "edge/client.h"
+#include "edge/client_address.h"
 #include "edge/origin_request.h"
 #include "edge/purge.h"
 #include "edge/waiting.h"
@@ -151,12 +151,11 @@ void RequestFlow::serve(Pass& pass, Lookup& lookup, int64_t age_s, const CacheSt
                           presentation(*pass.route.site), exchange.arena());
   if (!head) return answers_.fail(exchange, 503, kNoMemory, cache);
   const cache_store::SlabWord* slab = record.pin.word();
-  PinnedBody body(context_.store, std::move(record.pin), record.body, record.body_offset,
-                  {part.begin, part.end});
+  origin::StoredBody body(context_.store, std::move(record.pin), record, {part.begin, part.end});
   http::BodySource* source = nullptr;
   if (Waiting* waiting = pass.waiting) {
     waiting->enter(Waiting::Stage::kAnswered);
-    source = waiting->selected(waiting->pinned.emplace(std::move(body)), *lookup.stored, part,
+    source = waiting->selected(waiting->body.emplace(std::move(body)), *lookup.stored, part,
                                record.body.size());
   } else {
     auto* hit = new (exchange.slot().data()) ServedHit(std::move(body));

@@ -7,9 +7,9 @@
 #include <cstring>
 #include <string_view>
 
-#include "cache_store/store.h"
-#include "http/exchange/multipart_body.h"
+#include "http/exchange/exchange.h"
 #include "http/response.h"
+#include "origin/stored_body.h"
 
 namespace perigee::edge {
 
@@ -27,49 +27,11 @@ class Served : public http::Attachment {
   Ending ending;
 };
 
-/// A span of a stored body, read under its pin.
-class PinnedBody final : public http::SpanSource {
- public:
-  /// `body` is the whole one; it begins at `file_offset` of the store's file.
-  PinnedBody(cache_store::Store& store, cache_store::Pin pin, std::span<const std::byte> body,
-             uint64_t file_offset, const http::ByteSpan& span)
-      : store_(store),
-        pin_(std::move(pin)),
-        body_(body.data()),
-        offset_(file_offset),
-        span_(span),
-        at_(span.begin) {
-    if (store.can_lend_pages()) fd_ = store.fd();
-  }
-  void seek(const http::ByteSpan& span) override {
-    span_ = span;
-    at_ = span.begin;
-  }
-  http::Chunk peek(size_t max) override {
-    if (store_.poisoned(pin_)) return {{}, http::Chunk::kBad};
-    const uint64_t left = span_.end - at_;
-    const auto n = static_cast<size_t>(std::min<uint64_t>(max, left));
-    const auto state = n == left ? http::Chunk::kEnd : http::Chunk::kMore;
-    return {{body_ + at_, n, fd_, offset_ + at_}, state};
-  }
-  void advance(size_t n) override { at_ += n; }
-  std::optional<uint64_t> size() const override { return span_.size(); }
-
- private:
-  cache_store::Store& store_;
-  cache_store::Pin pin_;
-  const std::byte* body_;
-  uint64_t offset_;
-  http::ByteSpan span_;
-  uint64_t at_;
-  int fd_ = -1;
-};
-
 /// A hit, in the exchange's slot.
 class ServedHit final : public Served {
  public:
-  explicit ServedHit(PinnedBody pinned) : body(std::move(pinned)) {}
-  PinnedBody body;
+  explicit ServedHit(origin::StoredBody stored) : body(std::move(stored)) {}
+  origin::StoredBody body;
 };
 static_assert(sizeof(ServedHit) <= 192, "a hit fits the exchange's slot");
 

@@ -58,7 +58,7 @@ class Snapshot {
   Site* find(std::string_view authority) const;
   const std::vector<std::unique_ptr<Site>>& sites() const { return sites_; }
   /// What these say of their clients counts.
-  const std::vector<Network>& trusted_proxies() const { return trusted_proxies_; }
+  const std::vector<base::Network>& trusted_proxies() const { return trusted_proxies_; }
 
  private:
   struct Hash {
@@ -72,7 +72,7 @@ class Snapshot {
   std::vector<std::unique_ptr<Site>> sites_;
   std::unordered_map<std::string, Site*, Hash, std::equal_to<>> by_name_;
   Site* default_ = nullptr;
-  const std::vector<Network> trusted_proxies_;
+  const std::vector<base::Network> trusted_proxies_;
 };
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
 

@@ -80,7 +80,7 @@ class Waiting final : public Served {
   std::optional<Filled> filled;
   std::optional<Relayed> relayed;
   std::optional<Purged> purged;
-  std::optional<PinnedBody> pinned;  ///< of a stored response that answers it
+  std::optional<origin::StoredBody> body;  ///< of a stored response that answers it
 
  private:
   Stage stage_ = Stage::kNew;

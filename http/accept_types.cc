@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/limits.h"
+#include "base/text.h"
 
 namespace perigee::http {
 namespace {
@@ -14,7 +15,7 @@ bool is_refused(std::string_view parameters) {
   while (!parameters.empty()) {
     const size_t end = std::min(parameters.find(';'), parameters.size());
     const std::string_view parameter = trim_ows(parameters.substr(0, end));
-    if (iequals(parameter.substr(0, 2), "q=")) {
+    if (base::iequals(parameter.substr(0, 2), "q=")) {
       return parameter.find_first_of("123456789") == std::string_view::npos;
     }
     parameters.remove_prefix(std::min(end + 1, parameters.size()));
@@ -30,7 +31,7 @@ Wish wish_of(const HeaderList& fields, std::string_view type) {
     ListCursor cursor(field.value);
     while (const auto member = cursor.next()) {
       const size_t end = std::min(member->find(';'), member->size());
-      if (!iequals(trim_ows(member->substr(0, end)), type)) continue;
+      if (!base::iequals(trim_ows(member->substr(0, end)), type)) continue;
       if (is_refused(member->substr(end))) return Wish::kRefused;
       wish = Wish::kWanted;
     }
@@ -54,7 +55,7 @@ bool reduces_accept(const PolicyOptions& policy) {
   const auto& listed = policy.forward_headers;
   return !policy.vary_accept.empty() &&
          (listed.empty() || std::any_of(listed.begin(), listed.end(), [](const std::string& name) {
-            return iequals(name, "accept");
+            return base::iequals(name, "accept");
           }));
 }
 

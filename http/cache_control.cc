@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/limits.h"
+#include "base/text.h"
 #include "http/structured_field.h"
 
 namespace perigee::http {
@@ -49,7 +50,7 @@ const Known* find_known(std::string_view name) {
   if (name.size() < kNameLeast) return nullptr;
   const auto* const known =
       std::find_if(std::begin(kKnown), std::end(kKnown),
-                   [&](const Known& candidate) { return iequals(candidate.name, name); });
+                   [&](const Known& candidate) { return base::iequals(candidate.name, name); });
   return known == std::end(kKnown) ? nullptr : known;
 }
 
@@ -181,7 +182,7 @@ CacheControl parse_cache_control(const HeaderList& fields) {
 bool asks_only_if_cached(const HeaderList& fields) {
   bool asks = false;
   for_each_directive(fields, [&](std::string_view member) {
-    asks = iequals(parse_directive(member).name, "only-if-cached");
+    asks = base::iequals(parse_directive(member).name, "only-if-cached");
     return !asks;
   });
   return asks;

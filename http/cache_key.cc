@@ -8,6 +8,7 @@
 
 #include "base/address.h"
 #include "base/limits.h"
+#include "base/text.h"
 
 namespace perigee::http {
 namespace {
@@ -36,7 +37,7 @@ constexpr std::array<bool, 256> make_host_bytes() {
   std::array<bool, 256> table{};
   for (size_t c = 0; c < 128; ++c) {
     const auto letter = static_cast<char>(c);
-    table[c] = is_digit(letter) || (to_lower(letter) >= 'a' && to_lower(letter) <= 'z');
+    table[c] = is_digit(letter) || (base::to_lower(letter) >= 'a' && base::to_lower(letter) <= 'z');
   }
   for (const char c : std::string_view("-._~!$&'()*+;="))
     table[static_cast<unsigned char>(c)] = true;
@@ -68,7 +69,7 @@ void append_length_prefixed(std::string& out, std::string_view text) {
 TargetByte decoded_byte(std::string_view path, size_t at) {
   if (at + 2 >= path.size()) return TargetByte::kPercent;
   const char high = path[at + 1];
-  const char low = to_lower(path[at + 2]);
+  const char low = base::to_lower(path[at + 2]);
   if (high == '2' && low == 'e') return TargetByte::kDot;
   if (high == '2' && low == 'f') return TargetByte::kSlash;
   if (high == '5' && low == 'c') return TargetByte::kBackslash;
@@ -148,7 +149,7 @@ bool canonical_authority(std::string_view authority, std::string_view scheme, st
   const std::optional<std::string_view> listed = significant_port(port, scheme);
   if (host.empty() || host.size() > 253 || !listed) return false;
   out.assign(host);
-  std::transform(out.begin(), out.end(), out.begin(), to_lower);
+  std::transform(out.begin(), out.end(), out.begin(), base::to_lower);
   if (!listed->empty()) out.append(":").append(*listed);
   return true;
 }

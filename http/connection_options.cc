@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace perigee::http {
 namespace {
 
@@ -71,7 +73,7 @@ void ConnectionOptions::add(std::string_view value) {
     ++words_;
     // Nothing that follows makes the message well-formed again.
     if (too_many()) return;
-    if (iequals(*member, "close")) {
+    if (base::iequals(*member, "close")) {
       close_ = true;
       continue;
     }
@@ -88,7 +90,7 @@ void ConnectionOptions::add(std::string_view value) {
 bool ConnectionOptions::names(std::string_view name) const {
   if (too_many()) return true;
   return std::any_of(names_.begin(), names_.begin() + count_,
-                     [&](std::string_view other) { return iequals(other, name); });
+                     [&](std::string_view other) { return base::iequals(other, name); });
 }
 
 bool ConnectionOptions::ends_here(const Field& field) const {

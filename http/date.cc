@@ -5,6 +5,7 @@
 #include <cstring>
 #include <tuple>
 
+#include "base/text.h"
 #include "http/headers.h"
 
 namespace perigee::http {
@@ -51,8 +52,8 @@ class Reader {
   explicit Reader(std::string_view text) : rest_(text) {}
 
   void expect(std::string_view literal) {
-    ok_ =
-        ok_ && rest_.size() >= literal.size() && iequals(rest_.substr(0, literal.size()), literal);
+    ok_ = ok_ && rest_.size() >= literal.size() &&
+          base::iequals(rest_.substr(0, literal.size()), literal);
     if (ok_) rest_.remove_prefix(literal.size());
   }
   unsigned digits(size_t count) {
@@ -75,7 +76,7 @@ class Reader {
   }
   unsigned month() {
     for (unsigned i = 0; ok_ && i < kMonths.size(); ++i) {
-      if (rest_.size() >= 3 && iequals(rest_.substr(0, 3), kMonths[i])) {
+      if (rest_.size() >= 3 && base::iequals(rest_.substr(0, 3), kMonths[i])) {
         rest_.remove_prefix(3);
         return i + 1;
       }
@@ -87,7 +88,7 @@ class Reader {
   void day_name(bool whole) {
     for (const std::string_view name : kDays) {
       const std::string_view wanted = whole ? name : name.substr(0, 3);
-      if (rest_.size() >= wanted.size() && iequals(rest_.substr(0, wanted.size()), wanted)) {
+      if (rest_.size() >= wanted.size() && base::iequals(rest_.substr(0, wanted.size()), wanted)) {
         rest_.remove_prefix(wanted.size());
         return;
       }

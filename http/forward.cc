@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/text.h"
 #include "http/accept_types.h"
 #include "http/connection_options.h"
 #include "http/held_back.h"
@@ -25,7 +26,7 @@ bool is_for_one_client(const Field& field, bool send_client_directives) {
       return !send_client_directives;
     case FieldName::kPragma:
       // Whatever else it says is no directive, but an order to one CDN or another.
-      return !send_client_directives || !iequals(field.value, "no-cache");
+      return !send_client_directives || !base::iequals(field.value, "no-cache");
     default:
       return false;
   }
@@ -46,7 +47,7 @@ bool is_ours(FieldName token) {
 template <typename Names>
 bool is_named(const Field& field, const Names& names) {
   return std::any_of(names.begin(), names.end(),
-                     [&](std::string_view name) { return iequals(name, field.name); });
+                     [&](std::string_view name) { return base::iequals(name, field.name); });
 }
 
 /// What could poison goes on where the site answers for it, or where it selects (http-rules 5.1).
@@ -119,9 +120,7 @@ std::string_view forwarded_value(const ForwardOptions& options, Arena& arena) {
 Field counted_down(const Field& field, const RequestHead& request, Arena& arena) {
   const std::optional<uint64_t> hops = max_forwards(request);
   if (field.token != FieldName::kMaxForwards || !hops || *hops == 0) return field;
-  char digits[24];
-  const auto end = std::to_chars(digits, digits + sizeof digits, *hops - 1).ptr;
-  return {field.token, field.name, arena.copy({digits, static_cast<size_t>(end - digits)})};
+  return {field.token, field.name, arena.copy(base::Decimal(*hops - 1).text())};
 }
 
 /// Accept as all requests that select alike send it (http-rules 4.7).
@@ -245,7 +244,7 @@ bool loops(const RequestHead& request, std::string_view cdn_id) {
     if (field.token != FieldName::kCdnLoop) continue;
     ListCursor cursor(field.value);
     while (const auto member = cursor.next()) {
-      if (iequals(trim_ows(member->substr(0, member->find(';'))), cdn_id)) return true;
+      if (base::iequals(trim_ows(member->substr(0, member->find(';'))), cdn_id)) return true;
     }
   }
   return false;

@@ -1,10 +1,10 @@
 #include "http/head_image.h"
 
 #include <bit>
-#include <charconv>
 #include <cstring>
 
 #include "base/limits.h"
+#include "base/text.h"
 #include "http/line_breaks.h"
 
 namespace perigee::http {
@@ -114,10 +114,8 @@ void HeadImageWriter::add(const Field& field) {
 }
 
 void HeadImageWriter::add_content_length(uint64_t length) {
-  const auto end = std::to_chars(length_text_, length_text_ + sizeof length_text_, length).ptr;
-  add({FieldName::kContentLength,
-       "Content-Length",
-       {length_text_, static_cast<size_t>(end - length_text_)}});
+  length_text_ = base::Decimal(length);
+  add({FieldName::kContentLength, "Content-Length", length_text_.text()});
   content_length_ = static_cast<int64_t>(length);
 }
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/reuse_facts.h"
+#include "base/text.h"
 #include "http/date.h"
 #include "http/message.h"
 #include "http/stored_response.h"
@@ -38,7 +39,7 @@ class HeadImageWriter {
   std::vector<Field> common_;
   std::vector<Field> identity_;
   std::string weak_etag_;
-  char length_text_[20];
+  base::Decimal length_text_{0};
   char date_text_[kDateSize];
   int64_t content_length_ = -1;
   int64_t date_ms_ = -1;

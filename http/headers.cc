@@ -5,6 +5,8 @@
 #include <bit>
 #include <cstring>
 
+#include "base/text.h"
+
 namespace perigee::http {
 namespace {
 
@@ -86,9 +88,9 @@ constexpr size_t kKnownCount = std::size(kKnown);
 constexpr size_t kBuckets = 512;
 
 constexpr size_t bucket_of(std::string_view name) {
-  const auto first = static_cast<unsigned char>(to_lower(name.front()));
-  const auto middle = static_cast<unsigned char>(to_lower(name[name.size() / 2]));
-  const auto last = static_cast<unsigned char>(to_lower(name.back()));
+  const auto first = static_cast<unsigned char>(base::to_lower(name.front()));
+  const auto middle = static_cast<unsigned char>(base::to_lower(name[name.size() / 2]));
+  const auto last = static_cast<unsigned char>(base::to_lower(name.back()));
   return (name.size() * 31 + first * 7 + middle * 13 + last * 3) % kBuckets;
 }
 
@@ -134,7 +136,7 @@ constexpr std::array<Pattern, kKnownCount> make_patterns() {
       std::array<char, Pattern::kWord> bytes{};
       std::array<char, Pattern::kWord> letters{};
       for (size_t b = 0; b < Pattern::kWord; ++b) {
-        bytes[b] = to_lower(text[word_at(word, text.size()) + b]);
+        bytes[b] = base::to_lower(text[word_at(word, text.size()) + b]);
         if (bytes[b] >= 'a' && bytes[b] <= 'z') letters[b] = 0x20;
       }
       patterns[i].bytes[word] = std::bit_cast<uint64_t>(bytes);
@@ -148,7 +150,7 @@ constexpr std::array<Pattern, kKnownCount> kPatterns = make_patterns();
 bool is_known(std::string_view name, size_t index) {
   const size_t size = name.size();
   if (size != kKnown[index].text.size()) return false;
-  if (size < Pattern::kWord) return iequals(name, kKnown[index].text);
+  if (size < Pattern::kWord) return base::iequals(name, kKnown[index].text);
   const Pattern& pattern = kPatterns[index];
   for (size_t word = 0; word * Pattern::kWord < size; ++word) {
     uint64_t bytes;
@@ -180,15 +182,6 @@ static_assert(!has_control(0x20607e80ff414243) && has_control(0x20607e80ff41421f
               has_control(0x7f607e80ff414243) && has_control(0));
 
 }  // namespace
-
-bool iequals(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  if (a == b) return true;
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (to_lower(a[i]) != to_lower(b[i])) return false;
-  }
-  return true;
-}
 
 FieldName field_name(std::string_view name) {
   if (name.empty()) return FieldName::kOther;
@@ -230,7 +223,7 @@ const Field* HeaderList::find(FieldName token) const {
 
 const Field* HeaderList::find(std::string_view name) const {
   for (const Field& field : *this) {
-    if (iequals(field.name, name)) return &field;
+    if (base::iequals(field.name, name)) return &field;
   }
   return nullptr;
 }

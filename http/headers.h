@@ -134,10 +134,6 @@ class HeaderList {
 /// Names that a Vary holds; views.
 using VaryNames = std::span<const std::string_view>;
 
-/// ASCII letters in lower case, every other byte as it is.
-constexpr char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-/// ASCII case-insensitive equality.
-bool iequals(std::string_view a, std::string_view b);
 /// Without leading and trailing SP and HTAB.
 std::string_view trim_ows(std::string_view text);
 /// How many bytes at the start of `text` may stand in a token (RFC 9110 §5.6.2).

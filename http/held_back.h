@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/text.h"
 #include "http/headers.h"
 
 namespace perigee::http {
@@ -12,7 +13,7 @@ namespace perigee::http {
 /// A byte of a field name as origins may read it: CGI and WSGI make letters of either case one, and
 /// `-`, `_`, `.` and every other byte that is neither letter nor digit too (http-rules 3.14).
 constexpr char fold_name_byte(char c) {
-  const char lower = to_lower(c);
+  const char lower = base::to_lower(c);
   return (lower >= 'a' && lower <= 'z') || (lower >= '0' && lower <= '9') ? lower : '-';
 }
 /// Two names are one to an origin that folds them.

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "base/text.h"
 #include "http/cache_key.h"
 #include "http/headers.h"
 
@@ -66,7 +67,7 @@ std::optional<std::string> same_origin_target(std::string_view reference, std::s
   reference = trim_ows(reference);
   reference = reference.substr(0, reference.find('#'));
   if (const std::string_view named = scheme_of(reference); !named.empty()) {
-    if (!iequals(named, scheme)) return std::nullopt;
+    if (!base::iequals(named, scheme)) return std::nullopt;
     reference.remove_prefix(named.size() + 1);
     if (!reference.starts_with("//")) return std::nullopt;
   }

@@ -1,7 +1,8 @@
 #include "http/multipart.h"
 
-#include <charconv>
 #include <cstdio>
+
+#include "base/text.h"
 
 namespace perigee::http {
 namespace {
@@ -12,12 +13,6 @@ void append_boundary(uint64_t boundary, std::string& out) {
   char digits[17];
   std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(boundary));
   out.append(kBoundaryPrefix).append(digits);
-}
-
-void append_number(uint64_t number, std::string& out) {
-  char digits[20];
-  const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
-  out.append(digits, end);
 }
 
 }  // namespace
@@ -38,13 +33,9 @@ void MultipartPlan::write_text(size_t i, std::string& out) const {
     return;
   }
   if (!content_type.empty()) out.append("\r\nContent-Type: ").append(content_type);
-  out.append("\r\nContent-Range: bytes ");
-  append_number(parts[i].begin, out);
-  out.append("-");
-  append_number(parts[i].end - 1, out);
-  out.append("/");
-  append_number(whole_bytes, out);
-  out.append("\r\n\r\n");
+  out.append("\r\nContent-Range: bytes ").append(base::Decimal(parts[i].begin).text());
+  out.append("-").append(base::Decimal(parts[i].end - 1).text());
+  out.append("/").append(base::Decimal(whole_bytes).text()).append("\r\n\r\n");
 }
 
 uint64_t MultipartPlan::bytes() const {

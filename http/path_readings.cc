@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace perigee::http {
 
 /// How an origin differs from the canonical reading.
@@ -27,17 +29,11 @@ constexpr Reading kOthers[] = {
 constexpr Reading kLoosest = kOthers[std::size(kOthers) - 1];
 static_assert(std::size(kOthers) + 3 == PathReadings::kMost, "canonical, raw, and behind a host");
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char lower = c >= 'A' && c <= 'F' ? static_cast<char>(c + 32) : c;
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 /// The byte that the last three of `text` encode, or -1.
 int encoded_at_end(const std::string& text) {
   if (text.size() < 3 || text[text.size() - 3] != '%') return -1;
-  const int high = hex_digit(text[text.size() - 2]);
-  const int low = hex_digit(text.back());
+  const int high = base::hex_value(text[text.size() - 2]);
+  const int low = base::hex_value(text.back());
   return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 

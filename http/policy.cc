@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "http/cache_control.h"
 #include "http/connection_options.h"
 #include "http/date.h"
@@ -134,7 +135,7 @@ bool varies_by(const HeaderList& fields, std::string_view name) {
     if (field.token != FieldName::kVary) continue;
     ListCursor cursor(field.value);
     while (const auto member = cursor.next()) {
-      if (++members > base::limits::kVaryMembers || iequals(*member, name)) return true;
+      if (++members > base::limits::kVaryMembers || base::iequals(*member, name)) return true;
     }
   }
   return false;
@@ -253,8 +254,9 @@ void cap_error(const PolicyOptions& options, base::ReuseFacts& policy) {
 bool is_for_one_visitor(const RequestHead& request, const HeaderList& fields,
                         const PolicyOptions& options) {
   const auto& ignored = options.vary_ignore;
-  const bool counts = std::none_of(ignored.begin(), ignored.end(),
-                                   [](const std::string& name) { return iequals(name, "cookie"); });
+  const bool counts = std::none_of(ignored.begin(), ignored.end(), [](const std::string& name) {
+    return base::iequals(name, "cookie");
+  });
   return counts && options.vary_cookies.empty() &&
          request.fields.find(FieldName::kCookie) != nullptr && varies_by(fields, "cookie");
 }

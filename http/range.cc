@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/limits.h"
+#include "base/text.h"
 #include "http/headers.h"
 
 namespace perigee::http {
@@ -76,7 +77,7 @@ bool ByteSpans::ascending() const {
 
 RangeRequest parse_range(std::string_view range_field, uint64_t size) {
   const size_t equals = range_field.find('=');
-  if (equals == std::string_view::npos || !iequals(range_field.substr(0, equals), "bytes")) {
+  if (equals == std::string_view::npos || !base::iequals(range_field.substr(0, equals), "bytes")) {
     return {};
   }
   // The last bytes of an empty body are all of it, for which Content-Range has no words.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "http/cache_key.h"
 
 namespace perigee::http {
@@ -53,7 +54,7 @@ Refusal take_options(const RequestLines& lines, bool has_content, RequestHead& h
   }
   head.upgrade_dropped = lines.upgrade;
   if (lines.expectations > 0 && head.version_minor > 0) {
-    if (lines.expectations > 1 || !iequals(lines.expectation, "100-continue")) {
+    if (lines.expectations > 1 || !base::iequals(lines.expectation, "100-continue")) {
       return {417, "this expectation cannot be met"};
     }
     head.expect_continue = has_content;
@@ -80,7 +81,7 @@ Refusal take_target(RequestScratch& scratch, RequestHead& head) {
   if (target.front() != '/') {
     const size_t colon = target.find("://");
     if (colon == std::string_view::npos) return {400, "the target is malformed"};
-    if (!iequals(target.substr(0, colon), head.scheme)) {
+    if (!base::iequals(target.substr(0, colon), head.scheme)) {
       return {400, "the target's scheme is not this listener's"};
     }
     target.remove_prefix(colon + 3);

@@ -1,8 +1,7 @@
 #include "http/response.h"
 
-#include <charconv>
-
 #include "base/check.h"
+#include "base/text.h"
 #include "http/connection_options.h"
 #include "http/date.h"
 #include "http/preconditions.h"
@@ -21,11 +20,7 @@ class Writer {
     size_ += text.size();
     return *this;
   }
-  Writer& add(int64_t number) {
-    char digits[24];
-    const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
-    return add(std::string_view(digits, static_cast<size_t>(end - digits)));
-  }
+  Writer& add(int64_t number) { return add(base::Decimal(number).text()); }
   std::string_view text() const { return {text_.data(), size_}; }
 
  private:
@@ -34,7 +29,7 @@ class Writer {
 };
 
 std::string_view number_text(Arena& arena, uint64_t number) {
-  return Writer(arena, 24).add(static_cast<int64_t>(number)).text();
+  return arena.copy(base::Decimal(number).text());
 }
 
 /// What a 304 carries (RFC 9110 §15.4.5, http-rules 2.9).

@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "base/poison.h"
+#include "base/text.h"
 #include "http/accept_types.h"
 #include "http/held_back.h"
 
@@ -102,7 +103,7 @@ HeaderList SelectingFields::of(const HeaderList& request, const PolicyOptions& p
                          (field.token == FieldName::kAccept && reduces);
     const bool ignored =
         std::any_of(policy.vary_ignore.begin(), policy.vary_ignore.end(),
-                    [&](const std::string& name) { return iequals(name, field.name); });
+                    [&](const std::string& name) { return base::iequals(name, field.name); });
     // In place: never more was written than read.
     if (!reduced && !ignored) out.add(Field(field));
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/text.h"
 #include "http/connection_options.h"
 #include "http/date.h"
 #include "http/head_image.h"
@@ -15,7 +16,7 @@ bool lacks_length(uint16_t status) { return status < 200 || status == 204 || sta
 
 bool named(std::span<const std::string_view> names, std::string_view name) {
   return std::any_of(names.begin(), names.end(),
-                     [&](std::string_view other) { return iequals(other, name); });
+                     [&](std::string_view other) { return base::iequals(other, name); });
 }
 
 /// Neither kept nor merged, whatever the response: framing is each hop's own, an Age is kept apart,
@@ -58,7 +59,8 @@ class NameIndex {
   };
   static uint64_t hash_of(std::string_view name) {
     uint64_t hash = 14695981039346656037u;  // FNV-1a
-    for (const char c : name) hash = (hash ^ static_cast<uint8_t>(to_lower(c))) * 1099511628211u;
+    for (const char c : name)
+      hash = (hash ^ static_cast<uint8_t>(base::to_lower(c))) * 1099511628211u;
     return hash;
   }
   /// Where that name stands, or is to stand.
@@ -66,7 +68,7 @@ class NameIndex {
     const uint64_t hash = hash_of(name);
     size_t at = (hash ^ hash >> 32) % slots_.size();
     while (slots_[at].field != nullptr &&
-           (slots_[at].hash != hash || !iequals(slots_[at].field->name, name))) {
+           (slots_[at].hash != hash || !base::iequals(slots_[at].field->name, name))) {
       at = (at + 1) % slots_.size();
     }
     return at;

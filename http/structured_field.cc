@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "base/limits.h"
+#include "base/text.h"
 
 namespace perigee::http {
 namespace {
@@ -51,10 +52,7 @@ class Utf8Check {
 };
 
 /// Lower case only (RFC 9651 §4.2.10); -1: not a digit.
-int hex_value(char c) {
-  if (is_digit(c)) return c - '0';
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+int lower_hex_value(char c) { return c == base::to_lower(c) ? base::hex_value(c) : -1; }
 
 /// Recursive descent over one line (RFC 9651 §4.2); every function is false at the first mistake.
 class Parser {
@@ -219,8 +217,8 @@ class Parser {
       auto byte = static_cast<uint8_t>(c);
       if (c == '%') {
         if (i + 2 >= rest_.size()) return false;
-        const int high = hex_value(rest_[i + 1]);
-        const int low = hex_value(rest_[i + 2]);
+        const int high = lower_hex_value(rest_[i + 1]);
+        const int low = lower_hex_value(rest_[i + 2]);
         if (high < 0 || low < 0) return false;
         byte = static_cast<uint8_t>(high * 16 + low);
         i += 2;

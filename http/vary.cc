@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/limits.h"
+#include "base/text.h"
 #include "http/held_back.h"
 
 namespace perigee::http {
@@ -61,7 +62,7 @@ constexpr std::string_view kSingleNames[] = {
 template <size_t kCount>
 bool is_among(const std::string_view (&names)[kCount], std::string_view name) {
   return std::any_of(std::begin(names), std::end(names),
-                     [&](std::string_view other) { return iequals(other, name); });
+                     [&](std::string_view other) { return base::iequals(other, name); });
 }
 
 Grammar grammar_of(FieldName token) {
@@ -120,9 +121,9 @@ Grammar grammar_of(std::string_view name) {
   const FieldName token = field_name(name);
   if (token != FieldName::kOther) return grammar_of(token);
   if (is_among(kListNames, name)) return Grammar::kList;
-  const bool fetch_metadata = iequals(name.substr(0, 4), "sec-");
+  const bool fetch_metadata = base::iequals(name.substr(0, 4), "sec-");
   // Of these some are structured lists, in which an empty member is a mistake.
-  const bool client_hint = iequals(name.substr(0, 7), "sec-ch-");
+  const bool client_hint = base::iequals(name.substr(0, 7), "sec-ch-");
   if ((fetch_metadata && !client_hint) || is_among(kSingleNames, name)) return Grammar::kSingle;
   return Grammar::kAnyText;
 }
@@ -153,7 +154,7 @@ class MemberReader {
       escaped_ = quoted_;
     }
     after_semicolon_ = c == ';' && !quoted_;
-    return static_cast<unsigned char>(fold_ && !quoted_ ? to_lower(c) : c);
+    return static_cast<unsigned char>(fold_ && !quoted_ ? base::to_lower(c) : c);
   }
 
  private:
@@ -173,7 +174,7 @@ class MemberReader {
 template <typename Take>
 void for_each_member(const HeaderList& fields, std::string_view name, Take take) {
   for (const Field& field : fields) {
-    if (!iequals(field.name, name)) continue;
+    if (!base::iequals(field.name, name)) continue;
     ListCursor cursor(field.value);
     while (const auto member = cursor.next()) take(*member);
   }
@@ -222,7 +223,7 @@ void append_members(const HeaderList& fields, std::string_view name, std::string
 
 void append_any_text(const HeaderList& fields, std::string_view name, std::string& out) {
   for (const Field& field : fields) {
-    if (!iequals(field.name, name)) continue;
+    if (!base::iequals(field.name, name)) continue;
     ListCursor cursor(field.value);
     while (const auto member = cursor.next_of_any_text()) out.append(*member) += kSeparator;
   }
@@ -230,7 +231,7 @@ void append_any_text(const HeaderList& fields, std::string_view name, std::strin
 
 void append_lines(const HeaderList& fields, std::string_view name, std::string& out) {
   for (const Field& field : fields) {
-    if (iequals(field.name, name)) out.append(field.value) += kSeparator;
+    if (base::iequals(field.name, name)) out.append(field.value) += kSeparator;
   }
 }
 
@@ -246,7 +247,7 @@ Spellings spellings_of(const HeaderList& fields, std::string_view name) {
   for (const Field& field : fields) {
     if (!folded_equal(field.name, name)) continue;
     result.any = true;
-    result.other |= !iequals(field.name, name);
+    result.other |= !base::iequals(field.name, name);
   }
   return result;
 }
@@ -256,7 +257,7 @@ void append_spelled(const HeaderList& fields, std::string_view name, std::string
   for (const Field& field : fields) {
     if (!folded_equal(field.name, name)) continue;
     out += kSpelled;
-    for (const char c : field.name) out += to_lower(c);
+    for (const char c : field.name) out += base::to_lower(c);
     out += ':';
     out.append(field.value) += kSeparator;
   }
@@ -269,7 +270,7 @@ void append_values(const HeaderList& fields, std::string_view name, std::string&
     case Grammar::kList:
       return append_members(fields, name, out);
     case Grammar::kNegotiated:
-      return append_negotiated(fields, name, !iequals(name, "accept"), out);
+      return append_negotiated(fields, name, !base::iequals(name, "accept"), out);
     case Grammar::kSingle:
       return append_lines(fields, name, out);
   }
@@ -287,9 +288,9 @@ std::optional<std::vector<std::string>> vary_names(const HeaderList& fields) {
       if (++members > base::limits::kVaryMembers) return std::nullopt;
       // What is no name could be a `*` that somebody mangled.
       if (*member == "*" || !is_token(*member)) return std::nullopt;
-      if (iequals(*member, "Accept-Encoding")) continue;
+      if (base::iequals(*member, "Accept-Encoding")) continue;
       std::string name(*member);
-      std::transform(name.begin(), name.end(), name.begin(), to_lower);
+      std::transform(name.begin(), name.end(), name.begin(), base::to_lower);
       const auto place = std::lower_bound(names.begin(), names.end(), name);
       if (place != names.end() && *place == name) continue;
       // More than there may be: what follows need not be read.

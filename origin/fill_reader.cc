@@ -15,7 +15,7 @@ FillReader::FillReader(std::shared_ptr<Fill> fill, Fills& fills, uint64_t begin,
                        std::optional<uint64_t> end)
     : fill_(std::move(fill)), fills_(fills), begin_(begin), end_(end), at_(begin) {
   // After a 304 the body is the stored one, which the fill holds.
-  if (fill_->revalidated()) record_ = {fill_, &fill_->stored};
+  if (fill_->revalidated()) CHECK(read_record(*fill_->stored.head));
   fill_->body.attach(at_);
 }
 
@@ -34,12 +34,13 @@ void FillReader::seek(const http::ByteSpan& span) {
   CHECK(span.begin <= span.end && !waiting_);
   begin_ = span.begin;
   end_ = span.end;
+  if (stored_) return stored_->seek(span);
   move_to(begin_);
 }
 
 Chunk FillReader::peek(size_t max) {
+  if (stored_) return stored_->peek(max);
   if (end_ && at_ >= *end_) return {{}, Chunk::kEnd};
-  if (record_ != nullptr) return peek_record(max);
   FillBody::View view = fill_->body.take(at_, fills_.env().loop());
   if (view.got != FillBody::Got::kWait) fills_.forget(*this);
   switch (view.got) {
@@ -55,9 +56,9 @@ Chunk FillReader::peek(size_t max) {
       fills_.wait_for_bytes(*this);
       return {{}, Chunk::kLater};
     case FillBody::Got::kRecord:
-      record_ = std::move(view.record);
       chunk_.reset();
-      return peek_record(max);
+      if (!read_record(*view.record->head)) return {{}, Chunk::kFail};
+      return stored_->peek(max);
     case FillBody::Got::kEnd:
       return {{}, end_ ? Chunk::kFail : Chunk::kEnd};
     case FillBody::Got::kBehind:
@@ -67,20 +68,17 @@ Chunk FillReader::peek(size_t max) {
   return {{}, Chunk::kFail};
 }
 
-Chunk FillReader::peek_record(size_t max) {
-  const cache_store::Store& store = fills_.table().shared().store;
-  const cache_store::RecordView& record = *record_->head;
-  const uint64_t end = end_.value_or(record.body.size());
-  if (store.poisoned(record.pin)) return {{}, Chunk::kBad};
-  if (end > record.body.size() || at_ > end) return {{}, Chunk::kFail};
-  const size_t left = static_cast<size_t>(end - at_);
-  const size_t n = std::min(max, left);
-  const int fd = store.can_lend_pages() ? store.fd() : -1;
-  return {{record.body.data() + at_, n, fd, record.body_offset + at_},
-          n == left ? Chunk::kEnd : Chunk::kMore};
+bool FillReader::read_record(const cache_store::RecordView& record) {
+  const http::ByteSpan rest{at_, end_.value_or(record.body.size())};
+  if (rest.begin > rest.end || rest.end > record.body.size()) return false;
+  stored_.emplace(fills_.table().shared().store, record.pin.another(), record, rest);
+  return true;
 }
 
-void FillReader::advance(size_t n) { move_to(at_ + n); }
+void FillReader::advance(size_t n) {
+  if (stored_) return stored_->advance(n);
+  move_to(at_ + n);
+}
 
 std::optional<uint64_t> FillReader::size() const {
   if (end_) return *end_ - begin_;

@@ -7,6 +7,7 @@
 
 #include "http/exchange/multipart_body.h"
 #include "origin/fill.h"
+#include "origin/stored_body.h"
 
 namespace perigee::origin {
 
@@ -31,16 +32,16 @@ class FillReader final : public http::SpanSource {
  private:
   friend class Fills;
   void move_to(uint64_t at);
-  http::Chunk peek_record(size_t max);
+  bool read_record(const cache_store::RecordView& record);
 
   std::shared_ptr<Fill> fill_;
   Fills& fills_;
   uint64_t begin_;
   std::optional<uint64_t> end_;
-  uint64_t at_;
+  uint64_t at_;  ///< in the chunks
   ChunkRef chunk_;
-  std::shared_ptr<const cache_store::Found> record_;  ///< read instead of the chunks
-  bool waiting_ = false;                              ///< in the loop's list, at `place_`
+  std::optional<StoredBody> stored_;  ///< read instead of the chunks
+  bool waiting_ = false;              ///< in the loop's list, at `place_`
   std::list<FillReader*>::iterator place_;
 };
 

@@ -16,7 +16,7 @@ using cache_store::Found;
 namespace {
 
 /// What the index holds now is something else than what the request was judged against.
-bool is_news(const Found& now, const FillRequest& request) {
+bool has_changed(const Found& now, const FillRequest& request) {
   if (now.state == Found::kMiss) return false;
   if (now.state == Found::kVary) return !request.varies;
   if (request.stored.state != Found::kHit || now.state == Found::kCold) return true;
@@ -115,7 +115,7 @@ Fills::Joined Fills::join_existing(FillTable::Shard& shard, const FillRequest& r
     fill->leave();
     fill->body.release();
   }
-  if (is_news(store.lookup(request.join, request.join_key, 0), request)) {
+  if (has_changed(store.lookup(request.join, request.join_key, 0), request)) {
     look_again_later(waiter);
     return Joined::kLookAgain;
   }
@@ -159,7 +159,8 @@ void Fills::refresh_behind(FillRequest&& request) {
     const base::MutexLock lock(shard.mutex);
     if (shard.fills.count(request.join.lo) > 0) return;
     // The refresh that was in flight when the stale response was looked up may just have ended.
-    if (is_news(table_.shared().store.lookup(request.join, request.join_key, 0), request)) return;
+    if (has_changed(table_.shared().store.lookup(request.join, request.join_key, 0), request))
+      return;
     // Nobody waits for it, so it does not stand in a line: a later hit tries again.
     permit = request.site->fills().try_take(1);
     if (!permit) return;

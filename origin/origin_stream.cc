@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "base/text.h"
 #include "http/cache_control.h"
 
 namespace perigee::origin {
@@ -28,7 +29,7 @@ int64_t idle_ms_of(const http::HeaderList& fields) {
   if (field == nullptr) return limits::kOriginIdleMs;
   http::ListCursor cursor(field->value);
   while (const auto member = cursor.next()) {
-    if (!http::iequals(member->substr(0, kName.size()), kName)) continue;
+    if (!base::iequals(member->substr(0, kName.size()), kName)) continue;
     const std::optional<int64_t> seconds = http::parse_delta_seconds(member->substr(kName.size()));
     if (seconds) return std::clamp<int64_t>((*seconds - 1) * 1000, 0, limits::kIdleMs);
   }

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "edge/client.h"
+#include "edge/client_address.h"
 #include "http/cache_control.h"
 #include "http/cache_key.h"
 #include "http/forward.h"
@@ -22,7 +22,7 @@
 #include "http/h1/server_codec.h"
 #include "http/h1/writer.h"
 #include "http/head_image.h"
-#include "http/mistakes.h"
+#include "http/origin_lints.h"
 #include "http/preflight.h"
 #include "http/response.h"
 #include "http/selecting.h"
@@ -81,7 +81,7 @@ class Site {
     }
     query.sort = true;
     policy.preflight.origins = {"*"};
-    networks.push_back(*edge::parse_network("10.0.0.0/8"));
+    networks.push_back(*base::parse_network("10.0.0.0/8"));
     std::vector<std::string> names = {"accept",        "accept-language", "accept-charset",
                                       "cookie",        "x-other",         "user-agent",
                                       "authorization", "cache-control"};
@@ -103,7 +103,7 @@ class Site {
   }
   http::PolicyOptions policy;
   http::QueryOptions query;
-  std::vector<edge::Network> networks;
+  std::vector<base::Network> networks;
   http::VarySpec spec;
   http::StoredResponse stored;
 

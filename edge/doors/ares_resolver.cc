@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "base/text.h"
 #include "edge/doors/socket_address.h"
 #include "edge/doors/uv_env.h"
 #include "http/headers.h"
@@ -24,7 +25,7 @@ bool is_localhost(std::string_view host) {
   if (host.ends_with('.')) host.remove_suffix(1);
   if (host.size() < kLocalhost.size()) return false;
   const std::string_view above = host.substr(0, host.size() - kLocalhost.size());
-  return http::iequals(host.substr(above.size()), kLocalhost) &&
+  return base::iequals(host.substr(above.size()), kLocalhost) &&
          (above.empty() || above.ends_with('.'));
 }
 

@@ -87,8 +87,8 @@ unsigned worker_count(const Config& config) {
 }
 
 /// A worker, its loop and its thread.
-struct Seat {
-  Seat(unsigned index, ThreadPool& pool) : env(std::make_unique<UvEnv>(index, pool)) {}
+struct WorkerThread {
+  WorkerThread(unsigned index, ThreadPool& pool) : env(std::make_unique<UvEnv>(index, pool)) {}
   std::unique_ptr<UvEnv> env;
   std::unique_ptr<Worker> worker;
   std::vector<std::unique_ptr<UvListener>> listeners;
@@ -112,7 +112,7 @@ class Server {
  private:
   base::Status open_store();
   base::Status listen();
-  void seat_workers();
+  void make_workers();
 
   const Config& config_;
   const sigset_t signals_;
@@ -125,7 +125,7 @@ class Server {
   std::unique_ptr<Node> node_;
   std::unique_ptr<ThreadPool> pool_;
   std::vector<ListeningSockets> sockets_;
-  std::vector<std::unique_ptr<Seat>> seats_;
+  std::vector<std::unique_ptr<WorkerThread>> threads_;
   std::atomic<unsigned> busy_workers_{0};
 };
 
@@ -167,22 +167,22 @@ base::Status Server::start() {
   snapshot_ = std::move(*snapshot);
   node_ = std::make_unique<Node>(config_, *store_, metrics_, access_log_);
   pool_ = std::make_unique<ThreadPool>(std::clamp(std::thread::hardware_concurrency(), 2u, 4u));
-  seat_workers();
+  make_workers();
   return base::Done{};
 }
 
-void Server::seat_workers() {
+void Server::make_workers() {
   const unsigned count = worker_count(config_);
   busy_workers_ = count;
   for (unsigned i = 0; i < count; ++i) {
-    seats_.push_back(std::make_unique<Seat>(i, *pool_));
-    Seat& seat = *seats_.back();
-    seat.worker = std::make_unique<Worker>(*node_, snapshot_, *seat.env);
-    seat.env->set_turn([worker = seat.worker.get()] { return worker->turn(); });
+    threads_.push_back(std::make_unique<WorkerThread>(i, *pool_));
+    WorkerThread& thread = *threads_.back();
+    thread.worker = std::make_unique<Worker>(*node_, snapshot_, *thread.env);
+    thread.env->set_turn([worker = thread.worker.get()] { return worker->turn(); });
     for (const ListeningSockets& sockets : sockets_) {
-      seat.listeners.push_back(std::make_unique<UvListener>(
-          *seat.env, sockets.fds[i], node_->client_slots(),
-          [worker = seat.worker.get()](std::unique_ptr<base::Channel> c) {
+      thread.listeners.push_back(std::make_unique<UvListener>(
+          *thread.env, sockets.fds[i], node_->client_slots(),
+          [worker = thread.worker.get()](std::unique_ptr<base::Channel> c) {
             worker->adopt(std::move(c), worker->site_service());
           }));
     }
@@ -190,8 +190,8 @@ void Server::seat_workers() {
   const size_t bound = client_bound(config_, descriptor_limit(), open_descriptors());
   node_->client_slots().set_bound(bound);
   log_info("room for " + std::to_string(bound) + " connections of clients");
-  for (const auto& seat : seats_) {
-    seat->thread = std::thread([env = seat->env.get()]() noexcept { env->run(); });
+  for (const auto& each : threads_) {
+    each->thread = std::thread([env = each->env.get()]() noexcept { env->run(); });
   }
   std::string ready;
   for (const ListeningSockets& sockets : sockets_) {
@@ -203,12 +203,12 @@ void Server::seat_workers() {
 void Server::drain(int signal) {
   log_info(std::string(strsignal(signal)) +
            ": finishing what is in flight; a second signal stops at once");
-  for (const auto& seat : seats_) {
-    seat->env->post([this, seat = seat.get()] {
-      for (const auto& listener : seat->listeners) listener->accept_waiting();
-      seat->listeners.clear();
-      seat->worker->on_idle([this] { --busy_workers_; });
-      seat->worker->drain(seat->env->now() + config_.drain_ms);
+  for (const auto& each : threads_) {
+    each->env->post([this, each = each.get()] {
+      for (const auto& listener : each->listeners) listener->accept_waiting();
+      each->listeners.clear();
+      each->worker->on_idle([this] { --busy_workers_; });
+      each->worker->drain(each->env->now() + config_.drain_ms);
     });
   }
   // Waits for the workers or for a second signal, whichever comes first. Whoever does not keep the
@@ -225,24 +225,24 @@ void Server::drain(int signal) {
 /// In this order: connections and fills, the pool, the loops, then what they shared.
 void Server::stop() {
   std::atomic<size_t> stopped{0};
-  for (const auto& seat : seats_) {
-    seat->env->post([seat = seat.get(), &stopped] {
-      seat->listeners.clear();
-      seat->worker->stop();
+  for (const auto& each : threads_) {
+    each->env->post([each = each.get(), &stopped] {
+      each->listeners.clear();
+      each->worker->stop();
       stopped.fetch_add(1);
       stopped.notify_one();
     });
   }
-  for (size_t seen = 0; seen < seats_.size(); seen = stopped.load()) stopped.wait(seen);
+  for (size_t seen = 0; seen < threads_.size(); seen = stopped.load()) stopped.wait(seen);
   pool_->stop();
-  for (const auto& seat : seats_) {
-    seat->env->post([env = seat->env.get()] { env->quit(); });
+  for (const auto& each : threads_) {
+    each->env->post([env = each->env.get()] { env->quit(); });
   }
-  for (const auto& seat : seats_) seat->thread.join();
+  for (const auto& each : threads_) each->thread.join();
   // Nothing runs any more: what is still posted is run here, then the loops close.
-  for (const auto& seat : seats_) seat->worker.reset();
-  for (const auto& seat : seats_) seat->env->close();
-  seats_.clear();
+  for (const auto& each : threads_) each->worker.reset();
+  for (const auto& each : threads_) each->env->close();
+  threads_.clear();
   node_.reset();
   snapshot_.reset();
   store_.reset();

@@ -7,7 +7,7 @@ namespace perigee::http {
 MultipartBody::MultipartBody(SpanSource& source, const MultipartPlan& plan)
     : source_(source), content_type_(plan.content_type), plan_(plan), size_(plan.bytes()) {
   plan_.content_type = content_type_;
-  source_.set_waker(&relay_);
+  source_.set_waker(&pass_on_);
   begin_text();
 }
 

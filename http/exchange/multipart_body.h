@@ -31,9 +31,9 @@ class MultipartBody final : public BodySource {
 
  private:
   /// Wakes whoever waits for this body when the source has more.
-  class Relay final : public base::Waker {
+  class PassOn final : public base::Waker {
    public:
-    explicit Relay(MultipartBody& body) : body_(body) {}
+    explicit PassOn(MultipartBody& body) : body_(body) {}
     void wake() override { body_.wake(); }
 
    private:
@@ -42,7 +42,7 @@ class MultipartBody final : public BodySource {
   void begin_text();
 
   SpanSource& source_;
-  Relay relay_{*this};
+  PassOn pass_on_{*this};
   std::string content_type_;
   MultipartPlan plan_;
   const uint64_t size_;

@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "base/text.h"
+
 namespace perigee::http {
 namespace {
 
@@ -9,7 +11,7 @@ namespace {
 bool is_known_coding(std::string_view coding) {
   for (const std::string_view known :
        {"chunked", "gzip", "x-gzip", "deflate", "compress", "x-compress", "identity"}) {
-    if (iequals(coding, known)) return true;
+    if (base::iequals(coding, known)) return true;
   }
   return false;
 }
@@ -25,7 +27,7 @@ ResponseFraming coded_framing(const FramingLines& lines, uint8_t version_minor) 
   if (version_minor == 0) return ambiguous("Transfer-Encoding in a response of HTTP/1.0");
   ResponseFraming result;
   result.framing = Framing::kClose;
-  if (lines.codings == 1 && iequals(lines.coding, "chunked")) {
+  if (lines.codings == 1 && base::iequals(lines.coding, "chunked")) {
     result.framing = Framing::kChunked;
   } else if (lines.codings > 1 || is_known_coding(lines.coding) || !is_token(lines.coding)) {
     return ambiguous("the origin's Transfer-Encoding is not chunked");
@@ -43,8 +45,8 @@ RequestFraming request_framing(const FramingLines& lines, Method method, uint8_t
   if (lines.codings > 0) {
     if (lines.lengths > 0) return refuse(400, "Transfer-Encoding and Content-Length");
     if (lines.codings > 1 || version_minor == 0) return refuse(400, "Transfer-Encoding");
-    if (!iequals(lines.coding, "chunked")) {
-      return iequals(lines.coding, "identity") || !is_token(lines.coding)
+    if (!base::iequals(lines.coding, "chunked")) {
+      return base::iequals(lines.coding, "identity") || !is_token(lines.coding)
                  ? refuse(400, "Transfer-Encoding is not chunked")
                  : refuse(501, "this transfer coding is not implemented");
     }

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "base/text.h"
 
 namespace perigee::http {
 
@@ -21,11 +22,6 @@ constexpr size_t kVersionSize = 8;
 constexpr std::string_view kCrLf = "\r\n";
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-bool is_hex_digit(char c) {
-  const char lower = static_cast<char>(c | 0x20);
-  return is_digit(c) || (lower >= 'a' && lower <= 'f');
-}
 
 bool is_version(std::string_view text) {
   return text.size() == kVersionSize && text.starts_with(kVersionPrefix) && is_digit(text[5]) &&
@@ -329,7 +325,7 @@ size_t MessageParser::read_chunk_line(std::string_view input) {
 
 /// A size, then perhaps extensions, then CR.
 bool MessageParser::guard_chunk_byte(char c) {
-  if (chunk_line_ == ChunkLine::kSize && is_hex_digit(c)) {
+  if (chunk_line_ == ChunkLine::kSize && base::hex_value(c) >= 0) {
     return ++digits_ <= limits::kChunkSizeDigits;
   }
   if (digits_ == 0) return false;

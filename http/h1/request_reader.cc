@@ -3,16 +3,13 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/text.h"
 
 namespace perigee::http {
 
 namespace limits = base::limits;
 
 namespace {
-
-std::string_view as_text(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 /// How a head that is not whole, or not a head, is answered; status 0: it may go on.
 Refusal refusal_of(HeadScanner::State state) {
@@ -80,7 +77,7 @@ void Http1RequestReader::reset() {
 Http1RequestReader::Progress Http1RequestReader::read_head(std::span<const std::byte> bytes,
                                                            RequestScratch& scratch,
                                                            RequestHead& head) {
-  const std::string_view text = as_text(bytes);
+  const std::string_view text = base::as_text(bytes);
   scanner_.take(text.substr(scanner_.bytes()));
   refusal_ = refusal_of(scanner_.state());
   if (refusal_) return Progress::kRefused;
@@ -137,7 +134,7 @@ size_t Http1RequestReader::read_body(std::span<const std::byte> bytes, std::stri
   CHECK(!body_done_);
   if (framing_ == Framing::kChunked) return read_chunked(bytes, content);
   const auto n = static_cast<size_t>(std::min<uint64_t>(left_, bytes.size()));
-  content.append(as_text(bytes.first(n)));
+  content.append(base::as_text(bytes.first(n)));
   left_ -= n;
   body_done_ = left_ == 0;
   return n;
@@ -149,7 +146,7 @@ size_t Http1RequestReader::read_chunked(std::span<const std::byte> bytes, std::s
     const MessageParser::Step step = parser_.read_chunked(bytes.subspan(used));
     refusal_ = refusal_of(parser_.fault());
     if (refusal_) return used;
-    content.append(as_text(step.content));
+    content.append(base::as_text(step.content));
     used += step.consumed;
   }
   body_done_ = parser_.done();

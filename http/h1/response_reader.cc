@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "base/text.h"
 #include "http/connection_options.h"
 #include "http/h1/framing.h"
 #include "http/h1/head_scanner.h"
@@ -18,10 +19,6 @@ namespace limits = base::limits;
 namespace {
 
 constexpr size_t kUsualHeadBytes = 1 * limits::kKiB;  ///< room that most heads need
-
-std::string_view as_text(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 constexpr HeadScanner::Bounds kBounds = {.first_line_bytes = limits::kOriginHeadBytes,
                                          .line_bytes = limits::kOriginHeadBytes,
@@ -166,7 +163,7 @@ ResponseReader::Step ResponseReader::State::read_head(std::span<const std::byte>
   if (raw_done) begin_head();
   if (input.empty()) return {};
   started = true;
-  const std::string_view text = as_text(input);
+  const std::string_view text = base::as_text(input);
   const size_t used = scanner.take(text);
   if (raw.empty()) raw.reserve(std::min(used, kUsualHeadBytes));
   raw.append(text.substr(0, used));

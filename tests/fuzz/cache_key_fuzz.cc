@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/text.h"
 #include "http/cache_key.h"
 #include "http/headers.h"
 #include "http/location.h"
@@ -18,7 +19,7 @@ void check_authority(std::string_view text, std::string& canonical) {
     std::string out;
     if (!http::canonical_authority(text, scheme, out)) continue;
     CHECK(!out.empty() && out.size() <= 253 + 6);
-    for (const char c : out) CHECK(c > 0x20 && c < 0x7f && http::to_lower(c) == c);
+    for (const char c : out) CHECK(c > 0x20 && c < 0x7f && base::to_lower(c) == c);
     std::string again;
     CHECK(http::canonical_authority(out, scheme, again) && again == out);
     const std::string_view host = http::host_of(out);

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/check.h"
+#include "base/text.h"
 #include "http/date.h"
 #include "http/headers.h"
 #include "tests/fuzz/fuzz_text.h"
@@ -17,7 +18,7 @@ constexpr int64_t kYear0 = -62'167'219'200'000;
 
 std::string in_lower_case(std::string_view text) {
   std::string result(text);
-  for (char& c : result) c = http::to_lower(c);
+  for (char& c : result) c = base::to_lower(c);
   return result;
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/text.h"
 #include "http/vary.h"
 #include "tests/fuzz/fuzz_text.h"
 #include "tests/support/field_lines.h"
@@ -38,7 +39,7 @@ void check_names(const std::vector<std::string>& names) {
   CHECK(std::adjacent_find(names.begin(), names.end()) == names.end());
   for (const std::string& name : names) {
     CHECK(http::is_token(name) && name != "*");
-    CHECK(std::all_of(name.begin(), name.end(), [](char c) { return http::to_lower(c) == c; }));
+    CHECK(std::all_of(name.begin(), name.end(), [](char c) { return base::to_lower(c) == c; }));
   }
 }
 
@@ -49,7 +50,7 @@ std::string grouped(std::string_view request) {
   std::stable_sort(lines.begin(), lines.end(), [](const std::string& a, const std::string& b) {
     const auto name = [](const std::string& line) {
       std::string text = line.substr(0, line.find(':'));
-      std::transform(text.begin(), text.end(), text.begin(), http::to_lower);
+      std::transform(text.begin(), text.end(), text.begin(), base::to_lower);
       return text;
     };
     return name(a) > name(b);

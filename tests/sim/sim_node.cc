@@ -58,9 +58,9 @@ edge::SiteConfig make_site(const SiteOptions& options) {
   site.origin = origin;
   site.alt_svc = options.alt_svc;
   site.remove_cdn_cache_control = options.removes_cdn_cache_control;
-  site.purge_from = {*edge::parse_network(kPurgers)};
+  site.purge_from = {*base::parse_network(kPurgers)};
   if (options.peer_may_purge) {
-    site.purge_from.push_back(*edge::parse_network(std::string(kPeerAddress) + "/32"));
+    site.purge_from.push_back(*base::parse_network(std::string(kPeerAddress) + "/32"));
   }
   site.policy = make_policy(options.policy);
   for (const SiteRule& rule : options.rules) {
@@ -83,7 +83,7 @@ edge::Config make_config(const Options& options) {
   config.store.path = "simulated";
   config.store.size_bytes = kAreaBytes + options.slabs * options.slab_bytes;
   if (options.trusted) {
-    config.trusted_proxies = {*edge::parse_network(std::string(kPeerAddress) + "/32")};
+    config.trusted_proxies = {*base::parse_network(std::string(kPeerAddress) + "/32")};
   }
   for (const SiteOptions& site : options.sites) config.sites.push_back(make_site(site));
   if (options.folder_requests > 0) config.sites.push_back(make_folder_site());

@@ -3,11 +3,11 @@
 #include <gtest/gtest.h>
 
 #include "base/limits.h"
-#include "edge/client.h"
+#include "edge/client_address.h"
 #include "http/cache_control.h"
 #include "http/cache_key.h"
 #include "http/connection_options.h"
-#include "http/mistakes.h"
+#include "http/origin_lints.h"
 #include "http/policy.h"
 #include "http/preconditions.h"
 #include "http/range.h"
@@ -156,7 +156,7 @@ TEST(ListLimits, kQueryParameters) {
 }
 
 TEST(ListLimits, kForwardedHops) {
-  const std::vector<edge::Network> trusted = {*edge::parse_network("10.0.0.0/8")};
+  const std::vector<base::Network> trusted = {*base::parse_network("10.0.0.0/8")};
   const auto client = [&](size_t hops) {
     const Line line("X-Forwarded-For", "192.0.2.7," + list_of(hops - 2, "10.0.0.2", "10.0.0.3"));
     http::RequestHead request;

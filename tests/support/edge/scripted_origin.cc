@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/text.h"
 #include "http/headers.h"
 #include "http/message.h"
 #include "tests/support/edge/wire.h"
@@ -12,7 +13,7 @@ namespace perigee::test {
 
 std::string value_of(const Lines& lines, std::string_view name) {
   const auto it = std::find_if(lines.begin(), lines.end(),
-                               [&](const auto& line) { return http::iequals(line.first, name); });
+                               [&](const auto& line) { return base::iequals(line.first, name); });
   return it == lines.end() ? "" : it->second;
 }
 

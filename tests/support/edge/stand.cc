@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/text.h"
 #include "edge/config_reader.h"
 #include "edge/log.h"
 #include "http/cache_key.h"
@@ -21,7 +22,7 @@ constexpr int64_t kStepMs = 50;
 
 size_t Answer::count(std::string_view name) const {
   size_t found = 0;
-  for (const auto& line : lines) found += http::iequals(line.first, name) ? 1 : 0;
+  for (const auto& line : lines) found += base::iequals(line.first, name) ? 1 : 0;
   return found;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/text.h"
 #include "http/headers.h"
 
 namespace perigee::test {
@@ -11,7 +12,7 @@ namespace {
 
 std::string value(const WireMessage& message, std::string_view name) {
   for (const auto& [known, text] : message.lines) {
-    if (http::iequals(known, name)) return text;
+    if (base::iequals(known, name)) return text;
   }
   return "";
 }
@@ -59,7 +60,7 @@ std::optional<WireMessage> take_message(std::string& bytes, MessageKind kind, bo
                         (status >= 100 && status < 200);
   if (bodiless) {
     end = begin;
-  } else if (http::iequals(value(message, "Transfer-Encoding"), "chunked")) {
+  } else if (base::iequals(value(message, "Transfer-Encoding"), "chunked")) {
     const std::optional<size_t> last = take_chunks(bytes, begin, message.body);
     if (!last) return std::nullopt;
     end = *last;

@@ -1,7 +1,7 @@
 // Behind a proxy: whose word counts, and what of it reaches the origin.
 #include <gtest/gtest.h>
 
-#include "edge/client.h"
+#include "edge/client_address.h"
 #include "tests/support/edge/stand.h"
 #include "tests/support/rule.h"
 
@@ -164,8 +164,8 @@ RULE(TrustedProxies, APurgeIsAllowedByTheClientsAddress, "http-rules 4.2",
 
 /// `values` are those of X-Forwarded-For, one per line, with another line between them.
 std::string client_of(const std::vector<std::string>& values, std::string_view peer = kProxy) {
-  const std::vector<edge::Network> trusted = {*edge::parse_network("10.0.0.0/8"),
-                                              *edge::parse_network("2001:db8::/32")};
+  const std::vector<base::Network> trusted = {*base::parse_network("10.0.0.0/8"),
+                                              *base::parse_network("2001:db8::/32")};
   std::vector<http::Field> storage(20);
   http::RequestHead request;
   request.fields = http::HeaderList(storage);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/text.h"
 #include "tests/support/field_lines.h"
 #include "tests/support/rule.h"
 
@@ -82,11 +83,11 @@ TEST(HeaderList, IsBounded) {
 }
 
 TEST(Fields, IgnoreCaseOfLettersOnly) {
-  EXPECT_TRUE(iequals("Content-Type", "cONTENT-tYPE"));
-  EXPECT_FALSE(iequals("a", "ab"));
-  EXPECT_FALSE(iequals("[", "{"));
-  EXPECT_FALSE(iequals("@", "`"));
-  EXPECT_FALSE(iequals("\xc4", "\xe4"));
+  EXPECT_TRUE(base::iequals("Content-Type", "cONTENT-tYPE"));
+  EXPECT_FALSE(base::iequals("a", "ab"));
+  EXPECT_FALSE(base::iequals("[", "{"));
+  EXPECT_FALSE(base::iequals("@", "`"));
+  EXPECT_FALSE(base::iequals("\xc4", "\xe4"));
 }
 
 TEST(Fields, TrimOnlySpacesAndTabs) {

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/text.h"
+
 namespace perigee::origin {
 
 PlayedFetch::PlayedFetch(PlayedOrigin& origin, const FetchRequest& request, FetchUser& user)
@@ -16,7 +18,7 @@ PlayedFetch::~PlayedFetch() { origin_.open.remove(this); }
 
 std::string PlayedFetch::asked(std::string_view name) const {
   for (const auto& [known, value] : fields_) {
-    if (http::iequals(known, name)) return value;
+    if (base::iequals(known, name)) return value;
   }
   return "";
 }

@@ -1,5 +1,5 @@
 // What an origin surely does not mean: which words of its are noticed.
-#include "http/mistakes.h"
+#include "http/origin_lints.h"
 
 #include <gtest/gtest.h>
 

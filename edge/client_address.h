@@ -9,7 +9,7 @@
 
 #include "base/address.h"
 #include "base/budget.h"
-#include "edge/units.h"
+#include "base/network.h"
 #include "http/message.h"
 
 namespace perigee::edge {
@@ -23,7 +23,7 @@ std::string_view forwarded_scheme(const http::RequestHead& request);
 /// something stands there instead that is no address, or more than kForwardedHops. Port 0 or as
 /// written there. Allocates nothing.
 base::Address client_address(const http::RequestHead& request, const base::Address& peer,
-                             const std::vector<Network>& trusted_proxies);
+                             const std::vector<base::Network>& trusted_proxies);
 
 /// What bounds per client count as one client: the address in IPv4, the /64 in IPv6. Never
 /// base::kAnybody.

@@ -1,4 +1,4 @@
-#include "http/mistakes.h"
+#include "http/origin_lints.h"
 
 #include "base/limits.h"
 #include "http/date.h"

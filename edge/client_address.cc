@@ -1,8 +1,9 @@
-#include "edge/client.h"
+#include "edge/client_address.h"
 
 #include <cstring>
 
 #include "base/limits.h"
+#include "base/text.h"
 
 namespace perigee::edge {
 namespace {
@@ -35,13 +36,13 @@ std::string_view forwarded_scheme(const http::RequestHead& request) {
   const http::Field* field = request.fields.find(FieldName::kXForwardedProto);
   if (field == nullptr || request.fields.count(FieldName::kXForwardedProto) != 1) return {};
   for (const std::string_view scheme : {"http", "https"}) {
-    if (http::iequals(field->value, scheme)) return scheme;
+    if (base::iequals(field->value, scheme)) return scheme;
   }
   return {};
 }
 
 Address client_address(const http::RequestHead& request, const Address& peer,
-                       const std::vector<Network>& trusted_proxies) {
+                       const std::vector<base::Network>& trusted_proxies) {
   if (!contains(trusted_proxies, peer)) return peer;
   Address client = peer;
   const http::HeaderList& fields = request.fields;

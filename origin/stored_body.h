@@ -1,0 +1,57 @@
+// The one cursor over the body of a stored record: a hit reads with it, and so does a fill's client
+// once the record stands.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "cache_store/store.h"
+#include "http/exchange/multipart_body.h"
+
+namespace perigee::origin {
+
+/// Lends the bytes as they lie in the store's map, under a pin of its own. Loop-local, never waits.
+class StoredBody final : public http::SpanSource {
+ public:
+  /// Over `span` of the body of `record`, whose slab `pin` holds. `store` outlives it.
+  StoredBody(const cache_store::Store& store, cache_store::Pin pin,
+             const cache_store::RecordView& record, const http::ByteSpan& span)
+      : store_(store),
+        pin_(std::move(pin)),
+        body_(record.body.data()),
+        offset_(record.body_offset),
+        span_(span),
+        at_(span.begin) {
+    CHECK(span.begin <= span.end && span.end <= record.body.size());
+    if (store.can_lend_pages()) fd_ = store.fd();
+  }
+  void seek(const http::ByteSpan& span) override {
+    span_ = span;
+    at_ = span.begin;
+  }
+  http::Chunk peek(size_t max) override {
+    if (store_.poisoned(pin_)) return {{}, http::Chunk::kBad};
+    const uint64_t left = span_.end - at_;
+    const auto n = static_cast<size_t>(std::min<uint64_t>(max, left));
+    const auto state = n == left ? http::Chunk::kEnd : http::Chunk::kMore;
+    return {{body_ + at_, n, fd_, offset_ + at_}, state};
+  }
+  void advance(size_t n) override {
+    at_ += n;
+    CHECK(at_ <= span_.end);
+  }
+  std::optional<uint64_t> size() const override { return span_.size(); }
+
+ private:
+  const cache_store::Store& store_;
+  cache_store::Pin pin_;
+  const std::byte* body_;
+  uint64_t offset_;  ///< of the body in the store's file
+  http::ByteSpan span_;
+  uint64_t at_;
+  int fd_ = -1;  ///< the store's, where its pages may be lent
+};
+
+}  // namespace perigee::origin
