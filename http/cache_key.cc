@@ -15,23 +15,6 @@ namespace {
 
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-/// What a byte of a target is to the checks of http-rules 1.11.
-enum class TargetByte : uint8_t { kRefused, kOther, kDot, kSlash, kBackslash, kPercent };
-
-constexpr std::array<TargetByte, 256> make_target_bytes() {
-  std::array<TargetByte, 256> table{};
-  for (size_t c = 0x21; c <= 0x7e; ++c) table[c] = TargetByte::kOther;
-  table['#'] = TargetByte::kRefused;
-  table['.'] = TargetByte::kDot;
-  table['/'] = TargetByte::kSlash;
-  table['\\'] = TargetByte::kBackslash;
-  table['%'] = TargetByte::kPercent;
-  return table;
-}
-constexpr std::array<TargetByte, 256> kTargetBytes = make_target_bytes();
-
-TargetByte target_byte(char c) { return kTargetBytes[static_cast<unsigned char>(c)]; }
-
 /// reg-name bytes (RFC 3986 §3.2.2) that hosts are made of; percent-encoding is refused.
 constexpr std::array<bool, 256> make_host_bytes() {
   std::array<bool, 256> table{};
@@ -62,49 +45,6 @@ void append_length_prefixed(std::string& out, std::string_view text) {
   char bytes[sizeof size];
   std::memcpy(bytes, &size, sizeof size);
   out.append(bytes, sizeof bytes).append(text);
-}
-
-/// What the "%xx" at `at` stands for, when it is a byte that could hide a dot segment, or NUL
-/// (kRefused).
-TargetByte decoded_byte(std::string_view path, size_t at) {
-  if (at + 2 >= path.size()) return TargetByte::kPercent;
-  const char high = path[at + 1];
-  const char low = base::to_lower(path[at + 2]);
-  if (high == '2' && low == 'e') return TargetByte::kDot;
-  if (high == '2' && low == 'f') return TargetByte::kSlash;
-  if (high == '5' && low == 'c') return TargetByte::kBackslash;
-  if (high == '0' && low == '0') return TargetByte::kRefused;
-  return TargetByte::kPercent;
-}
-
-/// No segment is `.` or `..` once dots and slashes are decoded for the test; no backslash, no %00.
-bool valid_path(std::string_view path) {
-  size_t dots = 0;
-  size_t others = 0;
-  const auto segment_is_dots = [&] { return others == 0 && (dots == 1 || dots == 2); };
-  for (size_t i = 0; i < path.size(); ++i) {
-    TargetByte byte = target_byte(path[i]);
-    if (byte == TargetByte::kBackslash) return false;
-    if (byte == TargetByte::kPercent) {
-      byte = decoded_byte(path, i);
-      if (byte != TargetByte::kPercent) i += 2;
-    }
-    switch (byte) {
-      case TargetByte::kRefused:
-        return false;
-      case TargetByte::kSlash:
-      case TargetByte::kBackslash:
-        if (segment_is_dots()) return false;
-        dots = others = 0;
-        break;
-      case TargetByte::kDot:
-        ++dots;
-        break;
-      default:
-        ++others;
-    }
-  }
-  return !segment_is_dots();
 }
 
 std::string_view name_of(std::string_view parameter) {
@@ -157,15 +97,6 @@ bool canonical_authority(std::string_view authority, std::string_view scheme, st
 std::string_view host_of(std::string_view canonical) {
   if (canonical.starts_with('[')) return canonical.substr(0, canonical.find(']') + 1);
   return canonical.substr(0, canonical.find(':'));
-}
-
-bool valid_target(std::string_view target) {
-  if (target.empty() || target.front() != '/') return false;
-  const size_t query = std::min(target.find('?'), target.size());
-  for (const char c : target.substr(query)) {
-    if (target_byte(c) == TargetByte::kRefused) return false;
-  }
-  return valid_path(target.substr(0, query));
 }
 
 std::string_view make_cache_key(std::string_view scheme, std::string_view site,

@@ -1,4 +1,4 @@
-// What a response is filed under: scheme, site, target as sent, each with its length before it.
+// What a response is filed under: scheme, site and target (http/target.h), each with its length before it.
 //
 // What is keyed is what is forwarded; a normalisation changes both. Length prefixes leave no
 // delimiter that a request could inject.
@@ -19,9 +19,6 @@ namespace perigee::http {
 bool canonical_authority(std::string_view authority, std::string_view scheme, std::string& out);
 /// The host part of a canonical authority, without a port; brackets kept.
 std::string_view host_of(std::string_view canonical_authority);
-
-/// Path and query rules (http-rules 1.11): bytes, `\`, %00, dot segments. False: 400.
-bool valid_target(std::string_view target);
 
 /// Writes the key of a URL into `out` (at most the target's length and 300 bytes); returns its
 /// text.

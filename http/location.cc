@@ -1,35 +1,12 @@
 #include "http/location.h"
 
-#include <vector>
-
 #include "base/text.h"
 #include "http/cache_key.h"
 #include "http/headers.h"
+#include "http/target.h"
 
 namespace perigee::http {
 namespace {
-
-/// RFC 3986 §5.2.4 on an absolute path without its query.
-std::string remove_dot_segments(std::string_view path) {
-  std::vector<std::string_view> kept;
-  bool trailing_slash = false;
-  size_t at = 0;
-  while (at < path.size()) {
-    const size_t next = std::min(path.find('/', at + 1), path.size());
-    const std::string_view segment = path.substr(at + 1, next - at - 1);
-    trailing_slash = segment == "." || segment == "..";
-    if (segment == "..") {
-      if (!kept.empty()) kept.pop_back();
-    } else if (segment != ".") {
-      kept.push_back(segment);
-    }
-    at = next;
-  }
-  std::string result;
-  for (const std::string_view segment : kept) result.append("/").append(segment);
-  if (trailing_slash || result.empty()) result += '/';
-  return result;
-}
 
 std::string resolve_path(std::string_view path_and_query, std::string_view base_target) {
   const std::string_view base_path = base_target.substr(0, base_target.find('?'));
@@ -39,10 +16,10 @@ std::string resolve_path(std::string_view path_and_query, std::string_view base_
   if (path.empty()) {
     merged = base_path;
   } else if (path.front() == '/') {
-    merged = remove_dot_segments(path);
+    merged = path;
   } else {
     merged = base_path.substr(0, base_path.rfind('/') + 1);
-    merged = remove_dot_segments(merged.append(path));
+    merged.append(path);
   }
   if (query != std::string_view::npos) {
     merged.append(path_and_query.substr(query));
@@ -81,8 +58,10 @@ std::optional<std::string> same_origin_target(std::string_view reference, std::s
     if (reference.empty() || reference.front() == '?') resolved.append("/").append(reference);
   }
   if (resolved.empty()) resolved = resolve_path(reference, target);
-  if (!valid_target(resolved)) return std::nullopt;
-  return resolved;
+  std::string memory;
+  const std::optional<std::string_view> normal = normal_target(resolved, memory);
+  if (!normal) return std::nullopt;
+  return std::string(*normal);
 }
 
 }  // namespace perigee::http

@@ -93,9 +93,10 @@ Refusal take_target(RequestScratch& scratch, RequestHead& head) {
     target.remove_prefix(end);
     if (target.empty()) target = "/";
     if (target.front() == '?') target = scratch.with_slash(target);
-    head.target = target;
   }
-  if (!valid_target(target)) return {400, "the target is malformed"};
+  const std::optional<std::string_view> normal = scratch.normal_target(target);
+  if (!normal) return {400, "the target is malformed"};
+  head.target = *normal;
   return {};
 }
 

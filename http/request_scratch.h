@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -29,6 +30,10 @@ class RequestScratch {
   bool valid_authority(std::string_view authority, std::string_view scheme);
   /// "/?x" for the "?x" behind the authority of an absolute-form.
   std::string_view with_slash(std::string_view query);
+  /// The target as it is keyed and forwarded (http/target.h). nullopt: malformed.
+  std::optional<std::string_view> normal_target(std::string_view target);
+  /// Memory for a head that is not read as it came.
+  std::string& rewritten_head() { return head_; }
   /// Marks the memory as unreadable until unpoison(), which the next request's reader calls.
   void poison();
   void unpoison();
@@ -39,6 +44,8 @@ class RequestScratch {
   Arena arena_;
   std::string authority_;  ///< kept for its memory
   std::string target_;
+  std::string normal_target_;
+  std::string head_;
 };
 
 }  // namespace perigee::http

@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "base/text.h"
+#include "http/utf8.h"
 
 namespace perigee::http {
 namespace {
@@ -22,34 +23,6 @@ bool is_token_byte(char c) {
 bool is_base64_byte(char c) {
   return is_alpha(c) || is_digit(c) || c == '+' || c == '/' || c == '=';
 }
-
-/// Whether bytes that come one by one are UTF-8 (RFC 3629): no surrogates, nothing overlong.
-class Utf8Check {
- public:
-  /// False: it cannot be UTF-8 any more.
-  bool add(uint8_t byte) {
-    if (left_ > 0) {
-      const bool fits = byte >= least_ && byte <= most_;
-      --left_;
-      least_ = 0x80;
-      most_ = 0xbf;
-      return fits;
-    }
-    if (byte < 0x80) return true;
-    left_ = byte >= 0xf0 ? 3 : byte >= 0xe0 ? 2 : 1;
-    if (byte == 0xe0) least_ = 0xa0;
-    if (byte == 0xed) most_ = 0x9f;
-    if (byte == 0xf0) least_ = 0x90;
-    if (byte == 0xf4) most_ = 0x8f;
-    return byte >= 0xc2 && byte <= 0xf4;
-  }
-  bool whole() const { return left_ == 0; }
-
- private:
-  int left_ = 0;
-  uint8_t least_ = 0x80;
-  uint8_t most_ = 0xbf;
-};
 
 /// Lower case only (RFC 9651 §4.2.10); -1: not a digit.
 int lower_hex_value(char c) { return c == base::to_lower(c) ? base::hex_value(c) : -1; }

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/text.h"
+#include "http/target.h"
 
 namespace perigee::http {
 
@@ -60,6 +61,7 @@ Refusal refusal_of(Fault fault) {
 
 Http1RequestReader::Http1RequestReader(const Http1Options& options, std::string_view scheme)
     : scheme_(scheme),
+      request_line_bytes_(options.request_line_bytes),
       scanner_({.first_line_bytes = options.request_line_bytes,
                 .line_bytes = limits::kFieldBytes,
                 .head_bytes = limits::kRequestHeadBytes,
@@ -87,8 +89,30 @@ Http1RequestReader::Progress Http1RequestReader::read_head(std::span<const std::
   head.scheme = scheme_;
   head.fields = scratch.fields();
   const size_t begin = scanner_.skipped();
-  refusal_ = parse(text.substr(begin, scanner_.bytes() - begin), scratch, head);
+  std::string_view whole = text.substr(begin, scanner_.bytes() - begin);
+  refusal_ = encode_target(whole, scratch);
+  if (!refusal_) refusal_ = parse(whole, scratch, head);
   return refusal_ ? Progress::kRefused : Progress::kHead;
+}
+
+/// Raw UTF-8 in the target is percent-encoded before the parser sees it: llhttp takes ASCII alone.
+Refusal Http1RequestReader::encode_target(std::string_view& text, RequestScratch& scratch) const {
+  const std::string_view line = text.substr(0, text.find('\r'));
+  if (!has_raw_bytes(line)) return {};
+  const size_t first = line.find(' ');
+  const size_t last = line.rfind(' ');
+  // Without a target, the parser says what is wrong.
+  if (first == std::string_view::npos || last == first) return {};
+  std::string& out = scratch.rewritten_head();
+  out.assign(line.substr(0, first + 1));
+  if (!append_encoded(line.substr(first + 1, last - first - 1), out)) {
+    return {400, "the target is neither ASCII nor UTF-8"};
+  }
+  if (out.size() + line.size() - last > request_line_bytes_) {
+    return {414, "the request line is too long"};
+  }
+  text = out.append(text.substr(last));
+  return {};
 }
 
 Refusal Http1RequestReader::parse(std::string_view text, RequestScratch& scratch,

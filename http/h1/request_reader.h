@@ -42,11 +42,13 @@ class Http1RequestReader {
   void reset();
 
  private:
+  Refusal encode_target(std::string_view& text, RequestScratch& scratch) const;
   Refusal parse(std::string_view text, RequestScratch& scratch, RequestHead& head);
   Refusal take_framing(const FramingLines& lines, RequestHead& head);
   size_t read_chunked(std::span<const std::byte> bytes, std::string& content);
 
   const std::string_view scheme_;
+  const size_t request_line_bytes_;
   HeadScanner scanner_;
   MessageParser parser_;
   uint64_t left_ = 0;  ///< of a declared Content-Length

@@ -255,7 +255,9 @@ TEST_F(Caching, ADirectoryIsAnOriginToo) {
       .expect_field("Content-Type", "text/html; charset=utf-8");
   client.get("/a/b.css").expect(200).expect_field("Content-Type", "text/css; charset=utf-8");
   client.get("/a/c.css").expect(404);
-  client.get("/../etc/passwd").expect(400);
+  client.get("/../etc/passwd").expect(404);
+  client.get("/a/../a/./b.css").expect(200);
+  client.get("/%2e%2e/etc/passwd").expect(400);
 }
 
 }  // namespace

@@ -42,7 +42,7 @@ std::vector<Probe> probes() {
       {"ContentOfGet", get + "Host: a\r\nContent-Length: 40\r\n\r\n"},
       {"ChunkedGet", get + "Host: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
       {"ConnectionNamesHost", get + "Host: a\r\nConnection: host\r\n\r\n"},
-      {"DotSegment", "GET /b/../a HTTP/1.1\r\nHost: a\r\n\r\n"},
+      {"DotSegmentBehindAnEncodedSlash", "GET /b%2f../a HTTP/1.1\r\nHost: a\r\n\r\n"},
       {"EncodedDotSegment", "GET /b/%2e%2e/a HTTP/1.1\r\nHost: a\r\n\r\n"},
       {"Fragment", "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n"},
       {"NoVersion", "GET /a\r\n\r\n"},

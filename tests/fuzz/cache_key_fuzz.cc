@@ -8,6 +8,7 @@
 #include "http/cache_key.h"
 #include "http/headers.h"
 #include "http/location.h"
+#include "http/target.h"
 #include "tests/fuzz/fuzz_text.h"
 
 using namespace perigee;
@@ -40,6 +41,11 @@ std::vector<std::string> parameters_of(std::string_view target) {
   return all;
 }
 
+bool is_valid(std::string_view target) {
+  std::string memory;
+  return http::normal_target(target, memory).has_value();
+}
+
 void check_query(std::string_view target, std::string_view strip) {
   http::QueryScratch scratch;
   http::QueryOptions sort{.ignore = false, .sort = true, .strip = {}};
@@ -53,13 +59,19 @@ void check_query(std::string_view target, std::string_view strip) {
   const std::string ignored(
       http::normalize_query(target, {.ignore = true, .sort = false, .strip = {}}, scratch));
   CHECK(ignored == target.substr(0, target.find('?')));
-  const bool valid = http::valid_target(target);
-  CHECK(http::valid_target(sorted) == valid);
-  CHECK(!valid || (http::valid_target(stripped) && http::valid_target(ignored)));
+  const bool valid = is_valid(target);
+  CHECK(is_valid(sorted) == valid);
+  CHECK(!valid || (is_valid(stripped) && is_valid(ignored)));
 }
 
 void check_target(std::string_view target, std::string_view authority) {
-  if (!http::valid_target(target)) return;
+  std::string memory;
+  const auto normal = http::normal_target(target, memory);
+  if (!normal) return;
+  CHECK(normal->size() <= 3 * target.size());
+  std::string again;
+  CHECK(http::normal_target(*normal, again) == normal);
+  target = *normal;
   for (const char c : target) CHECK(c > 0x20 && c < 0x7f && c != '#');
   const std::string_view path = target.substr(0, target.find('?'));
   CHECK(path.find("/../") == std::string_view::npos && !path.ends_with("/.."));
@@ -70,10 +82,11 @@ void check_target(std::string_view target, std::string_view authority) {
 
 void check_reference(std::string_view reference, std::string_view authority,
                      std::string_view target) {
-  if (!http::valid_target(target)) return;
+  if (!is_valid(target)) return;
   const auto resolved = http::same_origin_target(reference, "http", authority, target);
   if (!resolved) return;
-  CHECK(http::valid_target(*resolved));
+  std::string memory;
+  CHECK(http::normal_target(*resolved, memory) == *resolved);
   if (!resolved->starts_with("//")) {
     CHECK(http::same_origin_target(*resolved, "http", authority, target) == resolved);
   }

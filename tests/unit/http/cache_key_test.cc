@@ -1,5 +1,5 @@
-// Hosts, targets and keys: what is valid, what is the same, what must never be
-// (http-rules 1.11, 1.12, 3.5, 4.10, 4.11).
+// Hosts, queries and keys: what is valid, what is the same, what must never be
+// (http-rules 1.12, 3.5, 4.10, 4.11).
 #include "http/cache_key.h"
 
 #include <gtest/gtest.h>
@@ -14,7 +14,7 @@ namespace {
 
 GUARDS(
     "http::make_cache_key, http::make_variant_key, http::canonical_authority, "
-    "http::valid_target, http::normalize_query");
+    "http::normalize_query");
 
 std::string authority(std::string_view text, std::string_view scheme = "http") {
   std::string out = "left over";
@@ -80,65 +80,6 @@ const AuthorityRow kAuthorityRows[] = {
     {"FutureVersion", "brackets hold version 6", "[v1.x]", "invalid"},
 };
 
-struct TargetRow {
-  const char* name;
-  const char* sentence;
-  const char* target;
-  bool valid;
-};
-
-const TargetRow kTargetRows[] = {
-    {"Root", "a path", "/", true},
-    {"RawBytesThatBrowsersSend", "bytes 0x21 to 0x7E but #", "/a|b[c]{d}^`e\"<>", true},
-    {"WellKnown", "dots inside a segment", "/.well-known/x", true},
-    {"DotsInside", "dots inside a segment", "/a..b", true},
-    {"ThreeDots", "three dots are a name", "/...", true},
-    {"OtherEncodedBytes", "other bytes hide no dot segment", "/%7e/%3e/%40/%6c/%7f/%5e/%2c", true},
-    {"DotsBehindOtherEncodedBytes", "other bytes end no segment", "/%7f./%3c./%2c./%5b./%0a.",
-     true},
-    {"EncodedSlash", "an encoded slash belongs to a segment", "/@scope%2fname", true},
-    {"DoubleSlash", "empty segments", "//", true},
-    {"DotFile", "dots inside a segment", "/.git", true},
-    {"DotBeforeSemicolon", "a segment is compared whole", "/..;/x", true},
-    {"EncodedBackslash", "an encoded backslash belongs to a segment", "/a%5cb", true},
-    {"PercentAlone", "percent signs are not checked", "/100%", true},
-    {"PercentWithoutDigits", "percent signs are not checked", "/%zz/%2", true},
-    {"DoublyEncodedDots", "decoded once, for the test only", "/%252e%252e/x", true},
-    {"DotsInTheQuery", "the query is never inspected", "/x?a=../..", true},
-    {"EncodedDotsInTheQuery", "the query is never inspected", "/x?%2e%2e/%00\\", true},
-    {"QuestionInTheQuery", "the query is never inspected", "/x??", true},
-    {"Empty", "a target begins with a slash", "", false},
-    {"NoSlash", "a target begins with a slash", "x", false},
-    {"QueryAlone", "a target begins with a slash", "?x", false},
-    {"Asterisk", "a target begins with a slash", "*", false},
-    {"Fragment", "no #", "/x#y", false},
-    {"FragmentInTheQuery", "no #", "/x?y#z", false},
-    {"Space", "bytes 0x21 to 0x7E", "/a b", false},
-    {"SpaceInTheQuery", "bytes 0x21 to 0x7E", "/a?b c", false},
-    {"Tab", "bytes 0x21 to 0x7E", "/a\tb", false},
-    {"Delete", "bytes 0x21 to 0x7E", "/a\x7f", false},
-    {"HighByte", "8-bit bytes", "/\xc3\xbc", false},
-    {"HighByteInTheQuery", "8-bit bytes", "/?\xc3\xbc", false},
-    {"Backslash", "a backslash in the path", "/a\\b", false},
-    {"Nul", "%00 in the path", "/a%00b", false},
-    {"Dot", "a dot segment", "/.", false},
-    {"DotDot", "a dot segment", "/..", false},
-    {"DotInside", "a dot segment", "/a/./b", false},
-    {"DotDotInside", "a dot segment", "/a/../b", false},
-    {"DotDotAtTheEnd", "a dot segment", "/a/..", false},
-    {"DotDotBeforeTheQuery", "a dot segment", "/a/..?x", false},
-    {"EncodedDot", "a dot segment in any encoding", "/%2e/x", false},
-    {"EncodedDotDot", "a dot segment in any encoding", "/%2e%2e/x", false},
-    {"EncodedInUpperCase", "a dot segment in any encoding", "/%2E%2E/x", false},
-    {"HalfEncoded", "a dot segment in any encoding", "/.%2e/x", false},
-    {"OtherHalfEncoded", "a dot segment in any encoding", "/%2E./x", false},
-    {"EncodedSlashBehindDots", "a dot segment in any encoding", "/a/..%2fb", false},
-    {"EncodedSlashBeforeDots", "a dot segment in any encoding", "/a%2F../b", false},
-    {"EncodedBackslashAroundDots", "a dot segment in any encoding", "/a%5c..%5Cb", false},
-    {"EncodedAllThrough", "a dot segment in any encoding", "/a%2f%2e%2e%2fb", false},
-    {"EncodedDotAtTheEnd", "a dot segment in any encoding", "/a/%2e", false},
-};
-
 [[maybe_unused]] const int kRegistered = [] {
   for (const AuthorityRow& row : kAuthorityRows) {
     test::register_rule(
@@ -147,13 +88,6 @@ const TargetRow kTargetRows[] = {
          std::string_view(row.canonical) == "invalid" ? "refused with 400" : "keyed in one form",
          ""},
         __FILE__, __LINE__, [&row] { EXPECT_EQ(authority(row.text), row.canonical) << row.text; });
-  }
-  for (const TargetRow& row : kTargetRows) {
-    test::register_rule("TargetRules", row.name,
-                        {"RFC 9112 §3.2; http-rules 1.11", row.sentence,
-                         row.valid ? "keyed and forwarded as sent" : "refused with 400", ""},
-                        __FILE__, __LINE__,
-                        [&row] { EXPECT_EQ(valid_target(row.target), row.valid) << row.target; });
   }
   return 0;
 }();
@@ -188,16 +122,6 @@ TEST(Authority, HostWithoutItsPort) {
   EXPECT_EQ(host_of("h"), "h");
   EXPECT_EQ(host_of("[::1]:8080"), "[::1]");
   EXPECT_EQ(host_of("[::1]"), "[::1]");
-}
-
-TEST(Target, EveryByteIsJudged) {
-  for (int c = 0; c < 256; ++c) {
-    const std::string in_path = std::string("/a") + static_cast<char>(c) + "b";
-    const std::string in_query = std::string("/?a") + static_cast<char>(c) + "b";
-    const bool byte = c >= 0x21 && c <= 0x7e && c != '#';
-    EXPECT_EQ(valid_target(in_path), byte && c != '\\') << c;
-    EXPECT_EQ(valid_target(in_query), byte) << c;
-  }
 }
 
 RULE(KeyRules, NoPartReachesIntoAnother, "http-rules 3.5", "a key has scheme, site and target",

@@ -133,24 +133,47 @@ RULE(Http1RequestLine, ARefusedHeadGetsNoContent, "RFC 9110 §9.3.2",
 
 RULE(Http1Target, BytesOfPathAndQuery, "RFC 9112 §3.2; RFC 3986 §3.3; http-rules 1.11",
      "a target holds no bytes but those of its grammar",
-     "0x21-0x7e but # pass and are kept as sent; other bytes are 400", "") {
+     "0x21-0x7e but # pass and are kept as sent, raw UTF-8 is encoded; other bytes are 400", "") {
   for (const std::string target :
-       {"/|[]{}^`<>\"", "/a?b=\\..\\", "/.well-known/x", "/a..b", "/...", "/@scope%2fname", "//",
+       {"/|[]{}^`<>\"", "/a?b=\\..\\", "/.well-known/x", "/a..b", "/...", "/@scope%2Fname", "//",
         "/x?", "/?/../..", "/a//b", "/%", "/%zz", "/~a;b=c,d", "/a?%00"}) {
     wire(get({}, target)).request("GET", target).stays_open();
   }
-  each_refused(400,
-               {get({}, "/a#b"), get({}, "/\x7f"), get({}, "/caf\xc3\xa9"), get({}, "/a\x01"),
-                get({}, "/a\0b"s), get({}, "x"), get({}, "?x"), get({}, "/?a\x80"), get({}, "#")});
+  wire(get({}, "/caf\xc3\xa9?\xc3\xa9")).request("GET", "/caf%C3%A9?%C3%A9").stays_open();
+  wire(get({}, "http://h/\xc3\xa9")).request("GET", "/%C3%A9").authority("h").stays_open();
+  each_refused(400, {get({}, "/a#b"), get({}, "/\x7f"), get({}, "/caf\xe9"), get({}, "/a\x01"),
+                     get({}, "/a\0b"s), get({}, "x"), get({}, "?x"), get({}, "/?a\x80"),
+                     get({}, "#"), get({}, "/\xc3\xa9 x"), get({}, "http://\xc3\xa9/"),
+                     with_line("G\xc3\xa9T / HTTP/1.1"), with_line("GET / HTTP/1.1\xc3\xa9")});
 }
 
-RULE(Http1Target, DotSegmentsBackslashesAndNulAre400, "RFC 3986 §6.2.2.3; http-rules 1.11",
-     "dot segments are to be removed before a request is sent",
+RULE(Http1Target, ARawTargetIsBoundedAsItIsForwarded, "RFC 3986 §2.1; http-rules 1.11",
+     "raw UTF-8 is percent-encoded", "the request line is bounded in its encoded form: 414", "") {
+  std::string target = "/";
+  while (target.size() < 3000) target += "\xc3\xa9";
+  wire(get({}, target)).refused(414);
+}
+
+RULE(Http1Target, DotSegmentsAreRemoved, "RFC 3986 §5.2.4, §6.2.2.3; http-rules 1.11",
+     "dot segments are removed, as apt's `deb URL ./` needs it", "keyed and forwarded without them",
+     "") {
+  wire(get({}, "/./Packages")).request("GET", "/Packages").stays_open();
+  wire(get({}, "/a/../b?/../")).request("GET", "/b?/../").stays_open();
+  wire(get({}, "/../?x")).request("GET", "/?x").stays_open();
+  wire(get({}, "http://h/a/..")).request("GET", "/").authority("h").stays_open();
+}
+
+RULE(Http1Target, DigitsOfEncodedBytesAreUpperCase, "RFC 3986 §6.2.2.1; http-rules 1.11",
+     "%c3 and %C3 are equivalent", "keyed and forwarded in upper case", "") {
+  wire(get({}, "/%c3%bc?%3d")).request("GET", "/%C3%BC?%3D").stays_open();
+}
+
+RULE(Http1Target, HiddenDotSegmentsBackslashesAndNulAre400, "RFC 3986 §6.2.2.3; http-rules 1.11",
+     "origins differ in what they make of encoded dots and slashes",
      "400: what is keyed must be what the origin understands", "") {
-  each_refused(
-      400, {get({}, "/.."), get({}, "/."), get({}, "/a/../b"), get({}, "/a/."),
-            get({}, "/%2e%2E/x"), get({}, "/.%2e"), get({}, "/a%2f..%2fb"), get({}, "/a%5c..%5cb"),
-            get({}, "/a\\b"), get({}, "/a%00b"), get({}, "/../?x")});
+  each_refused(400, {get({}, "/%2e%2E/x"), get({}, "/.%2e"), get({}, "/a%2f..%2fb"),
+                     get({}, "/a%5c..%5cb"), get({}, "/a\\b"), get({}, "/a%00b"),
+                     get({}, "/a/..%2f../b"), get({}, "/a/../%2e%2e/b")});
 }
 
 RULE(Http1Target, AsteriskIsForOptions, "RFC 9112 §3.2.4",
@@ -179,7 +202,7 @@ RULE(Http1Target, BadAbsoluteFormsAre400, "RFC 9112 §3.2.2; RFC 9110 §4.2.4; h
       {get({}, "http://u@h/"), get({}, "http://u:p@h/"), get({}, "https://h/"), get({}, "ftp://h/"),
        get({}, "http:///x"), get({}, "http://"), get({}, "http:/x"), get({}, "http://h:x/"),
        get({}, "http://h/a#b"), get({}, "http://h#b"), get({}, "http://h\\x/"), get({}, "h:80"),
-       get({}, "http://h/../x"), get({}, "://h/"), get({}, "http://h:70000/"),
+       get({}, "http://h/%2e%2e/x"), get({}, "://h/"), get({}, "http://h:70000/"),
        "GET http://h/ HTTP/1.1\r\n\r\n", "GET http://h/ HTTP/1.1\r\nHost: a/b\r\n\r\n",
        "GET http://h/ HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n"});
 }
