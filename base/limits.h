@@ -21,8 +21,9 @@ inline constexpr size_t kChunkSizeDigits = 16;   ///< of one chunk, zeros too; b
 inline constexpr size_t kChunkExtensionBytes = 256;  ///< of one chunk line; beyond: 400 and close
 inline constexpr size_t kChunkExtensionsBytes = 4 * kKiB;  ///< of one body; beyond: 400 and close
 inline constexpr size_t kTrailerBytes = 16 * kKiB;         ///< of one body; beyond: 431 and close
-inline constexpr size_t kSpillBytes = 64 * kKiB;   ///< pipelined bytes kept; at it: stop reading
-inline constexpr size_t kLingerBytes = 64 * kKiB;  ///< drained before a close after an error
+inline constexpr size_t kSpillBytes = 64 * kKiB;  ///< pipelined bytes kept; at it: stop reading
+/// Drained before a close behind an answer that came before the request's end; then a reset.
+inline constexpr size_t kLingerBytes = 256 * kMiB;
 inline constexpr size_t kReadBufferBytes = 64 * kKiB;  ///< one per loop, shared by its connections
 /// Target and field lines; an error that answers more is not stored.
 inline constexpr size_t kUsualRequestBytes = 2 * kKiB;
@@ -30,11 +31,13 @@ inline constexpr size_t kUsualRequestBytes = 2 * kKiB;
 inline constexpr size_t kOddPathBytes = 1 * kKiB;
 /// Fields that Connection names in one head, both directions; more: 400 or 502.
 inline constexpr size_t kConnectionMembers = 32;
-inline constexpr size_t kRangeParts = 16;    ///< of one answer, once joined; more: the whole
+/// Of one answer, whatever it costs. More are sent if that is shorter than the whole, else the
+/// whole is.
+inline constexpr size_t kRangePartsFree = 16;
 inline constexpr size_t kVaryNames = 32;     ///< names in one Vary; more: not stored
 inline constexpr size_t kVaryMembers = 256;  ///< of Vary, repeated ones too; more: as if `*`
 /// In one Range, before they are joined; more: the whole.
-inline constexpr size_t kRangeSpecs = 1'024;
+inline constexpr size_t kRangeSpecs = 256;
 /// Of Connection in one head, well-known and repeated ones too; more: 400 or 502.
 inline constexpr size_t kConnectionWords = 256;
 inline constexpr size_t kCookiePairs = 512;  ///< of one request, for vary_cookies; more: all counts
@@ -123,8 +126,11 @@ inline constexpr int64_t kBodyGraceMs = 5'000;       ///< before the minimum rat
 inline constexpr int64_t kBodyBytesPerSecond = 500;  ///< minimum, both directions; below: cut
 inline constexpr int64_t kStallCheckMs = 15'000;  ///< unacknowledged bytes are looked at this often
 inline constexpr int64_t kStallMs = 30'000;       ///< without progress; then cut
-inline constexpr int64_t kLingerMs = 2'000;       ///< half-closed, draining; then closed
+inline constexpr int64_t kLingerMs = 2'000;       ///< half-closed, without a byte; then closed
+inline constexpr int64_t kLingerMostMs = 30'000;  ///< half-closed, draining; then closed
 inline constexpr int64_t kResolveMs = 2'000;
+/// A name of which no address works is asked for again, if it was learnt so long ago.
+inline constexpr int64_t kNameAgainMs = 1'000;
 inline constexpr int64_t kConnectMs = 3'000;  ///< per address; then the next one
 inline constexpr int64_t kOriginTlsMs = 5'000;
 /// A fetch waits for a connection to be free; then 503.
@@ -133,6 +139,8 @@ inline constexpr int64_t kPermitMs = 15'000;
 inline constexpr int64_t kPermitYieldMs = 200;
 inline constexpr int64_t kFirstByteMs = 15'000;     ///< request sent to first byte; then 504
 inline constexpr int64_t kBetweenBytesMs = 15'000;  ///< then the body is cut
+/// Content without a declared end for one client, such as an event stream, is silent; then cut.
+inline constexpr int64_t kStreamQuietMs = 3'600'000;
 inline constexpr int64_t kOriginHeadMs = 60'000;  ///< the final head in all, 1xx included; then 504
 /// Over which the minimum rate of a body is taken.
 inline constexpr int64_t kRateWindowMs = 60'000;
@@ -151,6 +159,8 @@ inline constexpr int64_t kHitForMissMs = 30'000;
 inline constexpr int64_t kAcceptRetryMs = 100;
 /// One log line per site and kind of failure; others are counted.
 inline constexpr int64_t kFailureLogMs = 60'000;
+/// Per site, paths that got a page in place of an asset: one log line each; more: counted alone.
+inline constexpr size_t kPathsTold = 100;
 inline constexpr int64_t kDrainMs = 30'000;  ///< after SIGTERM; then connections are cut
 /// To stop in order, after the drain; then the process ends as it stands.
 inline constexpr int64_t kStopMs = 10'000;

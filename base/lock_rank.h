@@ -31,6 +31,7 @@ enum class LockRank : uint8_t {
   kGuardedMaps,     ///< cache_store: the maps that the SIGBUS handler knows
   kFillLoops,       ///< origin: the doors of the loops
   kBudget,          ///< base: units that loops share, and who waits for them
+  kPathsTold,       ///< edge: the paths that the log told of
   kClientSlots,     ///< edge: who waits for a connection's slot
   kThreadPool,      ///< edge/doors: the lanes of the pool
   kBackground,      ///< edge: the end of a task on a thread of its own
@@ -72,6 +73,8 @@ constexpr const char* name_of(LockRank rank) {
       return "fill loops";
     case LockRank::kBudget:
       return "budget";
+    case LockRank::kPathsTold:
+      return "paths told";
     case LockRank::kClientSlots:
       return "client slots";
     case LockRank::kThreadPool:

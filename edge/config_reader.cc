@@ -45,27 +45,22 @@ constexpr std::string_view kPolicyKeys[] = {"ttl",
                                             "preflight_methods",
                                             "preflight_headers",
                                             "preflight_max_age",
+                                            "connect_timeout",
+                                            "first_byte_timeout",
+                                            "between_bytes_timeout",
+                                            "min_rate",
+                                            "surrogate_control",
+                                            "shape_guard",
+                                            "retain",
+                                            "retain_hashed",
+                                            "interim",
                                             "bypass"};
-constexpr std::string_view kSiteKeys[] = {"hosts",
-                                          "default",
-                                          "origin",
-                                          "host_header",
-                                          "accept_encoding",
-                                          "cdn_id",
-                                          "forward_headers",
-                                          "vary_ignore",
-                                          "vary_cookies",
-                                          "vary_accept",
-                                          "purge_from",
-                                          "alt_svc",
-                                          "cdn_cache_control",
-                                          "query_ignore",
-                                          "query_sort",
-                                          "query_strip",
-                                          "origin_ca_file",
-                                          "origin_verify",
-                                          "origin_connections",
-                                          "rule"};
+constexpr std::string_view kSiteKeys[] = {
+    "hosts",       "default",         "origin",         "host_header",       "accept_encoding",
+    "cdn_id",      "forward_headers", "key_fields",     "vary_ignore",       "vary_cookies",
+    "vary_accept", "purge_from",      "alt_svc",        "cdn_cache_control", "query_ignore",
+    "query_sort",  "query_strip",     "origin_ca_file", "origin_verify",     "origin_connections",
+    "rule"};
 constexpr std::string_view kRuleKeys[] = {"prefix"};
 
 size_t edit_distance(std::string_view a, std::string_view b) {
@@ -383,6 +378,17 @@ void Reader::policy(const toml::table& table, http::PolicyOptions& policy) {
   flag(table, "honour_client_directives", policy.honour_client_directives);
   flag(table, "trust_origin_clock", policy.trust_origin_clock);
   flag(table, "bypass", policy.bypass);
+  flag(table, "surrogate_control", policy.surrogate_control);
+  timeout_ms(table, "connect_timeout", policy.times.connect_ms);
+  timeout_ms(table, "first_byte_timeout", policy.times.first_byte_ms);
+  timeout_ms(table, "between_bytes_timeout", policy.times.between_bytes_ms);
+  size(table, "min_rate", policy.times.bytes_per_second);
+  flag(table, "shape_guard", policy.shape_guard);
+  seconds(table, "retain", policy.retain_s);
+  flag(table, "retain_hashed", policy.retain_hashed);
+  if (table.get("interim") != nullptr) {
+    policy.drop_interim = choice(table, "interim", {"pass", "drop"}) == 1;
+  }
   if (table.get("set_cookie") != nullptr) {
     using http::SetCookieMode;
     constexpr SetCookieMode kModes[] = {SetCookieMode::kPass, SetCookieMode::kStrip,
@@ -515,6 +521,7 @@ void Reader::site_fields(const toml::table& table, http::PolicyOptions& options)
     });
   };
   names("forward_headers", "a field name", options.forward_headers);
+  names("key_fields", "a field name", options.key_fields);
   names("vary_ignore", "a field name", options.vary_ignore);
   names("vary_cookies", "a cookie's name", options.vary_cookies);
   list(table, "vary_accept", [&](const std::string& value) -> std::string {

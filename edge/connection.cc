@@ -169,6 +169,7 @@ bool Connection::close_if_over(Tick now) {
     return true;
   }
   linger_until_ = now + limits::kLingerMs;
+  linger_most_ = now + limits::kLingerMostMs;
   update_quiet();
   channel_->want(true, false);
   shared_.env.arm(timer_, linger_until_);
@@ -178,8 +179,13 @@ bool Connection::close_if_over(Tick now) {
 void Connection::linger(Tick now) {
   const ReadBuffer buffer(shared_.read_buffer);
   const Io io = channel_->recv(buffer.bytes());
-  if (io.state == Io::kOk) lingered_bytes_ += io.n;
   const bool over = io.state == Io::kEof || io.state == Io::kFail;
+  if (io.state == Io::kOk) {
+    // Who still sends has not read the answer yet: a reset now would lose it.
+    lingered_bytes_ += io.n;
+    linger_until_ = std::min(linger_most_, now + limits::kLingerMs);
+    shared_.env.arm(timer_, linger_until_);
+  }
   if (over || lingered_bytes_ >= limits::kLingerBytes || now >= linger_until_) end();
 }
 

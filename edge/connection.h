@@ -81,7 +81,8 @@ class Connection final : public Runnable, public QuietMember, private base::Chan
   std::vector<std::byte> spill_;  ///< received and not consumed, behind spill_begin_
   size_t spill_begin_ = 0;
   size_t lingered_bytes_ = 0;
-  base::Tick linger_until_{-1};
+  base::Tick linger_until_{-1};  ///< -1: it is not lingering
+  base::Tick linger_most_{-1};
   base::Tick stall_check_{-1};  ///< when progress is looked at next; -1: nothing to send
   base::Tick stall_since_{-1};  ///< the last time progress was seen
   base::Tick rate_since_{-1};   ///< the window of the minimum rate

@@ -43,6 +43,7 @@ CacheStatus Filled::forwarded() const {
 const http::RequestHead& Filled::fill_head() const { return waiting_.exchange.request(); }
 
 void Filled::on_fill_interim(const http::ResponseHead& interim) {
+  if ((*waiting_.route.policy)->drop_interim) return;
   waiting_.exchange.inform(interim);
 }
 
@@ -76,6 +77,8 @@ void Filled::on_fill_head(std::shared_ptr<origin::Fill> fill, bool own) {
   }
   cache.stored = fill_->storing();
   if (fill_->revalidated()) cache.detail = "revalidated";
+  if (fill_->stand_in() != http::StandIn::kNone) cache.detail = stand_in_text(fill_->stand_in());
+  if (fill_->misshapen()) cache.detail = stand_in_text(http::StandIn::kShape);
   // A body that is not kept whole can be read only as it comes.
   const bool kept = fill_->storing() || fill_->revalidated();
   http::Selection part =
@@ -99,8 +102,10 @@ void Filled::answer(const http::StoredResponse& response, const http::Selection&
                     std::optional<int64_t> age_s, const CacheStatus& cache) {
   http::Exchange& exchange = waiting_.exchange;
   const std::optional<uint64_t> size = fill_->body_size();
-  const std::optional<http::ResponseHead> head = http::make_response(
-      response, part, size, age_s, cache, waiting_.presentation, exchange.arena());
+  http::Presentation presentation = waiting_.presentation;
+  presentation.no_store = fill_->misshapen();
+  const std::optional<http::ResponseHead> head =
+      http::make_response(response, part, size, age_s, cache, presentation, exchange.arena());
   if (!head) {
     return waiting_.flow.answers().fail(exchange, 503, "no memory for this request", cache);
   }

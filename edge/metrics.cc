@@ -40,7 +40,8 @@ std::string Metrics::summary() const {
          std::to_string(unwritten) + " invalidations not written at once, " +
          std::to_string(origin_failures()) + " failures of origins, " +
          std::to_string(late_dates()) + " with an old Date, " + std::to_string(semicolons()) +
-         " with a semicolon in Cache-Control";
+         " with a semicolon in Cache-Control, " + std::to_string(misshapen()) +
+         " pages in place of assets, " + std::to_string(retained()) + " retained";
 }
 
 }  // namespace perigee::edge

@@ -53,12 +53,17 @@ class Metrics {
   }
   void on_late_date() { late_dates_.fetch_add(1, std::memory_order_relaxed); }
   void on_semicolon() { semicolons_.fetch_add(1, std::memory_order_relaxed); }
+  void on_misshapen() { misshapen_.fetch_add(1, std::memory_order_relaxed); }
+  void on_retained() { retained_.fetch_add(1, std::memory_order_relaxed); }
   void on_origin_failure() { origin_failures_.fetch_add(1, std::memory_order_relaxed); }
   /// Requests to origins, fills and others, that failed.
   uint64_t origin_failures() const { return origin_failures_.load(std::memory_order_relaxed); }
   /// Responses whose Date lagged behind receipt, and those with a semicolon in Cache-Control.
   uint64_t late_dates() const { return late_dates_.load(std::memory_order_relaxed); }
   uint64_t semicolons() const { return semicolons_.load(std::memory_order_relaxed); }
+  /// Pages that came in place of assets, and answers from what the origin has deleted.
+  uint64_t misshapen() const { return misshapen_.load(std::memory_order_relaxed); }
+  uint64_t retained() const { return retained_.load(std::memory_order_relaxed); }
   /// One line of totals for the log.
   std::string summary() const;
 
@@ -71,6 +76,8 @@ class Metrics {
   std::atomic<uint64_t> origin_failures_{0};
   std::atomic<uint64_t> late_dates_{0};
   std::atomic<uint64_t> semicolons_{0};
+  std::atomic<uint64_t> misshapen_{0};
+  std::atomic<uint64_t> retained_{0};
 };
 
 }  // namespace perigee::edge

@@ -80,6 +80,7 @@ bool make_relay_request(http::Exchange& exchange, const KeptRoute& route, const 
   out.host = route.host;
   out.fields = http::HeaderList(room_for_fields(head, arena));
   out.body = exchange.request_body();
+  out.times = (*route.policy)->times;
   out.relayed = true;
   out.client = client_network(client_of(exchange, *route.sites));
   // By the same rule as the variant that the answer is compared with.

@@ -24,11 +24,31 @@ void OriginWatch::on_head(const http::ReceivedResponse& head, const http::Respon
     }
   }
   const std::string_view directive = http::directive_with_semicolon(head.fields);
-  if (directive.empty()) return;
-  metrics_.on_semicolon();
-  if (semicolon_told_.exchange(true)) return;
-  tell("Cache-Control holds '" + std::string(directive.substr(0, kQuotedMost)) +
-       "', one unknown directive: a comma stands between two, not a semicolon");
+  if (!directive.empty()) {
+    metrics_.on_semicolon();
+    if (!semicolon_told_.exchange(true)) {
+      tell("Cache-Control holds '" + std::string(directive.substr(0, kQuotedMost)) +
+           "', one unknown directive: a comma stands between two, not a semicolon");
+    }
+  }
+  if (http::is_cors_without_vary(head.fields, policy.key_fields) && !cors_told_.exchange(true)) {
+    tell(
+        "Access-Control-Allow-Origin names one origin, and Vary does not name Origin, so that "
+        "others get it too; set key_fields = [\"Origin\"]");
+  }
+}
+
+void OriginWatch::on_stand_in(http::StandIn why, std::string_view target) {
+  if (why == http::StandIn::kRetained) return metrics_.on_retained();
+  metrics_.on_misshapen();
+  const std::string_view path = target.substr(0, target.find('?'));
+  {
+    const base::MutexLock lock(mutex_);
+    if (paths_told_.size() >= base::limits::kPathsTold) return;
+    if (!paths_told_.emplace(path).second) return;
+  }
+  tell("a page (text/html) came for " + std::string(path.substr(0, kQuotedMost)) +
+       ", which is none by its name; it is not stored");
 }
 
 void OriginWatch::on_failure(const origin::FetchError& error, base::Tick now) {

@@ -4,11 +4,15 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 
+#include "base/mutex.h"
 #include "edge/metrics.h"
 #include "http/policy.h"
+#include "http/stand_in.h"
 #include "origin/fetch.h"
 
 namespace perigee::edge {
@@ -27,6 +31,10 @@ class OriginWatch {
   void on_head(const http::ReceivedResponse& head, const http::ResponseTimes& times,
                const http::PolicyOptions& policy);
 
+  /// What the origin answered for `target` is not served as it is (http/stand_in.h): counted, and a
+  /// page in place of an asset is told once per path.
+  void on_stand_in(http::StandIn why, std::string_view target);
+
   /// No whole response came. The log gets the reason, which clients are not told: of each kind one
   /// line in kFailureLogMs, which says how many came before it unsaid.
   void on_failure(const origin::FetchError& error, base::Tick now);
@@ -44,6 +52,9 @@ class OriginWatch {
   const Warn warn_;
   std::atomic<bool> late_date_told_{false};
   std::atomic<bool> semicolon_told_{false};
+  std::atomic<bool> cors_told_{false};
+  base::Mutex mutex_{base::LockRank::kPathsTold};
+  std::set<std::string, std::less<>> paths_told_ GUARDED_BY(mutex_);
   std::array<Failures, origin::FetchError::kKinds> failures_;
 };
 

@@ -13,11 +13,23 @@
 #include "http/location.h"
 #include "http/preconditions.h"
 #include "http/response.h"
+#include "origin/own_connection.h"
 
 namespace perigee::edge {
 
 using http::CacheStatus;
 using Stage = Waiting::Stage;
+
+namespace {
+
+/// Where the client's connection keeps one to an origin for itself.
+origin::OwnConnection& own_connection(http::Exchange& exchange) {
+  std::unique_ptr<http::Attachment>& kept = exchange.of_connection();
+  if (kept == nullptr) kept = std::make_unique<origin::OwnConnection>();
+  return static_cast<origin::OwnConnection&>(*kept);
+}
+
+}  // namespace
 
 void Relayed::begin(const Route& route) {
   const FlowContext& context = waiting_.flow.context();
@@ -34,11 +46,15 @@ void Relayed::begin(const Route& route) {
     return waiting_.flow.answers().fail(exchange, 503, "no memory for this request",
                                         {.forward = waiting_.decision.forward});
   }
+  if (http::authenticates_connection(exchange.request().fields)) {
+    request.own = &own_connection(exchange);
+  }
   waiting_.enter(Stage::kRelaying);
   fetch_ = route.loop_site->origin().fetch(request, *this);
 }
 
 void Relayed::on_fetch_interim(const http::ReceivedResponse& interim) {
+  if ((*waiting_.route.policy)->drop_interim) return;
   http::Arena arena;
   const auto head = http::make_interim(interim, false, arena);
   if (head) waiting_.exchange.inform(*head);
@@ -55,6 +71,7 @@ void Relayed::on_fetch_head(const http::ReceivedResponse& received,
   const http::RequestHead& request = waiting_.exchange.request();
   const http::PolicyOptions& options = **waiting_.route.policy;
   waiting_.route.loop_site->on_head(received, times, options);
+  if (shared_ && waiting_.serve_instead({received, times.response_ms}, cache)) return;
   policy_ = http::admit(request, received, times, options).policy;
   image_ = http::make_head_image(received, times, {.content_length = received.content_length});
   content_length_ = received.content_length;
@@ -81,6 +98,10 @@ void Relayed::answer() {
   if (!head) return answers.fail(exchange, 503, "no memory for this request", cache);
   waiting_.enter(Stage::kAnswered);
   answers.respond(exchange, *head, has_body_ ? fetch_.get() : nullptr, cache);
+}
+
+void Relayed::on_fetch_cut(const origin::FetchError& error) {
+  waiting_.route.loop_site->on_failure(error, waiting_.flow.context().env.now());
 }
 
 void Relayed::on_fetch_failed(const origin::FetchError& error) {
@@ -129,9 +150,9 @@ void Relayed::on_invalidated(const base::Status& status) {
 
 void Relayed::note_head_response(const http::ReceivedResponse& head,
                                  const http::ResponseTimes& times) {
-  if (head.status != 200) return;
-  const FlowContext& context = waiting_.flow.context();
   const http::RequestHead& request = waiting_.exchange.request();
+  if (head.status != 200 || http::is_misshapen(request, head, **waiting_.route.policy)) return;
+  const FlowContext& context = waiting_.flow.context();
   const Route route(waiting_.route, waiting_.flow.scratch());
   Lookup lookup = look_up(request, route, context.store);
   if (!lookup.stored) return;

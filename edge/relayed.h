@@ -25,6 +25,7 @@ class Relayed final : public origin::FetchUser {
   void begin(const Route& route);
 
   // FetchUser
+  void on_fetch_cut(const origin::FetchError& error) override;
   void on_fetch_interim(const http::ReceivedResponse& interim) override;
   void on_fetch_head(const http::ReceivedResponse& received,
                      const http::ResponseTimes& times) override;

@@ -128,6 +128,13 @@ bool RequestFlow::answer_ourselves(Pass& pass) {
       return true;
     }
   }
+  // Which request a cached answer answers would depend on what no key holds (RFC 9110 §9.3.1).
+  const bool reads = request.method == Method::kGet || request.method == Method::kHead;
+  if (reads && exchange.request_body() != nullptr && !(*route.policy)->bypass) {
+    answers_.fail(exchange, 400, "GET and HEAD have no content, but where a rule says bypass",
+                  ours);
+    return true;
+  }
   if (http::loops(request, route.site->cdn_id)) {
     answers_.fail(exchange, 508, "this request was here before", ours);
     return true;

@@ -14,7 +14,10 @@ std::string_view origin_authority(const SiteConfig& site) {
 }
 
 http::Presentation presentation(const SiteConfig& site) {
-  return {kCacheName, site.alt_svc, site.remove_cdn_cache_control};
+  return {.cache_name = kCacheName,
+          .alt_svc = site.alt_svc,
+          .remove_cdn_cache_control = site.remove_cdn_cache_control,
+          .remove_surrogate = site.policy->surrogate_control};
 }
 
 void RouteScratch::poison() {

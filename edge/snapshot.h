@@ -91,6 +91,9 @@ class LoopSite final : public origin::FillSite {
                const http::PolicyOptions& policy) override {
     site_.watch.on_head(head, times, policy);
   }
+  void on_stand_in(http::StandIn why, std::string_view target) override {
+    site_.watch.on_stand_in(why, target);
+  }
   void on_failure(const origin::FetchError& error, base::Tick now) override {
     site_.watch.on_failure(error, now);
   }

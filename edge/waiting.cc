@@ -75,6 +75,24 @@ Waiting::Stale Waiting::serve_stale(http::OriginFailure failure, const http::Cac
   return Stale::kServed;
 }
 
+bool Waiting::serve_instead(const http::OriginAnswer& answer, const http::CacheStatus& cache) {
+  const FlowContext& context = flow.context();
+  const Route now(route, flow.scratch());
+  Lookup lookup = look_up(exchange.request(), now, context.store);
+  if (!lookup.stored) return false;
+  const http::StandIn why =
+      http::stands_in(*lookup.stored, exchange.request(), answer, **route.policy);
+  if (why == http::StandIn::kNone) return false;
+  route.loop_site->on_stand_in(why, route.target);
+  const http::Freshness age = http::freshness(*lookup.stored, answer.now_ms);
+  http::CacheStatus served = cache;
+  served.detail = http::stand_in_text(why);
+  served.ttl_s = http::remaining_seconds(age);
+  Pass pass{exchange, now, this};
+  flow.serve(pass, lookup, http::age_seconds(age), served);
+  return true;
+}
+
 void Waiting::on_origin_failed(const origin::FetchError& error, const http::CacheStatus& cache) {
   CHECK(stage_ == Stage::kFilling || stage_ == Stage::kRelaying);
   if (error.kind == origin::FetchError::kRefused) {

@@ -15,6 +15,7 @@
 #include "edge/route.h"
 #include "edge/served.h"
 #include "http/policy.h"
+#include "http/stand_in.h"
 #include "origin/fetch.h"
 
 namespace perigee::edge {
@@ -58,6 +59,9 @@ class Waiting final : public Served {
   /// must not be used.
   enum class Stale : uint8_t { kServed, kNone, kForbidden };
   Stale serve_stale(http::OriginFailure failure, const http::CacheStatus& cache);
+  /// Answers a HEAD from what is stored, if that stands in for what the origin said
+  /// (http/stand_in.h). False: it does not.
+  bool serve_instead(const http::OriginAnswer& answer, const http::CacheStatus& cache);
   /// No usable response came: a stale copy answers, or an error page.
   void on_origin_failed(const origin::FetchError& error, const http::CacheStatus& cache);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "http/headers.h"
 
 namespace perigee::http {
@@ -90,8 +91,9 @@ Shape shape_of(std::string_view path) {
   const size_t dot = name.rfind('.');
   if (dot == std::string_view::npos) return Shape::kNone;
   const std::string_view suffix = name.substr(dot + 1);
-  const auto* known = std::find_if(std::begin(kSuffixes), std::end(kSuffixes),
-                                   [&](const Suffix& row) { return iequals(row.text, suffix); });
+  const auto* known =
+      std::find_if(std::begin(kSuffixes), std::end(kSuffixes),
+                   [&](const Suffix& row) { return base::iequals(row.text, suffix); });
   return known != std::end(kSuffixes) ? known->shape : Shape::kNone;
 }
 
@@ -101,8 +103,8 @@ bool is_asset_shaped(std::string_view path) { return shape_of(path) != Shape::kN
 
 bool contradicts_shape(std::string_view path, std::string_view content_type) {
   const std::string_view type = trim_ows(content_type.substr(0, content_type.find(';')));
-  const bool html = iequals(type, "text/html");
-  const bool xhtml = iequals(type, "application/xhtml+xml");
+  const bool html = base::iequals(type, "text/html");
+  const bool xhtml = base::iequals(type, "application/xhtml+xml");
   if (!html && !xhtml) return false;
   const Shape shape = shape_of(path);
   return shape == Shape::kStrict || (shape == Shape::kSvg && html);

@@ -148,7 +148,61 @@ bool apply_targeted(const Known& known, const SfMember& member, CacheControl& ou
   return true;
 }
 
+/// `max-age=60+30` of Surrogate-Control: the lifetime, and how long it may be stale then.
+void apply_surrogate_lifetime(std::string_view argument, CacheControl& out) {
+  const size_t plus = std::min(argument.find('+'), argument.size());
+  out.max_age_s = parse_delta_seconds(argument.substr(0, plus)).value_or(0);
+  if (plus == argument.size()) return;
+  out.stale_while_revalidate_s = parse_delta_seconds(argument.substr(plus + 1));
+  out.stale_if_error_s = out.stale_while_revalidate_s;
+}
+
+/// One directive of Surrogate-Control. False: it means nothing here.
+bool apply_surrogate(std::string_view member, CacheControl& out) {
+  // A target behind a semicolon names one cache of several. Which one is ours, nobody can know.
+  if (member.find(';') != std::string_view::npos) return false;
+  const Directive directive = parse_directive(member);
+  if (base::iequals(directive.name, "no-store") ||
+      base::iequals(directive.name, "no-store-remote")) {
+    out.no_store = true;
+    return true;
+  }
+  if (base::iequals(directive.name, "max-age")) {
+    if (!out.max_age_s) apply_surrogate_lifetime(directive.argument, out);
+    return true;
+  }
+  return false;
+}
+
+std::optional<CacheControl> parse_accel_expires(std::string_view value, int64_t now_ms) {
+  const bool absolute = value.starts_with('@');
+  const std::optional<int64_t> seconds = parse_delta_seconds(value.substr(absolute ? 1 : 0));
+  if (!seconds) return std::nullopt;
+  CacheControl result;
+  result.max_age_s = absolute ? std::max<int64_t>(*seconds - now_ms / 1000, 0) : *seconds;
+  result.no_store = !absolute && *seconds == 0;
+  return result;
+}
+
 }  // namespace
+
+std::optional<CacheControl> parse_surrogate(const HeaderList& fields, int64_t now_ms) {
+  CacheControl result;
+  size_t members = 0;
+  for (const Field& field : fields) {
+    if (!base::iequals(field.name, kSurrogateControl)) continue;
+    ListCursor cursor(field.value);
+    while (const auto member = cursor.next()) {
+      // As of Cache-Control: the rest may say anything.
+      if (++members > base::limits::kDirectives) result.no_store = true;
+      if (members > base::limits::kDirectives) break;
+      if (apply_surrogate(*member, result)) result.present = true;
+    }
+  }
+  if (result.present) return result;
+  const Field* accel = fields.find(kXAccelExpires);
+  return accel != nullptr ? parse_accel_expires(accel->value, now_ms) : std::nullopt;
+}
 
 std::optional<int64_t> parse_delta_seconds(std::string_view text) {
   if (text.empty()) return std::nullopt;

@@ -48,6 +48,15 @@ bool asks_only_if_cached(const HeaderList& fields);
 /// counts as absent (http-rules 2.6).
 std::optional<CacheControl> parse_targeted(const HeaderList& fields);
 
+/// Fields that some origins write for the cache before them.
+inline constexpr std::string_view kSurrogateControl = "Surrogate-Control";
+inline constexpr std::string_view kXAccelExpires = "X-Accel-Expires";
+
+/// Surrogate-Control (Edge Architecture 1.0: `max-age=60+30` may be served stale for 30 s more), or
+/// else X-Accel-Expires of nginx (seconds, 0 for no-store, or `@` and a time). For sites that read
+/// them; `now_ms` is wall time. nullopt: they are absent or say nothing that we know.
+std::optional<CacheControl> parse_surrogate(const HeaderList& fields, int64_t now_ms);
+
 /// One or more digits, nothing else; saturates at kDeltaMost.
 std::optional<int64_t> parse_delta_seconds(std::string_view text);
 

@@ -56,7 +56,8 @@ bool is_let_through(const Field& field, const PolicyOptions& policy, VaryNames v
     case Hold::kNo:
       return true;
     case Hold::kShared:
-      return is_named(field, policy.forward_headers) || is_named(field, vary_names);
+      return is_named(field, policy.forward_headers) || is_named(field, policy.key_fields) ||
+             is_named(field, vary_names);
     default:
       return false;
   }
@@ -79,7 +80,7 @@ bool is_shared(const Field& field, const ConnectionOptions& connection, const Po
   if (!is_let_through(field, policy, vary_names)) return false;
   if (is_for_one_client(field, policy.honour_client_directives)) return false;
   return is_appended_to(field.token) || policy.forward_headers.empty() ||
-         is_named(field, policy.forward_headers);
+         is_named(field, policy.forward_headers) || is_named(field, policy.key_fields);
 }
 
 /// All lines of a list field with our own member behind them.

@@ -23,6 +23,8 @@ struct MultipartPlan {
   std::string_view message_type(Arena& arena) const;
   /// The text before part `i`; behind the last part for parts.size().
   void write_text(size_t i, std::string& out) const;
+  /// Length of that text.
+  size_t text_bytes(size_t i) const;
   /// Length of the body.
   uint64_t bytes() const;
 };

@@ -1,7 +1,11 @@
 #include "http/origin_lints.h"
 
+#include <algorithm>
+
 #include "base/limits.h"
+#include "base/text.h"
 #include "http/date.h"
+#include "http/vary.h"
 
 namespace perigee::http {
 
@@ -30,6 +34,15 @@ std::string_view directive_with_semicolon(const HeaderList& fields) {
     }
   }
   return {};
+}
+
+bool is_cors_without_vary(const HeaderList& fields, std::span<const std::string> key_fields) {
+  const std::string_view allowed = fields.value(FieldName::kAccessControlAllowOrigin);
+  if (allowed.empty() || allowed == "*") return false;
+  const auto is_origin = [](std::string_view name) { return base::iequals(name, "origin"); };
+  if (std::any_of(key_fields.begin(), key_fields.end(), is_origin)) return false;
+  const auto names = vary_names(fields);
+  return names && std::none_of(names->begin(), names->end(), is_origin);
 }
 
 }  // namespace perigee::http

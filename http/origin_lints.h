@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "http/stored_response.h"
@@ -20,5 +22,9 @@ std::optional<int64_t> late_date_ms(const ReceivedResponse& received, const Resp
 /// `public; max-age=60`: one unknown directive where several were meant (http-rules 4.17). Empty:
 /// none.
 std::string_view directive_with_semicolon(const HeaderList& fields);
+
+/// Access-Control-Allow-Origin names an origin, and neither Vary nor `key_fields` names Origin: one
+/// origin's answer reaches pages of another.
+bool is_cors_without_vary(const HeaderList& fields, std::span<const std::string> key_fields);
 
 }  // namespace perigee::http

@@ -8,6 +8,7 @@
 #include "http/date.h"
 #include "http/forward.h"
 #include "http/preconditions.h"
+#include "http/stand_in.h"
 
 namespace perigee::http {
 namespace {
@@ -274,6 +275,7 @@ Storable judge(const RequestHead& request, const ReceivedResponse& received,
   // with fields of one client that no fill sends: it is not for everybody.
   if (request.method != Method::kGet) return Storable::kMethod;
   if (status == 206) return Storable::kPartial;
+  if (is_misshapen(request, received, options)) return Storable::kShape;
   if (is_never_stored_status(status)) return Storable::kStatus;
   if (governing.must_understand && !is_understood_status(status)) return Storable::kMustUnderstand;
   if (governing.no_store && !governing.must_understand) return Storable::kNoStore;
@@ -296,7 +298,8 @@ Storable judge(const RequestHead& request, const ReceivedResponse& received,
   const bool window = policy.stale_while_revalidate_ms > 0 || policy.stale_if_error_ms > 0;
   const bool usable = (policy.lifetime_ms > 0 || window) && !governing.no_cache;
   if (!usable && !validator) return Storable::kNoFreshnessNoValidator;
-  return Storable::kStorable;
+  // The next release may have it at any moment.
+  return is_missing_asset(request, status) ? Storable::kMissingAsset : Storable::kStorable;
 }
 
 /// The reason lies in the response, and will lie in the next one too. An error of the origin
@@ -312,6 +315,7 @@ bool is_worth_remembering(Storable storable, uint16_t status) {
     case Storable::kMustUnderstand:
     case Storable::kConnectionNamed:
     case Storable::kConfigured:
+    case Storable::kShape:
       return true;
     case Storable::kStatus:
       return !is_never_stored_status(status);
@@ -351,6 +355,16 @@ bool within(int64_t window_ms, const Freshness& age) {
   return window_ms > 0 && age.stale_ms <= window_ms;
 }
 
+/// A lifetime that is only a guess yields to a client that asks for fresh content: package managers
+/// see what is there now (http-rules 2.11).
+bool guess_yields(const base::ReuseFacts& policy, const RequestHead& request) {
+  if ((policy.flags & Flag::kHeuristic) == 0) return false;
+  const CacheControl client = parse_cache_control(request.fields);
+  if (client.present) return client.no_cache || client.max_age_s == 0;
+  const Field* pragma = request.fields.find(FieldName::kPragma);
+  return pragma != nullptr && base::iequals(pragma->value, "no-cache");
+}
+
 /// How `stored` may answer without a word from the origin. nullopt: not at all.
 std::optional<Action> serves(const base::ReuseFacts& policy, const CacheControl& client,
                              const Freshness& age) {
@@ -366,6 +380,13 @@ std::optional<Action> serves(const base::ReuseFacts& policy, const CacheControl&
 }
 
 }  // namespace
+
+bool authenticates_connection(const HeaderList& fields) {
+  const Field* field = fields.find(FieldName::kAuthorization);
+  if (field == nullptr) return false;
+  const std::string_view scheme = field->value.substr(0, field->value.find(' '));
+  return base::iequals(scheme, "NTLM") || base::iequals(scheme, "Negotiate");
+}
 
 std::string_view forward_text(Forward forward) {
   switch (forward) {
@@ -393,7 +414,8 @@ Admission admit(const RequestHead& request, const ReceivedResponse& received,
                 const ResponseTimes& times, const PolicyOptions& options, VaryNames vary_names) {
   Admission result;
   const HeaderList& fields = received.fields;
-  const std::optional<CacheControl> targeted = parse_targeted(fields);
+  std::optional<CacheControl> targeted = parse_targeted(fields);
+  if (!targeted && options.surrogate_control) targeted = parse_surrogate(fields, times.response_ms);
   const CacheControl governing = targeted ? *targeted : parse_cache_control(fields);
   const Field* date = fields.find(FieldName::kDate);
   const int64_t date_ms =
@@ -431,6 +453,7 @@ Decision decide(const StoredResponse* stored, bool vary_miss, const RequestHead&
     return forward(Action::kPass, Forward::kMethod);
   }
   if (options.bypass) return forward(Action::kPass, Forward::kBypass);
+  if (authenticates_connection(request.fields)) return forward(Action::kPass, Forward::kRequest);
   const CacheControl client = honoured_directives(request, options);
   // No part of the answer to a request with no-store may be kept (RFC 9111 §5.2.1.5).
   const Action fetch = client.no_store ? Action::kPass : Action::kFetch;
@@ -439,7 +462,8 @@ Decision decide(const StoredResponse* stored, bool vary_miss, const RequestHead&
   }
   const Freshness age = freshness(*stored, now_ms);
   Decision decision;
-  if (const std::optional<Action> served = serves(stored->policy, client, age)) {
+  const std::optional<Action> served = serves(stored->policy, client, age);
+  if (served && !guess_yields(stored->policy, request)) {
     decision = {*served, Forward::kNone};
   } else {
     const bool validator = !stored->etag.empty() || !stored->last_modified.empty();
@@ -459,7 +483,10 @@ bool may_share(const StoredResponse& fetched, const RequestHead& request, int64_
   if ((flags & Flag::kSetCookie) != 0 && options.set_cookie != SetCookieMode::kStore) return false;
   if ((flags & Flag::kForAuthorization) != 0 && (flags & Flag::kAuthorized) == 0) return false;
   if (is_never_stored_status(fetched.policy.status)) return false;
-  return decide(&fetched, false, request, now_ms, options).action == Action::kServe;
+  if (request.method != Method::kGet && request.method != Method::kHead) return false;
+  // What was fetched just now is fresh content: a guess need not yield here.
+  return !options.bypass && serves(fetched.policy, honoured_directives(request, options),
+                                   freshness(fetched, now_ms)) == Action::kServe;
 }
 
 bool may_serve_stale(const StoredResponse& stored, const RequestHead& request,
@@ -480,8 +507,7 @@ bool may_serve_stale(const StoredResponse& stored, const RequestHead& request,
 bool may_freshen(const StoredResponse& stored, const ReceivedResponse& not_modified) {
   const HeaderList& fields = not_modified.fields;
   if (const Field* etag = fields.find(FieldName::kEtag); etag != nullptr) {
-    const bool weak = etag->value.starts_with("W/");
-    return etag->value == stored.etag || (weak && weakly_equal(etag->value, stored.etag));
+    return weakly_equal(etag->value, stored.etag);
   }
   const Field* modified = fields.find(FieldName::kLastModified);
   return modified == nullptr || stored.last_modified.empty() ||

@@ -19,6 +19,15 @@ namespace perigee::http {
 
 enum class SetCookieMode : uint8_t { kPass, kStrip, kStore };
 
+/// How long an origin may take. Milliseconds.
+struct OriginTimes {
+  int64_t connect_ms = base::limits::kConnectMs;  ///< per address
+  int64_t first_byte_ms = base::limits::kFirstByteMs;
+  int64_t between_bytes_ms = base::limits::kBetweenBytesMs;
+  int64_t head_ms = base::limits::kOriginHeadMs;
+  int64_t bytes_per_second = base::limits::kBodyBytesPerSecond;  ///< of content, the least
+};
+
 /// What a site or a rule of it decides. Seconds; nullopt: not configured.
 struct PolicyOptions {
   bool bypass = false;                    ///< never looked up, never stored
@@ -36,8 +45,16 @@ struct PolicyOptions {
       false;  ///< Cache-Control of requests; only-if-cached always holds
   SetCookieMode set_cookie = SetCookieMode::kPass;
   std::vector<uint16_t> forbidden_statuses;  ///< never stored
+  bool shape_guard = true;     ///< a page in place of a script or a font is not stored (stand_in.h)
+  int64_t retain_s = 604'800;  ///< how long what an origin has deleted goes on being served
+  bool retain_hashed =
+      false;                  ///< so do names that hold a hash of the content, not only `immutable`
+  bool drop_interim = false;  ///< 1xx responses do not go on to clients
+  bool surrogate_control = false;  ///< Surrogate-Control and X-Accel-Expires govern, and end here
   /// Request fields that reach the origin on fills; empty: all end-to-end ones but the poisonous.
   std::vector<std::string> forward_headers;
+  /// Responses are keyed by these request fields as if their Vary named them.
+  std::vector<std::string> key_fields;
   /// What the origin looks at, though its Vary says more: nothing of these fields …
   std::vector<std::string> vary_ignore;
   /// … of Cookie only these (empty: all, and only requests without cookies share a variant) …
@@ -45,7 +62,12 @@ struct PolicyOptions {
   /// … and of Accept only whether these types are named (empty: all of it); it sees no more.
   std::vector<std::string> vary_accept;
   PreflightOptions preflight;
+  OriginTimes times;
 };
+
+/// The request carries credentials of NTLM or Negotiate, which authenticate its connection to the
+/// origin and all that follows on it.
+bool authenticates_connection(const HeaderList& fields);
 
 /// What is done with a request.
 enum class Action : uint8_t {
@@ -100,6 +122,8 @@ enum class Storable : uint8_t {
   kConnectionNamed,
   kConfigured,
   kUnusualRequest,  ///< an error that this one request may have provoked
+  kShape,           ///< a page in place of what the path promises
+  kMissingAsset,    ///< a script, a font or the like that is not there: the next release has it
 };
 
 /// What admit() says of a response.
@@ -144,7 +168,7 @@ bool may_serve_stale(const StoredResponse& stored, const RequestHead& request,
                      OriginFailure failure, int64_t now_ms, const PolicyOptions& options);
 
 /// May a 304 with these fields freshen `stored` (RFC 9111 §4.3.4): no, when its ETag is another
-/// one. A strong tag must be the stored one, of a weak one the opaque part.
+/// one. Tags are compared weakly: some origins answer a condition on `W/"x"` with `"x"`.
 bool may_freshen(const StoredResponse& stored, const ReceivedResponse& not_modified);
 
 /// Does the stored response of a GET stand after this 200 to a HEAD (RFC 9111 §4.3.5)?

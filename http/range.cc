@@ -43,31 +43,23 @@ std::optional<ByteSpan> parse_range_spec(std::string_view spec, uint64_t size) {
 
 }  // namespace
 
-bool ByteSpans::add(ByteSpan span) {
+void ByteSpans::add(ByteSpan span) {
   const auto touches = [&](const ByteSpan& other) {
     return other.begin <= span.end && span.begin <= other.end;
   };
-  ByteSpan* const last = spans_.data() + count_;
-  ByteSpan* const first = std::find_if(spans_.data(), last, touches);
-  if (first == last) {
-    if (count_ == spans_.size()) return false;
-    spans_[count_++] = span;
-    return true;
+  const auto first = std::find_if(spans_.begin(), spans_.end(), touches);
+  if (first == spans_.end()) {
+    spans_.push_back(span);
+    return;
   }
   // Spans that touch make one without a gap, so what it touches is known from `span` alone.
   ByteSpan joined = span;
-  ByteSpan* kept = first;
-  for (ByteSpan* other = first; other != last; ++other) {
-    if (touches(*other)) {
-      joined = {std::min(joined.begin, other->begin), std::max(joined.end, other->end)};
-      if (other == first) ++kept;
-    } else {
-      *kept++ = *other;
-    }
+  for (auto other = first; other != spans_.end(); ++other) {
+    if (!touches(*other)) continue;
+    joined = {std::min(joined.begin, other->begin), std::max(joined.end, other->end)};
   }
+  spans_.erase(std::remove_if(first + 1, spans_.end(), touches), spans_.end());
   *first = joined;
-  count_ = static_cast<size_t>(kept - spans_.data());
-  return true;
 }
 
 bool ByteSpans::ascending() const {
@@ -89,7 +81,7 @@ RangeRequest parse_range(std::string_view range_field, uint64_t size) {
     const std::optional<ByteSpan> span = parse_range_spec(*spec, size);
     if (!span) return {};
     if (++specs > base::limits::kRangeSpecs) return {};
-    if (span->size() > 0 && !result.spans.add(*span)) return {};
+    if (span->size() > 0) result.spans.add(*span);
   }
   if (specs == 0) return {};
   result.kind = result.spans.empty() ? RangeRequest::kUnsatisfiable : RangeRequest::kSatisfiable;

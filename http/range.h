@@ -1,12 +1,10 @@
 // Range requests (RFC 9110 §14): which bytes of a body a Range field asks for.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
-
-#include "base/limits.h"
+#include <vector>
 
 namespace perigee::http {
 
@@ -18,24 +16,22 @@ struct ByteSpan {
   bool operator==(const ByteSpan&) const = default;
 };
 
-/// A few spans in the order in which they were first asked for. No two of them overlap or touch:
+/// Spans in the order in which they were first asked for. No two of them overlap or touch:
 /// those that would are one (RFC 9110 §15.3.7.2), so no byte is ever sent twice.
 class ByteSpans {
  public:
-  /// Adds a span that is not empty, joined with those that it overlaps or touches. False: it would
-  /// be one more than kRangeParts, and nothing was added.
-  bool add(ByteSpan span);
-  bool empty() const { return count_ == 0; }
-  size_t size() const { return count_; }
+  /// Adds a span that is not empty, joined with those that it overlaps or touches.
+  void add(ByteSpan span);
+  bool empty() const { return spans_.empty(); }
+  size_t size() const { return spans_.size(); }
   const ByteSpan& operator[](size_t i) const { return spans_[i]; }
-  const ByteSpan* begin() const { return spans_.data(); }
-  const ByteSpan* end() const { return spans_.data() + count_; }
+  auto begin() const { return spans_.begin(); }
+  auto end() const { return spans_.end(); }
   /// Each span lies behind the one before it: a body can be read through once to send them.
   bool ascending() const;
 
  private:
-  std::array<ByteSpan, base::limits::kRangeParts> spans_;
-  size_t count_ = 0;
+  std::vector<ByteSpan> spans_;
 };
 
 /// What a Range field asks of a body of a certain size.

@@ -1,7 +1,11 @@
 #include "http/response.h"
 
+#include <utility>
+
 #include "base/check.h"
+#include "base/limits.h"
 #include "base/text.h"
+#include "http/cache_control.h"
 #include "http/connection_options.h"
 #include "http/date.h"
 #include "http/preconditions.h"
@@ -67,21 +71,37 @@ bool belongs_to_416(FieldName token) {
          token == FieldName::kAccessControlAllowOrigin || token == FieldName::kCacheStatus;
 }
 
-/// The lines of `block` whose name `keep` wants. False: no room.
+/// What a site takes from responses.
+bool is_removed(const Field& field, const Presentation& presentation) {
+  switch (field.token) {
+    case FieldName::kCdnCacheControl:
+      return presentation.remove_cdn_cache_control || presentation.no_store;
+    case FieldName::kCacheControl:
+    case FieldName::kExpires:
+      return presentation.no_store;
+    case FieldName::kOther:
+      return presentation.remove_surrogate && (base::iequals(field.name, kSurrogateControl) ||
+                                               base::iequals(field.name, kXAccelExpires));
+    default:
+      return false;
+  }
+}
+
+/// The lines of `block` that `keep` wants. False: no room.
 template <typename Keep>
 bool reduce(FieldBlock& block, Arena& arena, Keep keep) {
   size_t text_bytes = 0;
   size_t lines = 0;
   for (size_t i = 0; i < block.size(); ++i) {
     const Field field = block.at(i);
-    if (!keep(field.token)) continue;
+    if (!keep(field)) continue;
     text_bytes += field.name.size() + field.value.size() + 4;
     ++lines;
   }
   FieldBlockBuilder builder(arena, text_bytes, lines);
   for (size_t i = 0; i < block.size() && builder.ok(); ++i) {
     const Field field = block.at(i);
-    if (keep(field.token)) builder.add(field);
+    if (keep(field)) builder.add(field);
   }
   if (builder.ok()) block = builder.block();
   return builder.ok();
@@ -97,13 +117,13 @@ bool choose_lines(const StoredResponse& stored, const Selection& selection,
     if (status == 206) belongs = selection.parts.empty() ? belongs_to_206 : belongs_to_multipart;
     if (status == 416) belongs = belongs_to_416;
   }
-  const bool remove = presentation.remove_cdn_cache_control &&
-                      stored.block.find(FieldName::kCdnCacheControl).has_value();
   out = stored.block;
-  if (belongs == nullptr && !remove) return true;
-  return reduce(out, arena, [&](FieldName token) {
-    if (remove && token == FieldName::kCdnCacheControl) return false;
-    return belongs == nullptr || belongs(token);
+  const bool removes = presentation.remove_surrogate || presentation.no_store ||
+                       (presentation.remove_cdn_cache_control &&
+                        stored.block.find(FieldName::kCdnCacheControl).has_value());
+  if (belongs == nullptr && !removes) return true;
+  return reduce(out, arena, [&](const Field& field) {
+    return !is_removed(field, presentation) && (belongs == nullptr || belongs(field.token));
   });
 }
 
@@ -118,6 +138,13 @@ std::string_view content_range(Arena& arena, const Selection& selection, uint64_
         .add(static_cast<int64_t>(selection.end) - 1);
   }
   return writer.add("/").add(static_cast<int64_t>(size)).text();
+}
+
+/// Many small parts, whose frames make them longer than what they are parts of.
+bool costs_more_than_the_whole(const StoredResponse& stored, const Selection& selection,
+                               uint64_t body_size) {
+  return selection.parts.size() > base::limits::kRangePartsFree &&
+         multipart_plan(stored, selection, body_size).bytes() > body_size;
 }
 
 }  // namespace
@@ -162,7 +189,8 @@ Selection select(const StoredResponse& stored, const RequestHead& request,
       request.fields.count(FieldName::kRange) != 1 || !if_range_holds(stored, request)) {
     return result;
   }
-  const RangeRequest ranges = parse_range(range->value, *body_size);
+  RangeRequest ranges = parse_range(range->value, *body_size);
+  const Selection whole = result;
   if (access == BodyAccess::kForward && !ranges.spans.ascending()) return result;
   if (ranges.kind == RangeRequest::kUnsatisfiable) {
     result.status = 416;
@@ -171,7 +199,8 @@ Selection select(const StoredResponse& stored, const RequestHead& request,
     result.status = 206;
     result.begin = ranges.spans[0].begin;
     result.end = ranges.spans[0].end;
-    if (ranges.spans.size() > 1) result.parts = ranges.spans;
+    if (ranges.spans.size() > 1) result.parts = std::move(ranges.spans);
+    if (costs_more_than_the_whole(stored, result, *body_size)) return whole;
   }
   return result;
 }
@@ -219,6 +248,7 @@ std::optional<ResponseHead> make_response(const StoredResponse& stored, const Se
   } else if (!stored.received_age.empty()) {
     add(FieldName::kAge, stored.received_age);
   }
+  if (presentation.no_store) add(FieldName::kCacheControl, "no-store");
   if (!presentation.alt_svc.empty()) add(FieldName::kAltSvc, presentation.alt_svc);
   add(FieldName::kCacheStatus, format_cache_status(cache_status, presentation.cache_name, arena));
   if (!room) return std::nullopt;

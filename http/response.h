@@ -55,6 +55,8 @@ struct Presentation {
   std::string_view cache_name;  ///< in Cache-Status
   std::string_view alt_svc;     ///< sent as Alt-Svc; the origin's never is (http-rules 4.14)
   bool remove_cdn_cache_control = false;  ///< no other CDN cache stands downstream (http-rules 2.6)
+  bool remove_surrogate = false;          ///< Surrogate-Control and X-Accel-Expires end here
+  bool no_store = false;                  ///< whatever it says of caching: nobody may keep it
 };
 
 /// The head for a hit, a stale hit or a collapsed waiter: Age is written from `age_s` when given,

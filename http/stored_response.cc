@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/limits.h"
 #include "base/text.h"
 #include "http/connection_options.h"
 #include "http/date.h"
 #include "http/head_image.h"
+#include "http/preconditions.h"
 
 namespace perigee::http {
 namespace {
@@ -33,10 +35,46 @@ bool is_merged(const Field& field, const ConnectionOptions& connection) {
     case FieldName::kContentRange:
     case FieldName::kSetCookie:
     case FieldName::kDate:
+    case FieldName::kAcceptRanges:
       return false;
     default:
       return !is_never_kept(field, connection);
   }
+}
+
+/// What of a 304 does not replace what is stored, though its name would: a tag that only weakly
+/// equals the stored weak one, and a Vary, which may leave names out (http-rules 2.9).
+bool is_held(const Field& field, const StoredResponse& stored) {
+  if (field.token == FieldName::kVary) return stored.block.find(FieldName::kVary).has_value();
+  return field.token == FieldName::kEtag && stored.etag.starts_with("W/") &&
+         weakly_equal(field.value, stored.etag);
+}
+
+/// The members of Vary in `fresh` that the stored Vary does not have, as a list.
+std::string added_vary(const StoredResponse& stored, const HeaderList& fresh) {
+  std::string added;
+  const auto has = [&](std::string_view name) {
+    for (size_t i = 0; i < stored.block.size(); ++i) {
+      const Field field = stored.block.at(i);
+      if (field.token != FieldName::kVary) continue;
+      ListCursor cursor(field.value);
+      while (const auto member = cursor.next()) {
+        if (base::iequals(*member, name)) return true;
+      }
+    }
+    return false;
+  };
+  size_t members = 0;
+  for (const Field& field : fresh) {
+    if (field.token != FieldName::kVary) continue;
+    ListCursor cursor(field.value);
+    while (const auto member = cursor.next()) {
+      // Beyond the bound it names whatever it likes, as anywhere.
+      if (++members > base::limits::kVaryMembers) return "*";
+      if (!has(*member)) added.append(added.empty() ? "" : ", ").append(*member);
+    }
+  }
+  return added;
 }
 
 /// The names of a list of fields, found in any case without comparing each with each.
@@ -106,8 +144,10 @@ std::vector<std::byte> make_head_image(const ReceivedResponse& received, const R
     if (is_never_kept(field, connection) || named(options.drop_names, field.name)) continue;
     if (field.token == FieldName::kDate && &field != date) continue;
     if (field.token == FieldName::kSetCookie && options.drop_set_cookie) continue;
+    if (field.token == FieldName::kAcceptRanges && options.accepts_ranges) continue;
     writer.add(field);
   }
+  if (options.accepts_ranges) writer.add({FieldName::kAcceptRanges, "Accept-Ranges", "bytes"});
   if (date == nullptr) writer.add_date(times.response_ms);
   if (options.content_length && !lacks_length(received.status)) {
     writer.add_content_length(*options.content_length);
@@ -122,15 +162,22 @@ std::vector<std::byte> freshen_head_image(const StoredResponse& stored,
   const HeaderList& fresh = update.fields;
   const ConnectionOptions connection(fresh);
   const NameIndex names(fresh);
+  const auto replaces = [&](const Field& field) {
+    return is_merged(field, connection) && !is_held(field, stored);
+  };
   for (size_t i = 0; i < stored.block.size(); ++i) {
     const Field field = stored.block.at(i);
     if (field.token == FieldName::kContentLength || field.token == FieldName::kDate) continue;
     const Field* replacement = names.find(field.name);
-    if (replacement != nullptr && is_merged(*replacement, connection)) continue;
+    if (replacement != nullptr && replaces(*replacement)) continue;
     writer.add(field);
   }
   for (const Field& field : fresh) {
-    if (is_merged(field, connection)) writer.add(field);
+    if (replaces(field)) writer.add(field);
+  }
+  const std::string vary = added_vary(stored, fresh);
+  if (stored.block.find(FieldName::kVary) && !vary.empty()) {
+    writer.add({FieldName::kVary, "Vary", vary});
   }
   if (const Field* date = valid_date(fresh, times.response_ms); date != nullptr) {
     writer.add(*date);

@@ -70,6 +70,9 @@ struct ImageOptions {
   /// Names to leave out of what is stored (qualified no-cache and private).
   std::span<const std::string_view> drop_names;
   bool drop_set_cookie = false;
+  /// Ranges of it are answered from what is stored, whatever the origin itself can do
+  /// (RFC 9110 §14.3).
+  bool accepts_ranges = false;
 };
 
 /// Writes an image: the end-to-end fields without framing, Age and Alt-Svc. A missing or unparsable

@@ -10,11 +10,10 @@ namespace perigee::origin {
 
 namespace limits = base::limits;
 
-Connector::Connector(OriginShared& shared, ConnectorUser& user, bool relayed, base::Holder client)
+Connector::Connector(OriginShared& shared, ConnectorUser& user, const FetchRequest& request)
     : shared_(shared),
       user_(user),
-      relayed_(relayed),
-      client_(client),
+      request_(request),
       relay_claim_([this](base::Share permit) {
         relay_permit_ = std::move(permit);
         connect();
@@ -33,14 +32,14 @@ Connector::~Connector() { stop_waiting(); }
 void Connector::start(Reuse reuse) {
   CHECK(!permit_ && !pending_.waiting() && !claim_.waiting());
   reuse_ = reuse;
-  if (relayed_ && !relay_permit_) {
+  if (request_.relayed && !relay_permit_) {
     base::Budget& relays = shared_.pool.gate().relays;
-    relay_permit_ = relays.try_take(1, client_);
+    relay_permit_ = relays.try_take(1, request_.client);
     if (!relay_permit_) {
       if (relays.waiting() >= limits::kOriginWaiters) {
         return fail(FetchError::kBusy, "too many requests wait for a connection to the origin");
       }
-      relay_claim_.wait(relays, shared_.env, 1, client_);
+      relay_claim_.wait(relays, shared_.env, 1, request_.client);
       shared_.env.arm(patience_timer_, shared_.env.now() + limits::kPermitMs);
       return;
     }
@@ -111,6 +110,8 @@ void Connector::resolve() {
           const bool late = result.error().code == base::ErrorCode::kTimeout;
           return fail(late ? FetchError::kTimeout : FetchError::kResolve, result.error().message);
         }
+        // What did not work a moment ago is not tried again.
+        if (asked_again_ && *result == addresses_) return fail(worst_, failures_);
         addresses_ = std::move(*result);
         if (addresses_.size() > limits::kAddressesTried) addresses_.resize(limits::kAddressesTried);
         connect_to(0);
@@ -124,21 +125,37 @@ void Connector::connect_to(size_t index) {
   base::Endpoint endpoint;
   endpoint.address = addresses_[index];
   endpoint.tls = options.secure ? &options.tls : nullptr;
-  endpoint.deadline = shared_.env.now() + options.connect_ms;
+  endpoint.deadline = shared_.env.now() + request_.times.connect_ms;
   pending_ = shared_.env.connect(
       endpoint, [this, index](base::Result<std::unique_ptr<base::Channel>> result) {
-        if (result.ok()) {
-          auto connection =
-              std::make_unique<OriginConnection>(std::move(*result), std::move(permit_));
-          return user_.on_connection(std::move(connection), false);
-        }
-        if (index + 1 < addresses_.size()) return connect_to(index + 1);
-        const base::ErrorCode code = result.error().code;
-        fail(code == base::ErrorCode::kTls       ? FetchError::kTls
-             : code == base::ErrorCode::kTimeout ? FetchError::kTimeout
-                                                 : FetchError::kConnect,
-             result.error().message);
+        if (!result.ok()) return on_refused(result.error(), index);
+        auto connection =
+            std::make_unique<OriginConnection>(std::move(*result), std::move(permit_));
+        user_.on_connection(std::move(connection), false);
       });
+}
+
+/// One address did not work. What is wrong with any of them may be what the operator looks for.
+void Connector::on_refused(const base::Error& error, size_t index) {
+  failures_.append(failures_.empty() ? "" : "; ").append(error.message);
+  if (error.code == base::ErrorCode::kTls) {
+    worst_ = FetchError::kTls;
+  } else if (error.code == base::ErrorCode::kTimeout && worst_ == FetchError::kConnect) {
+    worst_ = FetchError::kTimeout;
+  }
+  if (index + 1 < addresses_.size()) return connect_to(index + 1);
+  give_up();
+}
+
+/// The name may have moved since it was asked for: once, it is asked for again.
+void Connector::give_up() {
+  const HttpOriginOptions& options = shared_.options;
+  const bool literal = base::Address::parse_host(options.host, options.port).has_value();
+  if (!literal && !asked_again_ && shared_.names.expire(options.host)) {
+    asked_again_ = true;
+    return resolve();
+  }
+  fail(worst_, failures_);
 }
 
 void Connector::fail(FetchError::Kind kind, const std::string& why) {

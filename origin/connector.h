@@ -38,8 +38,8 @@ class Connector final : private OriginPool::Waiter {
     kNone,        ///< a new connection
   };
 
-  /// `relayed`: of the relays' share, for `client`.
-  Connector(OriginShared& shared, ConnectorUser& user, bool relayed, base::Holder client);
+  /// For `request`, which outlives it. A relayed one is of the relays' share, for its client.
+  Connector(OriginShared& shared, ConnectorUser& user, const FetchRequest& request);
   ~Connector() override;
   void start(Reuse reuse);
   /// What was connected for a fill is a relay from now on. False: the relays' share is taken.
@@ -54,13 +54,14 @@ class Connector final : private OriginPool::Waiter {
   void wait_for_permit();
   void resolve();
   void connect_to(size_t index);
+  void on_refused(const base::Error& error, size_t index);
+  void give_up();
   void stop_waiting();
   void fail(FetchError::Kind kind, const std::string& why);
 
   OriginShared& shared_;
   ConnectorUser& user_;
-  const bool relayed_;
-  const base::Holder client_;
+  const FetchRequest& request_;
   Reuse reuse_ = Reuse::kAny;
   base::Claim relay_claim_;
   base::Share relay_permit_;
@@ -69,6 +70,9 @@ class Connector final : private OriginPool::Waiter {
   base::Share permit_;
   base::Pending pending_;
   base::Addresses addresses_;
+  bool asked_again_ = false;  ///< for the name, after all its addresses had failed
+  std::string failures_;      ///< of each address that was tried
+  FetchError::Kind worst_ = FetchError::kConnect;  ///< the most telling of them
 };
 
 }  // namespace perigee::origin

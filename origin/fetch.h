@@ -15,9 +15,12 @@
 #include "base/env.h"
 #include "http/exchange/exchange.h"
 #include "http/h1/response_reader.h"
+#include "http/policy.h"
 #include "http/stored_response.h"
 
 namespace perigee::origin {
+
+class OwnConnection;
 
 /// Why no final head came. Each maps to what a client gets: 400, 502, 503 or 504.
 struct FetchError {
@@ -31,8 +34,9 @@ struct FetchError {
     kTimeout,    ///< connect, first byte or head: 504
     kBusy,       ///< no connection, permit or memory in time: 503
     kRefused,    ///< the request's head must not leave: 400
+    kCut,        ///< the content ended early, behind a head
   } kind = kConnect;
-  static constexpr size_t kKinds = kRefused + 1;
+  static constexpr size_t kKinds = kCut + 1;
   std::string message;  ///< the whole reason, for the log alone: it names addresses
   /// What a client is told: one fixed sentence for the kind. Of static storage.
   std::string_view sentence() const {
@@ -55,6 +59,8 @@ struct FetchError {
         return "this server has too much to do";
       case kRefused:
         return "this request holds a byte that no head may hold";
+      case kCut:
+        return "the origin's response was cut";
     }
     return "";
   }
@@ -85,6 +91,9 @@ struct FetchRequest {
   /// For one client alone, and paced by it: it takes of the relays' share of connections.
   bool relayed = false;
   base::Holder client = base::kAnybody;  ///< whose it is then
+  http::OriginTimes times;
+  /// It travels on a connection of the client's own, which is kept here; null: on any.
+  OwnConnection* own = nullptr;
 };
 
 class FetchUser {
@@ -98,6 +107,9 @@ class FetchUser {
                              const http::ResponseTimes& times) = 0;
   /// Instead of on_fetch_head().
   virtual void on_fetch_failed(const FetchError& error) = 0;
+  /// After on_fetch_head(): the content ends before its end, as whoever pulls it sees too. For
+  /// logs; the Fetch must not be destroyed inside.
+  virtual void on_fetch_cut(const FetchError&) {}
 };
 
 /// Destroying it cancels: the connection is closed unless the response was whole. Callbacks are
@@ -128,10 +140,6 @@ struct HttpOriginOptions {
   bool secure = false;
   base::TlsClient tls;
   size_t connections = base::limits::kOriginConnections;  ///< of the process
-  int64_t connect_ms = base::limits::kConnectMs;
-  int64_t first_byte_ms = base::limits::kFirstByteMs;
-  int64_t between_bytes_ms = base::limits::kBetweenBytesMs;
-  int64_t head_ms = base::limits::kOriginHeadMs;
 };
 
 }  // namespace perigee::origin

@@ -48,7 +48,10 @@ LoopSet Fill::publish(Phase phase) {
 }
 
 bool Fill::answers(const http::RequestHead& request, int64_t now_ms) const {
-  if (!head.shareable || !http::may_share(head.response, request, now_ms, *policy)) return false;
+  // What stands in is old for all, and for all it is the best there is.
+  const bool stands_in = head.stand_in != http::StandIn::kNone;
+  if (!head.shareable) return false;
+  if (!stands_in && !http::may_share(head.response, request, now_ms, *policy)) return false;
   if (head.vary_names.empty()) return true;
   // As it will be looked up once this is stored.
   const std::vector<std::string_view> stored_then(head.vary_names.begin(), head.vary_names.end());

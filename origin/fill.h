@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "base/mutex.h"
 #include "http/forward.h"
+#include "http/stand_in.h"
 #include "http/stored_response.h"
 #include "http/vary.h"
 #include "origin/fill_body.h"
@@ -33,6 +34,11 @@ class Fill {
   const http::StoredResponse& response() const { return head.response; }
   /// A 304 freshened a stored response, which is the body's source.
   bool revalidated() const { return head.revalidated; }
+  /// Why the stored response answers instead of what the origin said; `revalidated()` then says
+  /// where the body is.
+  http::StandIn stand_in() const { return head.stand_in; }
+  /// The response is a page where the path promises something else, and nothing stands in for it.
+  bool misshapen() const { return head.misshapen; }
   /// The status with which the origin answered (304 when revalidated).
   uint16_t origin_status() const { return head.origin_status; }
   /// It is going to be stored (RFC 9211 `stored`), as far as is known now.
@@ -88,7 +94,9 @@ class Fill {
   struct Head {
     std::vector<std::byte> image;
     http::StoredResponse response;  ///< a view over `image`
-    bool revalidated = false;
+    bool revalidated = false;       ///< or what is stored stands in
+    http::StandIn stand_in = http::StandIn::kNone;
+    bool misshapen = false;
     bool shareable = false;
     bool storing = false;
     uint16_t origin_status = 0;
@@ -97,7 +105,8 @@ class Fill {
     std::string vary_selected;
   };
   Head head;
-  /// Filled in by the owner before publish(kFailed).
+  /// Filled in by the owner before publish(kFailed). After a head: the owner's alone, why it was
+  /// cut.
   FetchError error;
   /// What the body may take, charged while anybody holds it. Owner only.
   base::Share memory;

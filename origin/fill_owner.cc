@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/text.h"
 #include "http/forward.h"
 #include "http/head_image.h"
 #include "http/response.h"
@@ -29,6 +30,32 @@ void for_each_loop(const LoopSet& loops, F task) {
     --left;
     task(loop);
   }
+}
+
+/// The lines of a stored response, with room for one more.
+http::HeaderList lines_of(const http::StoredResponse& response, std::vector<http::Field>& storage) {
+  storage.resize(response.block.size() + 1);
+  http::HeaderList lines(storage);
+  for (size_t i = 0; i < response.block.size(); ++i) lines.add(response.block.at(i));
+  return lines;
+}
+
+/// The response with the fields that the site keys by in its Vary, for caches behind us too.
+ReceivedResponse keyed_response(const ReceivedResponse& received, const http::PolicyOptions& policy,
+                                std::vector<http::Field>& storage) {
+  const auto named = http::vary_names(received.fields);
+  if (policy.key_fields.empty() || !named) return received;
+  storage.resize(received.fields.size() + policy.key_fields.size());
+  ReceivedResponse keyed = received;
+  keyed.fields = http::HeaderList(storage);
+  for (const http::Field& field : received.fields) keyed.fields.add(field);
+  for (const std::string& name : policy.key_fields) {
+    const bool there = std::any_of(named->begin(), named->end(), [&](const std::string& other) {
+      return base::iequals(other, name);
+    });
+    if (!there) keyed.fields.add({http::FieldName::kVary, "Vary", name});
+  }
+  return keyed;
 }
 
 }  // namespace
@@ -81,6 +108,7 @@ void FillOwner::fetch() {
   request.target = request_.target;
   request.host = request_.host;
   request.fields = fields_;
+  request.times = request_.policy->times;
   fetch_ = request_.site->origin().fetch(request, *this);
 }
 
@@ -110,7 +138,7 @@ void FillOwner::on_fetch_head(const ReceivedResponse& head, const ResponseTimes&
   if (head.status == 304) {
     return fail({FetchError::kMalformed, "the origin answered a condition that was not sent"});
   }
-  take_response(head, times);
+  if (!take_stored(head, times)) take_response(head, times);
 }
 
 void FillOwner::freshen(const ReceivedResponse& head, const ResponseTimes& times) {
@@ -129,11 +157,10 @@ bool FillOwner::merge(const http::StoredResponse& stored, const ReceivedResponse
   std::vector<std::byte> image = http::freshen_head_image(stored, head, times);
   const std::optional<http::StoredResponse> merged = http::view_head_image(image, stored.policy);
   if (!merged) return false;
-  std::vector<http::Field> storage(merged->block.size() + 1);
+  std::vector<http::Field> storage;
   ReceivedResponse updated;
   updated.status = stored.policy.status;
-  updated.fields = http::HeaderList(storage);
-  for (size_t i = 0; i < merged->block.size(); ++i) updated.fields.add(merged->block.at(i));
+  updated.fields = lines_of(*merged, storage);
   if (const http::Field* age = head.fields.find(http::FieldName::kAge); age != nullptr) {
     updated.fields.add(*age);
   }
@@ -160,7 +187,32 @@ bool FillOwner::merge(const http::StoredResponse& stored, const ReceivedResponse
   return true;
 }
 
-void FillOwner::take_response(const ReceivedResponse& head, const ResponseTimes& times) {
+bool FillOwner::take_stored(const ReceivedResponse& head, const ResponseTimes& times) {
+  const std::optional<http::StoredResponse> stored = view_of(fill_->stored);
+  if (!stored) return false;
+  const http::StandIn why = http::stands_in(
+      *stored, request_.head, {.head = head, .now_ms = times.response_ms}, *request_.policy);
+  if (why == http::StandIn::kNone) return false;
+  request_.site->on_stand_in(why, request_.target);
+  const std::span<const std::byte> image = fill_->stored.head->head;
+  fill_->head.image.assign(image.begin(), image.end());
+  fill_->head.revalidated = true;
+  fill_->head.stand_in = why;
+  policy_ = stored->policy;
+  std::vector<http::Field> storage;
+  bool keyed = true;
+  judge_vary(lines_of(*stored, storage), keyed);
+  fill_->head.shareable = keyed;
+  publish_head();
+  complete();
+  return true;
+}
+
+void FillOwner::take_response(const ReceivedResponse& received, const ResponseTimes& times) {
+  std::vector<http::Field> storage;
+  const ReceivedResponse head = keyed_response(received, *request_.policy, storage);
+  fill_->head.misshapen = http::is_misshapen(request_.head, head, *request_.policy);
+  if (fill_->head.misshapen) request_.site->on_stand_in(http::StandIn::kShape, request_.target);
   const http::Admission admission =
       http::admit(request_.head, head, times, *request_.policy, request_.sent_for);
   policy_ = admission.policy;
@@ -171,17 +223,19 @@ void FillOwner::take_response(const ReceivedResponse& head, const ResponseTimes&
   http::ImageOptions image;
   image.content_length = length;
   image.drop_set_cookie = admission.drop_set_cookie;
+  const bool kept = storable && !leaves_record(head);
+  image.accepts_ranges = kept && head.status == 200;
   fill_->head.image = http::make_head_image(head, times, image);
   if (fill_->head.image.empty()) {
     return fail({FetchError::kTooLarge, "the origin's head is too large"});
   }
-  const bool kept = storable && !leaves_record(head);
   if (kept && !admission.drop_names.empty()) {
     image.drop_names = admission.drop_names;
     sink_.keep_head(http::make_head_image(head, times, image));
   }
   fill_->head.declared_size = head.has_body ? length : std::optional<uint64_t>(0);
-  fill_->head.shareable = storable && admission.drop_names.empty();
+  const bool shared = storable || admission.storable == http::Storable::kMissingAsset;
+  fill_->head.shareable = shared && admission.drop_names.empty();
   if (kept && length.value_or(0) <= sink_.most_bytes()) sink_.open();
   note_for_others(storable, admission.remember);
   if (!head.has_body || length == 0u) {
@@ -333,7 +387,10 @@ FillOwner::Moved FillOwner::move_body() {
 void FillOwner::settle(Moved moved) {
   wake_readers();
   if (moved == Moved::kWhole) return complete();
-  if (moved == Moved::kCut) return end_cut("the origin's content ended early");
+  if (moved == Moved::kCut) {
+    if (fill_->error.message.empty()) fill_->error = {FetchError::kCut, "a response was cut"};
+    return end(false, &fill_->error);
+  }
   if (!paused_) return laggard_timer_.disarm();
   if (!laggard_timer_.armed()) {
     fills_.env().arm(laggard_timer_, fills_.env().now() + limits::kLaggardMs);
@@ -380,12 +437,6 @@ void FillOwner::fail(const FetchError& error) {
   tell(loops);
 }
 
-/// The rest of the content will not come: nothing is stored, readers have seen the cut.
-void FillOwner::end_cut(const char* why) {
-  const FetchError error{FetchError::kClosed, why};
-  end(false, &error);
-}
-
 void FillOwner::reconsider() {
   if (permit_claim_.waiting() && !wanted()) {
     return fail({FetchError::kBusy, "nobody waits for it any more"});
@@ -394,7 +445,8 @@ void FillOwner::reconsider() {
   if (!wanted() && !worth_finishing()) {
     fill_->body.finish(false);
     wake_readers();
-    return end_cut("nobody waits for the rest");
+    // No failure of the origin.
+    return end(false, nullptr);
   }
   if (paused_) pump_later();
 }

@@ -38,6 +38,7 @@ class FillOwner final : public FetchUser,
   void on_fetch_interim(const http::ReceivedResponse& interim) override;
   void on_fetch_head(const http::ReceivedResponse& head, const http::ResponseTimes& times) override;
   void on_fetch_failed(const FetchError& error) override;
+  void on_fetch_cut(const FetchError& error) override { fill_->error = error; }
 
   std::list<std::shared_ptr<FillOwner>>::iterator place;  ///< in its loop's list
 
@@ -54,7 +55,9 @@ class FillOwner final : public FetchUser,
   bool merge(const http::StoredResponse& stored, const http::ReceivedResponse& head,
              const http::ResponseTimes& times);
   bool take_not_modified(const http::ReceivedResponse& head, const http::ResponseTimes& times);
-  void take_response(const http::ReceivedResponse& head, const http::ResponseTimes& times);
+  /// False: what is stored does not stand in for what the origin said.
+  bool take_stored(const http::ReceivedResponse& head, const http::ResponseTimes& times);
+  void take_response(const http::ReceivedResponse& received, const http::ResponseTimes& times);
   bool leaves_record(const http::ReceivedResponse& head) const;
   void judge_vary(const http::HeaderList& fields, bool& storable);
   void note_for_others(bool storable, bool remember);
@@ -72,7 +75,6 @@ class FillOwner final : public FetchUser,
   void tell(const LoopSet& loops);
   void wake_readers();
   void fail(const FetchError& error);
-  void end_cut(const char* why);
   void end(bool stored, const FetchError* error);
   bool wanted() const;
   bool worth_finishing() const;

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <memory>
+#include <string_view>
 
 #include "base/budget.h"
 #include "http/policy.h"
+#include "http/stand_in.h"
 #include "http/stored_response.h"
 #include "origin/fetch.h"
 
@@ -23,6 +25,9 @@ class FillSite {
   /// The origin answered.
   virtual void on_head(const http::ReceivedResponse& head, const http::ResponseTimes& times,
                        const http::PolicyOptions& policy) = 0;
+  /// What the origin answered for `target` is not served as it is: what is stored stands in, or,
+  /// if nothing is, a page in place of an asset goes on unstored.
+  virtual void on_stand_in(http::StandIn why, std::string_view target) = 0;
   /// No whole response came.
   virtual void on_failure(const FetchError& error, base::Tick now) = 0;
 };

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "http/cache_control.h"
+#include "origin/own_connection.h"
 
 namespace perigee::origin {
 
@@ -49,7 +50,8 @@ OriginStream::OriginStream(OriginShared& shared, const FetchRequest& request, Fe
       request_(request),
       user_(user),
       handle_(std::make_shared<Handle>(Handle{this})),
-      connector_(shared, *this, request.relayed, request.client),
+      for_one_client_(request.relayed),
+      connector_(shared, *this, request_),
       timer_([this] { on_timer(); }),
       pace_timer_([this] { on_pace(); }) {
   // Nothing is called back inside fetch().
@@ -73,6 +75,11 @@ void OriginStream::run_later() {
 void OriginStream::connect() {
   CHECK(connection_ == nullptr && phase_ != Phase::kEnded && phase_ != Phase::kFailed);
   phase_ = Phase::kConnecting;
+  if (request_.own != nullptr) {
+    auto own = retried_ ? nullptr : request_.own->take(shared_.pool);
+    if (own != nullptr) return on_connection(std::move(own), true);
+    return connector_.start(Connector::Reuse::kNone);
+  }
   connector_.start(retried_                  ? Connector::Reuse::kNone
                    : is_repeatable(request_) ? Connector::Reuse::kAny
                                              : Connector::Reuse::kSurelyOpen);
@@ -148,10 +155,10 @@ void OriginStream::await_response(Upload::State state) {
   if (state == Upload::State::kBroken) readable_ = true;
   if (state == Upload::State::kWhole) {
     if (request_.body != nullptr) look_for_early_answer();
-    head_due_ = shared_.env.now() + shared_.options.head_ms;
-    return await(shared_.options.first_byte_ms);
+    head_due_ = shared_.env.now() + std::max(request_.times.head_ms, request_.times.first_byte_ms);
+    return await(request_.times.first_byte_ms);
   }
-  await(shared_.options.between_bytes_ms);
+  await(request_.times.between_bytes_ms);
 }
 
 /// The last byte of content has just left. What is there by now was said without it.
@@ -216,10 +223,10 @@ void OriginStream::on_closed_before_head() {
 bool OriginStream::take_step(const http::ResponseReader::Step& step) {
   switch (step.event) {
     case Event::kNeedMore:
-      await(shared_.options.between_bytes_ms);
+      await(request_.times.between_bytes_ms);
       return true;
     case Event::kInterim: {
-      await(shared_.options.first_byte_ms);
+      await(request_.times.first_byte_ms);
       if (parser_.head().status == 100) return true;
       const std::shared_ptr<Handle> handle = handle_;
       user_.on_fetch_interim(parser_.head());
@@ -289,7 +296,7 @@ bool OriginStream::next_content() {
     if (io.state != Io::kOk) {
       const bool whole = parser_.next_eof(io.state == Io::kEof) == Event::kEnd;
       keep_alive_ = false;
-      whole ? end_response() : close(Phase::kFailed);
+      whole ? end_response() : cut("the connection ended before the content");
       return true;
     }
     rate_bytes_ += io.n;
@@ -308,17 +315,23 @@ bool OriginStream::next_content() {
     case Event::kNeedMore:
       return true;
     default:
-      close(Phase::kFailed);
+      cut("the content is malformed");
       return true;
   }
 }
+
+/// What has no declared end and one reader alone, such as an event stream, may be slow or quiet for
+/// long.
+bool OriginStream::is_open_ended() const { return for_one_client_ && !declared_; }
 
 void OriginStream::wait_for_content() {
   connection_->channel().want(true, false);
   if (waiting_) return;
   waiting_ = true;
   waiting_since_ = shared_.env.now();
-  shared_.env.arm(timer_, waiting_since_ + shared_.options.between_bytes_ms);
+  const int64_t quiet_ms =
+      is_open_ended() ? limits::kStreamQuietMs : request_.times.between_bytes_ms;
+  shared_.env.arm(timer_, waiting_since_ + quiet_ms);
 }
 
 /// Only time spent waiting for the origin counts: a slow reader is no slow origin.
@@ -332,8 +345,8 @@ void OriginStream::resume_content() {
   CHECK(waiting_);
   stop_waiting();
   if (waited_ms_ >= limits::kRateWindowMs) {
-    const auto least = static_cast<uint64_t>(limits::kBodyBytesPerSecond * waited_ms_ / 1000);
-    if (rate_bytes_ < least) close(Phase::kFailed);
+    const auto least = static_cast<uint64_t>(request_.times.bytes_per_second * waited_ms_ / 1000);
+    if (rate_bytes_ < least && !is_open_ended()) cut("the content came too slowly");
     waited_ms_ = 0;
     rate_bytes_ = 0;
   }
@@ -344,8 +357,20 @@ void OriginStream::resume_content() {
 void OriginStream::end_response() {
   CHECK(phase_ == Phase::kContent && connection_ != nullptr);
   const bool reusable = keep_alive_ && input_.empty();
-  if (reusable) shared_.pool.put_idle(std::move(connection_), idle_ms_);
+  if (reusable && request_.own != nullptr) {
+    // While others wait for a connection nobody keeps one to himself.
+    if (!shared_.pool.gate().contended()) request_.own->keep(std::move(connection_), shared_.pool);
+  } else if (reusable) {
+    shared_.pool.put_idle(std::move(connection_), idle_ms_);
+  }
   close(Phase::kEnded);
+}
+
+/// Whoever reads the content finds the cut behind what was received.
+void OriginStream::cut(const char* why) {
+  CHECK(phase_ == Phase::kContent);
+  close(Phase::kFailed);
+  user_.on_fetch_cut({FetchError::kCut, std::string("a response was cut: ") + why});
 }
 
 void OriginStream::close(Phase phase) {
@@ -359,6 +384,7 @@ void OriginStream::close(Phase phase) {
 
 void OriginStream::become_relay(base::Holder client) {
   if (phase_ != Phase::kContent) return;
+  for_one_client_ = true;
   beyond_share_ = !connector_.become_relay(client);
   watch_pace();
 }
@@ -382,8 +408,7 @@ void OriginStream::on_pace() {
   if (phase_ == Phase::kHead) {
     return fail(FetchError::kBusy, "the client sends too slowly while others wait for the origin");
   }
-  // Whoever reads it finds the cut behind what was received.
-  close(Phase::kFailed);
+  cut("its client reads too slowly while others wait for the origin");
 }
 
 void OriginStream::fail(FetchError::Kind kind, const std::string& why) {
@@ -393,12 +418,12 @@ void OriginStream::fail(FetchError::Kind kind, const std::string& why) {
 
 void OriginStream::on_timer() {
   if (phase_ == Phase::kContent) {
-    close(Phase::kFailed);
+    cut("the origin fell silent");
     if (std::exchange(waiting_, false)) BodySource::wake();
     return;
   }
   // A client that is slow to send is no slow origin: its codec cuts it, and the content with it.
-  if (upload_.state() == Upload::State::kWaiting) return await(shared_.options.between_bytes_ms);
+  if (upload_.state() == Upload::State::kWaiting) return await(request_.times.between_bytes_ms);
   fail(FetchError::kTimeout, "the origin did not answer in time");
 }
 

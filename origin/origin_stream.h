@@ -67,6 +67,8 @@ class OriginStream final : public Fetch,
   void stop_waiting();
   void resume_content();
   void end_response();
+  bool is_open_ended() const;
+  void cut(const char* why);
   void close(Phase phase);
   void fail(FetchError::Kind kind, const std::string& why);
   void on_timer();
@@ -78,6 +80,7 @@ class OriginStream final : public Fetch,
   const FetchRequest request_;
   FetchUser& user_;
   std::shared_ptr<Handle> handle_;
+  bool for_one_client_;  ///< relayed, or a fill that became a relay
   Connector connector_;
   Upload upload_;
   std::unique_ptr<OriginConnection> connection_;

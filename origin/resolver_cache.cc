@@ -41,6 +41,13 @@ class ResolverCache::Impl : public std::enable_shared_from_this<Impl> {
     }
     return pending;
   }
+  bool expire(std::string_view host) {
+    const auto known = names_.find(host);
+    if (known == names_.end()) return true;
+    if (env_.now() - known->second.learnt < limits::kNameAgainMs) return false;
+    known->second.fresh_until = env_.now();
+    return true;
+  }
   size_t size() const { return names_.size(); }
 
  private:
@@ -76,6 +83,7 @@ class ResolverCache::Impl : public std::enable_shared_from_this<Impl> {
   };
   struct Name {
     std::optional<base::Addresses> addresses;
+    base::Tick learnt;
     base::Tick fresh_until;
     uint64_t used = 0;
     base::Pending question;
@@ -129,6 +137,7 @@ Result ResolverCache::Impl::remember(Name& name, Result result) const {
     return result;
   }
   CHECK(name.addresses && keep_ms >= limits::kNameFloorMs);
+  name.learnt = env_.now();
   name.fresh_until = env_.now() + keep_ms;
   return *name.addresses;
 }
@@ -151,6 +160,8 @@ base::Pending ResolverCache::resolve(std::string_view host, uint16_t port,
                                      base::OnResolve on_resolve) {
   return impl_->resolve(host, port, std::move(on_resolve));
 }
+
+bool ResolverCache::expire(std::string_view host) { return impl_->expire(host); }
 
 size_t ResolverCache::size() const { return impl_->size(); }
 

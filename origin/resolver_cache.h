@@ -18,6 +18,9 @@ class ResolverCache {
   ~ResolverCache();
   /// Never calls back inside the call.
   base::Pending resolve(std::string_view host, uint16_t port, base::OnResolve on_resolve);
+  /// None of its addresses works: the next resolve() asks for it again, however long its server
+  /// said that they hold. False: they were learnt less than kNameAgainMs ago.
+  bool expire(std::string_view host);
   /// Names kept.
   size_t size() const;
 

@@ -48,7 +48,7 @@ class BodySource {
   base::Waker* waker_ = nullptr;
 };
 
-/// What hangs on an exchange until its end.
+/// What hangs on an exchange, or on a client's connection, until its end.
 class Attachment {
  public:
   virtual ~Attachment() = default;
@@ -82,6 +82,9 @@ class Exchange {
   virtual std::span<std::byte, 192> slot() = 0;
   virtual Arena& arena() = 0;
   virtual const base::Peer& peer() const = 0;
+  /// What the flow keeps of the client's connection; null at first. It ends after the connection's
+  /// exchanges.
+  virtual std::unique_ptr<Attachment>& of_connection() = 0;
   /// What the flow keeps of this exchange, in slot() or in the arena; null at on_request(). The
   /// flow destroys it in on_sent() or on_cancel().
   Attachment* attached = nullptr;

@@ -37,7 +37,7 @@ ResponseFraming coded_framing(const FramingLines& lines, uint8_t version_minor) 
 
 }  // namespace
 
-RequestFraming request_framing(const FramingLines& lines, Method method, uint8_t version_minor) {
+RequestFraming request_framing(const FramingLines& lines, uint8_t version_minor) {
   const auto refuse = [](uint16_t status, std::string_view why) {
     return RequestFraming{Framing::kNone, std::nullopt, {status, why}};
   };
@@ -57,10 +57,6 @@ RequestFraming request_framing(const FramingLines& lines, Method method, uint8_t
     result.content_length = parse_content_length(lines.length);
     if (!result.content_length) return refuse(400, "Content-Length is not a number");
     if (*result.content_length > 0) result.framing = Framing::kLength;
-  }
-  const bool bodiless = method == Method::kGet || method == Method::kHead;
-  if (bodiless && result.framing != Framing::kNone) {
-    return refuse(400, "GET and HEAD have no content");
   }
   return result;
 }

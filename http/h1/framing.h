@@ -41,7 +41,7 @@ struct RequestFraming {
   std::optional<uint64_t> content_length;  ///< as declared, 0 included
   Refusal refusal;
 };
-RequestFraming request_framing(const FramingLines& lines, Method method, uint8_t version_minor);
+RequestFraming request_framing(const FramingLines& lines, uint8_t version_minor);
 
 /// How a response's content ends.
 struct ResponseFraming {

@@ -144,7 +144,7 @@ Refusal Http1RequestReader::parse(std::string_view text, RequestScratch& scratch
 }
 
 Refusal Http1RequestReader::take_framing(const FramingLines& lines, RequestHead& head) {
-  const RequestFraming framing = request_framing(lines, head.method, head.version_minor);
+  const RequestFraming framing = request_framing(lines, head.version_minor);
   if (framing.refusal) return framing.refusal;
   framing_ = framing.framing;
   head.content_length = framing.content_length;

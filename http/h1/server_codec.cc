@@ -58,6 +58,7 @@ class Http1Codec final : public ServerCodec, public Exchange, private ResponseSe
   std::span<std::byte, 192> slot() override { return slot_; }
   Arena& arena() override { return promoted_ ? own_arena_ : scratch_.arena(); }
   const base::Peer& peer() const override { return context_.peer; }
+  std::unique_ptr<Attachment>& of_connection() override { return of_connection_; }
 
  private:
   size_t feed_head(std::span<const std::byte> bytes, Tick now);
@@ -68,6 +69,7 @@ class Http1Codec final : public ServerCodec, public Exchange, private ResponseSe
   void send_error(const Refusal& refusal);
   void on_response_end(ResponseSender::Ending ending) override;
 
+  std::unique_ptr<Attachment> of_connection_;  ///< ends last
   const CodecContext context_;
   const Http1Options& options_;
   RequestScratch& scratch_;

@@ -46,7 +46,7 @@ class KnownBody final : public http::SpanSource {
 
 void check_spans(const RangeRequest& request, uint64_t size) {
   CHECK((request.kind == RangeRequest::kSatisfiable) == !request.spans.empty());
-  CHECK(request.spans.size() <= base::limits::kRangeParts);
+  CHECK(request.spans.size() <= base::limits::kRangeSpecs);
   for (size_t i = 0; i < request.spans.size(); ++i) {
     const ByteSpan& span = request.spans[i];
     CHECK(span.begin < span.end && span.end <= size);
@@ -56,7 +56,8 @@ void check_spans(const RangeRequest& request, uint64_t size) {
     }
     // A span that is there already changes nothing.
     http::ByteSpans again = request.spans;
-    CHECK(again.add(span) && again.size() == request.spans.size() && again[i] == span);
+    again.add(span);
+    CHECK(again.size() == request.spans.size() && again[i] == span);
   }
 }
 

@@ -222,7 +222,7 @@ TEST(Limits, kVaryNames) {
   EXPECT_EQ(cache_of(limits::kVaryNames + 1).find("stored"), std::string::npos);
 }
 
-TEST(Limits, kRangeParts) {
+TEST(Limits, kRangePartsFree) {
   // Spans with gaps between them, so that none are joined.
   const auto status = [](size_t parts) {
     Stand stand;
@@ -235,8 +235,8 @@ TEST(Limits, kRangeParts) {
     }
     return stand.get("/a", "Range: bytes=" + spans + "\r\n").status;
   };
-  EXPECT_EQ(status(limits::kRangeParts), 206);
-  EXPECT_EQ(status(limits::kRangeParts + 1), 200) << "the whole";
+  EXPECT_EQ(status(limits::kRangePartsFree), 206);
+  EXPECT_EQ(status(limits::kRangePartsFree + 1), 200) << "the whole";
 }
 
 // --- us to client ---

@@ -236,7 +236,8 @@ TEST(Metrics, TheSummaryCountsEachThingInItsPlace) {
             "3 hits, 8 forwarded, 2 refused, 6 2xx, 3 4xx, 4 5xx, " + std::to_string(bytes) +
                 " bytes of content, 0 cut, "
                 "5 fills, 1 stored, 1 failed, 0 invalidations not written at once, "
-                "4 failures of origins, 2 with an old Date, 2 with a semicolon in Cache-Control");
+                "4 failures of origins, 2 with an old Date, 2 with a semicolon in Cache-Control, "
+                "0 pages in place of assets, 0 retained");
 }
 
 TEST(Metrics, ALoopCountsStatusesBytesAndWhatWasCut) {

@@ -275,10 +275,31 @@ TEST(ConnectionClosing, LingeringDrainsAtMostItsBound) {
   Client client(stand);
   client.write("BAD REQUEST\r\n\r\n");
   EXPECT_EQ(client.answer().status, 400);
-  client.write(std::string(3 * limits::kLingerBytes, 'x'));
+  const std::string piece(limits::kMiB, 'x');
+  size_t written = 0;
+  while (stand.connections() > 0 && written < 2 * limits::kLingerBytes) {
+    client.write(piece);
+    stand.run();
+    written += piece.size();
+  }
+  EXPECT_EQ(written, limits::kLingerBytes);
+  client.write(piece);
   stand.run();
-  EXPECT_EQ(stand.connections(), 0u);
   EXPECT_TRUE(client.saw_reset()) << "the rest was not read";
+}
+
+TEST(ConnectionClosing, LingeringGoesOnWhileTheClientSendsForAWhile) {
+  Stand stand;
+  Client client(stand);
+  client.write("BAD REQUEST\r\n\r\n");
+  EXPECT_EQ(client.answer().status, 400);
+  int64_t lasted_ms = 0;
+  while (stand.connections() > 0 && lasted_ms < 2 * limits::kLingerMostMs) {
+    client.write("x");
+    stand.pass_ms(1000);
+    lasted_ms += 1000;
+  }
+  EXPECT_EQ(lasted_ms, limits::kLingerMostMs);
 }
 
 TEST(ConnectionClosing, LingeringEndsWhenThePeerCloses) {

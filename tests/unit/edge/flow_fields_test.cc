@@ -96,5 +96,97 @@ RULE(FlowFields, LinesKeepTheirOrder, "RFC 9110 §5.3; http-rules 4.23",
   }
 }
 
+RULE(FlowFields, KeyFieldsSelectAsIfVaryNamedThem, "RFC 9111 §4.1; http-rules 4.25",
+     "S3 sends Vary: Origin only to requests that have Origin",
+     "a variant per value of the named fields, absent apart from present; Vary tells it to "
+     "whoever stands behind",
+     "key_fields") {
+  Stand stand("key_fields = [\"Origin\"]\nforward_headers = [\"Accept\"]");
+  stand.origin.on("/font", [](const Asked& asked) {
+    Reply reply = Reply(200).cache("max-age=60").body("for " + asked["Origin"]);
+    if (asked["Origin"].empty()) return reply;
+    return reply.line("Access-Control-Allow-Origin", asked["Origin"]).line("Vary", "Origin");
+  });
+  for (int round = 0; round < 2; ++round) {
+    for (const std::string origin : {"", "https://a.test", "https://b.test"}) {
+      const Answer answer = stand.get("/font", origin.empty() ? "" : "Origin: " + origin + "\r\n");
+      EXPECT_EQ(answer.body, "for " + origin);
+      EXPECT_EQ(answer["Access-Control-Allow-Origin"], origin);
+      EXPECT_EQ(answer["Vary"], "Origin");
+      EXPECT_EQ(answer.count("Vary"), 1u);
+    }
+    stand.settle();
+  }
+  EXPECT_EQ(stand.origin.asked.size(), 3u);
+}
+
+RULE(FlowFields, AShorterVaryIn304LosesNoVariant, "RFC 9111 §4.1, §4.3.4; http-rules 2.9",
+     "The npm registry answers 304 with less in Vary than its 200 had",
+     "one client's JSON is no other client's HTML, before and after", "") {
+  Stand stand;
+  stand.origin.on("/p", [](const Asked& asked) {
+    if (!asked["If-None-Match"].empty()) {
+      return Reply(304)
+          .cache("max-age=60")
+          .etag(asked["If-None-Match"])
+          .line("Vary", "accept-encoding");
+    }
+    return Reply(200)
+        .cache("max-age=60")
+        .etag("\"" + asked["Accept"] + "\"")
+        .line("Vary", "accept-encoding, accept")
+        .body(asked["Accept"]);
+  });
+  const auto get = [&](const std::string& type) {
+    const Answer answer = stand.get("/p", "Accept: " + type + "\r\n");
+    stand.settle();
+    return answer;
+  };
+  for (const char* type : {"text/html", "application/json"}) EXPECT_EQ(get(type).body, type);
+  stand.env.step_wall(120'000);
+  for (const char* type : {"text/html", "application/json", "text/html"}) {
+    EXPECT_EQ(get(type).body, type);
+  }
+  EXPECT_EQ(get("text/plain").body, "text/plain");
+}
+
+RULE(FlowFields, InterimsCanBeDropped, "RFC 9110 §15.2; http-rules 2.13",
+     "Python's http.client takes a 103 for the answer",
+     "a site or rule drops 1xx responses; the final one comes all the same", "interim") {
+  for (const bool bypass : {false, true}) {
+    Stand stand(std::string("interim = \"drop\"\nbypass = ") + (bypass ? "true" : "false"));
+    stand.origin.on("/a", Reply(200)
+                              .cache("max-age=60")
+                              .body("x")
+                              .after_interim("103 Early Hints\r\nLink: </a.css>\r\n"));
+    Client client(stand);
+    client.ask("GET", "/a");
+    EXPECT_TRUE(client.arrived().starts_with("HTTP/1.1 200 OK\r\n"));
+  }
+}
+
+RULE(FlowFields, SurrogateControlGovernsAndEndsHere, "Edge Architecture 1.0 §2.4; http-rules 2.6",
+     "An origin writes it for the cache before it alone",
+     "where the site reads it: its lifetime counts, and neither field goes to clients; elsewhere "
+     "both are fields like others",
+     "surrogate_control") {
+  for (const bool reads : {false, true}) {
+    Stand stand(reads ? "surrogate_control = true" : "");
+    stand.origin.on("/a", Reply(200)
+                              .cache("no-store")
+                              .line("Surrogate-Control", "max-age=60")
+                              .line("X-Accel-Expires", "0")
+                              .body("x"));
+    for (int round = 0; round < 2; ++round) {
+      const Answer answer = stand.get("/a");
+      EXPECT_EQ(answer["Cache-Control"], "no-store");
+      EXPECT_EQ(answer["Surrogate-Control"], reads ? "" : "max-age=60");
+      EXPECT_EQ(answer["X-Accel-Expires"], reads ? "" : "0");
+      stand.settle();
+    }
+    EXPECT_EQ(stand.origin.asked.size(), reads ? 1u : 2u);
+  }
+}
+
 }  // namespace
 }  // namespace perigee::test

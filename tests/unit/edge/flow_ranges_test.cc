@@ -212,5 +212,65 @@ TEST(FlowRanges, AClientThatGoesAwayLetsGoOfThePin) {
   EXPECT_EQ(stand.pins("/a"), before);
 }
 
+RULE(FlowRanges, ManyPartsOfALargeBody, "RFC 9110 §14.2, §15.3.7.2; http-rules 2.11",
+     "zsync asks for twenty ranges of one file and more",
+     "up to 256 parts, as long as they and their frames are shorter than the whole", "") {
+  const auto spans = [](size_t parts, size_t gap) {
+    std::string field = "Range: bytes=";
+    for (size_t i = 0; i < parts; ++i) {
+      field += (i == 0 ? "" : ",") + std::to_string(i * gap) + "-" + std::to_string(i * gap + 9);
+    }
+    return field + "\r\n";
+  };
+  Stand stand;
+  const std::string large(100'000, 'x');
+  stand.origin.on("/large", Reply(200).cache("max-age=60").body(large));
+  stand.origin.on("/small", Reply(200).cache("max-age=60").body(std::string(1'000, 'x')));
+  for (const char* target : {"/large", "/small"}) stand.get(target);
+  stand.settle();
+  const Answer many = stand.get("/large", spans(256, 100));
+  EXPECT_EQ(many.status, 206);
+  EXPECT_EQ(parts_of(many).size(), 256u);
+  EXPECT_LT(many.body.size(), large.size());
+  EXPECT_EQ(stand.get("/large", spans(257, 100)).status, 200);
+  EXPECT_EQ(stand.get("/small", spans(16, 20)).status, 206);
+  EXPECT_EQ(stand.get("/small", spans(17, 20)).status, 200) << "the whole is shorter";
+}
+
+RULE(FlowRanges, WhatIsStoredSaysThatItHasRanges, "RFC 9110 §14.3; http-rules 2.11",
+     "Accept-Ranges: bytes tells download managers and players that ranges work",
+     "on each stored 200, whatever the origin says; of what is not stored, the origin's own", "") {
+  Stand stand;
+  stand.origin.on("/a", ten());
+  stand.origin.on("/none", ten().line("Accept-Ranges", "none"));
+  stand.origin.on("/private", Reply(200).cache("private").line("Accept-Ranges", "none").body("x"));
+  stand.origin.on("/gone", Reply(404).cache("max-age=60").body("x"));
+  for (int round = 0; round < 2; ++round) {
+    for (const char* target : {"/a", "/none"}) {
+      const Answer answer = stand.get(target);
+      EXPECT_EQ(answer["Accept-Ranges"], "bytes") << target << round;
+      EXPECT_EQ(answer.count("Accept-Ranges"), 1u);
+    }
+    EXPECT_EQ(stand.get("/private")["Accept-Ranges"], "none");
+    EXPECT_EQ(stand.get("/gone")["Accept-Ranges"], "");
+    stand.settle();
+  }
+  EXPECT_EQ(stand.get("/a", "If-None-Match: \"v1\"\r\n")["Accept-Ranges"], "");
+}
+
+RULE(FlowRanges, RangesOfWhatIsNotStoredAreTheOrigins, "RFC 9110 §14.2; http-rules 2.11",
+     "What is relayed may be large, and its origin can cut it",
+     "Range and If-Range go on where a rule says bypass, and the 206 comes back", "bypass") {
+  Stand stand("bypass = true");
+  stand.origin.on("/a", [](const Asked& asked) {
+    return Reply(206).line("Content-Range", "bytes 0-1/10").body(asked["Range"]);
+  });
+  const Answer answer = stand.get("/a", "Range: bytes=0-1\r\nIf-Range: \"v1\"\r\n");
+  EXPECT_EQ(answer.status, 206);
+  EXPECT_EQ(answer.body, "bytes=0-1");
+  EXPECT_EQ(answer["Content-Range"], "bytes 0-1/10");
+  EXPECT_EQ(stand.origin.asked.back()["If-Range"], "\"v1\"");
+}
+
 }  // namespace
 }  // namespace perigee::test

@@ -280,5 +280,54 @@ RULE(FlowRelay, AnAnswerToPostIsNeverStored, "RFC 9110 §9.3.3; http-rules 2.14"
   }
 }
 
+RULE(FlowRelay, ContentOfGetGoesOnWhereARuleSaysBypass,
+     "RFC 9110 §9.3.1; RFC 9110 §9.3.2; http-rules 1.20",
+     "content in GET has no meaning that a cache could key by; clients of Elasticsearch send it",
+     "400 and close, and relayed with its content where a rule says bypass", "bypass") {
+  Stand stand("[[site.rule]]\nprefix = \"/search\"\nbypass = true\n");
+  stand.origin.on("/search", [](const Asked& asked) { return Reply(200).body(asked.body); });
+  for (const std::string method : {"GET", "HEAD"}) {
+    Client refused(stand);
+    refused.ask(method, "/a", "", "GET /smuggled HTTP/1.1\r\n\r\n").ask("GET", "/b");
+    const Answer answer = refused.answer();
+    EXPECT_EQ(answer.status, 400);
+    EXPECT_EQ(answer["Connection"], "close");
+    EXPECT_EQ(refused.answer().status, 0) << "nothing behind it is read";
+  }
+  EXPECT_EQ(stand.origin.asked.size(), 0u);
+  EXPECT_EQ(stand.ask("GET", "/search", "", "{\"query\": 1}").body, "{\"query\": 1}");
+  EXPECT_EQ(stand.ask("HEAD", "/search", "", "x").status, 200);
+  EXPECT_EQ(stand.origin.asked.back().method, "HEAD");
+  EXPECT_EQ(stand.origin.asked.back().body, "x");
+}
+
+RULE(FlowRelay, CredentialsOfAConnectionStayOnTheClientsOwn,
+     "RFC 4559 §6; RFC 9110 §11.6.2; http-rules 5.10",
+     "NTLM and Negotiate authenticate a connection: what follows on it is that user's",
+     "such requests are relayed on a connection of the client's own, never pooled, neither served "
+     "from the store nor stored; it ends with the client's connection",
+     "") {
+  Stand stand;
+  stand.origin.on("/a", Reply(200).cache("public, max-age=60").body("x"));
+  for (const std::string scheme : {"NTLM", "negotiate"}) {
+    auto user = std::make_unique<Client>(stand);
+    const size_t before = stand.origin.open_connections();
+    const size_t asked = stand.origin.asked.size();
+    for (int round = 0; round < 3; ++round) {
+      user->ask("GET", "/a", "Authorization: " + scheme + " abc=\r\n");
+      EXPECT_EQ(user->answer().cache(), "perigee; fwd=request; fwd-status=200");
+    }
+    EXPECT_EQ(stand.origin.asked.size(), asked + 3);
+    EXPECT_EQ(stand.origin.open_connections(), before + 1) << "one, kept";
+    Client stranger(stand);
+    stranger.ask("POST", "/a");
+    EXPECT_EQ(stranger.answer().status, 200);
+    EXPECT_EQ(stand.origin.open_connections(), std::max<size_t>(before, 1) + 1) << "another one";
+    user.reset();
+    stand.run();
+    EXPECT_EQ(stand.origin.open_connections(), std::max<size_t>(before, 1)) << "gone with its user";
+  }
+}
+
 }  // namespace
 }  // namespace perigee::test

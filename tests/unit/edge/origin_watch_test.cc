@@ -118,5 +118,32 @@ TEST(OriginWatch, SeesFillsRelaysAndRefreshes) {
   EXPECT_EQ(stand.metrics.late_dates(), 4u) << "a refresh behind a stale hit";
 }
 
+TEST_F(OriginWatchTest, TellsOfPagesInPlaceOfAssetsOncePerPath) {
+  for (int i = 0; i < 2; ++i) {
+    watch(0).on_stand_in(http::StandIn::kShape, "/app.js?v=" + std::to_string(i));
+    watch(0).on_stand_in(http::StandIn::kShape, "/app.css");
+    watch(0).on_stand_in(http::StandIn::kRetained, "/old.js");
+  }
+  ASSERT_EQ(sentences.size(), 2u);
+  EXPECT_EQ(sentences[0],
+            "the origin of a.test: a page (text/html) came for /app.js, which is none by its name; "
+            "it is not stored");
+  EXPECT_EQ(metrics_.misshapen(), 4u);
+  EXPECT_EQ(metrics_.retained(), 2u);
+  for (size_t i = 0; i < base::limits::kPathsTold; ++i) {
+    watch(0).on_stand_in(http::StandIn::kShape, "/" + std::to_string(i) + ".js");
+  }
+  EXPECT_EQ(sentences.size(), base::limits::kPathsTold) << "the rest is counted alone";
+}
+
+TEST_F(OriginWatchTest, TellsOnceOfCorsAnswersWithoutVary) {
+  for (int i = 0; i < 2; ++i) head(0, "Access-Control-Allow-Origin", "https://app.test");
+  head(1, "Access-Control-Allow-Origin", "*");
+  ASSERT_EQ(sentences.size(), 1u);
+  EXPECT_EQ(sentences[0],
+            "the origin of a.test: Access-Control-Allow-Origin names one origin, and Vary does not "
+            "name Origin, so that others get it too; set key_fields = [\"Origin\"]");
+}
+
 }  // namespace
 }  // namespace perigee::test

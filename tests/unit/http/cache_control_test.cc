@@ -5,13 +5,14 @@
 
 #include <string>
 
+#include "base/limits.h"
 #include "tests/support/field_lines.h"
 #include "tests/support/rule.h"
 
 namespace perigee::http {
 namespace {
 
-GUARDS("http::parse_cache_control, http::parse_delta_seconds");
+GUARDS("http::parse_cache_control, http::parse_delta_seconds, http::parse_surrogate");
 
 using test::FieldLines;
 
@@ -284,6 +285,50 @@ TEST(DeltaSeconds, AreDigitsAndSaturate) {
   for (const std::string_view text : {"", " 1", "1 ", "-1", "+1", "1.0", "0x1", "a"}) {
     EXPECT_EQ(parse_delta_seconds(text), std::nullopt) << text;
   }
+}
+
+constexpr int64_t kNowMs = 1'000'000'000;
+
+std::string surrogate(std::initializer_list<std::string> lines) {
+  std::string text;
+  for (const std::string& line : lines) text += line + "\n";
+  const FieldLines fields(text);
+  const auto parsed = parse_surrogate(fields.list(), kNowMs);
+  return parsed ? shown(*parsed) : "nothing";
+}
+
+RULE(SurrogateControl, LifetimeAndWindow, "Edge Architecture 1.0 §2.4; http-rules 2.6",
+     "max-age is how long a surrogate may keep it; behind a plus, how long it may be stale then",
+     "the first max-age counts, an invalid one is 0", "surrogate_control") {
+  EXPECT_EQ(surrogate({"Surrogate-Control: max-age=60"}), "max-age=60");
+  EXPECT_EQ(surrogate({"surrogate-control: content=\"ESI/1.0\", MAX-AGE=60"}), "max-age=60");
+  EXPECT_EQ(surrogate({"Surrogate-Control: max-age=60+30"}), "max-age=60 swr=30 sie=30");
+  EXPECT_EQ(surrogate({"Surrogate-Control: max-age=5, max-age=60"}), "max-age=5");
+  EXPECT_EQ(surrogate({"Surrogate-Control: max-age=x"}), "max-age=0");
+  EXPECT_EQ(surrogate({"Surrogate-Control: no-store"}), "no-store");
+  EXPECT_EQ(surrogate({"Surrogate-Control: no-store-remote"}), "no-store");
+  EXPECT_EQ(surrogate({"Surrogate-Control: max-age=60;other"}), "nothing");
+  EXPECT_EQ(surrogate({"Surrogate-Control: content=\"ESI/1.0\""}), "nothing");
+  EXPECT_EQ(surrogate({"Cache-Control: max-age=60"}), "nothing");
+}
+
+RULE(SurrogateControl, XAccelExpires, "http-rules 2.6",
+     "nginx reads X-Accel-Expires as seconds, 0 for no caching, or @ and a time",
+     "where there is no Surrogate-Control; anything else means nothing", "surrogate_control") {
+  EXPECT_EQ(surrogate({"X-Accel-Expires: 60"}), "max-age=60");
+  EXPECT_EQ(surrogate({"X-Accel-Expires: 0"}), "max-age=0 no-store");
+  EXPECT_EQ(surrogate({"X-Accel-Expires: @1000060"}), "max-age=60");
+  EXPECT_EQ(surrogate({"X-Accel-Expires: @1"}), "max-age=0");
+  EXPECT_EQ(surrogate({"X-Accel-Expires: off"}), "nothing");
+  EXPECT_EQ(surrogate({"X-Accel-Expires: -1"}), "nothing");
+  EXPECT_EQ(surrogate({"X-Accel-Expires: 60", "Surrogate-Control: max-age=5"}), "max-age=5");
+}
+
+TEST(SurrogateControl, BeyondTheBoundItIsNotStored) {
+  std::string many;
+  for (size_t i = 0; i < base::limits::kDirectives; ++i) many += "x,";
+  EXPECT_EQ(surrogate({"Surrogate-Control: " + many}), "nothing");
+  EXPECT_EQ(surrogate({"Surrogate-Control: max-age=60," + many}), "max-age=60 no-store");
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 namespace perigee::test {
 namespace {
 
-GUARDS("http::late_date_ms, http::directive_with_semicolon");
+GUARDS("http::late_date_ms, http::directive_with_semicolon, http::is_cors_without_vary");
 
 std::optional<int64_t> late(std::initializer_list<std::string> lines) {
   const Lines received(lines);
@@ -46,6 +46,22 @@ RULE(Mistakes, ASemicolonSeparatesNothing, "RFC 9111 §5.2; http-rules 4.17",
   EXPECT_EQ(found({"Cache-Control: private=\"a; b\", x=\"c;d\""}), "");
   EXPECT_EQ(found({"CDN-Cache-Control: max-age=60;x=1"}), "") << "a parameter, RFC 9651";
   EXPECT_EQ(found({}), "");
+}
+
+TEST(CorsWithoutVary, IsSeenWhereOneOriginsAnswerReachesOthers) {
+  const auto seen = [](std::initializer_list<std::string> lines,
+                       const std::vector<std::string>& key_fields = {}) {
+    const Lines received(lines);
+    return http::is_cors_without_vary(received.fields(), key_fields);
+  };
+  const std::string named = "Access-Control-Allow-Origin: https://app.test";
+  EXPECT_TRUE(seen({named}));
+  EXPECT_TRUE(seen({named, "Vary: Accept"}));
+  EXPECT_FALSE(seen({named, "Vary: Accept, origin"}));
+  EXPECT_FALSE(seen({named, "Vary: *"}));
+  EXPECT_FALSE(seen({named}, {"Origin"}));
+  EXPECT_FALSE(seen({"Access-Control-Allow-Origin: *"}));
+  EXPECT_FALSE(seen({"Vary: Accept"}));
 }
 
 }  // namespace

@@ -448,5 +448,29 @@ RULE(Share, DirectivesOfWhoWaits, "RFC 9111 §5.2.1; http-rules 1.2",
   EXPECT_TRUE(honoured.answer().shared_with({"Cache-Control: max-age=5"}));
 }
 
+RULE(Decide, AGuessedLifetimeYields, "RFC 9111 §4.2.2, §5.2.1, §5.4; http-rules 2.16",
+     "Package managers ask for fresh indexes, and origins often state no lifetime for them",
+     "no-cache, max-age=0 and Pragma of a client have a guessed lifetime checked with the origin; "
+     "a stated one is not pierced; a response that was fetched just now is shared",
+     "") {
+  const Answer guessed({kTag, last_modified(-100'000), date(0)});
+  const Answer stated({"Cache-Control: max-age=100", kTag, date(0)});
+  for (const std::string line :
+       {"Cache-Control: no-cache", "Cache-Control: max-age=0", "Pragma: no-cache"}) {
+    const Decision decision = guessed.decide({line}, 5);
+    EXPECT_EQ(decision.action, Action::kRevalidate) << line;
+    EXPECT_EQ(decision.forward, Forward::kRequest);
+    EXPECT_EQ(stated.decide({line}, 5).action, Action::kServe) << line;
+    EXPECT_TRUE(http::may_share(guessed.stored(), Request({line}).head(), kReceivedMs, {}));
+  }
+  for (const std::string line :
+       {"Cache-Control: max-age=60", "Cache-Control: no-transform", "Pragma: x", "X: no-cache"}) {
+    EXPECT_EQ(guessed.decide({line}, 5).action, Action::kServe) << line;
+  }
+  // Where both are there, Cache-Control is what counts.
+  EXPECT_EQ(guessed.decide({"Cache-Control: no-transform", "Pragma: no-cache"}, 5).action,
+            Action::kServe);
+}
+
 }  // namespace
 }  // namespace perigee::test

@@ -135,15 +135,15 @@ const Row kRows[] = {
 }();
 
 RULE(RangeRules, ABoundedNumberOfParts, "RFC 9110 §14.2; RFC 9110 §17.15",
-     "many small ranges may be ignored", "more than 16 parts: the whole is sent", "") {
-  EXPECT_EQ(parse_range(scattered(16), 1000).spans.size(), 16u);
-  EXPECT_EQ(asked(scattered(17), 1000), "whole");
+     "many ranges may be ignored", "more than 256: the whole is sent", "") {
+  EXPECT_EQ(parse_range(scattered(256), 10'000).spans.size(), 256u);
+  EXPECT_EQ(asked(scattered(257), 10'000), "whole");
 }
 
 TEST(Range, ManyRangesThatJoinAreFewParts) {
   std::string field = "bytes=";
-  for (int i = 0; i < 1000; ++i) field += std::to_string(i) + "-" + std::to_string(i + 1) + ",";
-  EXPECT_EQ(asked(field, 5000), "0-1000");
+  for (int i = 0; i < 256; ++i) field += std::to_string(i) + "-" + std::to_string(i + 1) + ",";
+  EXPECT_EQ(asked(field, 5000), "0-256");
 }
 
 TEST(Range, TheLargestBody) {

@@ -136,5 +136,60 @@ TEST_F(ConnectorTest, ASecureOriginIsConnectedWithItsTlsOptions) {
   EXPECT_EQ(env_.connects[0].tls->server_name, "origin.example");
 }
 
+TEST_F(ConnectorTest, ErrorsOfAllAddressesAreTold) {
+  env_.on_connect =
+      [](const base::Endpoint& endpoint) -> std::optional<test::FakeEnv::ConnectResult> {
+    if (endpoint.address.bytes[3] == 1) {
+      return base::Error{base::ErrorCode::kTls, 0, "192.0.2.1: self-signed certificate"};
+    }
+    return base::Error{base::ErrorCode::kConnect, 111, endpoint.address.text() + ": refused"};
+  };
+  auto log = get();
+  EXPECT_EQ(log->said, "failed:tls") << "the most telling one decides";
+  EXPECT_EQ(log->error.message,
+            "192.0.2.1: self-signed certificate; 192.0.2.2:8080: refused; 192.0.2.3:8080: refused");
+}
+
+TEST_F(ConnectorTest, ANameThatNoLongerWorksIsAskedForAgainAtOnce) {
+  leave_idle();
+  finish();
+  env_.advance(limits::kNameAgainMs);
+  ASSERT_EQ(env_.resolves, 1u);
+  // The origin has moved, long before its name's time is over.
+  answer_only({9});
+  env_.on_resolve = [](const std::string&) {
+    return std::optional<base::Result<base::Addresses>>(addresses({"192.0.2.9"}));
+  };
+  auto log = get();
+  EXPECT_EQ(env_.resolves, 2u);
+  answer(kOk, peers_.size() - 1);
+  EXPECT_TRUE(log->whole());
+}
+
+TEST_F(ConnectorTest, ANameThatWasJustLearntIsNotAskedForAgain) {
+  answer_only({});
+  EXPECT_EQ(get()->said, "failed:connect");
+  EXPECT_EQ(env_.resolves, 1u);
+  env_.advance(limits::kNameAgainMs - 1);
+  EXPECT_EQ(get()->said, "failed:connect");
+  EXPECT_EQ(env_.resolves, 1u);
+  env_.advance(1);
+  const size_t tried = env_.connects.size();
+  EXPECT_EQ(get()->said, "failed:connect");
+  EXPECT_EQ(env_.resolves, 2u);
+  EXPECT_EQ(env_.connects.size(), tried + 3) << "the same addresses are not tried twice";
+}
+
+TEST_F(ConnectorTest, TheRequestSaysHowLongAnAddressMayTake) {
+  env_.on_connect = [](const base::Endpoint&) {
+    return std::optional<test::FakeEnv::ConnectResult>();
+  };
+  FetchRequest asked = request();
+  asked.times.connect_ms = 100;
+  auto log = fetch(asked);
+  env_.advance(310);
+  EXPECT_EQ(log->said, "failed:timeout");
+}
+
 }  // namespace
 }  // namespace perigee::origin

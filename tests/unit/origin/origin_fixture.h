@@ -40,12 +40,13 @@ class FetchLog : public FetchUser {
     reader->pull();
   }
   void on_fetch_failed(const FetchError& failure) override {
-    static constexpr const char* kNames[] = {"resolve", "connect", "tls",  "closed", "malformed",
-                                             "large",   "timeout", "busy", "refused"};
+    static constexpr const char* kNames[] = {"resolve", "connect", "tls",  "closed",  "malformed",
+                                             "large",   "timeout", "busy", "refused", "cut"};
     say("failed:" + std::string(kNames[failure.kind]));
     error = failure;
     call(at_failure);
   }
+  void on_fetch_cut(const FetchError& failure) override { told_cut = failure.message; }
   std::string body() const { return reader == nullptr ? "" : reader->text; }
   bool whole() const { return reader != nullptr && reader->ended(); }
   bool cut() const { return reader != nullptr && reader->failed(); }
@@ -56,6 +57,7 @@ class FetchLog : public FetchUser {
 
   std::unique_ptr<Fetch> fetch;
   std::string said;
+  std::string told_cut;
   FetchError error;
   http::ResponseTimes received_at;
   std::unique_ptr<test::BodyReader> reader;
@@ -107,6 +109,7 @@ class OriginTest : public ::testing::Test {
     request.method_text = text;
     request.target = "/x";
     request.host = "h";
+    request.times = times_;
     return request;
   }
   std::unique_ptr<FetchLog> fetch(const FetchRequest& asked) {
@@ -147,6 +150,7 @@ class OriginTest : public ::testing::Test {
   test::FakeEnv env_;
   test::PipeRules rules_;
   HttpOriginOptions options_;
+  http::OriginTimes times_;
   OriginGate gate_;
   std::unique_ptr<ResolverCache> names_;
   std::unique_ptr<Origin> origin_;

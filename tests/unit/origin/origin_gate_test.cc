@@ -91,7 +91,7 @@ TEST_F(EightConnections, WaitingForAPlaceEndsIn503AfterItsTime) {
 }
 
 TEST_F(EightConnections, WhoWaitedInVainForAPlaceIsNotGivenOneLater) {
-  options_.first_byte_ms = 100 * kSecond;
+  times_.first_byte_ms = 100 * kSecond;
   make_origin();
   auto first = relay(kMallory);
   auto second = relay(kMallory);
@@ -115,7 +115,7 @@ TEST_F(EightConnections, OnlySoManyRelaysWaitForAPlace) {
 }
 
 TEST_F(EightConnections, WaitingForAPlaceAndThenForAConnectionIsOneWait) {
-  options_.first_byte_ms = 100 * kSecond;
+  times_.first_byte_ms = 100 * kSecond;
   make_origin();
   auto first = relay(kMallory);
   auto second = relay(kMallory);
