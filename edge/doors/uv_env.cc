@@ -63,6 +63,8 @@ void UvEnv::read_clock() {
 
 void UvEnv::arm(base::Timer& timer, Tick due) { wheel_.arm(timer, due); }
 
+void UvEnv::soon(base::Soon& work) { soons_.arm(work); }
+
 void UvEnv::post(base::Task task) {
   bool first = false;
   {
@@ -115,8 +117,9 @@ void UvEnv::after_poll() {
   read_clock();
   wheel_.advance(now_);
   run_later();
+  soons_.run();
   const bool more = turn_ && turn_();
-  if (more || !later_.empty()) {
+  if (more || !later_.empty() || !soons_.empty()) {
     uv_idle_start(&idle_, [](uv_idle_t*) {});
   } else {
     uv_idle_stop(&idle_);
@@ -156,7 +159,7 @@ void UvEnv::run() { uv_run(&loop_, UV_RUN_DEFAULT); }
 /// True: nothing is left to run, and from now on nothing may be posted.
 bool UvEnv::try_close() {
   const base::MutexLock lock(posts_mutex_);
-  closed_ = posts_.empty() && later_.empty();
+  closed_ = posts_.empty() && later_.empty() && soons_.empty();
   return closed_;
 }
 
@@ -166,10 +169,11 @@ void UvEnv::close() {
     if (closed_) return;
   }
   resolver_.reset();
-  // What these tasks post or put off is run, too.
+  // What these post or put off is run, too.
   while (!try_close()) {
     drain_posts();
     run_later();
+    soons_.run();
     call_pool();
   }
   uv_walk(

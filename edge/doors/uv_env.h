@@ -10,6 +10,7 @@
 
 #include "base/env.h"
 #include "base/mutex.h"
+#include "base/soon_list.h"
 #include "base/timer_wheel.h"
 #include "edge/doors/random.h"
 #include "edge/doors/thread_pool.h"
@@ -33,6 +34,7 @@ class UvEnv final : public base::Env {
   uint64_t random() override { return random_.next(); }
   unsigned loop() const override { return loop_index_; }
   void arm(base::Timer& timer, base::Tick due) override;
+  void soon(base::Soon& work) override;
   void post(base::Task task) override;
   void later(base::Task task) override;
   bool offload(base::Lane lane, std::unique_ptr<base::Job>& job, base::Pending& pending) override;
@@ -77,6 +79,7 @@ class UvEnv final : public base::Env {
   base::TimerWheel wheel_;
   int64_t timer_due_ms_ = INT64_MAX;
   base::Fn<bool()> turn_;
+  base::SoonList soons_;
   std::vector<base::Task> later_;
   base::Mutex posts_mutex_{base::LockRank::kPosts};
   std::vector<base::Task> posts_ GUARDED_BY(posts_mutex_);
