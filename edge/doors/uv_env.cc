@@ -49,6 +49,7 @@ UvEnv::UvEnv(unsigned loop, ThreadPool& pool, int64_t (*wall_clock)())
   uv_check_start(&check_, [](uv_check_t* handle) { env_of(handle).after_poll(); });
   uv_prepare_start(&prepare_, [](uv_prepare_t* handle) { env_of(handle).before_poll(); });
   resolver_ = std::make_unique<AresResolver>(*this);
+  connector_ = std::make_unique<UvConnector>(*this);
 }
 
 UvEnv::~UvEnv() { close(); }
@@ -89,7 +90,7 @@ base::Pending UvEnv::resolve(std::string_view host, uint16_t port, base::OnResol
 }
 
 base::Pending UvEnv::connect(const base::Endpoint& endpoint, base::OnConnect on_connect) {
-  return start_connect(*this, endpoint, std::move(on_connect));
+  return connector_->connect(endpoint, std::move(on_connect));
 }
 
 TlsContexts& UvEnv::tls() {
@@ -168,7 +169,7 @@ void UvEnv::close() {
     const base::MutexLock lock(posts_mutex_);
     if (closed_) return;
   }
-  resolver_.reset();
+  resolver_->cancel();
   // What these post or put off is run, too.
   while (!try_close()) {
     drain_posts();
@@ -176,6 +177,8 @@ void UvEnv::close() {
     soons_.run();
     call_pool();
   }
+  connector_.reset();
+  resolver_.reset();
   uv_walk(
       &loop_,
       [](uv_handle_t* handle, void*) {

@@ -19,6 +19,7 @@ namespace perigee::edge {
 
 class AresResolver;
 class TlsContexts;
+class UvConnector;
 
 /// Milliseconds since 1970, now, by the system's clock.
 int64_t system_wall_ms();
@@ -84,6 +85,7 @@ class UvEnv final : public base::Env {
   base::Mutex posts_mutex_{base::LockRank::kPosts};
   std::vector<base::Task> posts_ GUARDED_BY(posts_mutex_);
   std::unique_ptr<AresResolver> resolver_;
+  std::unique_ptr<UvConnector> connector_;
   std::unique_ptr<TlsContexts> tls_;
   bool closed_ GUARDED_BY(posts_mutex_) = false;
 };
