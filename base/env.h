@@ -205,8 +205,6 @@ class Env {
   virtual void soon(Soon& work) = 0;
   /// From any thread. Never fails, never inline, in order for one sender, one wake-up a batch.
   virtual void post(Task task) = 0;
-  /// On this loop, in its next turn.
-  virtual void later(Task task) = 0;
   /// False: the lane is full, and the caller keeps the job.
   virtual bool offload(Lane lane, std::unique_ptr<Job>& job, Pending& pending) = 0;
   /// Resolves a host name (never a literal) off the loop; errors are kResolve or kTimeout.

@@ -77,8 +77,6 @@ void UvEnv::post(base::Task task) {
   if (first) uv_async_send(&async_);
 }
 
-void UvEnv::later(base::Task task) { later_.push_back(std::move(task)); }
-
 bool UvEnv::offload(base::Lane lane, std::unique_ptr<base::Job>& job, base::Pending& pending) {
   const bool taken = pool_.offload(lane, job, pending, *this);
   offloaded_ |= taken;
@@ -107,20 +105,13 @@ void UvEnv::drain_posts() {
   for (base::Task& task : batch) task();
 }
 
-void UvEnv::run_later() {
-  std::vector<base::Task> batch;
-  batch.swap(later_);
-  for (base::Task& task : batch) task();
-}
-
 /// The top of the loop: I/O has set its bits, now what it woke is entered.
 void UvEnv::after_poll() {
   read_clock();
   wheel_.advance(now_);
-  run_later();
   soons_.run();
   const bool more = turn_ && turn_();
-  if (more || !later_.empty() || !soons_.empty()) {
+  if (more || !soons_.empty()) {
     uv_idle_start(&idle_, [](uv_idle_t*) {});
   } else {
     uv_idle_stop(&idle_);
@@ -160,7 +151,7 @@ void UvEnv::run() { uv_run(&loop_, UV_RUN_DEFAULT); }
 /// True: nothing is left to run, and from now on nothing may be posted.
 bool UvEnv::try_close() {
   const base::MutexLock lock(posts_mutex_);
-  closed_ = posts_.empty() && later_.empty() && soons_.empty();
+  closed_ = posts_.empty() && soons_.empty();
   return closed_;
 }
 
@@ -173,7 +164,6 @@ void UvEnv::close() {
   // What these post or put off is run, too.
   while (!try_close()) {
     drain_posts();
-    run_later();
     soons_.run();
     call_pool();
   }

@@ -37,7 +37,6 @@ class UvEnv final : public base::Env {
   void arm(base::Timer& timer, base::Tick due) override;
   void soon(base::Soon& work) override;
   void post(base::Task task) override;
-  void later(base::Task task) override;
   bool offload(base::Lane lane, std::unique_ptr<base::Job>& job, base::Pending& pending) override;
   base::Pending resolve(std::string_view host, uint16_t port, base::OnResolve on_resolve) override;
   base::Pending connect(const base::Endpoint& endpoint, base::OnConnect on_connect) override;
@@ -56,7 +55,6 @@ class UvEnv final : public base::Env {
  private:
   void read_clock();
   void drain_posts();
-  void run_later();
   void after_poll();
   void before_poll();
   void schedule_timer();
@@ -81,7 +79,6 @@ class UvEnv final : public base::Env {
   int64_t timer_due_ms_ = INT64_MAX;
   base::Fn<bool()> turn_;
   base::SoonList soons_;
-  std::vector<base::Task> later_;
   base::Mutex posts_mutex_{base::LockRank::kPosts};
   std::vector<base::Task> posts_ GUARDED_BY(posts_mutex_);
   std::unique_ptr<AresResolver> resolver_;

@@ -90,7 +90,6 @@ class SimEnv final : public base::Env, public Actor {
   void arm(base::Timer& timer, base::Tick due) override { wheel_.arm(timer, due); }
   void soon(base::Soon& work) override { soons_.arm(work); }
   void post(base::Task task) override { tasks_.push_back(std::move(task)); }
-  void later(base::Task task) override { tasks_.push_back(std::move(task)); }
   bool offload(base::Lane lane, std::unique_ptr<base::Job>& job, base::Pending& pending) override {
     return pool_.offer(*this, lane, job, pending);
   }

@@ -46,7 +46,6 @@ class FakeEnv : public base::Env {
   void arm(base::Timer& timer, base::Tick due) override { wheel_.arm(timer, due); }
   void soon(base::Soon& work) override { soons_.arm(work); }
   void post(base::Task task) override { tasks_.push_back(std::move(task)); }
-  void later(base::Task task) override { tasks_.push_back(std::move(task)); }
   bool offload(base::Lane lane, std::unique_ptr<base::Job>& job, base::Pending& pending) override;
   base::Pending resolve(std::string_view host, uint16_t port, base::OnResolve on_resolve) override;
   base::Pending connect(const base::Endpoint& endpoint, base::OnConnect on_connect) override;
