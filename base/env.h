@@ -1,4 +1,5 @@
-// The doors of one loop: time, timers, posts, jobs for the pool, names, connections and chance.
+// The doors of one loop: time, timers, work of the next turn, posts, jobs for the pool, names,
+// connections and chance.
 //
 // Production implements it over libuv (edge/doors/uv_env), the simulator over a seeded scheduler.
 // All of it belongs to that loop's thread, but post(). Nothing throws and nothing calls back inside
@@ -59,6 +60,29 @@ class Timer {
   Timer* next_ = nullptr;
   Tick due_;
   size_t slot_ = 0;
+};
+
+class SoonList;
+
+/// Work of the next turn, a member of what it serves. Arm it with Env::soon; destroying it disarms
+/// it. The work may destroy what it serves.
+class Soon {
+ public:
+  explicit Soon(Task work) : work_(std::move(work)) {}
+  ~Soon() { disarm(); }
+  Soon(const Soon&) = delete;
+  Soon& operator=(const Soon&) = delete;
+
+  bool armed() const { return list_ != nullptr; }
+  void disarm();
+
+ private:
+  friend class SoonList;
+  Task work_;
+  SoonList* list_ = nullptr;
+  Soon* previous_ = nullptr;
+  Soon* next_ = nullptr;
+  uint64_t round_ = 0;  ///< of the list, when it was armed
 };
 
 class Pending;
@@ -176,10 +200,11 @@ class Env {
   virtual unsigned loop() const = 0;
   /// Never early, at most 10 ms late. Re-arming to later is one store.
   virtual void arm(Timer& timer, Tick due) = 0;
+  /// Never inline: runs it once, when this loop has next done its I/O and its timers, in the order
+  /// of arming. One that is armed already keeps its place.
+  virtual void soon(Soon& work) = 0;
   /// From any thread. Never fails, never inline, in order for one sender, one wake-up a batch.
   virtual void post(Task task) = 0;
-  /// On this loop, in its next turn.
-  virtual void later(Task task) = 0;
   /// False: the lane is full, and the caller keeps the job.
   virtual bool offload(Lane lane, std::unique_ptr<Job>& job, Pending& pending) = 0;
   /// Resolves a host name (never a literal) off the loop; errors are kResolve or kTimeout.

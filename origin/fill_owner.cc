@@ -77,7 +77,9 @@ FillOwner::FillOwner(Fills& fills, FillRequest&& request, std::shared_ptr<Fill> 
       laggard_timer_([this] {
         fill_->body.drop_laggards();
         reconsider();
-      }) {}
+      }),
+      pump_([this] { pump(); }),
+      reconsider_([this] { reconsider(); }) {}
 
 FillOwner::~FillOwner() = default;
 
@@ -120,7 +122,8 @@ void FillOwner::on_fetch_interim(const ReceivedResponse& interim) {
   held->head.reason = {};
   for_each_loop(fill_->loops(), [&](unsigned loop) {
     if (loop == fills_.env().loop()) return fills_.deliver_interim(fill_, *held);
-    fills_.run_on(loop, [fill = fill_, held](Fills& fills) { fills.deliver_interim(fill, *held); });
+    fills_.table().post(loop,
+                        [fill = fill_, held](Fills& fills) { fills.deliver_interim(fill, *held); });
   });
 }
 
@@ -268,7 +271,7 @@ void FillOwner::relieve(Fills::Relief relief) {
   const std::shared_ptr<Fill>& others = fill_->relieves;
   if (others == nullptr) return;
   for_each_loop(others->loops(), [&](unsigned loop) {
-    fills_.run_on(loop, [others, relief](Fills& fills) { fills.relieve(others, relief); });
+    fills_.table().post(loop, [others, relief](Fills& fills) { fills.relieve(others, relief); });
   });
 }
 
@@ -329,24 +332,14 @@ void FillOwner::publish_head() {
 
 /// Those of this loop at once: nobody is inside a call of ours.
 void FillOwner::tell(const LoopSet& loops) {
-  const std::shared_ptr<FillOwner> self = shared_from_this();
   for_each_loop(loops, [&](unsigned loop) {
     if (loop == fills_.env().loop()) return fills_.deliver(fill_);
-    fills_.run_on(loop, [fill = fill_](Fills& fills) { fills.deliver(fill); });
+    fills_.table().post(loop, [fill = fill_](Fills& fills) { fills.deliver(fill); });
   });
 }
 
-void FillOwner::wake() { pump_later(); }
-
-void FillOwner::pump_later() {
-  if (pump_due_ || ended_) return;
-  pump_due_ = true;
-  fills_.env().later([self = shared_from_this()] { self->pump(); });
-}
-
 void FillOwner::pump() {
-  pump_due_ = false;
-  if (!ended_ && fetch_ != nullptr) settle(move_body());
+  if (fetch_ != nullptr) settle(move_body());
 }
 
 FillOwner::Moved FillOwner::move_body() {
@@ -379,7 +372,7 @@ FillOwner::Moved FillOwner::move_body() {
       fetch_->become_relay(request_.client);
     }
   }
-  pump_later();
+  pump_soon();
   return Moved::kMore;
 }
 
@@ -448,7 +441,7 @@ void FillOwner::reconsider() {
     // No failure of the origin.
     return end(false, nullptr);
   }
-  if (paused_) pump_later();
+  if (paused_) pump_soon();
 }
 
 bool FillOwner::wanted() const {
@@ -470,7 +463,7 @@ void FillOwner::cancel() {
   if (fill_->phase() == Phase::kPending) {
     fill_->error = error;
     for_each_loop(fill_->publish(Phase::kFailed), [&](unsigned loop) {
-      fills_.run_on(loop, [fill = fill_](Fills& fills) { fills.deliver(fill); });
+      fills_.table().post(loop, [fill = fill_](Fills& fills) { fills.deliver(fill); });
     });
   } else if (fetch_ != nullptr) {
     fill_->body.finish(false);
@@ -482,7 +475,7 @@ void FillOwner::cancel() {
 void FillOwner::wake_readers() {
   for_each_loop(fill_->body.take_waiting(), [&](unsigned loop) {
     if (loop == fills_.env().loop()) return fills_.wake_readers(fill_);
-    fills_.run_on(loop, [fill = fill_](Fills& fills) { fills.wake_readers(fill); });
+    fills_.table().post(loop, [fill = fill_](Fills& fills) { fills.wake_readers(fill); });
   });
 }
 
@@ -494,6 +487,8 @@ void FillOwner::end(bool stored, const FetchError* error) {
   claim_.abandon();
   reserve_timer_.disarm();
   laggard_timer_.disarm();
+  pump_.disarm();
+  reconsider_.disarm();
   fetch_.reset();
   FillTable& table = fills_.table();
   if (!fill_->alone) table.remove(*fill_);

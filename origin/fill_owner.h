@@ -14,9 +14,7 @@
 
 namespace perigee::origin {
 
-class FillOwner final : public FetchUser,
-                        private base::Waker,
-                        public std::enable_shared_from_this<FillOwner> {
+class FillOwner final : public FetchUser, private base::Waker {
  public:
   /// `keep`: goes on without waiters (a refresh behind).
   FillOwner(Fills& fills, FillRequest&& request, std::shared_ptr<Fill> fill, bool keep);
@@ -29,7 +27,7 @@ class FillOwner final : public FetchUser,
   /// Instead: `head` answered a HEAD and agrees with what is stored (RFC 9111 §4.3.5).
   void freshen(const http::ReceivedResponse& head, const http::ResponseTimes& times);
   /// A reader moved or left, or a waiter left.
-  void reconsider();
+  void reconsider_soon() { fills_.env().soon(reconsider_); }
   /// Ends it at once; readers see a cut body, waiters that the node is busy.
   void cancel();
   const Fill* fill() const { return fill_.get(); }
@@ -40,7 +38,7 @@ class FillOwner final : public FetchUser,
   void on_fetch_failed(const FetchError& error) override;
   void on_fetch_cut(const FetchError& error) override { fill_->error = error; }
 
-  std::list<std::shared_ptr<FillOwner>>::iterator place;  ///< in its loop's list
+  std::list<std::unique_ptr<FillOwner>>::iterator place;  ///< in its loop's list
 
  private:
   enum class Moved : uint8_t {
@@ -48,9 +46,9 @@ class FillOwner final : public FetchUser,
     kWhole,
     kCut,
   };
-  void wake() override;  ///< the origin has more
+  void wake() override { pump_soon(); }  ///< the origin has more
   void fetch();
-  void pump_later();
+  void pump_soon() { fills_.env().soon(pump_); }
   /// False: it freshens nothing.
   bool merge(const http::StoredResponse& stored, const http::ReceivedResponse& head,
              const http::ResponseTimes& times);
@@ -67,6 +65,7 @@ class FillOwner final : public FetchUser,
   void begin_body(base::Share memory);
   void publish_head();
   void pump();
+  void reconsider();
   Moved move_body();
   void settle(Moved moved);
   void complete();
@@ -93,9 +92,10 @@ class FillOwner final : public FetchUser,
   base::Claim claim_;  ///< waits for memory
   base::Timer reserve_timer_;
   base::Timer laggard_timer_;
+  base::Soon pump_;
+  base::Soon reconsider_;
   bool conditional_ = false;
   bool refetched_ = false;
-  bool pump_due_ = false;
   bool paused_ = false;  ///< the window is full
   bool ended_ = false;
 };

@@ -39,7 +39,11 @@ void FillWaiter::leave_fill() {
   if (relieves_ != nullptr) std::exchange(relieves_, nullptr)->end_further();
 }
 
-Fills::Fills(FillTable& table, base::Env& env) : table_(table), env_(env) {
+Fills::Fills(FillTable& table, base::Env& env)
+    : table_(table),
+      env_(env),
+      bury_([this] { ended_.clear(); }),
+      deliver_look_again_([this] { deliver_look_again(); }) {
   table_.add_loop(env_.loop(), this, &env_);
 }
 
@@ -80,7 +84,7 @@ bool Fills::join(FillRequest&& request, FillWaiter& waiter, JoinMode mode) {
   if (fill == nullptr) return false;
   fill->join(env_.loop());
   add_waiter(fill, waiter, true);
-  produce(std::move(request), std::move(fill), false)->start();
+  produce(std::move(request), std::move(fill), false).start();
   return true;
 }
 
@@ -107,16 +111,14 @@ Fills::Joined Fills::join_existing(FillTable::Shard& shard, const FillRequest& r
     if (phase == Phase::kPending || answered) {
       add_waiter(fill, waiter, false);
       fill->body.release();
-      if (answered) {
-        run_on(env_.loop(), [fill](Fills& fills) { fills.deliver(fill); });
-      }
+      if (answered) env_.soon(members(fill).deliver);
       return Joined::kWaits;
     }
     fill->leave();
     fill->body.release();
   }
   if (has_changed(store.lookup(request.join, request.join_key, 0), request)) {
-    look_again_later(waiter);
+    look_again_soon(waiter);
     return Joined::kLookAgain;
   }
   return full ? Joined::kFull : Joined::kNone;
@@ -135,10 +137,10 @@ Fills::FillPtr Fills::make_fill(FillRequest& request) {
   return fill;
 }
 
-std::shared_ptr<FillOwner> Fills::produce(FillRequest&& request, FillPtr fill, bool keep) {
-  auto owner = std::make_shared<FillOwner>(*this, std::move(request), std::move(fill), keep);
-  owners_.push_back(owner);
-  owner->place = std::prev(owners_.end());
+FillOwner& Fills::produce(FillRequest&& request, FillPtr fill, bool keep) {
+  owners_.push_back(std::make_unique<FillOwner>(*this, std::move(request), std::move(fill), keep));
+  FillOwner& owner = *owners_.back();
+  owner.place = std::prev(owners_.end());
   table_.shared().observer.on_fill_begun();
   return owner;
 }
@@ -148,7 +150,7 @@ void Fills::freshen(FillRequest&& request, const cache_store::Ticket& ticket,
   FillPtr fill = make_fill(request);
   fill->ticket = ticket;
   fill->alone = true;
-  produce(std::move(request), std::move(fill), true)->freshen(head, times);
+  produce(std::move(request), std::move(fill), true).freshen(head, times);
 }
 
 void Fills::refresh_behind(FillRequest&& request) {
@@ -167,18 +169,19 @@ void Fills::refresh_behind(FillRequest&& request) {
     fill = make_fill(request);
     shard.fills.emplace(request.join.lo, fill);
   }
-  produce(std::move(request), std::move(fill), true)->ask(std::move(permit));
+  produce(std::move(request), std::move(fill), true).ask(std::move(permit));
 }
 
 // --- the line of those who wait for a head ---
 
+/// The fill is held while they are called: the last one may leave it then, and end this.
+Fills::Members::Members(Fills& fills, FillPtr waited)
+    : fill(std::move(waited)),
+      deliver([this, &fills] { fills.deliver(FillPtr(fill)); }),
+      patience([this, &fills] { fills.lose_patience(FillPtr(fill)); }) {}
+
 Fills::Members& Fills::members(const FillPtr& fill) {
-  const auto known = members_.find(fill.get());
-  if (known != members_.end()) return known->second;
-  base::Task on_patience([this, held = std::weak_ptr<Fill>(fill)] {
-    if (const FillPtr waited = held.lock()) lose_patience(waited);
-  });
-  return members_.try_emplace(fill.get(), std::move(on_patience)).first->second;
+  return members_.try_emplace(fill.get(), *this, fill).first->second;
 }
 
 void Fills::drop_if_empty(const Fill* fill) {
@@ -241,7 +244,8 @@ void Fills::deliver(const FillPtr& fill) {
     fill->leave();
     if (fill->body.release() || fill->body.readers() == 0) notify_owner(fill);
   }
-  run_on(env_.loop(), [fill](Fills& fills) { fills.deliver(fill); });
+  const auto rest = members_.find(fill.get());
+  if (rest != members_.end()) env_.soon(rest->second.deliver);
 }
 
 void Fills::tell(FillWaiter& waiter, const FillPtr& fill) {
@@ -283,19 +287,18 @@ void Fills::relieve(const FillPtr& fill, Relief relief) {
     fill->leave();
     fill->body.release();
     if (relief == Relief::kStored) {
-      look_again_later(*waiter);
+      look_again_soon(*waiter);
     } else {
       waiter->on_fill_released();
     }
   }
 }
 
-void Fills::look_again_later(FillWaiter& waiter) {
+void Fills::look_again_soon(FillWaiter& waiter) {
   CHECK(!waiter.waiting() && waiter.fill_ == nullptr);
   waiter.fills_ = this;
   waiter.place_ = look_again_.insert(look_again_.end(), &waiter);
-  if (look_again_.size() > 1) return;
-  run_on(env_.loop(), [](Fills& fills) { fills.deliver_look_again(); });
+  env_.soon(deliver_look_again_);
 }
 
 void Fills::deliver_look_again() {
@@ -306,8 +309,6 @@ void Fills::deliver_look_again() {
     waiter.fills_ = nullptr;
     waiter.on_fill_stored();
   }
-  if (look_again_.empty()) return;
-  run_on(env_.loop(), [](Fills& fills) { fills.deliver_look_again(); });
 }
 
 // --- readers, and fills that end ---
@@ -337,28 +338,21 @@ void Fills::wake_readers(const FillPtr& fill) {
 }
 
 void Fills::notify_owner(const FillPtr& fill) {
-  run_on(fill->owner, [fill](Fills& fills) { fills.reconsider(fill.get()); });
-}
-
-void Fills::reconsider(const Fill* fill) {
+  if (fill->owner != env_.loop()) {
+    return table_.post(fill->owner, [fill](Fills& fills) { fills.notify_owner(fill); });
+  }
   for (const auto& owner : owners_) {
-    if (owner->fill() != fill) continue;
-    const std::shared_ptr<FillOwner> held = owner;
-    return held->reconsider();
+    if (owner->fill() == fill.get()) return owner->reconsider_soon();
   }
 }
 
 void Fills::end_owner(FillOwner* owner) {
-  // Destroyed in a later turn: it may be inside one of its own callbacks.
-  env_.later([held = std::move(*owner->place)] {});
-  owners_.erase(owner->place);
+  ended_.splice(ended_.end(), owners_, owner->place);
+  env_.soon(bury_);
 }
 
 void Fills::cancel() {
-  while (!owners_.empty()) {
-    const std::shared_ptr<FillOwner> held = owners_.front();
-    held->cancel();
-  }
+  while (!owners_.empty()) owners_.front()->cancel();
 }
 
 }  // namespace perigee::origin

@@ -57,19 +57,9 @@ class Fills {
   void deliver_interim(const FillPtr& fill, const InterimHead& interim);
   void relieve(const FillPtr& fill, Relief relief);
   void wake_readers(const FillPtr& fill);
-  /// Tells the owner's loop to reconsider().
+  /// A reader moved or left: the origin may be asked for more, or the fill given up. Soon, on the
+  /// owner's loop.
   void notify_owner(const FillPtr& fill);
-  /// A reader moved or left: the origin may be asked for more, or the fill given up.
-  void reconsider(const Fill* fill);
-  /// Runs `task(fills)` on that loop, if it has not ended: in its next turn here, by a post
-  /// elsewhere.
-  template <typename F>
-  void run_on(unsigned loop, F task) {
-    if (loop != env_.loop()) return table_.post(loop, std::move(task));
-    env_.later([&table = table_, loop, task = std::move(task)]() mutable {
-      if (Fills* fills = table.loop(loop); fills != nullptr) task(*fills);
-    });
-  }
 
   void wait_for_bytes(FillReader& reader);
   void forget(FillReader& reader);
@@ -82,11 +72,14 @@ class Fills {
  private:
   /// Who of this loop waits for one fill. In the order of their coming.
   struct Members {
-    explicit Members(base::Task on_patience) : patience(std::move(on_patience)) {}
+    Members(Fills& fills, FillPtr waited);
+    const FillPtr fill;
     std::list<FillWaiter*> waiters;
     std::list<FillReader*> readers;
+    base::Soon deliver;
     base::Timer patience;  ///< runs while somebody waits for another's fetch
   };
+  using Owners = std::list<std::unique_ptr<FillOwner>>;
   enum class Joined : uint8_t { kWaits, kLookAgain, kFull, kNone };
 
   Joined join_existing(FillTable::Shard& shard, const FillRequest& request, FillWaiter& waiter)
@@ -97,17 +90,20 @@ class Fills {
   void add_waiter(const FillPtr& fill, FillWaiter& waiter, bool own);
   FillWaiter* take_waiter(const Fill* fill);
   void leave_line(FillWaiter& waiter);
-  void look_again_later(FillWaiter& waiter);
+  void look_again_soon(FillWaiter& waiter);
   void deliver_look_again();
   void lose_patience(const FillPtr& fill);
-  std::shared_ptr<FillOwner> produce(FillRequest&& request, FillPtr fill, bool keep);
+  FillOwner& produce(FillRequest&& request, FillPtr fill, bool keep);
   void tell(FillWaiter& waiter, const FillPtr& fill);
 
   FillTable& table_;
   base::Env& env_;
   std::unordered_map<const Fill*, Members> members_;
-  std::list<std::shared_ptr<FillOwner>> owners_;
+  Owners owners_;
+  Owners ended_;  ///< destroyed in the next turn: one may be inside a callback of its own
+  base::Soon bury_;
   std::list<FillWaiter*> look_again_;
+  base::Soon deliver_look_again_;
 };
 
 }  // namespace perigee::origin

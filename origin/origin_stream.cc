@@ -49,27 +49,21 @@ OriginStream::OriginStream(OriginShared& shared, const FetchRequest& request, Fe
     : shared_(shared),
       request_(request),
       user_(user),
-      handle_(std::make_shared<Handle>(Handle{this})),
       for_one_client_(request.relayed),
       connector_(shared, *this, request_),
+      run_([this] { run(); }),
       timer_([this] { on_timer(); }),
       pace_timer_([this] { on_pace(); }) {
   // Nothing is called back inside fetch().
-  run_later();
+  run_soon();
 }
 
 OriginStream::~OriginStream() {
-  handle_->stream = nullptr;
+  if (gone_ != nullptr) *gone_ = true;
   close(Phase::kFailed);
   if (buffer_ != nullptr && shared_.buffers.size() < kBuffersKept) {
     shared_.buffers.push_back(std::move(buffer_));
   }
-}
-
-void OriginStream::run_later() {
-  shared_.env.later([handle = handle_] {
-    if (handle->stream != nullptr) handle->stream->run();
-  });
 }
 
 void OriginStream::connect() {
@@ -100,7 +94,7 @@ void OriginStream::on_connection(std::unique_ptr<OriginConnection> connection, b
   await_response(state);
   const bool quiet = state == Upload::State::kWhole || state == Upload::State::kBlocked ||
                      state == Upload::State::kWaiting;
-  if (!quiet || readable_) run_later();
+  if (!quiet || readable_) run_soon();
 }
 
 void OriginStream::on_no_connection(FetchError::Kind kind, const std::string& why) {
@@ -143,7 +137,7 @@ bool OriginStream::send_request() {
     fail(FetchError::kClosed, "the request's content ended early");
     return false;
   }
-  if (state == Upload::State::kMore) run_later();
+  if (state == Upload::State::kMore) run_soon();
   await_response(state);
   return true;
 }
@@ -228,9 +222,11 @@ bool OriginStream::take_step(const http::ResponseReader::Step& step) {
     case Event::kInterim: {
       await(request_.times.first_byte_ms);
       if (parser_.head().status == 100) return true;
-      const std::shared_ptr<Handle> handle = handle_;
+      bool gone = false;
+      gone_ = &gone;
       user_.on_fetch_interim(parser_.head());
-      return handle->stream != nullptr;
+      if (!gone) gone_ = nullptr;
+      return !gone;
     }
     case Event::kHead:
       hand_over_head();

@@ -39,17 +39,13 @@ class OriginStream final : public Fetch,
     kEnded,    ///< whole
     kFailed,
   };
-  /// Outlives the stream where a task refers to it.
-  struct Handle {
-    OriginStream* stream;
-  };
 
   void connect();
   void on_connection(std::unique_ptr<OriginConnection> connection, bool reused) override;
   void on_no_connection(FetchError::Kind kind, const std::string& why) override;
   void on_ready(bool readable, bool writable) noexcept override;
-  void wake() override { run_later(); }  ///< the request's content has more
-  void run_later();
+  void wake() override { run_soon(); }  ///< the request's content has more
+  void run_soon() { shared_.env.soon(run_); }
   void run();
   bool send_request();
   void await_response(Upload::State state);
@@ -79,12 +75,12 @@ class OriginStream final : public Fetch,
   OriginShared& shared_;
   const FetchRequest request_;
   FetchUser& user_;
-  std::shared_ptr<Handle> handle_;
   bool for_one_client_;  ///< relayed, or a fill that became a relay
   Connector connector_;
   Upload upload_;
   std::unique_ptr<OriginConnection> connection_;
   http::ResponseReader parser_;
+  base::Soon run_;
   base::Timer timer_;
   base::Timer pace_timer_;  ///< runs while a client may hold the connection up
   Phase phase_ = Phase::kStarting;
@@ -100,6 +96,7 @@ class OriginStream final : public Fetch,
   uint64_t rate_bytes_ = 0;  ///< received since then
   uint64_t received_bytes_ = 0;
   uint64_t paced_bytes_ = 0;  ///< moved_bytes() when the client's pace was last looked at
+  bool* gone_ = nullptr;      ///< set at the end, for a callback that goes on after it
   bool reused_ = false;
   bool retried_ = false;
   bool keep_alive_ = false;

@@ -16,26 +16,18 @@ namespace perigee::origin {
 namespace limits = base::limits;
 using Result = base::Result<base::Addresses>;
 
-/// Lives on in a task that it has posted.
-class ResolverCache::Impl : public std::enable_shared_from_this<Impl> {
+class ResolverCache::Impl {
  public:
   explicit Impl(base::Env& env) : env_(env) {}
-  /// Nobody is called any more.
-  void close() {
-    for (auto& [host, name] : names_) {
-      while (!name.answers.empty()) name.answers.front()->drop();
-    }
-    names_.clear();
-  }
 
   base::Pending resolve(std::string_view host, uint16_t port, base::OnResolve on_resolve) {
     if (names_.size() >= limits::kNamesCached && !names_.contains(host)) forget_oldest();
-    Name& name = names_[std::string(host)];
+    Name& name = name_of(host);
     name.used = ++uses_;
-    auto* answer = new Answer(name.answers, port, std::move(on_resolve));
-    base::Pending pending(answer);
+    name.answers.emplace_back(name.answers, port, std::move(on_resolve));
+    base::Pending pending(&name.answers.back());
     if (name.addresses && env_.now() < name.fresh_until) {
-      deliver_later(std::string(host));
+      env_.soon(name.deliver);
     } else if (!name.question.waiting()) {
       ask(std::string(host), port, name);
     }
@@ -51,47 +43,42 @@ class ResolverCache::Impl : public std::enable_shared_from_this<Impl> {
   size_t size() const { return names_.size(); }
 
  private:
-  /// Somebody who waits. Deleted when it was answered or abandoned.
+  /// Somebody who waits.
   class Answer final : public base::InFlight {
    public:
-    Answer(std::list<Answer*>& answers, uint16_t port, base::OnResolve on_resolve)
-        : answers_(answers), port_(port), on_resolve_(std::move(on_resolve)) {
-      answers_.push_back(this);
-    }
-    ~Answer() override { answers_.remove(this); }
-    /// Never called: the cache ends before it.
-    void drop() {
-      settle();
-      delete this;
-    }
+    Answer(std::list<Answer>& answers, uint16_t port, base::OnResolve on_resolve)
+        : answers_(answers), port_(port), on_resolve_(std::move(on_resolve)) {}
+    ~Answer() override { settle(); }
     void give(Result result) {
       if (result.ok()) {
         for (base::Address& address : *result) address.port = port_;
       }
       settle();
-      base::OnResolve on_resolve = std::move(on_resolve_);
-      delete this;
-      on_resolve(std::move(result));
+      on_resolve_(std::move(result));
     }
 
    private:
-    void on_abandoned() override { delete this; }
+    void on_abandoned() override {
+      answers_.remove_if([this](const Answer& other) { return &other == this; });
+    }
 
-    std::list<Answer*>& answers_;
+    std::list<Answer>& answers_;
     const uint16_t port_;
     base::OnResolve on_resolve_;
   };
   struct Name {
+    explicit Name(base::Task deliver_known) : deliver(std::move(deliver_known)) {}
     std::optional<base::Addresses> addresses;
     base::Tick learnt;
     base::Tick fresh_until;
     uint64_t used = 0;
     base::Pending question;
-    std::list<Answer*> answers;
+    std::list<Answer> answers;
+    base::Soon deliver;  ///< from `addresses`
   };
 
+  Name& name_of(std::string_view host);
   void ask(const std::string& host, uint16_t port, Name& name);
-  void deliver_later(std::string host);
   void deliver(const std::string& host, const Result& result);
   Result remember(Name& name, Result result) const;
   void forget_oldest();
@@ -101,19 +88,21 @@ class ResolverCache::Impl : public std::enable_shared_from_this<Impl> {
   uint64_t uses_ = 0;
 };
 
+ResolverCache::Impl::Name& ResolverCache::Impl::name_of(std::string_view host) {
+  const auto known = names_.find(host);
+  if (known != names_.end()) return known->second;
+  base::Task deliver_known([this, host = std::string(host)] {
+    // With a copy: this may be destroyed with the name.
+    deliver(std::string(host), *names_.at(host).addresses);
+  });
+  return names_.try_emplace(std::string(host), std::move(deliver_known)).first->second;
+}
+
 void ResolverCache::Impl::ask(const std::string& host, uint16_t port, Name& name) {
   name.question = env_.resolve(
       host, port, [this, host = std::string(host)](base::Result<base::Addresses> result) {
-        deliver(host, remember(names_[host], std::move(result)));
+        deliver(host, remember(names_.at(host), std::move(result)));
       });
-}
-
-void ResolverCache::Impl::deliver_later(std::string host) {
-  env_.later([self = shared_from_this(), host = std::move(host)] {
-    const auto known = self->names_.find(host);
-    if (known == self->names_.end() || !known->second.addresses) return;
-    self->deliver(host, *known->second.addresses);
-  });
 }
 
 void ResolverCache::Impl::deliver(const std::string& host, const Result& result) {
@@ -124,7 +113,10 @@ void ResolverCache::Impl::deliver(const std::string& host, const Result& result)
   for (size_t left = known->second.answers.size(); left > 0; --left) {
     const auto it = names_.find(host);
     if (it == names_.end() || it->second.answers.empty()) return;
-    it->second.answers.front()->give(result);
+    // It has left the line while it is called.
+    std::list<Answer> first;
+    first.splice(first.end(), it->second.answers, it->second.answers.begin());
+    first.front().give(result);
   }
 }
 
@@ -153,8 +145,8 @@ void ResolverCache::Impl::forget_oldest() {
   if (oldest != names_.end()) names_.erase(oldest);
 }
 
-ResolverCache::ResolverCache(base::Env& env) : impl_(std::make_shared<Impl>(env)) {}
-ResolverCache::~ResolverCache() { impl_->close(); }
+ResolverCache::ResolverCache(base::Env& env) : impl_(std::make_unique<Impl>(env)) {}
+ResolverCache::~ResolverCache() = default;
 
 base::Pending ResolverCache::resolve(std::string_view host, uint16_t port,
                                      base::OnResolve on_resolve) {

@@ -15,6 +15,7 @@ namespace perigee::origin {
 class ResolverCache {
  public:
   explicit ResolverCache(base::Env& env);
+  /// Nobody is called any more.
   ~ResolverCache();
   /// Never calls back inside the call.
   base::Pending resolve(std::string_view host, uint16_t port, base::OnResolve on_resolve);
@@ -26,7 +27,7 @@ class ResolverCache {
 
  private:
   class Impl;
-  std::shared_ptr<Impl> impl_;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace perigee::origin

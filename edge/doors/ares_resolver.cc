@@ -3,6 +3,7 @@
 #include <netdb.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 
 #include "base/check.h"
@@ -40,17 +41,24 @@ base::Addresses loopback(uint16_t port) {
 const bool g_library_ready = ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS;
 }  // namespace
 
-/// One question. Deletes itself in a later turn, once it has answered and nobody refers to it.
+/// One question. Ends once it was answered and c-ares has let go of it.
 class AresResolver::Query final : public base::InFlight {
  public:
-  Query(UvEnv& env, std::string_view host, uint16_t port, base::OnResolve on_resolve)
-      : env_(env), host_(host), port_(port), on_resolve_(std::move(on_resolve)), timer_([this] {
+  Query(AresResolver& resolver, std::string_view host, uint16_t port, base::OnResolve on_resolve)
+      : resolver_(resolver),
+        host_(host),
+        port_(port),
+        on_resolve_(std::move(on_resolve)),
+        timer_([this] {
           answer(
               base::Error{base::ErrorCode::kTimeout, 0, "resolving " + host_ + " took too long"});
-        }) {}
+        }),
+        deliver_([this] { deliver(); }) {}
+  ~Query() override { settle(); }
 
   void start(ares_channel channel) {
-    env_.arm(timer_, env_.now() + base::limits::kResolveMs);
+    base::Env& env = resolver_.env_;
+    env.arm(timer_, env.now() + base::limits::kResolveMs);
     if (host_.empty() || host_.size() > kHostMost) return fail("the name is too long");
     if (is_localhost(host_)) return answer(loopback(port_));
     ares_addrinfo_hints hints{};
@@ -59,6 +67,8 @@ class AresResolver::Query final : public base::InFlight {
     asked_ = true;
     ares_getaddrinfo(channel, host_.c_str(), nullptr, &hints, on_addresses, this);
   }
+
+  Queries::iterator place;  ///< in its resolver's list
 
  private:
   static void on_addresses(void* data, int status, int, ares_addrinfo* info) {
@@ -93,36 +103,29 @@ class AresResolver::Query final : public base::InFlight {
   void fail(const std::string& why) {
     answer(base::Error{base::ErrorCode::kResolve, 0, host_ + " cannot be resolved: " + why});
   }
-  /// Never inside resolve(): the callback runs in a later turn.
+  /// Never inside resolve(): the callback runs in a later turn. Comes again when c-ares lets go of
+  /// a question that the timer has answered.
   void answer(base::Result<base::Addresses> result) {
-    if (!result_) {
-      timer_.disarm();
-      result_ = std::make_unique<base::Result<base::Addresses>>(std::move(result));
-      env_.later([this] { deliver(); });
-      return;
-    }
-    // The timer had answered; c-ares has let go now.
-    if (delivered_) env_.later([this] { delete this; });
+    timer_.disarm();
+    if (!result_) result_.emplace(std::move(result));
+    resolver_.env_.soon(deliver_);
   }
   void deliver() {
-    delivered_ = true;
     const bool call = wanted();
     settle();
-    const bool free_to_go = !asked_;
     base::OnResolve on_resolve = std::move(on_resolve_);
-    base::Result<base::Addresses> result = std::move(*result_);
-    if (free_to_go) delete this;
-    if (call) on_resolve(std::move(result));
+    if (!asked_) resolver_.end(*this);
+    if (call) on_resolve(std::move(*result_));
   }
 
-  UvEnv& env_;
+  AresResolver& resolver_;
   const std::string host_;
   const uint16_t port_;
   base::OnResolve on_resolve_;
   base::Timer timer_;
-  std::unique_ptr<base::Result<base::Addresses>> result_;
-  bool asked_ = false;
-  bool delivered_ = false;
+  base::Soon deliver_;
+  std::optional<base::Result<base::Addresses>> result_;
+  bool asked_ = false;  ///< c-ares will call
 };
 
 struct AresResolver::Watch {
@@ -132,7 +135,9 @@ struct AresResolver::Watch {
 };
 
 AresResolver::AresResolver(UvEnv& env, const char* servers)
-    : env_(env), timer_([this] { process(ARES_SOCKET_BAD, ARES_SOCKET_BAD); }) {
+    : env_(env),
+      timer_([this] { process(ARES_SOCKET_BAD, ARES_SOCKET_BAD); }),
+      bury_([this] { ended_.clear(); }) {
   CHECK(g_library_ready);
   ares_options options{};
   options.sock_state_cb = on_socket;
@@ -147,13 +152,22 @@ AresResolver::AresResolver(UvEnv& env, const char* servers)
 
 AresResolver::~AresResolver() { ares_destroy(channel_); }
 
+void AresResolver::cancel() { ares_cancel(channel_); }
+
 base::Pending AresResolver::resolve(std::string_view host, uint16_t port,
                                     base::OnResolve on_resolve) {
-  auto* query = new Query(env_, host, port, std::move(on_resolve));
-  base::Pending pending(query);
-  query->start(channel_);
+  queries_.push_back(std::make_unique<Query>(*this, host, port, std::move(on_resolve)));
+  Query& query = *queries_.back();
+  query.place = std::prev(queries_.end());
+  base::Pending pending(&query);
+  query.start(channel_);
   arm_timer();
   return pending;
+}
+
+void AresResolver::end(Query& query) {
+  ended_.splice(ended_.end(), queries_, query.place);
+  env_.soon(bury_);
 }
 
 void AresResolver::on_socket(void* data, ares_socket_t fd, int readable, int writable) {

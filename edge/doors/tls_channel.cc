@@ -30,11 +30,9 @@ struct SslDelete {
 class TlsClientChannel final : public TlsChannel, private base::ChannelUser {
  public:
   TlsClientChannel(base::Env& env, std::unique_ptr<base::Channel> below, SSL* ssl)
-      : env_(env),
-        below_(std::move(below)),
-        ssl_(ssl),
-        peer_(below_->peer()),
-        handle_(std::make_shared<TlsClientChannel*>(this)) {
+      : env_(env), below_(std::move(below)), ssl_(ssl), peer_(below_->peer()), tell_([this] {
+          tell();
+        }) {
     BIO* bio = BIO_new(bio_method());
     CHECK(bio != nullptr);
     BIO_set_data(bio, this);
@@ -45,7 +43,6 @@ class TlsClientChannel final : public TlsChannel, private base::ChannelUser {
     peer_.secure = true;
     peer_.record_bytes = 16 * 1024;
   }
-  ~TlsClientChannel() override { *handle_ = nullptr; }
 
   base::Result<bool> handshake() override {
     ERR_clear_error();
@@ -186,16 +183,14 @@ class TlsClientChannel final : public TlsChannel, private base::ChannelUser {
            (!drained_ && SSL_has_pending(ssl_.get()) != 0);
   }
   void tell_of_held_bytes() {
-    if (telling_ || !want_read_ || !holds_bytes()) return;
-    telling_ = true;
-    env_.later([handle = handle_] {
-      TlsClientChannel* channel = *handle;
-      if (channel == nullptr) return;
-      channel->telling_ = false;
-      if (!channel->want_read_ || !channel->holds_bytes() || channel->user_ == nullptr) return;
-      channel->user_->on_ready(true, false);
-      if (*handle != nullptr) channel->tell_of_held_bytes();
-    });
+    if (want_read_ && holds_bytes()) return env_.soon(tell_);
+    tell_.disarm();
+  }
+  void tell() {
+    if (user_ == nullptr) return;
+    // Again, until they are taken. The user may destroy the channel, so this comes first.
+    env_.soon(tell_);
+    user_->on_ready(true, false);
   }
 
   base::Env& env_;
@@ -203,15 +198,14 @@ class TlsClientChannel final : public TlsChannel, private base::ChannelUser {
   std::unique_ptr<SSL, SslDelete> ssl_;
   base::ChannelUser* user_ = nullptr;
   base::Peer peer_;
-  std::shared_ptr<TlsClientChannel*> handle_;  ///< for tasks; null once the channel is gone
-  Io over_;                                    ///< kEof or kFail once nothing more will come
+  base::Soon tell_;       ///< of held bytes
+  Io over_;               ///< kEof or kFail once nothing more will come
   std::string leftover_;  ///< ciphertext the socket has not taken; at most kPlainMost and overhead
   bool want_read_ = false;
   bool want_write_ = false;
   bool failed_ = false;
   bool closed_ = false;
-  bool drained_ = true;   ///< the last SSL_read found no whole record
-  bool telling_ = false;  ///< a task will tell of held bytes
+  bool drained_ = true;  ///< the last SSL_read found no whole record
 };
 
 }  // namespace

@@ -15,27 +15,32 @@
 #include "edge/doors/uv_socket.h"
 
 namespace perigee::edge {
-namespace {
 
 using base::Error;
 using base::ErrorCode;
 using base::Tick;
 
-/// One attempt: waits for the socket to become writable, then for the handshake. Deletes itself in
-/// a later turn, once it has answered or was abandoned.
-class Connecting final : public base::InFlight, private base::ChannelUser {
+/// Waits for the socket to become writable, then for the handshake. Ends once it has answered or
+/// was abandoned.
+class UvConnector::Attempt final : public base::InFlight, private base::ChannelUser {
  public:
-  Connecting(UvEnv& env, const base::Endpoint& endpoint, base::OnConnect on_connect)
-      : env_(env), endpoint_(endpoint), on_connect_(std::move(on_connect)), deadline_timer_([this] {
+  Attempt(UvConnector& connector, const base::Endpoint& endpoint, base::OnConnect on_connect)
+      : connector_(connector),
+        env_(connector.env_),
+        endpoint_(endpoint),
+        on_connect_(std::move(on_connect)),
+        fail_([this] { fail_os(failed_errno_); }),
+        deadline_timer_([this] {
           fail({ErrorCode::kTimeout, 0,
                 "no connection to " + endpoint_.address.text() + " in time"});
         }) {}
+  ~Attempt() override { settle(); }
 
   void start() {
     sockaddr_storage storage;
     const socklen_t size = to_sockaddr(endpoint_.address, storage);
     const int fd = ::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) return fail_later(errno);
+    if (fd < 0) return fail_soon(errno);
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     fd_ = fd;
@@ -44,17 +49,18 @@ class Connecting final : public base::InFlight, private base::ChannelUser {
     channel_ = make_socket_channel(env_, {.fd = fd, .may_sendfile = sendfile_pays(fd)}, peer);
     channel_->bind(this);
     if (::connect(fd, reinterpret_cast<sockaddr*>(&storage), size) != 0 && errno != EINPROGRESS) {
-      return fail_later(errno);
+      return fail_soon(errno);
     }
     channel_->want(false, true);
     env_.arm(deadline_timer_, endpoint_.deadline);
   }
 
+  Attempts::iterator place;  ///< in its connector's list
+
  private:
-  void on_abandoned() override { finish(); }
+  void on_abandoned() override { end(); }
 
   void on_ready(bool readable, bool writable) noexcept override {
-    if (finished_) return;
     if (tls_ != nullptr) return handshake();
     int error = 0;
     socklen_t size = sizeof error;
@@ -88,52 +94,55 @@ class Connecting final : public base::InFlight, private base::ChannelUser {
     fail({ErrorCode::kConnect, error,
           "no connection to " + endpoint_.address.text() + ": " + std::strerror(error)});
   }
-  void fail_later(int error) {
+  void fail_soon(int error) {
     failed_errno_ = error;
-    deadline_timer_.disarm();
-    env_.later([this] { fail_os(failed_errno_); });
-    later_pending_ = true;
+    env_.soon(fail_);
   }
   void fail(const Error& error) { answer(error); }
 
   void answer(base::Result<std::unique_ptr<base::Channel>> result) {
-    later_pending_ = false;
-    if (finished_) return delete this;
-    const bool call = wanted();
     settle();
     base::OnConnect on_connect = std::move(on_connect_);
-    finish();
-    if (call) on_connect(std::move(result));
+    end();
+    on_connect(std::move(result));
   }
-  /// Nothing is called back any more; this object goes when no task refers to it.
-  void finish() {
-    finished_ = true;
+  /// Nothing calls it any more.
+  void end() {
+    fail_.disarm();
     deadline_timer_.disarm();
     channel_.reset();
     tls_.reset();
-    if (!later_pending_) env_.later([this] { delete this; });
+    connector_.end(*this);
   }
 
+  UvConnector& connector_;
   UvEnv& env_;
   const base::Endpoint endpoint_;
   base::OnConnect on_connect_;
+  base::Soon fail_;
   base::Timer deadline_timer_;
   std::unique_ptr<base::Channel> channel_;
   std::unique_ptr<TlsChannel> tls_;
   int fd_ = -1;
   int failed_errno_ = 0;
-  bool later_pending_ = false;
-  bool finished_ = false;
 };
 
-}  // namespace
+UvConnector::UvConnector(UvEnv& env) : env_(env), bury_([this] { ended_.clear(); }) {}
 
-base::Pending start_connect(UvEnv& env, const base::Endpoint& endpoint,
-                            base::OnConnect on_connect) {
-  auto* connecting = new Connecting(env, endpoint, std::move(on_connect));
-  base::Pending pending(connecting);
-  connecting->start();
+UvConnector::~UvConnector() = default;
+
+base::Pending UvConnector::connect(const base::Endpoint& endpoint, base::OnConnect on_connect) {
+  attempts_.push_back(std::make_unique<Attempt>(*this, endpoint, std::move(on_connect)));
+  Attempt& attempt = *attempts_.back();
+  attempt.place = std::prev(attempts_.end());
+  base::Pending pending(&attempt);
+  attempt.start();
   return pending;
+}
+
+void UvConnector::end(Attempt& attempt) {
+  ended_.splice(ended_.end(), attempts_, attempt.place);
+  env_.soon(bury_);
 }
 
 }  // namespace perigee::edge

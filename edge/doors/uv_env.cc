@@ -49,6 +49,7 @@ UvEnv::UvEnv(unsigned loop, ThreadPool& pool, int64_t (*wall_clock)())
   uv_check_start(&check_, [](uv_check_t* handle) { env_of(handle).after_poll(); });
   uv_prepare_start(&prepare_, [](uv_prepare_t* handle) { env_of(handle).before_poll(); });
   resolver_ = std::make_unique<AresResolver>(*this);
+  connector_ = std::make_unique<UvConnector>(*this);
 }
 
 UvEnv::~UvEnv() { close(); }
@@ -63,6 +64,8 @@ void UvEnv::read_clock() {
 
 void UvEnv::arm(base::Timer& timer, Tick due) { wheel_.arm(timer, due); }
 
+void UvEnv::soon(base::Soon& work) { soons_.arm(work); }
+
 void UvEnv::post(base::Task task) {
   bool first = false;
   {
@@ -73,8 +76,6 @@ void UvEnv::post(base::Task task) {
   }
   if (first) uv_async_send(&async_);
 }
-
-void UvEnv::later(base::Task task) { later_.push_back(std::move(task)); }
 
 bool UvEnv::offload(base::Lane lane, std::unique_ptr<base::Job>& job, base::Pending& pending) {
   const bool taken = pool_.offload(lane, job, pending, *this);
@@ -87,7 +88,7 @@ base::Pending UvEnv::resolve(std::string_view host, uint16_t port, base::OnResol
 }
 
 base::Pending UvEnv::connect(const base::Endpoint& endpoint, base::OnConnect on_connect) {
-  return start_connect(*this, endpoint, std::move(on_connect));
+  return connector_->connect(endpoint, std::move(on_connect));
 }
 
 TlsContexts& UvEnv::tls() {
@@ -104,19 +105,13 @@ void UvEnv::drain_posts() {
   for (base::Task& task : batch) task();
 }
 
-void UvEnv::run_later() {
-  std::vector<base::Task> batch;
-  batch.swap(later_);
-  for (base::Task& task : batch) task();
-}
-
 /// The top of the loop: I/O has set its bits, now what it woke is entered.
 void UvEnv::after_poll() {
   read_clock();
   wheel_.advance(now_);
-  run_later();
+  soons_.run();
   const bool more = turn_ && turn_();
-  if (more || !later_.empty()) {
+  if (more || !soons_.empty()) {
     uv_idle_start(&idle_, [](uv_idle_t*) {});
   } else {
     uv_idle_stop(&idle_);
@@ -156,7 +151,7 @@ void UvEnv::run() { uv_run(&loop_, UV_RUN_DEFAULT); }
 /// True: nothing is left to run, and from now on nothing may be posted.
 bool UvEnv::try_close() {
   const base::MutexLock lock(posts_mutex_);
-  closed_ = posts_.empty() && later_.empty();
+  closed_ = posts_.empty() && soons_.empty();
   return closed_;
 }
 
@@ -165,13 +160,15 @@ void UvEnv::close() {
     const base::MutexLock lock(posts_mutex_);
     if (closed_) return;
   }
-  resolver_.reset();
-  // What these tasks post or put off is run, too.
+  resolver_->cancel();
+  // What these post or put off is run, too.
   while (!try_close()) {
     drain_posts();
-    run_later();
+    soons_.run();
     call_pool();
   }
+  connector_.reset();
+  resolver_.reset();
   uv_walk(
       &loop_,
       [](uv_handle_t* handle, void*) {

@@ -10,6 +10,7 @@
 
 #include "base/env.h"
 #include "base/mutex.h"
+#include "base/soon_list.h"
 #include "base/timer_wheel.h"
 #include "edge/doors/random.h"
 #include "edge/doors/thread_pool.h"
@@ -18,6 +19,7 @@ namespace perigee::edge {
 
 class AresResolver;
 class TlsContexts;
+class UvConnector;
 
 /// Milliseconds since 1970, now, by the system's clock.
 int64_t system_wall_ms();
@@ -33,8 +35,8 @@ class UvEnv final : public base::Env {
   uint64_t random() override { return random_.next(); }
   unsigned loop() const override { return loop_index_; }
   void arm(base::Timer& timer, base::Tick due) override;
+  void soon(base::Soon& work) override;
   void post(base::Task task) override;
-  void later(base::Task task) override;
   bool offload(base::Lane lane, std::unique_ptr<base::Job>& job, base::Pending& pending) override;
   base::Pending resolve(std::string_view host, uint16_t port, base::OnResolve on_resolve) override;
   base::Pending connect(const base::Endpoint& endpoint, base::OnConnect on_connect) override;
@@ -53,7 +55,6 @@ class UvEnv final : public base::Env {
  private:
   void read_clock();
   void drain_posts();
-  void run_later();
   void after_poll();
   void before_poll();
   void schedule_timer();
@@ -77,10 +78,11 @@ class UvEnv final : public base::Env {
   base::TimerWheel wheel_;
   int64_t timer_due_ms_ = INT64_MAX;
   base::Fn<bool()> turn_;
-  std::vector<base::Task> later_;
+  base::SoonList soons_;
   base::Mutex posts_mutex_{base::LockRank::kPosts};
   std::vector<base::Task> posts_ GUARDED_BY(posts_mutex_);
   std::unique_ptr<AresResolver> resolver_;
+  std::unique_ptr<UvConnector> connector_;
   std::unique_ptr<TlsContexts> tls_;
   bool closed_ GUARDED_BY(posts_mutex_) = false;
 };

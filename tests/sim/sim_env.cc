@@ -161,7 +161,7 @@ base::Pending SimEnv::connect(const base::Endpoint& endpoint, base::OnConnect on
 
 int64_t SimEnv::due() const {
   if (in_turn_) return kNever;
-  if (more_to_do_ || !tasks_.empty() || !finished_.empty()) return 0;
+  if (more_to_do_ || has_tasks() || !finished_.empty()) return 0;
   for (const SimChannel* channel : channels_) {
     if (channel->ready()) return 0;
   }
@@ -179,6 +179,7 @@ void SimEnv::act() {
   more_to_do_ = false;
   wheel_.advance(now_);
   run_tasks();
+  soons_.run();
   answer();
   finish_jobs();
   poll_channels();

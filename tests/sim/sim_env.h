@@ -12,6 +12,7 @@
 
 #include "base/env.h"
 #include "base/limits.h"
+#include "base/soon_list.h"
 #include "base/timer_wheel.h"
 #include "tests/sim/scheduler.h"
 #include "tests/sim/sim_channel.h"
@@ -87,8 +88,8 @@ class SimEnv final : public base::Env, public Actor {
   uint64_t random() override { return scheduler_.random.next(); }
   unsigned loop() const override { return loop_; }
   void arm(base::Timer& timer, base::Tick due) override { wheel_.arm(timer, due); }
+  void soon(base::Soon& work) override { soons_.arm(work); }
   void post(base::Task task) override { tasks_.push_back(std::move(task)); }
-  void later(base::Task task) override { tasks_.push_back(std::move(task)); }
   bool offload(base::Lane lane, std::unique_ptr<base::Job>& job, base::Pending& pending) override {
     return pool_.offer(*this, lane, job, pending);
   }
@@ -111,7 +112,7 @@ class SimEnv final : public base::Env, public Actor {
   // What is left.
   size_t timers() const { return wheel_.size(); }
   size_t channels() const { return channels_.size(); }
-  size_t tasks() const { return tasks_.size(); }
+  bool has_tasks() const { return !tasks_.empty() || !soons_.empty(); }
   /// Questions whose answer somebody still waits for.
   size_t questions() const;
 
@@ -132,6 +133,7 @@ class SimEnv final : public base::Env, public Actor {
   const unsigned loop_;
   base::Tick now_;
   base::TimerWheel wheel_;
+  base::SoonList soons_;
   std::deque<base::Task> tasks_;
   std::vector<std::unique_ptr<Question>> questions_;
   std::vector<std::unique_ptr<SimPool::Offered>> finished_;

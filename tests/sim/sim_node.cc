@@ -232,7 +232,7 @@ std::string SimNode::stop() {
   }
   for (const auto& env : envs_) {
     const std::string loop = "loop " + std::to_string(env->loop());
-    if (env->tasks() > 0) left += loop + " still has tasks; ";
+    if (env->has_tasks()) left += loop + " still has tasks; ";
   }
   workers_.clear();
   for (const auto& env : envs_) {

@@ -62,9 +62,7 @@ void BodyReader::wake() {
   ++wakes;
   CHECK(awaited_);
   awaited_ = false;
-  env_.later([this, alive = std::weak_ptr<bool>(alive_)] {
-    if (!alive.expired()) pull();
-  });
+  env_.soon(pull_);
 }
 
 void BodyReader::pull() {

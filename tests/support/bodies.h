@@ -62,7 +62,7 @@ class BodyReader : public base::Waker {
   bool ended_ = false;
   bool failed_ = false;
   bool awaited_ = false;  ///< a kLater was given and no wake came yet
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  base::Soon pull_{[this] { pull(); }};
 };
 
 }  // namespace perigee::test

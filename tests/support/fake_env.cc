@@ -1,4 +1,5 @@
-// The turns of a FakeEnv: tasks, answers, finished jobs and channels, always in the same order.
+// The turns of a FakeEnv: tasks, what was put off, answers, finished jobs and channels, always in
+// the same order.
 #include "tests/support/fake_env.h"
 
 #include <algorithm>
@@ -138,6 +139,12 @@ bool FakeEnv::run_tasks() {
   return count > 0;
 }
 
+bool FakeEnv::run_soons() {
+  const bool any = !soons_.empty();
+  soons_.run();
+  return any;
+}
+
 bool FakeEnv::run_answers() {
   std::list<std::unique_ptr<Answer>> due;
   for (auto it = answers_.begin(); it != answers_.end();) {
@@ -195,6 +202,7 @@ bool FakeEnv::turn() {
   wheel_.advance(now_);
   bool ran = each_turn && each_turn();
   ran = run_tasks() || ran;
+  ran = run_soons() || ran;
   ran = run_answers() || ran;
   ran = finish_jobs() || ran;
   ran = poll_channels() || ran;

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/env.h"
+#include "base/soon_list.h"
 #include "base/timer_wheel.h"
 
 namespace perigee::test {
@@ -43,8 +44,8 @@ class FakeEnv : public base::Env {
   uint64_t random() override;
   unsigned loop() const override { return loop_; }
   void arm(base::Timer& timer, base::Tick due) override { wheel_.arm(timer, due); }
+  void soon(base::Soon& work) override { soons_.arm(work); }
   void post(base::Task task) override { tasks_.push_back(std::move(task)); }
-  void later(base::Task task) override { tasks_.push_back(std::move(task)); }
   bool offload(base::Lane lane, std::unique_ptr<base::Job>& job, base::Pending& pending) override;
   base::Pending resolve(std::string_view host, uint16_t port, base::OnResolve on_resolve) override;
   base::Pending connect(const base::Endpoint& endpoint, base::OnConnect on_connect) override;
@@ -52,8 +53,8 @@ class FakeEnv : public base::Env {
   // --- driving ---
   /// What stands at the top of each turn, as a worker's run list does. True: something ran.
   std::function<bool()> each_turn;
-  /// One turn: each_turn, then the tasks queued so far, answers that are due, finished jobs, ready
-  /// channels, then queued jobs (unless held). True: something ran.
+  /// One turn: each_turn, then the tasks posted so far, what was put off, answers that are due,
+  /// finished jobs, ready channels, then queued jobs (unless held). True: something ran.
   bool turn();
   /// Turns until nothing runs. CHECKs against spinning: a level-triggered event nobody takes never
   /// ends.
@@ -102,6 +103,7 @@ class FakeEnv : public base::Env {
   class OffloadedJob;
 
   bool run_tasks();
+  bool run_soons();
   bool run_answers();
   bool finish_jobs();
   bool poll_channels();
@@ -112,6 +114,7 @@ class FakeEnv : public base::Env {
   base::Tick now_{1'000'000};
   int64_t wall_offset_ms_ = 1'767'225'600'000;  ///< 2026-01-01
   base::TimerWheel wheel_{now_};
+  base::SoonList soons_;
   std::deque<base::Task> tasks_;
   std::list<std::unique_ptr<Answer>> answers_;
   std::array<std::deque<std::unique_ptr<OffloadedJob>>, base::kLanes> lanes_;

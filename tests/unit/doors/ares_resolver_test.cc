@@ -86,5 +86,16 @@ TEST(ResolverAtTheEnd, DropsWhatIsInFlight) {
   EXPECT_FALSE(called);
 }
 
+TEST(ResolverAtTheEnd, AnswersWhoStillWaits) {
+  bool called = false;
+  base::Pending pending;
+  {
+    TurnedLoop loop;
+    pending = loop.env.resolve("name.invalid", 80, [&](Answer answer) { called = !answer.ok(); });
+  }
+  EXPECT_TRUE(called);
+  EXPECT_FALSE(pending.waiting());
+}
+
 }  // namespace
 }  // namespace perigee::edge

@@ -230,14 +230,13 @@ TEST_F(AskedNames, AreAskedAgainWhenTheFirstDatagramIsLost) {
   EXPECT_EQ(asked(kTypeA), 2u);
 }
 
-// Its time is over, and before that is told c-ares ends the question, too: it is answered once and
-// freed once.
+// Its time is over, and before that is told c-ares ends the question, too: it is answered once.
 TEST_F(AskedNames, ThatEndTwiceInOneTurnAreAnsweredOnce) {
   serve([](const DnsQuestion&) { return Messages{}; });
   int answers = 0;
   int fired = 0;
   const auto after_both = [&] {
-    if (++fired == 2) resolver.reset();
+    if (++fired == 2) resolver->cancel();
   };
   // In whatever order timers of one time fire, the question's stands between these two.
   base::Timer before(after_both);
@@ -262,6 +261,18 @@ TEST_F(AskedNames, AreThoseOfThisHostOnlyBelowTheirLabel) {
   EXPECT_EQ(asked(kTypeA), 2u);
 }
 
+TEST_F(AskedNames, OfAResolverThatEndsAreNeverAnswered) {
+  serve([](const DnsQuestion&) { return Messages{}; });
+  bool called = false;
+  base::Pending asked = resolver->resolve("silent.test.", 80, [&](Answer) { called = true; });
+  base::Pending answered = resolver->resolve("localhost", 80, [&](Answer) { called = true; });
+  resolver.reset();
+  EXPECT_FALSE(asked.waiting());
+  EXPECT_FALSE(answered.waiting());
+  loop.turn();
+  EXPECT_FALSE(called);
+}
+
 TEST_F(AskedNames, LeaveNothingBehind) {
   serve([](const DnsQuestion& question) {
     if (question.name == "silent.test") return Messages{};
@@ -280,9 +291,11 @@ TEST_F(AskedNames, LeaveNothingBehind) {
     EXPECT_FALSE(result.ok());
   });
   abandoned.abandon();
-  resolver.reset();
-  ASSERT_TRUE(loop.run_until([&] { return !kept.waiting() && server->connections() == 0; }));
+  resolver->cancel();
+  ASSERT_TRUE(loop.run_until([&] { return !kept.waiting(); }));
   EXPECT_TRUE(called);
+  resolver.reset();
+  ASSERT_TRUE(loop.run_until([&] { return server->connections() == 0; }));
   loop.turn();
   EXPECT_EQ(open_descriptors(), before);
   EXPECT_EQ(loop.handles(), handles);

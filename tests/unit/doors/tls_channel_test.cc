@@ -65,7 +65,8 @@ class TlsTest : public ::testing::Test, protected base::ChannelUser {
   void on_ready(bool readable, bool writable) noexcept override {
     readies_ += readable ? 1 : 0;
     writables_ += writable ? 1 : 0;
-    if (!readable || !reads_) return;
+    if (readable && leaves_) tls_.reset();
+    if (!readable || !reads_ || leaves_) return;
     std::string buffer(read_most_, '\0');
     last_ = tls_->recv(std::as_writable_bytes(std::span(buffer)));
     if (last_.state == Io::kOk) text_ += buffer.substr(0, last_.n);
@@ -90,6 +91,7 @@ class TlsTest : public ::testing::Test, protected base::ChannelUser {
   bool done_ = false;
   std::string error_;
   bool reads_ = true;
+  bool leaves_ = false;  ///< destroys the channel when it is readable
   size_t read_most_ = 64 * 1024;
   int readies_ = 0;
   int writables_ = 0;
@@ -485,6 +487,32 @@ TEST_F(TlsTest, MayBeDestroyedWhileATaskWouldTellOfHeldBytes) {
   tls_.reset();
   env_.run();
   EXPECT_EQ(readies_, 0);
+}
+
+TEST_F(TlsTest, MayBeDestroyedWhenItTellsOfHeldBytes) {
+  open_well();
+  peer_->write(std::string(1000, 'x'));
+  std::byte byte;
+  EXPECT_EQ(tls_->recv({&byte, 1}).n, 1u);
+  leaves_ = true;
+  read_all();
+  EXPECT_EQ(readies_, 1);
+}
+
+TEST_F(TlsTest, HeldBytesThatAreNotTakenAreToldInEachTurn) {
+  open_well();
+  reads_ = false;
+  peer_->write(std::string(1000, 'x'));
+  std::byte byte;
+  EXPECT_EQ(tls_->recv({&byte, 1}).n, 1u);
+  tls_->want(true, false);
+  for (int turns = 1; turns <= 3; ++turns) {
+    env_.turn();
+    EXPECT_EQ(readies_, turns);
+  }
+  reads_ = true;
+  env_.run();
+  EXPECT_EQ(text_.size(), 999u);
 }
 
 }  // namespace

@@ -125,6 +125,17 @@ TEST_F(Connect, IsSilentOnceNobodyWantsIt) {
   EXPECT_FALSE(called);
 }
 
+TEST_F(Connect, UnderWayAtTheEndOfItsLoopIsNotTold) {
+  bool called = false;
+  base::Pending pending;
+  {
+    TurnedLoop other;
+    pending = other.env.connect(endpoint(), [&](auto) { called = true; });
+  }
+  EXPECT_FALSE(pending.waiting());
+  EXPECT_FALSE(called);
+}
+
 /// Nothing answers there: the accept queue of a listener with a backlog of 0 is filled first.
 class FullListener {
  public:

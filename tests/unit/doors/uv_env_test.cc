@@ -10,6 +10,7 @@
 #include <functional>
 #include <vector>
 
+#include "tests/support/soon_suite.h"
 #include "tests/unit/doors/running_loop.h"
 
 namespace perigee::edge {
@@ -68,23 +69,40 @@ TEST(UvEnv, APostIsNeverRunInline) {
   EXPECT_EQ(order, (std::vector<int>{1, 2}));
 }
 
-TEST(UvEnv, LaterRunsInANextTurnAndInOrder) {
-  RunningLoop loop;
-  std::vector<int> order;
-  std::promise<void> ended;
-  loop.call([&] {
-    loop.env.later([&] {
-      order.push_back(2);
-      loop.env.later([&] {
-        order.push_back(4);
-        ended.set_value();
-      });
-      order.push_back(3);
+struct TurnedUvEnv {
+  ~TurnedUvEnv() {
+    pool.stop();
+    env.close();
+  }
+  void turn() {
+    env.set_turn([this] {
+      env.quit();
+      return false;
     });
-    order.push_back(1);
-  });
-  ended.get_future().wait();
-  EXPECT_EQ(order, (std::vector<int>{1, 2, 3, 4}));
+    env.post([] {});
+    env.run();
+  }
+  ThreadPool pool{1};
+  UvEnv env{0, pool};
+};
+
+}  // namespace
+}  // namespace perigee::edge
+
+namespace perigee::test {
+INSTANTIATE_TYPED_TEST_SUITE_P(UvEnv, PutOff, edge::TurnedUvEnv);
+}  // namespace perigee::test
+
+namespace perigee::edge {
+namespace {
+
+TEST(UvEnv, WhatIsPutOffKeepsTheLoopFromBlocking) {
+  RunningLoop loop;
+  std::promise<void> ended;
+  base::Soon second([&] { ended.set_value(); });
+  base::Soon first([&] { loop.env.soon(second); });
+  loop.call([&] { loop.env.soon(first); });
+  EXPECT_EQ(ended.get_future().wait_for(std::chrono::seconds(20)), std::future_status::ready);
 }
 
 TEST(UvEnv, TimersFireInTheirOrderAndNeverEarly) {
@@ -272,28 +290,31 @@ TEST(UvEnv, WhatIsPostedToADrainingLoopStillRuns) {
   ThreadPool pool(1);
   UvEnv env(0, pool);
   std::vector<std::string> ran;
+  base::Soon put_off([&] {
+    ran.push_back("put off");
+    env.post([&] { ran.push_back("posted by what was put off"); });
+  });
   env.post([&] { env.quit(); });
   env.run();
   // The loop has ended; its posts go on until close().
   env.post([&] {
     ran.push_back("posted");
-    env.later([&] {
-      ran.push_back("later");
-      env.post([&] { ran.push_back("posted by later"); });
-    });
+    env.soon(put_off);
   });
   env.close();
-  EXPECT_EQ(ran, (std::vector<std::string>{"posted", "later", "posted by later"}));
+  EXPECT_EQ(ran, (std::vector<std::string>{"posted", "put off", "posted by what was put off"}));
 }
 
 TEST(UvEnv, WhatIsPutOffAtTheEndStillRuns) {
   ThreadPool pool(1);
   UvEnv env(0, pool);
   int ran = 0;
-  env.later([&] {
+  base::Soon second([&] { ++ran; });
+  base::Soon first([&] {
     ++ran;
-    env.later([&] { ++ran; });
+    env.soon(second);
   });
+  env.soon(first);
   env.close();
   EXPECT_EQ(ran, 2);
 }

@@ -7,6 +7,7 @@
 #include "tests/support/bodies.h"
 #include "tests/support/fake_env.h"
 #include "tests/support/memory_channel.h"
+#include "tests/support/soon_suite.h"
 
 namespace perigee::test {
 namespace {
@@ -24,10 +25,16 @@ Io give(base::Channel& channel, std::string_view text) {
   return channel.send({&piece, 1});
 }
 
+struct TurnedFakeEnv {
+  void turn() { env.turn(); }
+  FakeEnv env;
+};
+INSTANTIATE_TYPED_TEST_SUITE_P(FakeEnv, PutOff, TurnedFakeEnv);
+
 TEST(FakeEnv, RunsTasksOfTheNextTurnNeverInline) {
   FakeEnv env;
   int ran = 0;
-  env.later([&] {
+  env.post([&] {
     ++ran;
     env.post([&] { ++ran; });
   });
