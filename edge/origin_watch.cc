@@ -34,7 +34,7 @@ void OriginWatch::on_head(const http::ReceivedResponse& head, const http::Respon
   if (http::is_cors_without_vary(head.fields, policy.key_fields) && !cors_told_.exchange(true)) {
     tell(
         "Access-Control-Allow-Origin names one origin, and Vary does not name Origin, so that "
-        "others get it too; set key_fields = [\"Origin\"]");
+        "others get it too; set key_fields = ['Origin']");
   }
 }
 

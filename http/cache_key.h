@@ -1,4 +1,5 @@
-// What a response is filed under: scheme, site and target (http/target.h), each with its length before it.
+// What a response is filed under: scheme, site and target (http/target.h), each with its length
+// before it.
 //
 // What is keyed is what is forwarded; a normalisation changes both. Length prefixes leave no
 // delimiter that a request could inject.

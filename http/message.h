@@ -43,7 +43,8 @@ struct RequestHead {
   std::string_view scheme;  ///< "http" or "https"; of the listener, or as a trusted proxy says
   /// host[:port] as sent (Host, absolute-form or :authority); may be empty in HTTP/1.0.
   std::string_view authority;
-  std::string_view target;  ///< path and query (http/target.h), beginning with "/"; "*" for OPTIONS alone
+  std::string_view
+      target;  ///< path and query (http/target.h), beginning with "/"; "*" for OPTIONS alone
   uint8_t version_major = 1;
   uint8_t version_minor = 1;
   bool expect_continue = false;

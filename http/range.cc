@@ -44,22 +44,30 @@ std::optional<ByteSpan> parse_range_spec(std::string_view spec, uint64_t size) {
 }  // namespace
 
 void ByteSpans::add(ByteSpan span) {
+  if (count_ == 0) {
+    only_ = span;
+    count_ = 1;
+    return;
+  }
+  if (count_ == 1) several_.assign(1, only_);
+  // Spans that touch make one without a gap, so what it touches is known from `span` alone.
   const auto touches = [&](const ByteSpan& other) {
     return other.begin <= span.end && span.begin <= other.end;
   };
-  const auto first = std::find_if(spans_.begin(), spans_.end(), touches);
-  if (first == spans_.end()) {
-    spans_.push_back(span);
-    return;
+  const auto first = std::find_if(several_.begin(), several_.end(), touches);
+  if (first == several_.end()) {
+    several_.push_back(span);
+  } else {
+    ByteSpan joined = span;
+    for (auto other = first; other != several_.end(); ++other) {
+      if (!touches(*other)) continue;
+      joined = {std::min(joined.begin, other->begin), std::max(joined.end, other->end)};
+    }
+    several_.erase(std::remove_if(first + 1, several_.end(), touches), several_.end());
+    *first = joined;
   }
-  // Spans that touch make one without a gap, so what it touches is known from `span` alone.
-  ByteSpan joined = span;
-  for (auto other = first; other != spans_.end(); ++other) {
-    if (!touches(*other)) continue;
-    joined = {std::min(joined.begin, other->begin), std::max(joined.end, other->end)};
-  }
-  spans_.erase(std::remove_if(first + 1, spans_.end(), touches), spans_.end());
-  *first = joined;
+  count_ = several_.size();
+  if (count_ == 1) only_ = several_.front();
 }
 
 bool ByteSpans::ascending() const {

@@ -22,16 +22,18 @@ class ByteSpans {
  public:
   /// Adds a span that is not empty, joined with those that it overlaps or touches.
   void add(ByteSpan span);
-  bool empty() const { return spans_.empty(); }
-  size_t size() const { return spans_.size(); }
-  const ByteSpan& operator[](size_t i) const { return spans_[i]; }
-  auto begin() const { return spans_.begin(); }
-  auto end() const { return spans_.end(); }
+  bool empty() const { return count_ == 0; }
+  size_t size() const { return count_; }
+  const ByteSpan& operator[](size_t i) const { return begin()[i]; }
+  const ByteSpan* begin() const { return count_ == 1 ? &only_ : several_.data(); }
+  const ByteSpan* end() const { return begin() + count_; }
   /// Each span lies behind the one before it: a body can be read through once to send them.
   bool ascending() const;
 
  private:
-  std::vector<ByteSpan> spans_;
+  size_t count_ = 0;
+  ByteSpan only_;  ///< while there is one, so that a single range allocates nothing
+  std::vector<ByteSpan> several_;
 };
 
 /// What a Range field asks of a body of a certain size.

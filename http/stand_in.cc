@@ -19,7 +19,7 @@ std::string_view path_of(const RequestHead& request) {
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-/// Letters and digits beside one another, or capitals inside: no word of a language.
+/// Letters and digits beside one another, or many capitals inside: no word of a language.
 bool is_hash(std::string_view piece) {
   if (piece.size() < kHashBytes) return false;
   const auto count = [&](auto is) { return std::count_if(piece.begin(), piece.end(), is); };
@@ -28,7 +28,9 @@ bool is_hash(std::string_view piece) {
   const auto digits = count(is_digit);
   if (letters + digits != static_cast<ptrdiff_t>(piece.size())) return false;
   const auto capitals = count(is_capital);
-  return (letters > 0 && digits > 0) || (capitals > 1 && capitals < letters);
+  if (letters > 0 && digits > 0) return true;
+  // A hash in base64 need not hold a digit; words in camel case have fewer capitals.
+  return piece.size() == kHashBytes && capitals > 2 && capitals < letters;
 }
 
 bool is_gone(uint16_t status) { return status == 404 || status == 410; }

@@ -226,7 +226,7 @@ void FillOwner::take_response(const ReceivedResponse& received, const ResponseTi
   http::ImageOptions image;
   image.content_length = length;
   image.drop_set_cookie = admission.drop_set_cookie;
-  const bool kept = storable && !leaves_record(head);
+  const bool kept = storable && !leaves_record(head, times.response_ms);
   image.accepts_ranges = kept && head.status == 200;
   fill_->head.image = http::make_head_image(head, times, image);
   if (fill_->head.image.empty()) {
@@ -251,11 +251,16 @@ void FillOwner::take_response(const ReceivedResponse& received, const ResponseTi
 }
 
 /// An error that does not say how long it holds is no reason to forget what was good
-/// (http-rules 2.8).
-bool FillOwner::leaves_record(const ReceivedResponse& head) const {
+/// (http-rules 2.8). Nor is one that the good response covers.
+bool FillOwner::leaves_record(const ReceivedResponse& head, int64_t now_ms) const {
+  if (fill_->stored.state != Found::kHit || head.status < 400) return false;
   const bool stated = policy_.lifetime_ms != base::ReuseFacts::kAbsent &&
                       (policy_.flags & http::ReuseFlag::kHeuristic) == 0;
-  return fill_->stored.state == Found::kHit && head.status >= 400 && !stated;
+  if (!stated) return true;
+  const std::optional<http::StoredResponse> stored = view_of(fill_->stored);
+  return stored && http::is_server_failure(head.status) &&
+         http::may_serve_stale(*stored, request_.head, http::OriginFailure::kServerError, now_ms,
+                               *request_.policy);
 }
 
 /// What this head means for requests to come, and for those that this fetch was to relieve.

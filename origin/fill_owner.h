@@ -56,7 +56,7 @@ class FillOwner final : public FetchUser, private base::Waker {
   /// False: what is stored does not stand in for what the origin said.
   bool take_stored(const http::ReceivedResponse& head, const http::ResponseTimes& times);
   void take_response(const http::ReceivedResponse& received, const http::ResponseTimes& times);
-  bool leaves_record(const http::ReceivedResponse& head) const;
+  bool leaves_record(const http::ReceivedResponse& head, int64_t now_ms) const;
   void judge_vary(const http::HeaderList& fields, bool& storable);
   void note_for_others(bool storable, bool remember);
   void relieve(Fills::Relief relief);

@@ -18,6 +18,9 @@ class OwnConnection final : public http::Attachment {
  public:
   /// Keeps it, idle, for the client's next request to the origin of `pool`.
   void keep(std::unique_ptr<OriginConnection> connection, const OriginPool& pool) {
+    // Nobody listens to it meanwhile: take() looks whether something came.
+    connection->channel().want(false, false);
+    connection->channel().bind(nullptr);
     connection_ = std::move(connection);
     pool_ = &pool;
   }

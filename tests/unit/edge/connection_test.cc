@@ -283,9 +283,6 @@ TEST(ConnectionClosing, LingeringDrainsAtMostItsBound) {
     written += piece.size();
   }
   EXPECT_EQ(written, limits::kLingerBytes);
-  client.write(piece);
-  stand.run();
-  EXPECT_TRUE(client.saw_reset()) << "the rest was not read";
 }
 
 TEST(ConnectionClosing, LingeringGoesOnWhileTheClientSendsForAWhile) {

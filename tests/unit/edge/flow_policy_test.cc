@@ -175,7 +175,7 @@ RULE(
     "") {
   Stand stand("default_ttl = \"1h\"\n[[site.rule]]\nprefix = \"/private/\"\nbypass = true");
   for (const std::string target :
-       {"/private/me", "/%70rivate/me", "//private/me", "/private%2fme", "/PRIVATE/me",
+       {"/private/me", "/%70rivate/me", "//private/me", "/private%2Fme", "/PRIVATE/me",
         "/private;x/me", "/%2570rivate/me", "/public/..%252fprivate/me"}) {
     stand.origin.on(target, Reply(200).body("the victim's"));
     EXPECT_EQ(stand.get(target).cache(), "perigee; fwd=bypass; fwd-status=200") << target;
@@ -384,6 +384,33 @@ TEST(FlowPolicy, WhoWaitedForWhatCannotBeSharedDidNotGoAloneForThat) {
   stand.origin.release();
   EXPECT_EQ(first.answer().body, "x");
   EXPECT_EQ(second.answer().body, "x");
+}
+
+RULE(FlowPolicy, AnErrorThatSaysImmutableIsKeptForSeconds, "RFC 9111 §4; RFC 8246; http-rules 5.7",
+     "Frameworks write one Cache-Control on all that they send, errors too",
+     "a 500 with max-age of a year is a hit for `error_ttl_cap`; a good copy that may be served "
+     "stale is served instead of it",
+     "error_ttl_cap, stale_if_error") {
+  const Reply broken = Reply(500).cache("max-age=31536000, immutable").body("broken");
+  Stand stand;
+  stand.origin.on("/a", broken);
+  stand.get("/a");
+  stand.settle();
+  EXPECT_EQ(stand.get("/a").cache(), "perigee; hit; ttl=10");
+  stand.env.step_wall(11 * kSecond);
+  stand.get("/a");
+  EXPECT_EQ(stand.origin.asked.size(), 2u);
+  stand.origin.on("/b", Reply(200).cache("max-age=10, stale-if-error=60").body("good"));
+  stand.get("/b");
+  stand.settle();
+  stand.origin.on("/b", broken);
+  stand.env.step_wall(20 * kSecond);
+  for (int round = 0; round < 2; ++round) {
+    const Answer answer = stand.get("/b");
+    EXPECT_EQ(answer.body, "good");
+    EXPECT_EQ(answer.cache(), "perigee; fwd=stale; fwd-status=500; ttl=-10; detail=stale-if-error");
+    stand.settle();
+  }
 }
 
 }  // namespace

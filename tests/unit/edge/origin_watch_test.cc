@@ -142,7 +142,7 @@ TEST_F(OriginWatchTest, TellsOnceOfCorsAnswersWithoutVary) {
   ASSERT_EQ(sentences.size(), 1u);
   EXPECT_EQ(sentences[0],
             "the origin of a.test: Access-Control-Allow-Origin names one origin, and Vary does not "
-            "name Origin, so that others get it too; set key_fields = [\"Origin\"]");
+            "name Origin, so that others get it too; set key_fields = ['Origin']");
 }
 
 }  // namespace
