@@ -135,7 +135,12 @@ fmt:
 
 install: all
 	install -D -m 755 $(BUILD)/perigee $(DESTDIR)$(PREFIX)/bin/perigee
-	install -D -m 644 conf/perigee.toml $(DESTDIR)/etc/perigee/perigee.toml
+	@# A configuration that is there is somebody's: the example then goes beside it.
+	@to=$(DESTDIR)/etc/perigee/perigee.toml; \
+	  if [ -e "$$to" ] || [ -L "$$to" ]; then \
+	    echo "keeping $$to; the example is $$to.example"; to=$$to.example; \
+	  fi; \
+	  install -D -m 644 conf/perigee.toml "$$to"
 	install -D -m 644 -t $(DESTDIR)/etc/perigee/demo-site/public conf/demo-site/public/*
 
 clean:

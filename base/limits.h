@@ -89,6 +89,8 @@ inline constexpr size_t kAddressesTried = 8;   ///< of one name, in turn; the re
 
 // --- start ---------------------------------------------------------------------------------------
 inline constexpr size_t kConfigBytes = 1 * kMiB;  ///< of a configuration file; beyond: an error
+/// Errors in a configuration, and as many warnings; more are counted.
+inline constexpr size_t kProblemsTold = 50;
 
 // --- loop to pool -------------------------------------------------------------------------------
 inline constexpr size_t kLatencyJobs = 1'024;   ///< at it: 503, or the uncached path
@@ -102,6 +104,9 @@ inline constexpr size_t kWaitersTurn = 256;
 inline constexpr size_t kAcceptTurn = 64;  ///< connections accepted per turn and listener
 /// Beside the origins' connections; at them: a quiet client makes room, or new ones wait.
 inline constexpr size_t kDescriptorsReserved = 64;
+
+/// Of lines that the access log's file does not take; beyond: they are lost.
+inline constexpr size_t kAccessLogBytes = 1 * kMiB;
 
 // --- the store ----------------------------------------------------------------------------------
 inline constexpr size_t kKeyBytes = 16 * kKiB;        ///< of one record; beyond: not stored
@@ -121,7 +126,9 @@ inline constexpr int kWriteFailures = 2;  ///< in a row: nothing is stored any m
 // --- times, milliseconds ------------------------------------------------------------------------
 /// First byte to end of head; then 408 and close.
 inline constexpr int64_t kRequestHeadMs = 10'000;
-inline constexpr int64_t kIdleMs = 60'000;           ///< between requests; then a silent close
+/// Between requests; then a silent close. Above the 60 s after which load balancers let go of a
+/// connection, so that they never use one that is about to be closed.
+inline constexpr int64_t kIdleMs = 75'000;
 inline constexpr int64_t kBodyGraceMs = 5'000;       ///< before the minimum rate is asked for
 inline constexpr int64_t kBodyBytesPerSecond = 500;  ///< minimum, both directions; below: cut
 inline constexpr int64_t kStallCheckMs = 15'000;  ///< unacknowledged bytes are looked at this often
@@ -166,9 +173,10 @@ inline constexpr int64_t kDrainMs = 30'000;  ///< after SIGTERM; then connection
 inline constexpr int64_t kStopMs = 10'000;
 /// At the end and at start, for lines that nobody reads; then they are left.
 inline constexpr int64_t kLogFlushMs = 1'000;
-inline constexpr int64_t kMaintainMs = 50;      ///< between maintenance steps of the store
-inline constexpr int64_t kNameFloorMs = 5'000;  ///< a resolved name is kept at least
-inline constexpr int64_t kNameCapMs = 300'000;  ///< and at most
+inline constexpr int64_t kAccessLogFlushMs = 1'000;  ///< a line is written at most so late
+inline constexpr int64_t kMaintainMs = 50;           ///< between maintenance steps of the store
+inline constexpr int64_t kNameFloorMs = 5'000;       ///< a resolved name is kept at least
+inline constexpr int64_t kNameCapMs = 300'000;       ///< and at most
 /// An unreachable origin is covered this long.
 inline constexpr int64_t kUnreachableStaleSeconds = 86'400;
 /// Missing at most this, a fill without waiters ends.

@@ -60,6 +60,7 @@ class SlabStore final : public Store {
   bool can_lend_pages() const override { return slabs_.can_lend(); }
   uint64_t max_object_bytes() const override { return slabs_.geometry().body_bytes_most(); }
   StoreStats stats() const override;
+  uint64_t identity() const override { return superblocks_->identity(); }
 
  private:
   void publish_scanned(const ScannedFile& file, const PurgeHistory& history);

@@ -253,6 +253,9 @@ class Store {
   /// The largest body put() takes, with a head of 64 KiB.
   virtual uint64_t max_object_bytes() const = 0;
   virtual StoreStats stats() const = 0;
+  /// A number that names this store file: the same at each open, another one for a copy of the
+  /// file. No secret. Any thread.
+  virtual uint64_t identity() const = 0;
 };
 
 }  // namespace perigee::cache_store

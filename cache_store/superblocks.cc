@@ -162,6 +162,17 @@ format::Superblock Superblocks::current() const {
   return current_;
 }
 
+/// Of the uuid, which a copy keeps, and of the inode and its birth, which a copy has of its own.
+uint64_t Superblocks::identity() const {
+  const base::MutexLock lock(mutex_);
+  struct {
+    std::array<uint8_t, sizeof current_.uuid> uuid;
+    uint64_t inode;
+    int64_t birth_ns;
+  } const named{std::to_array(current_.uuid), current_.inode, current_.birth_ns};
+  return XXH3_64bits(&named, sizeof named);
+}
+
 uint64_t Superblocks::begin_epoch(uint64_t seen, const FileFacts& facts) {
   const base::MutexLock lock(mutex_);
   current_.epoch = std::max(current_.epoch, seen) + 1;

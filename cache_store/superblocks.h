@@ -22,6 +22,8 @@ class Superblocks {
   base::Result<Geometry> adopt_or_create(const StoreOptions& options, const FileFacts& facts);
   /// As it was last written, apart from what begin_epoch() changed since.
   format::Superblock current() const;
+  /// See Store::identity(). After begin_epoch().
+  uint64_t identity() const;
   /// At start. In memory only: the next update() writes it. `seen`: the highest epoch that anything
   /// in the file is of. Returns the new epoch.
   uint64_t begin_epoch(uint64_t seen, const FileFacts& facts);

@@ -1,14 +1,12 @@
 #include "edge/access_log.h"
 
-#include <fcntl.h>
 #include <spdlog/async.h>
-#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/details/null_mutex.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
+#include <utility>
 
 #include "edge/escape.h"
 #include "http/date.h"
@@ -19,17 +17,22 @@ namespace perigee::edge {
 namespace {
 constexpr size_t kQuotedMost = 1024;  ///< of a method, a host or a target
 
-/// Without waiting for the reader of a FIFO. One whose folder is not there yet is made later.
-base::Status check_writable(const std::string& path) {
-  const int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-  const int fd = ::open(path.c_str(), flags, 0666);
-  if (fd >= 0) ::close(fd);
-  if (fd >= 0 || errno == ENOENT) return base::Done{};
-  const int error = errno;
-  return base::Error{base::ErrorCode::kIo, error,
-                     "the access log " + path + " cannot be opened: " +
-                         (error == ENXIO ? "nobody reads from it" : std::strerror(error))};
-}
+/// Hands lines to a file. One thread calls it: that which writes all logs.
+class FileSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+ public:
+  explicit FileSink(std::unique_ptr<LogFile> file) : file_(std::move(file)) {}
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    file_->append({line.data(), line.size()});
+  }
+  void flush_() override { file_->flush(); }
+
+ private:
+  const std::unique_ptr<LogFile> file_;
+};
 
 /// `METHOD hosttarget`, as it stands between the quotes.
 std::string quoted_part(const AccessRecord& record) {
@@ -48,14 +51,15 @@ AccessLog::AccessLog(const LogConfig& config) {
   if (config.access == "stdout") {
     logger_ = spdlog::create_async_nb<spdlog::sinks::stdout_sink_mt>("access");
   } else {
-    status_ = check_writable(config.access);
-    if (!status_.ok()) return;
-    try {
-      logger_ = spdlog::create_async_nb<spdlog::sinks::basic_file_sink_mt>("access", config.access);
-    } catch (const spdlog::spdlog_ex& error) {
-      status_ = base::Error{base::ErrorCode::kIo, 0, error.what()};
+    // Not by its name: at the end the last lines are written when no logger has one any more.
+    const auto told = [log = spdlog::default_logger()](std::string_view what) { log->warn(what); };
+    base::Result<std::unique_ptr<LogFile>> file = LogFile::open(config.access, told);
+    if (!file.ok()) {
+      status_ = file.error();
       return;
     }
+    file_ = file->get();
+    logger_ = spdlog::create_async_nb<FileSink>("access", std::move(*file));
   }
   logger_->set_pattern("%v");
 }
@@ -72,6 +76,16 @@ void AccessLog::write(const AccessRecord& record) {
                 http::format_date(record.wall_ms, date), quoted_part(record), record.status,
                 record.body_bytes, record.duration_ms, forwarded ? "fwd=" : "", outcome,
                 cache.collapsed ? " collapsed" : "", cache.stored ? " stored" : "");
+}
+
+void AccessLog::flush() {
+  if (logger_ != nullptr) logger_->flush();
+}
+
+void AccessLog::reopen() {
+  if (file_ == nullptr) return;
+  file_->reopen();
+  logger_->flush();
 }
 
 }  // namespace perigee::edge

@@ -9,6 +9,7 @@
 #include "base/address.h"
 #include "base/result.h"
 #include "edge/config.h"
+#include "edge/log_file.h"
 #include "http/response.h"
 
 namespace spdlog {
@@ -38,9 +39,15 @@ class AccessLog {
   bool enabled() const { return logger_ != nullptr; }
   /// Queues a line; at the bound of the queue the oldest is dropped.
   void write(const AccessRecord& record);
+  /// Has what is queued written now. The writer does it, so this does not wait.
+  void flush();
+  /// Has the file opened again under its name, once what was queued before is written: somebody has
+  /// moved it away.
+  void reopen();
 
  private:
   base::Status status_ = base::Done{};
+  LogFile* file_ = nullptr;  ///< of the logger; null: stdout
   std::shared_ptr<spdlog::logger> logger_;
 };
 

@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "edge/config_reader.h"
+#include "edge/host_names.h"
 #include "edge/units.h"
 
 namespace perigee::edge {
@@ -68,45 +69,85 @@ std::string store_name(const OriginConfig& origin) {
   return name.substr(0, kFileNameMost);
 }
 
-std::vector<base::Network> loopback_networks() {
-  return {*base::parse_network("127.0.0.0/8"), *base::parse_network("::1/128")};
+/// As a string of TOML. Bytes that no TOML may hold stay: then the reader says so.
+std::string toml_string(std::string_view text) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::string out = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < ' ' || byte == 0x7f) {
+      out.append("\\u00").append({kHex[byte / 16], kHex[byte % 16]});
+    } else {
+      if (c == '"' || c == '\\') out += '\\';
+      out += c;
+    }
+  }
+  return out + "\"";
 }
 
-base::Result<Config> config_of_origin(const std::string& origin) {
-  base::Result<OriginConfig> parsed =
-      parse_origin(origin, std::filesystem::current_path().string());
-  if (!parsed.ok()) return mistake("--origin: " + parsed.error().message);
-  Config config;
-  config.store.path = default_store_path(store_name(*parsed));
-  SiteConfig site;
-  site.is_default = true;
-  site.origin = std::move(*parsed);
-  site.purge_from = loopback_networks();
-  site.policy = std::make_shared<const http::PolicyOptions>();
-  config.sites.push_back(std::move(site));
-  return config;
+std::string toml_value(const Setting& setting) {
+  if (!setting.is_list) return toml_string(setting.values.front());
+  std::string out = "[";
+  for (const std::string& value : setting.values) out += toml_string(value) + ", ";
+  return out + "]";
 }
 
-base::Status lay_over(const Arguments& arguments, Config& config) {
+/// The file that one would write instead of these options. So each key is read in one place, and a
+/// mistake is found by its line.
+ConfigText text_of_options(const Arguments& arguments) {
+  ConfigText text;
+  const auto add = [&](const std::string& line, const std::string& option) {
+    text.content += line + "\n";
+    text.options.push_back(option);
+  };
+  for (const std::string_view section : {"[server]", "[log]", "[[site]]"}) {
+    add(std::string(section), "");
+    for (const Setting& setting : arguments.settings) {
+      if (setting.section != section) continue;
+      add(setting.key + " = " + toml_value(setting), setting.option);
+    }
+  }
+  add("origin = " + toml_string(arguments.origin), "--origin");
+  add("default = true", "--origin");
+  return text;
+}
+
+ReadConfig config_of_options(const Arguments& arguments) {
+  ReadConfig read =
+      read_config_text(text_of_options(arguments), std::filesystem::current_path().string());
+  if (read.ok())
+    read.config.store.path = default_store_path(store_name(read.config.sites[0].origin));
+  return read;
+}
+
+void lay_over(const Arguments& arguments, ReadConfig& read) {
+  Config& config = read.config;
   if (!arguments.listen.empty()) {
     const std::optional<base::Address> address = base::Address::parse(arguments.listen);
-    if (!address) return mistake("--listen: '" + arguments.listen + "' is not ADDRESS:PORT");
-    config.listeners = {{*address}};
+    if (address) config.listeners = {{*address}};
+    if (!address) {
+      read.problems.error({.name = "--listen"}, "'" + arguments.listen + "' is not ADDRESS:PORT");
+    }
   }
   if (config.listeners.empty()) config.listeners = {{*base::Address::parse("127.0.0.1:8080")}};
-  if (!arguments.store_path.empty()) config.store.path = arguments.store_path;
+  if (!arguments.store_path.empty()) {
+    config.store.path = arguments.store_path;
+    read.spots.store_path = {.name = "--store"};
+  }
   if (config.store.path.empty()) config.store.path = default_store_path("store");
   if (!arguments.store_size.empty()) {
     const std::optional<uint64_t> size = parse_size(arguments.store_size);
-    if (!size)
-      return mistake("--store-size: '" + arguments.store_size + "' is not a size, such as 1GiB");
-    config.store.size_bytes = *size;
+    read.spots.store_size = {.name = "--store-size"};
+    if (size) config.store.size_bytes = *size;
+    if (!size) {
+      read.problems.error(read.spots.store_size,
+                          "'" + arguments.store_size + "' is not a size, such as 1GiB");
+    }
   }
   if (config.store.size_bytes == 0) {
     config.store.size_bytes = std::min(kDefaultStoreBytes, memory_bytes() / 2);
   }
   if (arguments.workers != 0) config.workers = arguments.workers;
-  return base::Done{};
 }
 
 /// Smaller is stricter: what is never stored, then what is never fresh, then what goes by the
@@ -158,14 +199,25 @@ const PolicyPtr& strictest_policy(const SiteConfig& site) {
 
 }  // namespace
 
-base::Result<Config> read_config(const Arguments& arguments) {
-  base::Result<Config> config = arguments.config_path.empty()
-                                    ? config_of_origin(arguments.origin)
-                                    : read_config_file(arguments.config_path);
-  if (!config.ok()) return config;
-  const base::Status laid = lay_over(arguments, *config);
-  if (!laid.ok()) return laid.error();
-  return config;
+ReadConfig read_config(const Arguments& arguments) {
+  ReadConfig read = arguments.config_path.empty() ? config_of_options(arguments)
+                                                  : read_config_file(arguments.config_path);
+  lay_over(arguments, read);
+  return read;
+}
+
+void name_node(uint64_t identity, Config& config) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::string name = "perigee-";
+  for (int shift = 60; shift >= 0; shift -= 4) name += kHex[identity >> shift & 15];
+  for (SiteConfig& site : config.sites) {
+    if (site.cdn_id.empty()) site.cdn_id = name;
+  }
+}
+
+bool keys_each_host(const SiteConfig& site) {
+  return site.hosts.empty() || site.host_header == kClientHost ||
+         std::any_of(site.hosts.begin(), site.hosts.end(), is_wildcard);
 }
 
 const PolicyPtr& policy_for(const SiteConfig& site, std::string_view target,

@@ -11,6 +11,7 @@
 #include "base/network.h"
 #include "base/result.h"
 #include "edge/arguments.h"
+#include "edge/problems.h"
 #include "http/cache_key.h"
 #include "http/path_readings.h"
 #include "http/policy.h"
@@ -21,6 +22,9 @@ namespace perigee::edge {
 
 /// The name in Cache-Status (RFC 9211).
 inline constexpr std::string_view kCacheName = "perigee";
+
+/// The `host_header` that passes on the Host of the request.
+inline constexpr std::string_view kClientHost = "client";
 
 struct StoreConfig {
   std::string path;
@@ -33,6 +37,11 @@ struct LogConfig {
   std::string level = "info";
 };
 
+/// `access` is the path of a file.
+inline bool is_access_log_file(const LogConfig& config) {
+  return !config.access.empty() && config.access != "off" && config.access != "stdout";
+}
+
 using PolicyPtr = std::shared_ptr<const http::PolicyOptions>;
 
 /// A policy of its own for a part of a site.
@@ -44,12 +53,13 @@ struct RuleConfig {
 
 /// One site: its names, its origin, and how it is cached.
 struct SiteConfig {
-  std::vector<std::string> hosts;  ///< canonical, with a port only where it was listed; none: all
+  std::vector<std::string> hosts;  ///< as parse_host_name() makes them; none: all names
   bool is_default = false;
   std::variant<origin::HttpOriginOptions, origin::DirectoryOriginOptions> origin;
-  std::string host_header;  ///< empty: the site's name
+  /// Empty: the first of `hosts`, or else the origin's own authority; or kClientHost.
+  std::string host_header;
   std::string accept_encoding = "identity";
-  std::string cdn_id = "perigee";
+  std::string cdn_id;   ///< empty: the node's own, see name_node()
   std::string alt_svc;  ///< sent on every response; empty: none
   bool remove_cdn_cache_control = false;
   std::vector<base::Network> purge_from;
@@ -57,6 +67,11 @@ struct SiteConfig {
   PolicyPtr policy;
   std::vector<RuleConfig> rules;  ///< longest prefix first
 };
+
+/// The key of a request to this site has the validated Host of the request, and not the first of
+/// `hosts` (http-rules 3.5): there are none, one of them is a wildcard, or the site passes the Host
+/// of the request on.
+bool keys_each_host(const SiteConfig& site);
 
 /// Where clients come in.
 struct ListenerConfig {
@@ -77,9 +92,30 @@ struct Config {
   std::vector<SiteConfig> sites;
 };
 
-/// The file that the arguments name, or a site made of --origin, with the other arguments laid over
-/// it. Errors are one line: FILE:LINE:COLUMN: what, and the nearest valid key.
-base::Result<Config> read_config(const Arguments& arguments);
+/// Where the parts of a configuration were said whose surroundings are looked at later.
+struct ConfigSpots {
+  Spot store_path;
+  Spot store_size;
+  Spot access_log;
+  std::vector<Spot> origins;  ///< of the sites, in their order
+};
+
+/// What was read, and all that is wrong with it.
+struct ReadConfig {
+  bool ok() const { return !problems.failed(); }
+
+  Config config;  ///< to be used only if ok()
+  ConfigSpots spots;
+  Problems problems;
+};
+
+/// The file that the arguments name, or one site made of --origin and the other options, with
+/// --listen, --store, --store-size and --workers laid over it.
+ReadConfig read_config(const Arguments& arguments);
+
+/// Gives each site without a `cdn_id` the node's own: "perigee-" and 16 hexadecimal digits of
+/// `identity`. So no two nodes have the same one by default (http-rules 4.19).
+void name_node(uint64_t identity, Config& config);
 
 /// The policy of the longest rule that fits the canonical reading of the path, else the site's; or,
 /// if an origin could read the path as one that is ruled more strictly, that one's

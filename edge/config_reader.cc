@@ -1,23 +1,17 @@
 #include "edge/config_reader.h"
 
-#define TOML_EXCEPTIONS 0
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <filesystem>
-#include <initializer_list>
-#include <span>
+#include <set>
 
 #include "base/limits.h"
+#include "edge/host_names.h"
 #include "edge/regular_file.h"
-#include "edge/units.h"
 
 namespace perigee::edge {
 namespace {
 
-using base::Error;
 using base::ErrorCode;
-using Keys = std::span<const std::string_view>;
 
 // The keys of each section. They are checked before any is read, so that a mistyped `orgin` is
 // named instead of an `origin` that is missing.
@@ -63,77 +57,21 @@ constexpr std::string_view kSiteKeys[] = {
     "rule"};
 constexpr std::string_view kRuleKeys[] = {"prefix"};
 
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
-    }
-  }
-  return row[b.size()];
-}
-
-/// ", did you mean …?" with the known key that is nearest; empty when none is near.
-std::string hint(std::string_view key, const std::vector<std::string_view>& known) {
-  const std::string_view best =
-      *std::min_element(known.begin(), known.end(), [&](std::string_view a, std::string_view b) {
-        return edit_distance(key, a) < edit_distance(key, b);
-      });
-  // A key that is far from all is no slip of the hand, and a guess would mislead.
-  const size_t near = std::max<size_t>(2, key.size() / 3);
-  if (edit_distance(key, best) > near) return "";
-  return ", did you mean '" + std::string(best) + "'?";
-}
-
-/// Reads one file; the first mistake sticks, and whatever is read after it does not matter.
-class Reader {
+/// Reads one text. What is read after a mistake is looked at all the same.
+class Reader : private ConfigValues {
  public:
-  explicit Reader(std::string path)
-      : path_(std::move(path)), folder_(std::filesystem::absolute(path_).parent_path().string()) {}
+  Reader(const ConfigText& text, std::string folder)
+      : ConfigValues(text), folder_(std::move(folder)) {}
 
-  base::Result<Config> read();
+  ReadConfig read();
 
  private:
-  void fail(const toml::source_region& where, const std::string& what) {
-    if (error_) return;
-    const std::string place = where.begin ? ":" + std::to_string(where.begin.line) + ":" +
-                                                std::to_string(where.begin.column)
-                                          : "";
-    error_ = Error{ErrorCode::kInvalid, 0, path_ + place + ": " + what};
-  }
-  void check_keys(const toml::table& table, std::string_view section,
-                  std::initializer_list<Keys> lists);
-  const toml::table* table(const toml::table& parent, std::string_view key);
-
-  void text(const toml::table& table, std::string_view key, std::string& out);
-  void flag(const toml::table& table, std::string_view key, bool& out);
-  /// A text that `valid` takes; `what` it is otherwise.
-  void text(const toml::table& table, std::string_view key, std::string_view what, auto valid,
-            std::string& out);
-  void number(const toml::table& table, std::string_view key, int64_t least, int64_t most,
-              auto& out);
-  void size(const toml::table& table, std::string_view key, auto& out);
-  void duration_ms(const toml::table& table, std::string_view key, auto& out);
-  /// The same, and not 0.
-  void timeout_ms(const toml::table& table, std::string_view key, int64_t& out);
-  /// A duration that is kept in seconds: a part of one is a mistake.
-  void seconds(const toml::table& table, std::string_view key, auto& out);
-  /// The place of the key's value among `words`; 0 when the key is not there.
-  size_t choice(const toml::table& table, std::string_view key,
-                std::initializer_list<std::string_view> words);
-  void networks(const toml::table& table, std::string_view key, std::vector<base::Network>& out);
-  /// Calls `take(text)` for each string of a list; it returns what is wrong, or an empty text.
-  void list(const toml::table& table, std::string_view key, auto take);
-
+  void root(const toml::table& root);
   void server(const toml::table& table, Config& config);
   void listeners(const toml::node& node, Config& config);
   /// Adds a listener. Returns what is wrong with the address, or an empty text.
   static std::string listener(const std::string& address, Config& config);
+  void store(const toml::table& table, StoreConfig& config);
   void log(const toml::table& table, LogConfig& config);
   void site(const toml::table& table, Config& config);
   void site_hosts(const toml::table& table, const Config& config, SiteConfig& site);
@@ -141,38 +79,36 @@ class Reader {
   void site_requests(const toml::table& table, SiteConfig& site);
   void site_fields(const toml::table& table, http::PolicyOptions& options);
   void site_rules(const toml::table& table, const http::PolicyOptions& options, SiteConfig& site);
+  /// Says what a rule's prefix can never match.
+  void warn_of_prefix(const toml::table& rule, const std::string& prefix, const SiteConfig& site);
   void policy(const toml::table& table, http::PolicyOptions& policy);
+  void warn_of_lifetimes(const toml::table& table, const http::PolicyOptions& policy);
   void preflight(const toml::table& table, http::PreflightOptions& options);
   void statuses(const toml::table& table, std::vector<uint16_t>& out);
 
-  const std::string path_;
   const std::string folder_;
-  std::optional<Error> error_;
+  ReadConfig read_;
+  std::set<std::string> names_;  ///< of all sites so far
 };
 
-base::Result<Config> Reader::read() {
-  const base::Result<std::string> content = read_regular_file(path_, base::limits::kConfigBytes);
-  if (!content.ok()) {
-    return Error{ErrorCode::kInvalid, content.error().os_error, content.error().message};
-  }
-  const toml::parse_result parsed = toml::parse(*content, path_);
-  if (!parsed) {
+ReadConfig Reader::read() {
+  const toml::parse_result parsed = toml::parse(text_.content, text_.name);
+  if (parsed) {
+    root(parsed.table());
+  } else {
     fail(parsed.error().source(), std::string(parsed.error().description()));
-    return *error_;
   }
-  const toml::table& root = parsed.table();
-  Config config;
+  read_.problems = std::move(problems_);
+  return std::move(read_);
+}
+
+void Reader::root(const toml::table& root) {
+  Config& config = read_.config;
   check_keys(root, "the file", {kTopKeys});
   if (const toml::table* section = table(root, "server")) server(*section, config);
   if (const toml::node* node = root.get("listen")) listeners(*node, config);
-  if (const toml::table* section = table(root, "store")) {
-    check_keys(*section, "[store]", {kStoreKeys});
-    text(*section, "path", config.store.path);
-    size(*section, "size", config.store.size_bytes);
-  }
-  if (const toml::table* section = table(root, "log")) {
-    log(*section, config.log);
-  }
+  if (const toml::table* section = table(root, "store")) store(*section, config.store);
+  if (const toml::table* section = table(root, "log")) log(*section, config.log);
   if (const toml::node* sites = root.get("site")) {
     if (!sites->is_array_of_tables()) {
       fail(sites->source(), "sites are written as [[site]]");
@@ -180,142 +116,8 @@ base::Result<Config> Reader::read() {
       for (const toml::node& node : *sites->as_array()) site(*node.as_table(), config);
     }
   }
-  if (config.sites.empty()) fail(root.source(), "there is no [[site]], so nothing to serve");
-  if (error_) return *error_;
-  return config;
-}
-
-void Reader::check_keys(const toml::table& table, std::string_view section,
-                        std::initializer_list<Keys> lists) {
-  std::vector<std::string_view> known;
-  for (const Keys& keys : lists) known.insert(known.end(), keys.begin(), keys.end());
-  for (const auto& [key, node] : table) {
-    const std::string_view name = key.str();
-    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    fail(key.source(),
-         "unknown key '" + std::string(name) + "' in " + std::string(section) + hint(name, known));
-  }
-}
-
-const toml::table* Reader::table(const toml::table& parent, std::string_view key) {
-  const toml::node* node = parent.get(key);
-  if (node == nullptr) return nullptr;
-  if (!node->is_table())
-    fail(node->source(), "'" + std::string(key) + "' is a section: [" + std::string(key) + "]");
-  return node->as_table();
-}
-
-void Reader::text(const toml::table& table, std::string_view key, std::string& out) {
-  const toml::node* node = table.get(key);
-  if (node == nullptr) return;
-  const std::optional<std::string> value = node->value_exact<std::string>();
-  if (!value) return fail(node->source(), "'" + std::string(key) + "' is a string");
-  out = *value;
-}
-
-void Reader::text(const toml::table& table, std::string_view key, std::string_view what, auto valid,
-                  std::string& out) {
-  if (table.get(key) == nullptr) return;
-  text(table, key, out);
-  if (!valid(out)) {
-    fail(table.get(key)->source(), "'" + std::string(key) + "' is " + std::string(what));
-  }
-}
-
-void Reader::flag(const toml::table& table, std::string_view key, bool& out) {
-  const toml::node* node = table.get(key);
-  if (node == nullptr) return;
-  const std::optional<bool> value = node->value_exact<bool>();
-  if (!value) return fail(node->source(), "'" + std::string(key) + "' is true or false");
-  out = *value;
-}
-
-void Reader::number(const toml::table& table, std::string_view key, int64_t least, int64_t most,
-                    auto& out) {
-  const toml::node* node = table.get(key);
-  if (node == nullptr) return;
-  const std::optional<int64_t> value = node->value_exact<int64_t>();
-  if (!value || *value < least || *value > most) {
-    return fail(node->source(), "'" + std::string(key) + "' is a number from " +
-                                    std::to_string(least) + " to " + std::to_string(most));
-  }
-  out = static_cast<std::remove_reference_t<decltype(out)>>(*value);
-}
-
-void Reader::size(const toml::table& table, std::string_view key, auto& out) {
-  const toml::node* node = table.get(key);
-  if (node == nullptr) return;
-  const std::optional<std::string> value = node->value_exact<std::string>();
-  const std::optional<uint64_t> bytes = value ? parse_size(*value) : std::nullopt;
-  if (!bytes) {
-    return fail(node->source(),
-                "'" + std::string(key) + "' is a size with a unit, such as \"512MiB\"");
-  }
-  out = *bytes;
-}
-
-void Reader::duration_ms(const toml::table& table, std::string_view key, auto& out) {
-  const toml::node* node = table.get(key);
-  if (node == nullptr) return;
-  const std::optional<std::string> value = node->value_exact<std::string>();
-  const std::optional<int64_t> ms = value ? parse_duration_ms(*value) : std::nullopt;
-  if (!ms) {
-    return fail(node->source(),
-                "'" + std::string(key) + "' is a duration with a unit, such as \"30s\"");
-  }
-  out = *ms;
-}
-
-void Reader::timeout_ms(const toml::table& table, std::string_view key, int64_t& out) {
-  duration_ms(table, key, out);
-  if (out == 0) fail(table.get(key)->source(), "'" + std::string(key) + "' is more than 0");
-}
-
-void Reader::seconds(const toml::table& table, std::string_view key, auto& out) {
-  const toml::node* node = table.get(key);
-  if (node == nullptr) return;
-  int64_t ms = 0;
-  duration_ms(table, key, ms);
-  if (ms % 1000 != 0) fail(node->source(), "'" + std::string(key) + "' is in whole seconds");
-  out = ms / 1000;
-}
-
-size_t Reader::choice(const toml::table& table, std::string_view key,
-                      std::initializer_list<std::string_view> words) {
-  if (table.get(key) == nullptr) return 0;
-  std::string value;
-  text(table, key, value);
-  const auto* it = std::find(words.begin(), words.end(), value);
-  if (it != words.end()) return static_cast<size_t>(it - words.begin());
-  std::string known;
-  for (const std::string_view word : words) {
-    known.append(known.empty() ? "\"" : ", \"").append(word).append("\"");
-  }
-  fail(table.get(key)->source(), "'" + std::string(key) + "' is one of " + known);
-  return 0;
-}
-
-void Reader::list(const toml::table& table, std::string_view key, auto take) {
-  const toml::node* node = table.get(key);
-  if (node == nullptr) return;
-  if (!node->is_array()) return fail(node->source(), "'" + std::string(key) + "' is a list");
-  for (const toml::node& member : *node->as_array()) {
-    const std::optional<std::string> value = member.value_exact<std::string>();
-    const std::string wrong =
-        value ? take(*value) : "'" + std::string(key) + "' is a list of strings";
-    if (!wrong.empty()) fail(member.source(), wrong);
-  }
-}
-
-void Reader::networks(const toml::table& table, std::string_view key,
-                      std::vector<base::Network>& out) {
-  if (table.get(key) != nullptr) out.clear();
-  list(table, key, [&](const std::string& value) -> std::string {
-    const std::optional<base::Network> network = base::parse_network(value);
-    if (!network) return "'" + value + "' is not an address or a network";
-    out.push_back(*network);
-    return "";
-  });
+  problems_.sort();
+  if (lacks(root, "site")) fail(root.source(), "there is no [[site]], so nothing to serve");
 }
 
 void Reader::server(const toml::table& table, Config& config) {
@@ -324,9 +126,10 @@ void Reader::server(const toml::table& table, Config& config) {
        [&](const std::string& value) -> std::string { return listener(value, config); });
   number(table, "workers", 0, base::limits::kLoops, config.workers);
   networks(table, "trusted_proxies", config.trusted_proxies);
-  size(table, "request_line_limit", config.request_line_bytes);
-  if (config.request_line_bytes > base::limits::kRequestLineBytesMost ||
-      config.request_line_bytes < base::limits::kKiB) {
+  warn_of_everybody(table, "trusted_proxies", "each client may say who it is, and by which scheme");
+  const bool sized = size(table, "request_line_limit", config.request_line_bytes);
+  if (sized && (config.request_line_bytes > base::limits::kRequestLineBytesMost ||
+                config.request_line_bytes < base::limits::kKiB)) {
     fail(table.get("request_line_limit")->source(),
          "'request_line_limit' is from \"1KiB\" to \"12KiB\"");
   }
@@ -348,20 +151,29 @@ void Reader::listeners(const toml::node& node, Config& config) {
     const toml::table& table = *member.as_table();
     check_keys(table, "[[listen]]", {kListenKeys});
     std::string address;
-    text(table, "address", address);
-    if (table.get("address") == nullptr) {
+    if (lacks(table, "address")) {
       fail(table.source(), "a listener has an address, such as address = \":80\"");
-      continue;
     }
+    if (!text(table, "address", address)) continue;
     const std::string wrong = listener(address, config);
     if (!wrong.empty()) fail(table.get("address")->source(), wrong);
+  }
+}
+
+void Reader::store(const toml::table& table, StoreConfig& config) {
+  check_keys(table, "[store]", {kStoreKeys});
+  if (text(table, "path", config.path)) read_.spots.store_path = spot(table.get("path")->source());
+  if (size(table, "size", config.size_bytes)) {
+    read_.spots.store_size = spot(table.get("size")->source());
   }
 }
 
 void Reader::log(const toml::table& table, LogConfig& config) {
   constexpr std::string_view kLevels[] = {"info", "debug", "warning", "error"};
   check_keys(table, "[log]", {kLogKeys});
-  text(table, "access", config.access);
+  if (text(table, "access", config.access)) {
+    read_.spots.access_log = spot(table.get("access")->source());
+  }
   config.level = kLevels[choice(table, "level", {kLevels[0], kLevels[1], kLevels[2], kLevels[3]})];
 }
 
@@ -389,6 +201,7 @@ void Reader::policy(const toml::table& table, http::PolicyOptions& policy) {
   if (table.get("interim") != nullptr) {
     policy.drop_interim = choice(table, "interim", {"pass", "drop"}) == 1;
   }
+  warn_of_lifetimes(table, policy);
   if (table.get("set_cookie") != nullptr) {
     using http::SetCookieMode;
     constexpr SetCookieMode kModes[] = {SetCookieMode::kPass, SetCookieMode::kStrip,
@@ -397,6 +210,19 @@ void Reader::policy(const toml::table& table, http::PolicyOptions& policy) {
   }
   statuses(table, policy.forbidden_statuses);
   preflight(table, policy.preflight);
+}
+
+void Reader::warn_of_lifetimes(const toml::table& table, const http::PolicyOptions& policy) {
+  if (policy.bypass) return;
+  const toml::node* ttl = table.get("ttl");
+  if (ttl != nullptr && policy.ttl_s == 0) {
+    warn(ttl->source(),
+         "with a 'ttl' of 0 the origin is asked each time; 'bypass = true' stores nothing, too");
+  }
+  const toml::node* default_ttl = table.get("default_ttl");
+  if (ttl != nullptr && default_ttl != nullptr) {
+    warn(default_ttl->source(), "beside 'ttl', which counts always, 'default_ttl' has no effect");
+  }
 }
 
 void Reader::preflight(const toml::table& table, http::PreflightOptions& options) {
@@ -435,7 +261,8 @@ void Reader::statuses(const toml::table& table, std::vector<uint16_t>& out) {
   for (const toml::node& member : *node->as_array()) {
     const int64_t status = member.value_exact<int64_t>().value_or(0);
     if (status < 200 || status > 599) {
-      return fail(member.source(), "a status is a number from 200 to 599");
+      fail(member.source(), "a status is a number from 200 to 599");
+      continue;
     }
     out.push_back(static_cast<uint16_t>(status));
   }
@@ -443,46 +270,46 @@ void Reader::statuses(const toml::table& table, std::vector<uint16_t>& out) {
 
 void Reader::site_hosts(const toml::table& table, const Config& config, SiteConfig& site) {
   list(table, "hosts", [&](const std::string& value) -> std::string {
-    std::string canonical;
-    if (!http::canonical_authority(value, "http", canonical)) {
-      return "'" + value + "' is not a host";
-    }
-    const auto has_it = [&](const SiteConfig& other) {
-      return std::find(other.hosts.begin(), other.hosts.end(), canonical) != other.hosts.end();
-    };
-    if (has_it(site) || std::any_of(config.sites.begin(), config.sites.end(), has_it)) {
-      return "'" + value + "' is listed twice";
-    }
-    site.hosts.push_back(canonical);
+    const base::Result<std::string> name = parse_host_name(value);
+    if (!name.ok()) return name.error().message;
+    if (!names_.insert(*name).second) return quoted(value) + " is listed twice";
+    site.hosts.push_back(*name);
     return "";
   });
   flag(table, "default", site.is_default);
-  if (site.hosts.empty() && !site.is_default) {
+  const toml::array* hosts = table.get_as<toml::array>("hosts");
+  const toml::node* by_default = table.get("default");
+  const bool no_name = hosts != nullptr ? hosts->empty() : lacks(table, "hosts");
+  const bool no_default =
+      by_default != nullptr ? by_default->value_exact<bool>() == false : lacks(table, "default");
+  if (no_name && no_default) {
     fail(table.source(), "this site has neither 'hosts' nor 'default = true'");
   }
   const auto is_default = [](const SiteConfig& other) { return other.is_default; };
   if (site.is_default && std::any_of(config.sites.begin(), config.sites.end(), is_default)) {
-    fail(table.get("default")->source(), "another site is the default already");
+    fail(by_default->source(), "another site is the default already");
   }
 }
 
 void Reader::site_origin(const toml::table& table, SiteConfig& site) {
+  read_.spots.origins.emplace_back();
   const toml::node* node = table.get("origin");
-  if (node == nullptr) return fail(table.source(), "this site has no 'origin'");
+  if (lacks(table, "origin")) fail(table.source(), "this site has no 'origin'");
   std::string url;
-  text(table, "origin", url);
-  base::Result<OriginConfig> origin = parse_origin(url, folder_);
-  if (!origin.ok()) return fail(node->source(), origin.error().message);
-  site.origin = std::move(*origin);
+  if (text(table, "origin", url)) {
+    read_.spots.origins.back() = spot(node->source());
+    base::Result<OriginConfig> origin = parse_origin(url, folder_);
+    if (!origin.ok()) fail(node->source(), origin.error().message);
+    if (origin.ok()) site.origin = std::move(*origin);
+  }
   origin::HttpOriginOptions unused;
   auto* http_origin = std::get_if<origin::HttpOriginOptions>(&site.origin);
   origin::HttpOriginOptions& options = http_origin != nullptr ? *http_origin : unused;
-  text(table, "origin_ca_file", options.tls.ca_file);
-  if (const toml::node* file = table.get("origin_ca_file"); file != nullptr && !error_) {
+  if (text(table, "origin_ca_file", options.tls.ca_file)) {
     const base::Status kind = check_regular_file(options.tls.ca_file);
     // One that is not there yet may come before it is needed.
     if (!kind.ok() && kind.error().code == ErrorCode::kInvalid) {
-      fail(file->source(), kind.error().message);
+      fail(table.get("origin_ca_file")->source(), kind.error().message);
     }
   }
   flag(table, "origin_verify", options.tls.verify);
@@ -503,6 +330,7 @@ void Reader::site_requests(const toml::table& table, SiteConfig& site) {
   site.remove_cdn_cache_control = choice(table, "cdn_cache_control", {"pass", "remove"}) == 1;
   site.purge_from = {*base::parse_network("127.0.0.0/8"), *base::parse_network("::1/128")};
   networks(table, "purge_from", site.purge_from);
+  warn_of_everybody(table, "purge_from", "each client may purge");
   flag(table, "query_ignore", site.query.ignore);
   flag(table, "query_sort", site.query.sort);
   list(table, "query_strip", [&](const std::string& value) -> std::string {
@@ -544,14 +372,15 @@ void Reader::site_rules(const toml::table& table, const http::PolicyOptions& opt
     const toml::table& rule = *node.as_table();
     check_keys(rule, "[[site.rule]]", {kRuleKeys, kPolicyKeys});
     RuleConfig made;
-    text(rule, "prefix", made.prefix);
-    if (!made.prefix.starts_with('/')) {
+    const bool right = text(rule, "prefix", made.prefix) && made.prefix.starts_with('/');
+    if (lacks(rule, "prefix") || (!right && rule.get_as<std::string>("prefix") != nullptr)) {
       fail(rule.source(), "a rule has a 'prefix' that begins with /");
     }
     // As requests are matched, whatever way it is written here.
     http::PathReadings readings;
     made.prefix = readings.of(made.prefix).front();
     made.loose_prefix = readings.of(made.prefix).back();
+    if (right) warn_of_prefix(rule, made.prefix, site);
     http::PolicyOptions ruled = options;
     policy(rule, ruled);
     made.policy = std::make_shared<const http::PolicyOptions>(ruled);
@@ -560,6 +389,21 @@ void Reader::site_rules(const toml::table& table, const http::PolicyOptions& opt
   std::stable_sort(
       site.rules.begin(), site.rules.end(),
       [](const RuleConfig& a, const RuleConfig& b) { return a.prefix.size() > b.prefix.size(); });
+}
+
+void Reader::warn_of_prefix(const toml::table& rule, const std::string& prefix,
+                            const SiteConfig& site) {
+  const toml::source_region& where = rule.get("prefix")->source();
+  const std::string written = *rule.get("prefix")->value_exact<std::string>();
+  if (written.find('?') != std::string::npos) {
+    warn(where, "rules match the path alone, and '?' begins the query");
+  }
+  if (written.find('*') != std::string::npos) {
+    warn(where, "a prefix has no wildcards: '*' is the character itself");
+  }
+  const bool twice = std::any_of(site.rules.begin(), site.rules.end(),
+                                 [&](const RuleConfig& other) { return other.prefix == prefix; });
+  if (twice) warn(where, "another rule has this prefix: of the two only the stricter one is used");
 }
 
 void Reader::site(const toml::table& table, Config& config) {
@@ -578,6 +422,19 @@ void Reader::site(const toml::table& table, Config& config) {
 
 }  // namespace
 
-base::Result<Config> read_config_file(const std::string& path) { return Reader(path).read(); }
+ReadConfig read_config_text(const ConfigText& text, const std::string& folder) {
+  return Reader(text, folder).read();
+}
+
+ReadConfig read_config_file(const std::string& path) {
+  base::Result<std::string> content = read_regular_file(path, base::limits::kConfigBytes);
+  if (!content.ok()) {
+    ReadConfig unread;
+    unread.problems.error({}, content.error().message);
+    return unread;
+  }
+  const std::string folder = std::filesystem::absolute(path).parent_path().string();
+  return read_config_text({path, std::move(*content), {}}, folder);
+}
 
 }  // namespace perigee::edge

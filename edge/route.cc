@@ -13,6 +13,12 @@ std::string_view origin_authority(const SiteConfig& site) {
   return http_origin != nullptr ? std::string_view(http_origin->authority) : "localhost";
 }
 
+std::string_view host_for_origin(const SiteConfig& site, std::string_view name) {
+  if (site.host_header == kClientHost) return name;
+  if (!site.host_header.empty()) return site.host_header;
+  return site.hosts.empty() ? origin_authority(site) : name;
+}
+
 http::Presentation presentation(const SiteConfig& site) {
   return {.cache_name = kCacheName,
           .alt_svc = site.alt_svc,
@@ -50,13 +56,13 @@ Route::Route(const http::RequestHead& request, const LoopSitesPtr& looked_in,
   if (loop_site == nullptr) return;
   site = &loop_site->config();
   std::string_view name = scratch.authority;
-  if (!site->hosts.empty()) {
+  if (!loop_site->site().keys_each_host) {
     name = site->hosts.front();
   } else if (name.empty()) {
     name = origin_authority(*site);
   }
   site_name = TurnText(name);
-  host = site->host_header.empty() ? site_name : TurnText(site->host_header);
+  host = TurnText(host_for_origin(*site, name));
   const std::string_view keyed = http::normalize_query(request.target, site->query, scratch.target);
   target = TurnText(keyed);
   policy = &policy_for(*site, keyed, scratch.path);

@@ -117,7 +117,12 @@ class Route {
 /// What the site adds to and takes from its responses; views into its snapshot.
 http::Presentation presentation(const SiteConfig& site);
 
-/// The Host to send and the site name for a request of `site` (http-rules 3.5).
+/// Host and port of the origin, the port unless it is the default one; "localhost" for a folder.
+/// The site name of a request without Host, where the site has no `hosts`.
 std::string_view origin_authority(const SiteConfig& site);
+
+/// The Host field that the origin of `site` gets for a request that is keyed under `name`
+/// (http-rules 3.5).
+std::string_view host_for_origin(const SiteConfig& site, std::string_view name);
 
 }  // namespace perigee::edge

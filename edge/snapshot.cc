@@ -4,6 +4,7 @@
 #include <utility>
 #include <variant>
 
+#include "edge/host_names.h"
 #include "edge/route.h"
 #include "http/cache_key.h"
 #include "origin/directory_origin.h"
@@ -11,6 +12,8 @@
 namespace perigee::edge {
 
 namespace {
+
+constexpr size_t kPortMost = 6;  ///< ":65535"
 
 std::string_view name_of(const SiteConfig& site) {
   return site.hosts.empty() ? origin_authority(site) : std::string_view(site.hosts.front());
@@ -59,6 +62,7 @@ Site::Site(const SiteConfig& configured, size_t at, std::shared_ptr<SiteBounds> 
            Metrics& metrics, OriginWatch::Warn warn)
     : config(configured),
       place(at),
+      keys_each_host(edge::keys_each_host(configured)),
       bounds(std::move(kept)),
       watch(name_of(configured), metrics, warn) {}
 
@@ -77,25 +81,47 @@ base::Result<std::shared_ptr<const Snapshot>> Snapshot::make(const Config& confi
       if (!opened.ok()) return opened.error();
       site->folder = std::move(*opened);
     }
-    // Of sites that share a name the first one has it.
-    for (const std::string& name : configured.hosts) {
-      snapshot->by_name_.emplace(name, site.get());
-    }
+    for (const std::string& name : configured.hosts) snapshot->add_name(name, *site);
     if (configured.is_default && snapshot->default_ == nullptr) snapshot->default_ = site.get();
     snapshot->sites_.push_back(std::move(site));
   }
   return std::shared_ptr<const Snapshot>(std::move(snapshot));
 }
 
-Site* Snapshot::named(std::string_view name) const {
-  const auto it = by_name_.find(name);
-  return it != by_name_.end() ? it->second : nullptr;
+/// Of sites that share a name the first one has it.
+void Snapshot::add_name(std::string_view name, Site& site) {
+  if (!is_wildcard(name)) {
+    by_name_.emplace(name, &site);
+    return;
+  }
+  const std::string_view suffix = name.substr(name.find('.') + 1);
+  by_suffix_.emplace(suffix, &site);
+  longest_suffix_ = std::max(longest_suffix_, suffix.size());
+}
+
+Site* Snapshot::look_up(const Names& names, std::string_view authority, std::string_view host) {
+  auto it = names.find(authority);
+  if (it == names.end() && host.size() < authority.size()) it = names.find(host);
+  return it != names.end() ? it->second : nullptr;
+}
+
+Site* Snapshot::under_wildcard(std::string_view authority, std::string_view host) const {
+  if (by_suffix_.empty()) return nullptr;
+  for (size_t dot = host.find('.'); dot != std::string_view::npos; dot = host.find('.', dot + 1)) {
+    // What stands before the suffix ends in a label that is not empty.
+    const bool label = dot > 0 && host[dot - 1] != '.';
+    const size_t suffix = dot + 1;
+    if (!label || authority.size() - suffix > longest_suffix_ + kPortMost) continue;
+    Site* site = look_up(by_suffix_, authority.substr(suffix), host.substr(suffix));
+    if (site != nullptr) return site;
+  }
+  return nullptr;
 }
 
 Site* Snapshot::find(std::string_view authority) const {
-  if (Site* exact = named(authority)) return exact;
   const std::string_view host = http::host_of(authority);
-  Site* site = host.size() < authority.size() ? named(host) : nullptr;
+  Site* site = look_up(by_name_, authority, host);
+  if (site == nullptr) site = under_wildcard(authority, host);
   return site != nullptr ? site : default_;
 }
 

@@ -39,6 +39,7 @@ struct Site {
 
   const SiteConfig config;
   const size_t place;  ///< among the sites of its snapshot
+  const bool keys_each_host;
   const std::shared_ptr<SiteBounds> bounds;
   std::unique_ptr<origin::FolderIo> folder;  ///< null for HTTP origins
   OriginWatch watch;
@@ -54,23 +55,32 @@ class Snapshot {
       const Config& config, const Snapshot* former, Metrics& metrics, OriginWatch::Warn warn,
       OpenFolder open_folder = &origin::open_folder);
 
-  /// The site of a canonical authority: with its port, without it, else the default. Null: none.
+  /// The site of a canonical authority: of its name with the port, of its name, of the longest
+  /// wildcard that it falls under (with the port before without), or else the default. Null: none.
+  /// The cost is bounded by the length of a host, 253 bytes, whatever is configured.
   Site* find(std::string_view authority) const;
   const std::vector<std::unique_ptr<Site>>& sites() const { return sites_; }
   /// What these say of their clients counts.
   const std::vector<base::Network>& trusted_proxies() const { return trusted_proxies_; }
 
  private:
+  /// Looked up by views, in constant time.
   struct Hash {
     using is_transparent = void;
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
 
   explicit Snapshot(const Config& config) : trusted_proxies_(config.trusted_proxies) {}
-  Site* named(std::string_view name) const;
+  using Names = std::unordered_map<std::string, Site*, Hash, std::equal_to<>>;
+  void add_name(std::string_view name, Site& site);
+  /// Of the name with its port, or else without. Null: neither is there.
+  static Site* look_up(const Names& names, std::string_view authority, std::string_view host);
+  Site* under_wildcard(std::string_view authority, std::string_view host) const;
 
   std::vector<std::unique_ptr<Site>> sites_;
-  std::unordered_map<std::string, Site*, Hash, std::equal_to<>> by_name_;
+  Names by_name_;
+  Names by_suffix_;            ///< wildcards, without their "*."
+  size_t longest_suffix_ = 0;  ///< of these
   Site* default_ = nullptr;
   const std::vector<base::Network> trusted_proxies_;
 };

@@ -4,9 +4,12 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <string>
+#include <utility>
 
 #include "edge/arguments.h"
 #include "edge/config.h"
+#include "edge/config_check.h"
 #include "edge/doors/server.h"
 #include "edge/log.h"
 
@@ -35,18 +38,17 @@ int main(int argc, char** argv) {
     std::fputs(arguments.message.c_str(), *arguments.exit_code == 0 ? stdout : stderr);
     return *arguments.exit_code;
   }
-  const base::Result<edge::Config> config = edge::read_config(arguments);
-  if (!config.ok()) {
-    std::fprintf(stderr, "perigee: %s\n", config.error().message.c_str());
-    return config.error().code == base::ErrorCode::kInvalid && !arguments.config_path.empty()
-               ? kConfigError
-               : kUsageError;
+  edge::ReadConfig read = edge::read_config(arguments);
+  if (arguments.check && read.ok()) edge::check_surroundings(read);
+  if (std::string text = read.problems.text(); !text.empty()) {
+    edge::print(STDERR_FILENO, std::move(text));
   }
+  if (!read.ok()) return read.problems.is_usage() ? kUsageError : kConfigError;
   if (arguments.check) {
     std::puts("configuration OK");
     return 0;
   }
-  const base::Status status = edge::run_server(*config);
+  const base::Status status = edge::run_server(read.config);
   int code = 0;
   if (!status.ok()) {
     edge::print(STDERR_FILENO, "perigee: " + status.error().message + "\n");

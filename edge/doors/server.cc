@@ -19,6 +19,7 @@
 #include "cache_store/store_io.h"
 #include "edge/access_log.h"
 #include "edge/background.h"
+#include "edge/doors/origin_check.h"
 #include "edge/doors/random.h"
 #include "edge/doors/thread_pool.h"
 #include "edge/doors/uv_env.h"
@@ -61,24 +62,19 @@ size_t open_descriptors() {
   return static_cast<size_t>(std::distance(begin(all), end(all)));
 }
 
-/// Those that ask the node to stop. Blocked before any thread begins, the log's included, so that
-/// only sigwait() sees them.
+/// Those that are for the node. Blocked before any thread begins, the log's included, so that only
+/// sigtimedwait() sees them.
 sigset_t block_signals() {
   ::signal(SIGPIPE, SIG_IGN);
   // A file size limit is an error of the store's writes, not the end of the node.
   ::signal(SIGXFSZ, SIG_IGN);
   sigset_t signals;
   sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
+  for (const int signal : {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2}) {
+    sigaddset(&signals, signal);
+  }
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   return signals;
-}
-
-/// The signal that came within the time, or another number.
-int signal_within(const sigset_t& signals, int64_t ms) {
-  const timespec step{ms / 1000, ms % 1000 * 1'000'000};
-  return sigtimedwait(&signals, nullptr, &step);
 }
 
 unsigned worker_count(const Config& config) {
@@ -104,17 +100,25 @@ class Server {
         metrics_(worker_count(config)),
         access_log_(config.log) {}
 
+  /// At any time, from one thread. The signal that came within the time and asks the node to stop,
+  /// or 0. What other signals ask for is done here.
+  int stop_signal_within(int64_t ms);
+
   base::Status start();
+  /// Serves until a signal asks the node to stop.
+  int serve();
   /// Lets what is in flight finish.
   void drain(int signal);
   void stop();
 
  private:
+  /// No file is there yet, or an empty one.
+  bool makes_store() const;
   base::Status open_store();
   base::Status listen();
   void make_workers();
 
-  const Config& config_;
+  Config config_;
   const sigset_t signals_;
   LoggedStoreEvents store_events_;
   std::unique_ptr<cache_store::StoreIo> io_;
@@ -129,6 +133,39 @@ class Server {
   std::atomic<unsigned> busy_workers_{0};
 };
 
+int Server::stop_signal_within(int64_t ms) {
+  const timespec step{ms / 1000, ms % 1000 * 1'000'000};
+  const int signal = sigtimedwait(&signals_, nullptr, &step);
+  switch (signal) {
+    case SIGHUP:
+      log_info("SIGHUP is ignored: the configuration is read at start only");
+      return 0;
+    case SIGUSR1:
+      log_info("SIGUSR1: opening the access log again");
+      access_log_.reopen();
+      return 0;
+    case SIGUSR2:
+      log_info("SIGUSR2 is ignored: it has no meaning");
+      return 0;
+    default:
+      return std::max(signal, 0);
+  }
+}
+
+int Server::serve() {
+  for (;;) {
+    if (const int signal = stop_signal_within(limits::kAccessLogFlushMs); signal != 0)
+      return signal;
+    access_log_.flush();
+  }
+}
+
+bool Server::makes_store() const {
+  std::error_code none;
+  const uintmax_t size = std::filesystem::file_size(config_.store.path, none);
+  return none || size == 0;
+}
+
 base::Status Server::open_store() {
   cache_store::StoreOptions options;
   options.path = config_.store.path;
@@ -138,8 +175,12 @@ base::Status Server::open_store() {
       cache_store::Store::open(options, *io_, store_events_, system_wall_ms());
   if (!store.ok()) return store.error();
   store_ = std::move(*store);
+  name_node(store_->identity(), config_);
   const cache_store::StoreStats stats = store_->stats();
-  log_info("store " + options.path + ": " + std::to_string(stats.recovered) + " objects, " +
+  std::error_code unknown;
+  const uintmax_t mib = std::filesystem::file_size(options.path, unknown) >> 20;
+  log_info("the store " + options.path + " takes " + (unknown ? "?" : std::to_string(mib)) +
+           " MiB of disk: " + std::to_string(stats.recovered) + " objects, " +
            std::to_string(stats.slabs) + " slabs of " + std::to_string(stats.slab_bytes >> 10) +
            " KiB" + (store_->can_lend_pages() ? "" : ", pages are copied to sockets"));
   return base::Done{};
@@ -158,15 +199,18 @@ base::Status Server::listen() {
 base::Status Server::start() {
   if (!access_log_.status().ok()) return access_log_.status();
   raise_descriptor_limit();
-  // The sockets first: a second perigee is told before it asks for the store.
+  pool_ = std::make_unique<ThreadPool>(std::clamp(std::thread::hardware_concurrency(), 2u, 4u));
+  // The sockets first: a second perigee is told before it asks for the store. The store last: a
+  // mistyped origin must not leave one behind.
   base::Status status = listen();
+  if (status.ok()) status = check_folders(config_);
+  if (status.ok() && makes_store()) status = check_names(config_, *pool_);
   if (status.ok()) status = open_store();
   if (!status.ok()) return status;
   base::Result<SnapshotPtr> snapshot = Snapshot::make(config_, nullptr, metrics_, log_warning);
   if (!snapshot.ok()) return snapshot.error();
   snapshot_ = std::move(*snapshot);
   node_ = std::make_unique<Node>(config_, *store_, metrics_, access_log_);
-  pool_ = std::make_unique<ThreadPool>(std::clamp(std::thread::hardware_concurrency(), 2u, 4u));
   make_workers();
   return base::Done{};
 }
@@ -215,7 +259,8 @@ void Server::drain(int signal) {
   // time is left to stop(), which is bounded.
   for (int64_t left_ms = config_.drain_ms + limits::kStopMs; left_ms > 0 && busy_workers_ > 0;
        left_ms -= kStepMs) {
-    if (signal_within(signals_, kStepMs) > 0) {
+    access_log_.flush();
+    if (stop_signal_within(kStepMs) != 0) {
       log_info("second signal: stopping at once");
       return;
     }
@@ -265,13 +310,10 @@ base::Status run_server(const Config& config) {
   base::Status started = base::Done{};
   Background starting([&] { started = server->start(); });
   int signal = 0;
-  while (signal <= 0 && !starting.wait(kStepMs)) signal = signal_within(signals, 0);
+  while (signal == 0 && !starting.wait(kStepMs)) signal = server->stop_signal_within(0);
   if (!starting.wait(limits::kStopMs)) end_now("a start that does not end");
   if (!started.ok()) return started;
-  if (signal <= 0) {
-    sigwait(&signals, &signal);
-    server->drain(signal);
-  }
+  if (signal == 0) server->drain(server->serve());
   Background stopping([&] { server->stop(); });
   if (!stopping.wait(limits::kStopMs)) end_now("a stop that does not end");
   return base::Done{};

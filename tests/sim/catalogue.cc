@@ -263,8 +263,8 @@ Answer Catalogue::not_modified(Temper& temper, const State& state, int id) {
 /// What an unsafe request may have changed besides: named relatively, or with its authority.
 std::string Catalogue::another_target(const Resource& resource) {
   const std::string target = world_.any_target(resource.site);
-  const bool open =
-      resource.site >= 0 && world_.options.sites[static_cast<size_t>(resource.site)].hosts.empty();
+  const bool open = resource.site >= 0 &&
+                    world_.options.sites[static_cast<size_t>(resource.site)].keys_each_host();
   // Other names of a site are other origins to its clients, so that only their own name counts.
   if (!open || !world_.random.chance(400)) return target;
   return resource.scheme + "://" + resource.name + target;

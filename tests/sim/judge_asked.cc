@@ -159,7 +159,7 @@ std::string AskedJudge::wrong_place(const Case& asked) const {
   const SiteOptions& site = site_of(asked);
   const Fields& fields = asked.sent.fields;
   if (resource.site != asked.bytes.site) return "the origin of another site";
-  const std::string host = site.host_header.empty() ? resource.name : site.host_header;
+  const std::string host = site.host_sent(resource.name);
   if (!has_one(fields, "Host", host)) return "Host is not " + host;
   if (!has_one(fields, "X-Forwarded-Host", resource.name)) {
     return "X-Forwarded-Host is not " + resource.name;

@@ -82,6 +82,7 @@ SiteOptions draw_site(Random& random, size_t index) {
   site.origin_port = static_cast<uint16_t>(8000 + index);
   if (site.origin_host != "origin.test" && random.chance(500)) site.origin_port = 80;
   if (random.chance(250)) site.host_header = "backend" + number + ".test";
+  if (random.chance(200)) site.host_header = "client";
   if (random.chance(250)) site.accept_encoding = "gzip";
   if (random.chance(250)) site.cdn_id = "tier" + number;
   site.query = std::array{QueryRule::kAsSent, QueryRule::kAsSent, QueryRule::kSorted,
@@ -102,6 +103,7 @@ std::vector<std::string> draw_hosts(Random& random, size_t index) {
   std::vector<std::string> hosts = {"www.site" + number + ".test"};
   if (random.chance(500)) hosts.push_back("site" + number + ".test");
   if (random.chance(250)) hosts.push_back("cdn.site" + number + ".test:8443");
+  if (random.chance(200)) hosts.push_back("*.site" + number + ".test");
   return hosts;
 }
 
@@ -109,6 +111,22 @@ std::vector<std::string> draw_hosts(Random& random, size_t index) {
 
 std::string SiteOptions::origin_authority() const {
   return origin_host + (origin_port == 80 ? "" : ":" + digits_of(origin_port));
+}
+
+std::vector<std::string> SiteOptions::names() const {
+  std::vector<std::string> names;
+  for (const std::string& host : hosts) {
+    const bool wildcard = host.starts_with("*.");
+    names.push_back(wildcard ? "tenant" + host.substr(1) : host);
+    if (wildcard) names.push_back("other.tenant" + host.substr(1));
+  }
+  return names;
+}
+
+std::string SiteOptions::host_sent(const std::string& name) const {
+  if (host_header == "client") return name;
+  if (!host_header.empty()) return host_header;
+  return hosts.empty() ? origin_authority() : name;
 }
 
 const SitePolicy& SiteOptions::policy_of(const std::string& target) const {
@@ -158,7 +176,11 @@ std::vector<Place> places_of(const Options& options) {
     const SiteOptions& site = options.sites[i];
     const int number = static_cast<int>(i);
     any_name_will_do = any_name_will_do || site.is_default;
-    if (!site.hosts.empty()) places.push_back({number, site.hosts.front()});
+    if (!site.keys_each_host()) {
+      places.push_back({number, site.hosts.front()});
+      continue;
+    }
+    for (const std::string& name : site.names()) places.push_back({number, name});
     if (!site.hosts.empty()) continue;
     for (const std::string& guest : options.guests) places.push_back({number, guest});
   }
@@ -170,7 +192,8 @@ Place nameless_place(const Options& options) {
   for (size_t i = 0; i < options.sites.size(); ++i) {
     const SiteOptions& site = options.sites[i];
     if (!site.is_default) continue;
-    return {static_cast<int>(i), site.hosts.empty() ? site.origin_authority() : site.hosts.front()};
+    return {static_cast<int>(i),
+            site.keys_each_host() ? site.origin_authority() : site.hosts.front()};
   }
   return {-1, ""};
 }
@@ -190,8 +213,8 @@ Spelling spell(Random& random, const Options& options, const Resource& resource,
   if (resource.site >= 0) {
     const SiteOptions& site = options.sites[static_cast<size_t>(resource.site)];
     spelling.target = with_query_as_sent(random, site, resource.target);
-    if (!site.hosts.empty()) name = random.pick(site.hosts);
-    if (site.is_default && !site.hosts.empty() && random.chance(200)) name = "anything.test";
+    if (!site.keys_each_host()) name = random.pick(site.hosts);
+    if (site.is_default && !site.keys_each_host() && random.chance(200)) name = "anything.test";
   }
   spelling.host = random.chance(300) ? respelled(random, name, resource.scheme) : name;
   if (resource.name.empty() || (may_omit_host && random.chance(500))) {

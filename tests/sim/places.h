@@ -23,11 +23,11 @@ enum class QueryRule : uint8_t { kAsSent, kSorted, kStripped, kIgnored };
 /// One site of the node, with an origin of its own.
 struct SiteOptions {
   std::vector<std::string>
-      hosts;  ///< canonical, its name first; empty: every name, each for itself
+      hosts;  ///< canonical, its name first, wildcards last; empty: every name, each for itself
   bool is_default = false;
   std::string origin_host;
   uint16_t origin_port = 80;
-  std::string host_header;  ///< empty: the name
+  std::string host_header;  ///< empty: the name, or the origin's own; "client": the client's
   std::string accept_encoding = "identity";
   std::string cdn_id = "perigee";
   QueryRule query = QueryRule::kAsSent;
@@ -39,6 +39,14 @@ struct SiteOptions {
   std::vector<SiteRule> rules;  ///< longest prefix first
 
   const SitePolicy& policy_of(const std::string& target) const;
+  /// What is filed under one of its names is not for another one.
+  bool keys_each_host() const {
+    return hosts.empty() || host_header == "client" || hosts.back().starts_with("*.");
+  }
+  /// Names that it answers to: `hosts`, and for a wildcard two of those it stands for.
+  std::vector<std::string> names() const;
+  /// Host of what its origin is asked for that name.
+  std::string host_sent(const std::string& name) const;
   /// host[:port] of the origin, as it is configured.
   std::string origin_authority() const;
   std::string text() const;

@@ -72,6 +72,7 @@ edge::SiteConfig make_site(const SiteOptions& options) {
 edge::SiteConfig make_folder_site() {
   edge::SiteConfig site;
   site.hosts = {kFolderHost};
+  site.cdn_id = "perigee";
   site.origin = origin::DirectoryOriginOptions{};
   site.policy = std::make_shared<const http::PolicyOptions>();
   return site;

@@ -1,7 +1,10 @@
 #include "tests/e2e/harness/node.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
@@ -21,6 +24,18 @@ uint16_t port_in(const std::string& output) {
   if (end == std::string::npos) return 0;
   const size_t colon = output.rfind(':', end);
   return static_cast<uint16_t>(std::strtoul(output.c_str() + colon + 1, nullptr, 10));
+}
+
+uint16_t free_port() {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  EXPECT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+  ::close(fd);
+  return ntohs(address.sin_port);
 }
 
 Node::Node(NodeOptions options) : options_(std::move(options)) {

@@ -53,6 +53,8 @@ class Node {
   uint16_t port_ = 0;
 };
 
+/// A port of 127.0.0.1 that is free now.
+uint16_t free_port();
 /// The port behind "listening on http://ADDRESS:" in what a node printed; 0: not there.
 uint16_t port_in(const std::string& output);
 

@@ -39,6 +39,7 @@ inline constexpr Shown kShownElsewhere[] = {
     {"kWaitersTurn", "OneLoop.TellsABoundedNumberOfWaitersATurn"},
     // start
     {"kConfigBytes", "ConfigFile.HasABoundedSize"},
+    {"kProblemsTold", "Problems.AreToldUpToABoundAndThenCounted"},
     // loop to pool
     {"kStoreJobsHeldUp", "ThreadPool.BehindAStoreJobThatIsHeldUpAnotherThreadHelps"},
     {"kBackgroundJobs", "Lanes.EachHoldsSoManyJobsAndRefusesMore"},
@@ -46,6 +47,7 @@ inline constexpr Shown kShownElsewhere[] = {
     {"kAcceptTurn", "Listener.AcceptsABoundedNumberATurn"},
     {"kDescriptorsReserved", "ClientBound.IsWhatTheNodeItselfDoesNotNeed"},
     {"kRunListTurn", "ConnectionBounds.ATurnEntersAtMostItsShareOfConnections"},
+    {"kAccessLogBytes", "LogFile.KeepsLinesUpToABoundAndCountsTheRest"},
     // the store
     {"kPurgesRemembered", "StoreTest.ATicketOlderThanTheRingIsRefused"},
     {"kPurgesPending", "StoreTest.ManyPurgesFoldIntoAFloorAndNothingComesBack"},
@@ -67,6 +69,7 @@ inline constexpr Shown kShownElsewhere[] = {
     {"kAcceptRetryMs", "Listener.WhenTheSystemHasNoDescriptorItPausesAndTriesAgain"},
     {"kStopMs", "Stopping.AThreadThatHangsDoesNotKeepTheNodeFromEnding"},
     {"kLogFlushMs", "PrintTest.APipeThatNobodyReadsDoesNotHoldIt"},
+    {"kAccessLogFlushMs", "AccessLogFile.ALineIsThereWithinASecondOrSo"},
     {"kDrainMs", "ConnectionDrain.WhatIsLeftAtTheDeadlineIsCut"},
     {"kNameAgainMs", "ConnectorTest.ANameThatWasJustLearntIsNotAskedForAgain"},
     {"kStreamQuietMs", "OriginStreamTest.AnEventStreamMayBeQuietWhereALengthMayNot"},

@@ -8,9 +8,9 @@
 #include <fstream>
 
 #include "base/text.h"
-#include "edge/config_reader.h"
 #include "edge/log.h"
 #include "http/cache_key.h"
+#include "tests/support/edge/config_files.h"
 #include "tests/support/temp_folder.h"
 
 namespace perigee::test {
@@ -45,7 +45,8 @@ void Stand::configure(const std::string& site) {
   std::ofstream(folder_.file("perigee.toml"))
       << "[[site]]\nhosts = [\"site.test\"]\norigin = \"http://127.0.0.1:9\"\n"
       << site << "\n";
-  base::Result<edge::Config> config = edge::read_config_file(folder_.file("perigee.toml"));
+  base::Result<edge::Config> config =
+      edge::config_or_mistake(edge::read_config_file(folder_.file("perigee.toml")));
   if (!config.ok()) std::fprintf(stderr, "%s\n", config.error().message.c_str());
   config_ = std::move(config).value();
   config_.store.size_bytes = kStoreBytes;
@@ -66,8 +67,10 @@ void Stand::start() {
 }
 
 edge::SnapshotPtr Stand::snapshot() {
+  edge::Config config = config_;
+  edge::name_node(store_->identity(), config);
   const edge::Snapshot* former = worker != nullptr ? &worker->snapshot() : nullptr;
-  return edge::Snapshot::make(config_, former, metrics, edge::log_warning).value();
+  return edge::Snapshot::make(config, former, metrics, edge::log_warning).value();
 }
 
 void Stand::reload(const std::string& site) {

@@ -15,8 +15,8 @@
 #include <fstream>
 
 #include "cache_store/format.h"
-#include "cache_store/store.h"
 #include "cache_store/geometry.h"
+#include "cache_store/store.h"
 #include "cache_store/store_io.h"
 #include "tests/support/temp_folder.h"
 
@@ -62,6 +62,8 @@ class StoreFile : public testing::Test {
     std::ifstream file(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
   }
+  /// Other bytes at each call.
+  void fill(std::array<std::byte, 48>& entropy) { entropy.fill(static_cast<std::byte>(++filled_)); }
   static mode_t mode_of(const std::string& path) {
     struct stat facts {};
     EXPECT_EQ(::stat(path.c_str(), &facts), 0) << path;
@@ -71,6 +73,7 @@ class StoreFile : public testing::Test {
   test::TempFolder folder_;
   StoreOptions options_;
   Silent observer_;
+  int filled_ = 0;
 };
 
 TEST_F(StoreFile, AnEmptyFileBecomesAStore) {
@@ -78,6 +81,25 @@ TEST_F(StoreFile, AnEmptyFileBecomesAStore) {
   EXPECT_EQ(open(), "");
   EXPECT_EQ(open(), "");
   EXPECT_EQ(observer_.said, "");
+}
+
+TEST_F(StoreFile, ItsIdentityIsItsOwnAndStays) {
+  const auto identity_of = [&](const std::string& name) {
+    options_.path = folder_.file(name);
+    fill(options_.entropy);
+    const std::unique_ptr<StoreIo> io = make_file_io();
+    return Store::open(options_, *io, observer_, 1'700'000'000'000).value()->identity();
+  };
+  const uint64_t first = identity_of("store");
+  EXPECT_NE(first, 0u);
+  EXPECT_EQ(identity_of("store"), first) << "at each start";
+  fs::copy_file(folder_.file("store"), folder_.file("copy"));
+  const uint64_t copy = identity_of("copy");
+  EXPECT_NE(copy, first);
+  EXPECT_EQ(identity_of("copy"), copy);
+  fs::rename(folder_.file("store"), folder_.file("moved"));
+  EXPECT_EQ(identity_of("moved"), first);
+  EXPECT_NE(identity_of("another"), first);
 }
 
 TEST_F(StoreFile, OfSomebodyElseStaysAsItIs) {

@@ -261,8 +261,8 @@ const Way kOurOwn[] = {
      },
      503, "fwd=bypass", false},
     {"OPTIONS *", "", [](Stand& s) { return s.ask("OPTIONS", "*"); }, 204, "fwd=bypass", false},
-    {"a loop", "", [](Stand& s) { return s.get("/a", "CDN-Loop: perigee\r\n"); }, 508, "fwd=bypass",
-     false},
+    {"a loop", "cdn_id = \"perigee\"",
+     [](Stand& s) { return s.get("/a", "CDN-Loop: perigee\r\n"); }, 508, "fwd=bypass", false},
     {"an origin that is gone", "",
      [](Stand& s) {
        s.origin.go_away();

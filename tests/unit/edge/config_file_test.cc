@@ -10,8 +10,8 @@
 #include <fstream>
 
 #include "base/limits.h"
-#include "edge/config_reader.h"
 #include "edge/regular_file.h"
+#include "tests/support/edge/config_files.h"
 #include "tests/support/temp_folder.h"
 
 namespace perigee::edge {
@@ -27,7 +27,7 @@ class ConfigFile : public testing::Test {
   }
   /// The error begins with the name of the file.
   static void expect_error(const std::string& path, const std::string& what) {
-    const base::Result<Config> config = read_config_file(path);
+    const base::Result<Config> config = config_or_mistake(read_config_file(path));
     ASSERT_FALSE(config.ok()) << path;
     EXPECT_EQ(config.error().code, base::ErrorCode::kInvalid);
     EXPECT_TRUE(config.error().message.starts_with(path + ":")) << config.error().message;
@@ -74,7 +74,7 @@ TEST_F(ConfigFile, HasABoundedSize) {
   std::string text(kSite);
   text += "#" + std::string(base::limits::kConfigBytes - text.size() - 1, 'x');
   ASSERT_EQ(text.size(), base::limits::kConfigBytes);
-  EXPECT_TRUE(read_config_file(write(text)).ok());
+  EXPECT_TRUE(config_or_mistake(read_config_file(write(text))).ok());
   expect_error(write(text + "x"), "is larger than");
   // A file that only says that it is large holds no memory either.
   std::filesystem::resize_file(file("perigee.toml"), uint64_t{1} << 40);

@@ -8,7 +8,7 @@
 #include <fstream>
 #include <string>
 
-#include "edge/config_reader.h"
+#include "tests/support/edge/config_files.h"
 #include "tests/support/temp_folder.h"
 
 namespace perigee::edge {
@@ -16,7 +16,7 @@ namespace perigee::edge {
 class ConfigTest : public testing::Test {
  protected:
   base::Result<Config> read(const std::string& toml) {
-    return read_config_file(folder_.write("perigee.toml", toml));
+    return config_or_mistake(read_config_file(folder_.write("perigee.toml", toml)));
   }
   Config good(const std::string& toml) {
     base::Result<Config> config = read(toml);

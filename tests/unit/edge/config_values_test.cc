@@ -58,7 +58,7 @@ void expect_loopback_may_purge(const SiteConfig& site) {
 void expect_default_site(const SiteConfig& site) {
   EXPECT_EQ(site.host_header, "");
   EXPECT_EQ(site.accept_encoding, "identity");
-  EXPECT_EQ(site.cdn_id, "perigee");
+  EXPECT_EQ(site.cdn_id, "") << "the node's own";
   EXPECT_EQ(site.alt_svc, "");
   EXPECT_FALSE(site.remove_cdn_cache_control);
   EXPECT_FALSE(site.query.ignore);
@@ -73,7 +73,7 @@ void expect_default_server(const Config& config) {
   EXPECT_EQ(config.workers, 0u);
   EXPECT_EQ(config.request_line_bytes, 8192u);
   EXPECT_EQ(config.head_ms, 10'000);
-  EXPECT_EQ(config.idle_ms, 60'000);
+  EXPECT_EQ(config.idle_ms, 75'000);
   EXPECT_EQ(config.drain_ms, 30'000);
   EXPECT_EQ(config.log.access, "off");
   EXPECT_EQ(config.log.level, "info");
@@ -93,7 +93,8 @@ TEST_F(ConfigTest, EachKeyThatIsNotWrittenHasTheDefaultThatIsShown) {
 }
 
 TEST_F(ConfigTest, TheCommentedFileShowsDefaultsAsTheyAre) {
-  const base::Result<Config> config = read_config_file(test::source_file("conf/perigee.toml"));
+  const base::Result<Config> config =
+      config_or_mistake(read_config_file(test::source_file("conf/perigee.toml")));
   ASSERT_TRUE(config.ok());
   expect_default_server(*config);
   expect_default_site(config->sites.at(0));
@@ -105,7 +106,7 @@ TEST_F(ConfigTest, TheCommentedFileShowsDefaultsAsTheyAre) {
 TEST_F(ConfigTest, AnOriginAloneHasTheSameDefaults) {
   Arguments arguments;
   arguments.origin = "http://127.0.0.1:9";
-  const base::Result<Config> config = read_config(arguments);
+  const base::Result<Config> config = config_or_mistake(read_config(arguments));
   ASSERT_TRUE(config.ok());
   expect_default_server(*config);
   expect_default_site(config->sites.at(0));
@@ -115,21 +116,21 @@ TEST_F(ConfigTest, AnOriginAloneHasTheSameDefaults) {
 TEST_F(ConfigTest, AStoreWithoutASizeTakesAGiBOrHalfOfTheMemory) {
   Arguments arguments;
   arguments.origin = "http://127.0.0.1:9";
-  const base::Result<Config> config = read_config(arguments);
+  const base::Result<Config> config = config_or_mistake(read_config(arguments));
   ASSERT_TRUE(config.ok());
   const uint64_t memory =
       static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   EXPECT_LE(config->store.size_bytes, std::min<uint64_t>(1u << 30, memory / 2));
   EXPECT_GE(config->store.size_bytes, uint64_t{1} << 20);
   arguments.store_size = "3GiB";
-  EXPECT_EQ(read_config(arguments)->store.size_bytes, 3ull << 30);
+  EXPECT_EQ(config_or_mistake(read_config(arguments))->store.size_bytes, 3ull << 30);
 }
 
 TEST_F(ConfigTest, AStoreWithoutAPathLiesInTheUsersCacheFolder) {
   const auto path = [](const std::string& origin) {
     Arguments arguments;
     arguments.origin = origin;
-    return read_config(arguments)->store.path;
+    return config_or_mistake(read_config(arguments))->store.path;
   };
   ASSERT_EQ(::setenv("XDG_CACHE_HOME", "/x/cache", 1), 0);
   EXPECT_EQ(path("http://127.0.0.1:9"), "/x/cache/perigee/store-http%3a127.0.0.1%3a9");
@@ -141,15 +142,15 @@ TEST_F(ConfigTest, AStoreWithoutAPathLiesInTheUsersCacheFolder) {
   Arguments arguments;
   good(kSite);
   arguments.config_path = folder_.file("perigee.toml");
-  EXPECT_EQ(read_config(arguments)->store.path, "/x/cache/perigee/store");
+  EXPECT_EQ(config_or_mistake(read_config(arguments))->store.path, "/x/cache/perigee/store");
   ASSERT_EQ(::setenv("XDG_CACHE_HOME", "", 1), 0);
   const std::string home = ::getenv("HOME") == nullptr ? "" : ::getenv("HOME");
   ASSERT_EQ(::setenv("HOME", "/x/home", 1), 0);
-  EXPECT_EQ(read_config(arguments)->store.path, "/x/home/.cache/perigee/store");
+  EXPECT_EQ(config_or_mistake(read_config(arguments))->store.path, "/x/home/.cache/perigee/store");
   for (const bool set : {true, false}) {
     ASSERT_EQ(set ? ::setenv("HOME", "", 1) : ::unsetenv("HOME"), 0);
     ASSERT_EQ(::unsetenv("XDG_CACHE_HOME"), 0);
-    EXPECT_EQ(read_config(arguments)->store.path, "/var/cache/perigee/store");
+    EXPECT_EQ(config_or_mistake(read_config(arguments))->store.path, "/var/cache/perigee/store");
   }
   ASSERT_EQ(::setenv("HOME", home.c_str(), 1), 0);
 }

@@ -223,6 +223,33 @@ RULE(FlowAnswers, ALoopIs508, "RFC 8586 §2", "a request that carries our own CD
   EXPECT_EQ(stand.origin.asked.back()["Via"], "1.1 outer, 1.1 outer");
 }
 
+RULE(
+    FlowAnswers, WithoutAnIdEachNodeHasItsOwn, "RFC 8586 §2; http-rules 4.19",
+    "The cdn-id says unambiguously who added it",
+    "`perigee-` and 16 hexadecimal digits, others for each store: one node behind another answers, "
+    "and a request that comes back to either gets 508",
+    "cdn_id") {
+  Stand one;
+  Stand other;
+  std::vector<std::string> ids;
+  for (Stand* stand : {&one, &other}) {
+    stand->origin.on("/a", fresh("x"));
+    stand->get("/a");
+    ids.push_back(stand->origin.asked.back()["CDN-Loop"]);
+    EXPECT_EQ(stand->origin.asked.back()["Via"], "1.1 " + ids.back());
+    EXPECT_EQ(ids.back().find_first_not_of("0123456789abcdef", 8), std::string::npos);
+    EXPECT_EQ(ids.back().substr(0, 8), "perigee-");
+    EXPECT_EQ(ids.back().size(), 24u);
+  }
+  EXPECT_NE(ids[0], ids[1]);
+  EXPECT_EQ(other.get("/a", "CDN-Loop: " + ids[0] + "\r\n").status, 200);
+  EXPECT_EQ(other.get("/a", "CDN-Loop: " + ids[0] + ", " + ids[1] + "\r\n").status, 508);
+  EXPECT_EQ(one.get("/a", "CDN-Loop: " + ids[0] + ", " + ids[1] + "\r\n").status, 508);
+  const std::string before = ids[0];
+  one.restart();
+  EXPECT_EQ(one.get("/a", "CDN-Loop: " + before + "\r\n").status, 508) << "it is kept";
+}
+
 RULE(FlowAnswers, OptionsStarIsOurs, "RFC 9110 §9.3.7; http-rules 3.17",
      "OPTIONS * asks the server itself", "204 with Allow", "") {
   Stand stand;

@@ -73,6 +73,48 @@ RULE(RequestFlow, TheHostThatTheSiteNamesIsSent, "RFC 9110 §7.2; http-rules 3.5
   }
 }
 
+constexpr const char* kOpenSite = "[[site]]\ndefault = true\norigin = \"http://127.0.0.1:9\"\n";
+
+RULE(RequestFlow, ASiteWithoutNamesIsAskedForByItsOriginsName, "RFC 9110 §7.2; http-rules 3.5",
+     "The Host of a request to the origin says which of its sites is meant",
+     "without `hosts` and `host_header` it is the origin's own host, with its port unless that is "
+     "the default one; the key and X-Forwarded-Host have the client's",
+     "hosts") {
+  Stand stand(kOpenSite);
+  stand.origin.on("/a", [](const Asked& asked) { return fresh(asked["X-Forwarded-Host"]); });
+  EXPECT_EQ(stand.get("/a", "Host: One.test\r\n").body, "one.test");
+  EXPECT_EQ(stand.get("/a", "Host: two.test:82\r\n").body, "two.test:82");
+  EXPECT_EQ(stand.get("/a", "Host: one.test\r\n").cache(), "perigee; hit; ttl=60");
+  stand.ask("POST", "/a", "Host: one.test\r\n");
+  ASSERT_EQ(stand.origin.asked.size(), 3u);
+  for (const Asked& asked : stand.origin.asked) EXPECT_EQ(asked["Host"], "127.0.0.1:9");
+  EXPECT_EQ(stand.origin.asked[2]["X-Forwarded-Host"], "one.test");
+}
+
+RULE(
+    RequestFlow, TheHostOfTheClientIsPassedOnWhereTheSiteSaysSo, "http-rules 3.5",
+    "An origin may serve many sites and tell them apart by Host",
+    "`host_header = \"client\"` passes on the validated Host, in canonical form; then each name is "
+    "keyed for itself, also where the site lists several",
+    "host_header") {
+  for (const std::string& site :
+       {std::string(kOpenSite),
+        std::string("[[site]]\nhosts = [\"one.test\", \"two.test:82\"]\norigin = "
+                    "\"http://127.0.0.1:9\"\n")}) {
+    Stand stand(site + "host_header = \"client\"");
+    stand.origin.on("/a", [](const Asked& asked) { return fresh("of " + asked["Host"]); });
+    for (int round = 0; round < 2; ++round) {
+      EXPECT_EQ(stand.get("/a", "Host: ONE.test.:80\r\n").body, "of one.test");
+      EXPECT_EQ(stand.get("/a", "Host: two.test:82\r\n").body, "of two.test:82");
+    }
+    EXPECT_EQ(stand.origin.asked.size(), 2u) << "both are stored, each for itself";
+  }
+  Stand stand(std::string(kOpenSite) + "host_header = \"client\"");
+  stand.origin.on("/a", [](const Asked& asked) { return fresh("of " + asked["Host"]); });
+  EXPECT_EQ(Client(stand).write("GET /a HTTP/1.0\r\n\r\n").answer().body, "of 127.0.0.1:9")
+      << "a request without Host";
+}
+
 RULE(RequestFlow, HeadIsServedFromTheStoredGet, "RFC 9111 §4; http-rules 2.10",
      "a stored response to GET answers HEAD", "the GET's fields, no body", "") {
   Stand stand;
@@ -370,9 +412,34 @@ TEST(RequestFlow, AllNamesOfASiteShareWhatIsStored) {
   EXPECT_EQ(stand.origin.asked.size(), 1u);
 }
 
+RULE(RequestFlow, HostsOfAWildcardShareNothing, "http-rules 3.5, 3.19",
+     "A site may be for all hosts below a name",
+     "each of them is keyed for itself, and its own name is the Host for the origin, unless "
+     "`host_header` says another one; so is every other name of that site",
+     "hosts") {
+  const std::string site =
+      "[[site]]\nhosts = [\"*.shop.test\", \"shop.test\"]\norigin = \"http://127.0.0.1:9\"\n";
+  for (const bool fixed : {false, true}) {
+    Stand stand(site + (fixed ? "host_header = \"app.test\"" : ""));
+    stand.origin.on("/a", [](const Asked& asked) {
+      return fresh(asked["Host"] + " for " + asked["X-Forwarded-Host"]);
+    });
+    for (int round = 0; round < 2; ++round) {
+      for (const std::string host : {"a.shop.test", "b.shop.test", "x.a.shop.test", "shop.test"}) {
+        EXPECT_EQ(stand.get("/a", "Host: " + host + "\r\n").body,
+                  (fixed ? "app.test" : host) + " for " + host);
+      }
+    }
+    EXPECT_EQ(stand.origin.asked.size(), 4u) << "each is stored, for itself";
+    EXPECT_EQ(stand.get("/a", "Host: A.shop.test.:80\r\n").cache(), "perigee; hit; ttl=60");
+    EXPECT_EQ(stand.get("/a", "Host: shop.test.evil\r\n").status, 421);
+  }
+}
+
 TEST(RequestFlow, WithoutAHostItIsTheDefaultSitesWhoeverAskedBefore) {
   Stand stand("[[site]]\ndefault = true\norigin = \"http://127.0.0.1:9\"");
-  stand.origin.on("/a", [](const Asked& asked) { return fresh("of " + asked["Host"]); });
+  stand.origin.on("/a",
+                  [](const Asked& asked) { return fresh("of " + asked["X-Forwarded-Host"]); });
   EXPECT_EQ(stand.get("/a").body, "of site.test");
   EXPECT_EQ(Client(stand).write("GET /a HTTP/1.0\r\n\r\n").answer().body, "of 127.0.0.1:9")
       << "a site without a name is asked for by its origin's";

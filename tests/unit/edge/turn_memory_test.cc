@@ -16,7 +16,7 @@ namespace limits = base::limits;
 
 /// A site without names: every Host is served, and keyed by its own name.
 constexpr std::string_view kUnnamed =
-    "[[site]]\ndefault = true\norigin = \"http://127.0.0.1:10\"\n";
+    "[[site]]\ndefault = true\norigin = \"http://127.0.0.1:10\"\nhost_header = \"client\"\n";
 
 std::string get_of(std::string_view target, std::string_view host) {
   std::string text = "GET ";

@@ -44,6 +44,7 @@ class FakeStore final : public cache_store::Store {
   bool can_lend_pages() const override { return false; }
   uint64_t max_object_bytes() const override { return object_most; }
   cache_store::StoreStats stats() const override { return {}; }
+  uint64_t identity() const override { return 0; }
 
  private:
   struct Record {

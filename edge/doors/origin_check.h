@@ -1,0 +1,20 @@
+// Whether the origins of a configuration are there, before a store is made for them.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "edge/config.h"
+#include "edge/doors/thread_pool.h"
+
+namespace perigee::edge {
+
+/// Opens the folder of each `dir:` site. Errors name the folder.
+base::Status check_folders(const Config& config);
+
+/// Resolves the names of all other origins at once; blocks for limits::kResolveMs at most. Each
+/// that cannot be resolved is warned of. An error: not one origin of the configuration can be
+/// found, so that a store would be made for nothing.
+base::Status check_names(const Config& config, ThreadPool& pool);
+
+}  // namespace perigee::edge
