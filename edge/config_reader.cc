@@ -1,25 +1,19 @@
 #include "edge/config_reader.h"
 
-#define TOML_EXCEPTIONS 0
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <filesystem>
-#include <initializer_list>
-#include <span>
 
 #include "base/limits.h"
+#include "edge/folder_reader.h"
 #include "edge/regular_file.h"
+#include "edge/table_reader.h"
 
 namespace perigee::edge {
 namespace {
 
 using base::Error;
 using base::ErrorCode;
-using Keys = std::span<const std::string_view>;
 
-// The keys of each section. They are checked before any is read, so that a mistyped `orgin` is
-// named instead of an `origin` that is missing.
 constexpr std::string_view kTopKeys[] = {"server", "listen", "store", "log", "site"};
 constexpr std::string_view kListenKeys[] = {"address"};
 constexpr std::string_view kServerKeys[] = {
@@ -64,76 +58,20 @@ constexpr std::string_view kSiteKeys[] = {"hosts",
                                           "origin_ca_file",
                                           "origin_verify",
                                           "origin_connections",
+                                          "folder",
                                           "rule"};
 constexpr std::string_view kRuleKeys[] = {"prefix"};
 
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
-    }
-  }
-  return row[b.size()];
-}
-
-/// ", did you mean …?" with the known key that is nearest; empty when none is near.
-std::string hint(std::string_view key, const std::vector<std::string_view>& known) {
-  const std::string_view best =
-      *std::min_element(known.begin(), known.end(), [&](std::string_view a, std::string_view b) {
-        return edit_distance(key, a) < edit_distance(key, b);
-      });
-  // A key that is far from all is no slip of the hand, and a guess would mislead.
-  const size_t near = std::max<size_t>(2, key.size() / 3);
-  if (edit_distance(key, best) > near) return "";
-  return ", did you mean '" + std::string(best) + "'?";
-}
-
-/// Reads one file; the first mistake sticks, and whatever is read after it does not matter.
-class Reader {
+/// Reads one file.
+class Reader : private TableReader {
  public:
   explicit Reader(std::string path)
-      : path_(std::move(path)), folder_(std::filesystem::absolute(path_).parent_path().string()) {}
+      : TableReader(std::move(path)),
+        folder_(std::filesystem::absolute(TableReader::path()).parent_path().string()) {}
 
   base::Result<Config> read();
 
  private:
-  void fail(const toml::source_region& where, const std::string& what) {
-    if (error_) return;
-    const std::string place = where.begin ? ":" + std::to_string(where.begin.line) + ":" +
-                                                std::to_string(where.begin.column)
-                                          : "";
-    error_ = Error{ErrorCode::kInvalid, 0, path_ + place + ": " + what};
-  }
-  void check_keys(const toml::table& table, std::string_view section,
-                  std::initializer_list<Keys> lists);
-  const toml::table* table(const toml::table& parent, std::string_view key);
-
-  void text(const toml::table& table, std::string_view key, std::string& out);
-  void flag(const toml::table& table, std::string_view key, bool& out);
-  /// A text that `valid` takes; `what` it is otherwise.
-  void text(const toml::table& table, std::string_view key, std::string_view what, auto valid,
-            std::string& out);
-  void number(const toml::table& table, std::string_view key, int64_t least, int64_t most,
-              auto& out);
-  void size(const toml::table& table, std::string_view key, auto& out);
-  void duration_ms(const toml::table& table, std::string_view key, auto& out);
-  /// The same, and not 0.
-  void timeout_ms(const toml::table& table, std::string_view key, int64_t& out);
-  /// A duration that is kept in seconds: a part of one is a mistake.
-  void seconds(const toml::table& table, std::string_view key, auto& out);
-  /// The place of the key's value among `words`; 0 when the key is not there.
-  size_t choice(const toml::table& table, std::string_view key,
-                std::initializer_list<std::string_view> words);
-  void networks(const toml::table& table, std::string_view key, std::vector<Network>& out);
-  /// Calls `take(text)` for each string of a list; it returns what is wrong, or an empty text.
-  void list(const toml::table& table, std::string_view key, auto take);
-
   void server(const toml::table& table, Config& config);
   void listeners(const toml::node& node, Config& config);
   /// Adds a listener. Returns what is wrong with the address, or an empty text.
@@ -142,6 +80,7 @@ class Reader {
   void site(const toml::table& table, Config& config);
   void site_hosts(const toml::table& table, const Config& config, SiteConfig& site);
   void site_origin(const toml::table& table, SiteConfig& site);
+  void site_folder(const toml::table& table, SiteConfig& site);
   void site_requests(const toml::table& table, SiteConfig& site);
   void site_fields(const toml::table& table, http::PolicyOptions& options);
   void site_rules(const toml::table& table, const http::PolicyOptions& options, SiteConfig& site);
@@ -149,32 +88,30 @@ class Reader {
   void preflight(const toml::table& table, http::PreflightOptions& options);
   void statuses(const toml::table& table, std::vector<uint16_t>& out);
 
-  const std::string path_;
   const std::string folder_;
-  std::optional<Error> error_;
 };
 
 base::Result<Config> Reader::read() {
-  const base::Result<std::string> content = read_regular_file(path_, base::limits::kConfigBytes);
+  const base::Result<std::string> content = read_regular_file(path(), base::limits::kConfigBytes);
   if (!content.ok()) {
     return Error{ErrorCode::kInvalid, content.error().os_error, content.error().message};
   }
-  const toml::parse_result parsed = toml::parse(*content, path_);
+  const toml::parse_result parsed = toml::parse(*content, path());
   if (!parsed) {
     fail(parsed.error().source(), std::string(parsed.error().description()));
-    return *error_;
+    return *error();
   }
   const toml::table& root = parsed.table();
   Config config;
   check_keys(root, "the file", {kTopKeys});
-  if (const toml::table* section = table(root, "server")) server(*section, config);
+  if (const toml::table* section = table(root, "server", "[server]")) server(*section, config);
   if (const toml::node* node = root.get("listen")) listeners(*node, config);
-  if (const toml::table* section = table(root, "store")) {
+  if (const toml::table* section = table(root, "store", "[store]")) {
     check_keys(*section, "[store]", {kStoreKeys});
     text(*section, "path", config.store.path);
     size(*section, "size", config.store.size_bytes);
   }
-  if (const toml::table* section = table(root, "log")) {
+  if (const toml::table* section = table(root, "log", "[log]")) {
     log(*section, config.log);
   }
   if (const toml::node* sites = root.get("site")) {
@@ -185,140 +122,8 @@ base::Result<Config> Reader::read() {
     }
   }
   if (config.sites.empty()) fail(root.source(), "there is no [[site]], so nothing to serve");
-  if (error_) return *error_;
+  if (error()) return *error();
   return config;
-}
-
-void Reader::check_keys(const toml::table& table, std::string_view section,
-                        std::initializer_list<Keys> lists) {
-  std::vector<std::string_view> known;
-  for (const Keys& keys : lists) known.insert(known.end(), keys.begin(), keys.end());
-  for (const auto& [key, node] : table) {
-    const std::string_view name = key.str();
-    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    fail(key.source(),
-         "unknown key '" + std::string(name) + "' in " + std::string(section) + hint(name, known));
-  }
-}
-
-const toml::table* Reader::table(const toml::table& parent, std::string_view key) {
-  const toml::node* node = parent.get(key);
-  if (node == nullptr) return nullptr;
-  if (!node->is_table())
-    fail(node->source(), "'" + std::string(key) + "' is a section: [" + std::string(key) + "]");
-  return node->as_table();
-}
-
-void Reader::text(const toml::table& table, std::string_view key, std::string& out) {
-  const toml::node* node = table.get(key);
-  if (node == nullptr) return;
-  const std::optional<std::string> value = node->value_exact<std::string>();
-  if (!value) return fail(node->source(), "'" + std::string(key) + "' is a string");
-  out = *value;
-}
-
-void Reader::text(const toml::table& table, std::string_view key, std::string_view what, auto valid,
-                  std::string& out) {
-  if (table.get(key) == nullptr) return;
-  text(table, key, out);
-  if (!valid(out)) {
-    fail(table.get(key)->source(), "'" + std::string(key) + "' is " + std::string(what));
-  }
-}
-
-void Reader::flag(const toml::table& table, std::string_view key, bool& out) {
-  const toml::node* node = table.get(key);
-  if (node == nullptr) return;
-  const std::optional<bool> value = node->value_exact<bool>();
-  if (!value) return fail(node->source(), "'" + std::string(key) + "' is true or false");
-  out = *value;
-}
-
-void Reader::number(const toml::table& table, std::string_view key, int64_t least, int64_t most,
-                    auto& out) {
-  const toml::node* node = table.get(key);
-  if (node == nullptr) return;
-  const std::optional<int64_t> value = node->value_exact<int64_t>();
-  if (!value || *value < least || *value > most) {
-    return fail(node->source(), "'" + std::string(key) + "' is a number from " +
-                                    std::to_string(least) + " to " + std::to_string(most));
-  }
-  out = static_cast<std::remove_reference_t<decltype(out)>>(*value);
-}
-
-void Reader::size(const toml::table& table, std::string_view key, auto& out) {
-  const toml::node* node = table.get(key);
-  if (node == nullptr) return;
-  const std::optional<std::string> value = node->value_exact<std::string>();
-  const std::optional<uint64_t> bytes = value ? parse_size(*value) : std::nullopt;
-  if (!bytes) {
-    return fail(node->source(),
-                "'" + std::string(key) + "' is a size with a unit, such as \"512MiB\"");
-  }
-  out = *bytes;
-}
-
-void Reader::duration_ms(const toml::table& table, std::string_view key, auto& out) {
-  const toml::node* node = table.get(key);
-  if (node == nullptr) return;
-  const std::optional<std::string> value = node->value_exact<std::string>();
-  const std::optional<int64_t> ms = value ? parse_duration_ms(*value) : std::nullopt;
-  if (!ms) {
-    return fail(node->source(),
-                "'" + std::string(key) + "' is a duration with a unit, such as \"30s\"");
-  }
-  out = *ms;
-}
-
-void Reader::timeout_ms(const toml::table& table, std::string_view key, int64_t& out) {
-  duration_ms(table, key, out);
-  if (out == 0) fail(table.get(key)->source(), "'" + std::string(key) + "' is more than 0");
-}
-
-void Reader::seconds(const toml::table& table, std::string_view key, auto& out) {
-  const toml::node* node = table.get(key);
-  if (node == nullptr) return;
-  int64_t ms = 0;
-  duration_ms(table, key, ms);
-  if (ms % 1000 != 0) fail(node->source(), "'" + std::string(key) + "' is in whole seconds");
-  out = ms / 1000;
-}
-
-size_t Reader::choice(const toml::table& table, std::string_view key,
-                      std::initializer_list<std::string_view> words) {
-  if (table.get(key) == nullptr) return 0;
-  std::string value;
-  text(table, key, value);
-  const auto* it = std::find(words.begin(), words.end(), value);
-  if (it != words.end()) return static_cast<size_t>(it - words.begin());
-  std::string known;
-  for (const std::string_view word : words) {
-    known.append(known.empty() ? "\"" : ", \"").append(word).append("\"");
-  }
-  fail(table.get(key)->source(), "'" + std::string(key) + "' is one of " + known);
-  return 0;
-}
-
-void Reader::list(const toml::table& table, std::string_view key, auto take) {
-  const toml::node* node = table.get(key);
-  if (node == nullptr) return;
-  if (!node->is_array()) return fail(node->source(), "'" + std::string(key) + "' is a list");
-  for (const toml::node& member : *node->as_array()) {
-    const std::optional<std::string> value = member.value_exact<std::string>();
-    const std::string wrong =
-        value ? take(*value) : "'" + std::string(key) + "' is a list of strings";
-    if (!wrong.empty()) fail(member.source(), wrong);
-  }
-}
-
-void Reader::networks(const toml::table& table, std::string_view key, std::vector<Network>& out) {
-  if (table.get(key) != nullptr) out.clear();
-  list(table, key, [&](const std::string& value) -> std::string {
-    const std::optional<Network> network = parse_network(value);
-    if (!network) return "'" + value + "' is not an address or a network";
-    out.push_back(*network);
-    return "";
-  });
 }
 
 void Reader::server(const toml::table& table, Config& config) {
@@ -470,15 +275,26 @@ void Reader::site_origin(const toml::table& table, SiteConfig& site) {
   auto* http_origin = std::get_if<origin::HttpOriginOptions>(&site.origin);
   origin::HttpOriginOptions& options = http_origin != nullptr ? *http_origin : unused;
   text(table, "origin_ca_file", options.tls.ca_file);
-  if (const toml::node* file = table.get("origin_ca_file"); file != nullptr && !error_) {
+  if (const toml::node* file = table.get("origin_ca_file"); file != nullptr && !error()) {
     const base::Status kind = check_regular_file(options.tls.ca_file);
     // One that is not there yet may come before it is needed.
     if (!kind.ok() && kind.error().code == ErrorCode::kInvalid) {
       fail(file->source(), kind.error().message);
     }
   }
+  site_folder(table, site);
   flag(table, "origin_verify", options.tls.verify);
   number(table, "origin_connections", 1, 65'536, options.connections);
+}
+
+void Reader::site_folder(const toml::table& table, SiteConfig& site) {
+  const toml::table* folder = TableReader::table(table, "folder", "[site.folder]");
+  if (folder == nullptr) return;
+  auto* options = std::get_if<origin::DirectoryOriginOptions>(&site.origin);
+  if (options == nullptr) {
+    return fail(table.get("folder")->source(), "'folder' stands beside an origin that is a folder");
+  }
+  read_folder_table(*this, *folder, *options);
 }
 
 /// Who may ask what, and with which fields it is sent on.

@@ -9,6 +9,7 @@
 #include "edge/config.h"
 #include "edge/doors/server.h"
 #include "edge/log.h"
+#include "edge/snapshot.h"
 
 namespace base = perigee::base;
 namespace edge = perigee::edge;
@@ -43,6 +44,9 @@ int main(int argc, char** argv) {
                : kUsageError;
   }
   if (arguments.check) {
+    for (const std::string& sentence : edge::absent_folders(*config)) {
+      std::fprintf(stderr, "perigee: warning: %s\n", sentence.c_str());
+    }
     std::puts("configuration OK");
     return 0;
   }

@@ -162,9 +162,8 @@ base::Status Server::start() {
   base::Status status = listen();
   if (status.ok()) status = open_store();
   if (!status.ok()) return status;
-  base::Result<SnapshotPtr> snapshot = Snapshot::make(config_, nullptr, metrics_, log_warning);
-  if (!snapshot.ok()) return snapshot.error();
-  snapshot_ = std::move(*snapshot);
+  for (const std::string& sentence : absent_folders(config_)) log_warning(sentence);
+  snapshot_ = Snapshot::make(config_, nullptr, metrics_, log_warning);
   node_ = std::make_unique<Node>(config_, *store_, metrics_, access_log_);
   pool_ = std::make_unique<ThreadPool>(std::clamp(std::thread::hardware_concurrency(), 2u, 4u));
   seat_workers();

@@ -66,7 +66,7 @@ void Stand::start() {
 
 edge::SnapshotPtr Stand::snapshot() {
   const edge::Snapshot* former = worker != nullptr ? &worker->snapshot() : nullptr;
-  return edge::Snapshot::make(config_, former, metrics, edge::log_warning).value();
+  return edge::Snapshot::make(config_, former, metrics, edge::log_warning);
 }
 
 void Stand::reload(const std::string& site) {
