@@ -87,6 +87,16 @@ inline constexpr size_t kHitForMissMarks = 16'384;          ///< remembered; bey
 inline constexpr size_t kNamesCached = 1'024;  ///< resolved names; beyond: the oldest goes
 inline constexpr size_t kAddressesTried = 8;   ///< of one name, in turn; the rest are not tried
 
+// --- a folder as origin -------------------------------------------------------------------------
+/// At folders that take each other's place while one file is looked for; then what the last had.
+inline constexpr size_t kFolderLooks = 3;
+/// Of one open, while files elsewhere are renamed; then 500.
+inline constexpr size_t kFolderRaces = 64;
+inline constexpr size_t kFolderIndexes = 8;  ///< names in `index`; more: a configuration error
+/// Hashes of files, of one folder, that are remembered; beyond: the oldest goes.
+inline constexpr size_t kContentTags = 16'384;
+inline constexpr size_t kHashStepBytes = 4 * kMiB;  ///< of a file per job; then others' jobs
+
 // --- start ---------------------------------------------------------------------------------------
 inline constexpr size_t kConfigBytes = 1 * kMiB;  ///< of a configuration file; beyond: an error
 /// Errors in a configuration, and as many warnings; more are counted.
@@ -177,6 +187,9 @@ inline constexpr int64_t kAccessLogFlushMs = 1'000;  ///< a line is written at m
 inline constexpr int64_t kMaintainMs = 50;           ///< between maintenance steps of the store
 inline constexpr int64_t kNameFloorMs = 5'000;       ///< a resolved name is kept at least
 inline constexpr int64_t kNameCapMs = 300'000;       ///< and at most
+/// A file that was written to less long ago may be written to again with the same time: its ETag is
+/// weak, and it is never "not modified".
+inline constexpr int64_t kUnsettledMs = 2'000;
 /// An unreachable origin is covered this long.
 inline constexpr int64_t kUnreachableStaleSeconds = 86'400;
 /// Missing at most this, a fill without waiters ends.

@@ -19,6 +19,7 @@ enum class LockRank : uint8_t {
   kFill,            ///< origin: the phase of one fill
   kFillBody,        ///< origin: the bytes of one fill
   kHitForMiss,      ///< origin: the keys whose responses cannot be shared
+  kContentTags,     ///< origin: the tags of a folder's files
   kStoreSync,       ///< cache_store: when the file was synced
   kSlabs,           ///< cache_store: where records are appended, and the state of each slab
   kIndex,           ///< cache_store: a shard of the index
@@ -49,6 +50,8 @@ constexpr const char* name_of(LockRank rank) {
       return "fill body";
     case LockRank::kHitForMiss:
       return "hit-for-miss marks";
+    case LockRank::kContentTags:
+      return "content tags";
     case LockRank::kStoreSync:
       return "store sync";
     case LockRank::kSlabs:

@@ -5,16 +5,16 @@
 #include <set>
 
 #include "base/limits.h"
+#include "edge/folder_reader.h"
 #include "edge/host_names.h"
 #include "edge/regular_file.h"
+#include "edge/table_reader.h"
 
 namespace perigee::edge {
 namespace {
 
 using base::ErrorCode;
 
-// The keys of each section. They are checked before any is read, so that a mistyped `orgin` is
-// named instead of an `origin` that is missing.
 constexpr std::string_view kTopKeys[] = {"server", "listen", "store", "log", "site"};
 constexpr std::string_view kListenKeys[] = {"address"};
 constexpr std::string_view kServerKeys[] = {
@@ -49,12 +49,17 @@ constexpr std::string_view kPolicyKeys[] = {"ttl",
                                             "retain_hashed",
                                             "interim",
                                             "bypass"};
-constexpr std::string_view kSiteKeys[] = {
-    "hosts",       "default",         "origin",         "host_header",       "accept_encoding",
-    "cdn_id",      "forward_headers", "key_fields",     "vary_ignore",       "vary_cookies",
-    "vary_accept", "purge_from",      "alt_svc",        "cdn_cache_control", "query_ignore",
-    "query_sort",  "query_strip",     "origin_ca_file", "origin_verify",     "origin_connections",
-    "rule"};
+constexpr std::string_view kSiteKeys[] = {"hosts",           "default",
+                                          "origin",          "host_header",
+                                          "accept_encoding", "cdn_id",
+                                          "forward_headers", "key_fields",
+                                          "vary_ignore",     "vary_cookies",
+                                          "vary_accept",     "purge_from",
+                                          "alt_svc",         "cdn_cache_control",
+                                          "query_ignore",    "query_sort",
+                                          "query_strip",     "origin_ca_file",
+                                          "origin_verify",   "origin_connections",
+                                          "folder",          "rule"};
 constexpr std::string_view kRuleKeys[] = {"prefix"};
 
 /// Reads one text. What is read after a mistake is looked at all the same.
@@ -76,6 +81,7 @@ class Reader : private ConfigValues {
   void site(const toml::table& table, Config& config);
   void site_hosts(const toml::table& table, const Config& config, SiteConfig& site);
   void site_origin(const toml::table& table, SiteConfig& site);
+  void site_folder(const toml::table& table, SiteConfig& site);
   void site_requests(const toml::table& table, SiteConfig& site);
   void site_fields(const toml::table& table, http::PolicyOptions& options);
   void site_rules(const toml::table& table, const http::PolicyOptions& options, SiteConfig& site);
@@ -105,7 +111,7 @@ ReadConfig Reader::read() {
 void Reader::root(const toml::table& root) {
   Config& config = read_.config;
   check_keys(root, "the file", {kTopKeys});
-  if (const toml::table* section = table(root, "server")) server(*section, config);
+  if (const toml::table* section = table(root, "server", "[server]")) server(*section, config);
   if (const toml::node* node = root.get("listen")) listeners(*node, config);
   if (const toml::table* section = table(root, "store")) store(*section, config.store);
   if (const toml::table* section = table(root, "log")) log(*section, config.log);
@@ -312,8 +318,19 @@ void Reader::site_origin(const toml::table& table, SiteConfig& site) {
       fail(table.get("origin_ca_file")->source(), kind.error().message);
     }
   }
+  site_folder(table, site);
   flag(table, "origin_verify", options.tls.verify);
   number(table, "origin_connections", 1, 65'536, options.connections);
+}
+
+void Reader::site_folder(const toml::table& table, SiteConfig& site) {
+  const toml::table* folder = ConfigValues::table(table, "folder", "[site.folder]");
+  if (folder == nullptr) return;
+  auto* options = std::get_if<origin::DirectoryOriginOptions>(&site.origin);
+  if (options == nullptr) {
+    return fail(table.get("folder")->source(), "'folder' stands beside an origin that is a folder");
+  }
+  read_folder_table(*this, *folder, *options);
 }
 
 /// Who may ask what, and with which fields it is sent on.

@@ -42,11 +42,12 @@ bool ConfigValues::lacks(const toml::table& table, std::string_view key) const {
   return table.get(key) == nullptr && !meant_.contains({&table, key});
 }
 
-const toml::table* ConfigValues::table(const toml::table& parent, std::string_view key) {
+const toml::table* ConfigValues::table(const toml::table& parent, std::string_view key,
+                                       std::string_view section) {
   const toml::node* node = parent.get(key);
   if (node == nullptr) return nullptr;
-  if (!node->is_table())
-    fail(node->source(), quoted(key) + " is a section: [" + std::string(key) + "]");
+  const std::string written = section.empty() ? "[" + std::string(key) + "]" : std::string(section);
+  if (!node->is_table()) fail(node->source(), quoted(key) + " is a section: " + written);
   return node->as_table();
 }
 

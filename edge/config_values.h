@@ -31,7 +31,7 @@ struct ConfigText {
 };
 
 class ConfigValues {
- protected:
+ public:
   using Keys = std::span<const std::string_view>;
 
   explicit ConfigValues(const ConfigText& text);
@@ -50,7 +50,9 @@ class ConfigValues {
                   std::initializer_list<Keys> lists);
   /// The key is not there, and no mistyped one was meant to be it (see check_keys).
   bool lacks(const toml::table& table, std::string_view key) const;
-  const toml::table* table(const toml::table& parent, std::string_view key);
+  /// Null: it is not there, or no table. `section`: how it is written; empty: as [key].
+  const toml::table* table(const toml::table& parent, std::string_view key,
+                           std::string_view section = {});
 
   // Each leaves `out` as it is when the key is not there. True: it is there, and right.
   bool text(const toml::table& table, std::string_view key, std::string& out);
@@ -111,6 +113,7 @@ class ConfigValues {
 
   static std::string quoted(std::string_view word) { return "'" + std::string(word) + "'"; }
 
+ protected:
   const ConfigText& text_;
   Problems problems_;
 

@@ -56,6 +56,10 @@ std::vector<std::shared_ptr<SiteBounds>> bounds_of(const Config& config, const S
   return all;
 }
 
+origin::FolderPlaceOptions place_of(const origin::DirectoryOriginOptions& options) {
+  return {.path = options.path, .follow_links = options.follow_links};
+}
+
 }  // namespace
 
 Site::Site(const SiteConfig& configured, size_t at, std::shared_ptr<SiteBounds> kept,
@@ -66,26 +70,23 @@ Site::Site(const SiteConfig& configured, size_t at, std::shared_ptr<SiteBounds> 
       bounds(std::move(kept)),
       watch(name_of(configured), metrics, warn) {}
 
-base::Result<std::shared_ptr<const Snapshot>> Snapshot::make(const Config& config,
-                                                             const Snapshot* former,
-                                                             Metrics& metrics,
-                                                             OriginWatch::Warn warn,
-                                                             OpenFolder open_folder) {
+std::shared_ptr<const Snapshot> Snapshot::make(const Config& config, const Snapshot* former,
+                                               Metrics& metrics, OriginWatch::Warn warn,
+                                               MakePlace make_place) {
   std::shared_ptr<Snapshot> snapshot(new Snapshot(config));
   const std::vector<std::shared_ptr<SiteBounds>> bounds = bounds_of(config, former);
   for (size_t place = 0; place < config.sites.size(); ++place) {
     const SiteConfig& configured = config.sites[place];
     auto site = std::make_unique<Site>(configured, place, bounds[place], metrics, warn);
-    if (const auto* directory = std::get_if<origin::DirectoryOriginOptions>(&configured.origin)) {
-      base::Result<std::unique_ptr<origin::FolderIo>> opened = open_folder(directory->path);
-      if (!opened.ok()) return opened.error();
-      site->folder = std::move(*opened);
+    if (const auto* options = std::get_if<origin::DirectoryOriginOptions>(&configured.origin)) {
+      site->folder =
+          std::make_shared<origin::SharedFolder>(*options, make_place(place_of(*options)));
     }
     for (const std::string& name : configured.hosts) snapshot->add_name(name, *site);
     if (configured.is_default && snapshot->default_ == nullptr) snapshot->default_ = site.get();
     snapshot->sites_.push_back(std::move(site));
   }
-  return std::shared_ptr<const Snapshot>(std::move(snapshot));
+  return snapshot;
 }
 
 /// Of sites that share a name the first one has it.
@@ -125,10 +126,22 @@ Site* Snapshot::find(std::string_view authority) const {
   return site != nullptr ? site : default_;
 }
 
+std::vector<std::string> absent_folders(const Config& config) {
+  std::vector<std::string> sentences;
+  for (const SiteConfig& site : config.sites) {
+    const auto* options = std::get_if<origin::DirectoryOriginOptions>(&site.origin);
+    if (options == nullptr) continue;
+    const auto opened = origin::make_folder_place(place_of(*options))->open();
+    if (!opened.ok()) {
+      sentences.push_back(opened.error().message + "; its site answers 503 until it is there");
+    }
+  }
+  return sentences;
+}
+
 LoopSite::LoopSite(Site& site, base::Env& env, origin::ResolverCache& names) : site_(site) {
   if (site.folder != nullptr) {
-    const auto& options = std::get<origin::DirectoryOriginOptions>(site.config.origin);
-    origin_ = origin::make_directory_origin(options, *site.folder, env);
+    origin_ = origin::make_directory_origin(site.folder, env);
   } else {
     const auto& options = std::get<origin::HttpOriginOptions>(site.config.origin);
     origin_ = origin::make_http_origin(options, site.bounds->gate, names, env);

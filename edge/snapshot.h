@@ -19,9 +19,9 @@
 #include "edge/metrics.h"
 #include "edge/origin_watch.h"
 #include "origin/fills.h"
-#include "origin/folder_io.h"
 #include "origin/http_origin.h"
 #include "origin/resolver_cache.h"
+#include "origin/shared_folder.h"
 
 namespace perigee::edge {
 
@@ -41,19 +41,18 @@ struct Site {
   const size_t place;  ///< among the sites of its snapshot
   const bool keys_each_host;
   const std::shared_ptr<SiteBounds> bounds;
-  std::unique_ptr<origin::FolderIo> folder;  ///< null for HTTP origins
+  std::shared_ptr<origin::SharedFolder> folder;  ///< null for HTTP origins
   OriginWatch watch;
 };
 
 class Snapshot {
  public:
-  using OpenFolder =
-      base::Fn<base::Result<std::unique_ptr<origin::FolderIo>>(const std::string& path)>;
-  /// Opens the folders of `dir:` sites. Errors name the folder. `metrics` outlives the snapshot.
-  /// A site that asks the same origin as one of `former` (null: none) keeps its bounds.
-  static base::Result<std::shared_ptr<const Snapshot>> make(
-      const Config& config, const Snapshot* former, Metrics& metrics, OriginWatch::Warn warn,
-      OpenFolder open_folder = &origin::open_folder);
+  using MakePlace = base::Fn<std::unique_ptr<origin::FolderPlace>(origin::FolderPlaceOptions)>;
+  /// `metrics` outlives the snapshot. A site that asks the same origin as one of `former` (null:
+  /// none) keeps its bounds.
+  static std::shared_ptr<const Snapshot> make(const Config& config, const Snapshot* former,
+                                              Metrics& metrics, OriginWatch::Warn warn,
+                                              MakePlace make_place = &origin::make_folder_place);
 
   /// The site of a canonical authority: of its name with the port, of its name, of the longest
   /// wildcard that it falls under (with the port before without), or else the default. Null: none.
@@ -85,6 +84,9 @@ class Snapshot {
   const std::vector<base::Network> trusted_proxies_;
 };
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
+
+/// A sentence for each folder of a `dir:` site that cannot be opened now. Blocking.
+std::vector<std::string> absent_folders(const Config& config);
 
 /// A site as one loop uses it: with an origin of its own. Loop-local.
 class LoopSite final : public origin::FillSite {

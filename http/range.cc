@@ -21,6 +21,11 @@ std::optional<uint64_t> parse_position(std::string_view text) {
   return error == std::errc::result_out_of_range ? UINT64_MAX : value;
 }
 
+/// A suffix-range of at least one byte, of which no body is too short (RFC 9110 §14.1.2).
+bool is_nonzero_suffix(std::string_view spec) {
+  return spec.starts_with('-') && spec.find_first_not_of('0', 1) != std::string_view::npos;
+}
+
 /// One int-range or suffix-range within a body of `size` bytes: empty when it lies outside, nullopt
 /// when it is neither.
 std::optional<ByteSpan> parse_range_spec(std::string_view spec, uint64_t size) {
@@ -80,18 +85,19 @@ RangeRequest parse_range(std::string_view range_field, uint64_t size) {
   if (equals == std::string_view::npos || !base::iequals(range_field.substr(0, equals), "bytes")) {
     return {};
   }
-  // The last bytes of an empty body are all of it, for which Content-Range has no words.
-  if (size == 0) return {};
   RangeRequest result;
+  bool whole = false;
   size_t specs = 0;
   ListCursor cursor(range_field.substr(equals + 1));
   while (const auto spec = cursor.next()) {
     const std::optional<ByteSpan> span = parse_range_spec(*spec, size);
     if (!span) return {};
     if (++specs > base::limits::kRangeSpecs) return {};
+    // The last bytes of an empty body are all of it, for which Content-Range has no words.
+    whole = whole || (size == 0 && is_nonzero_suffix(*spec));
     if (span->size() > 0) result.spans.add(*span);
   }
-  if (specs == 0) return {};
+  if (specs == 0 || whole) return {};
   result.kind = result.spans.empty() ? RangeRequest::kUnsatisfiable : RangeRequest::kSatisfiable;
   return result;
 }

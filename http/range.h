@@ -39,9 +39,11 @@ class ByteSpans {
 /// What a Range field asks of a body of a certain size.
 struct RangeRequest {
   enum Kind : uint8_t {
-    kNone,           ///< an unknown unit, bad syntax, too many ranges, an empty body: the whole
+    /// The whole: an unknown unit, bad syntax, too many ranges, the last bytes of an empty body.
+    kNone,
     kSatisfiable,    ///< `spans`, at least one, each within the body; what lies outside was skipped
-    kUnsatisfiable,  ///< 416: every range lies behind the body's end
+    kUnsatisfiable,  ///< 416: every range lies behind the body's end, as all but the last bytes do
+                     ///< where it is empty
   } kind = kNone;
   ByteSpans spans;
 };

@@ -29,6 +29,7 @@ struct FetchError {
     kConnect,    ///< 502
     kTls,        ///< 502
     kClosed,     ///< the connection ended before a whole head: 502
+    kAbsent,     ///< the folder that is the origin cannot be opened: 503
     kMalformed,  ///< not HTTP, or framing that can be read in two ways: 502
     kTooLarge,   ///< head beyond its bounds: 502
     kTimeout,    ///< connect, first byte or head: 504
@@ -49,6 +50,8 @@ struct FetchError {
         return "no secure connection to the origin came about";
       case kClosed:
         return "the origin closed the connection before its response";
+      case kAbsent:
+        return "the folder of this site cannot be opened now";
       case kMalformed:
         return "the origin's response is not valid";
       case kTooLarge:
@@ -64,12 +67,13 @@ struct FetchError {
     }
     return "";
   }
-  /// http-rules 2.8: name, connect, TLS, timeout, or closed before the head.
+  /// http-rules 2.8: name, connect, TLS, timeout, closed before the head, or no folder.
   bool unreachable() const { return kind < kMalformed || kind == kTimeout; }
   uint16_t status() const {
     switch (kind) {
       case kTimeout:
         return 504;
+      case kAbsent:
       case kBusy:
         return 503;
       case kRefused:

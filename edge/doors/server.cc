@@ -207,9 +207,8 @@ base::Status Server::start() {
   if (status.ok() && makes_store()) status = check_names(config_, *pool_);
   if (status.ok()) status = open_store();
   if (!status.ok()) return status;
-  base::Result<SnapshotPtr> snapshot = Snapshot::make(config_, nullptr, metrics_, log_warning);
-  if (!snapshot.ok()) return snapshot.error();
-  snapshot_ = std::move(*snapshot);
+  for (const std::string& sentence : absent_folders(config_)) log_warning(sentence);
+  snapshot_ = Snapshot::make(config_, nullptr, metrics_, log_warning);
   node_ = std::make_unique<Node>(config_, *store_, metrics_, access_log_);
   make_workers();
   return base::Done{};

@@ -14,15 +14,22 @@ constexpr int64_t kPatienceMs = 300'000;
 /// and its answer.
 constexpr int64_t kFreshMs = 10'000 + 1'000 + 2'000;
 
+/// A file that was just written has another tag than later.
+std::string settled(std::string tag) {
+  if (tag.starts_with("W/")) tag.erase(0, 2);
+  if (const size_t end = tag.rfind("-new\""); end != std::string::npos) tag.erase(end, 4);
+  return tag;
+}
+
 std::string name_of(size_t file) { return "f" + std::to_string(file) + ".txt"; }
 
 class OpenFile final : public origin::FolderFile {
  public:
-  OpenFile(FolderHistory& history, size_t file)
-      : history_(history), file_(file), opened_(history.now(file)) {
+  OpenFile(FolderHistory& history, size_t file, const FolderHistory::Version& opened)
+      : history_(history), file_(file), opened_(opened) {
     info_.size = opened_.size;
     info_.modified_ms = opened_.modified_ms;
-    info_.modified_ns = static_cast<int64_t>(opened_.writes);
+    info_.modified_ns = static_cast<int64_t>(opened_.stamp % 1'000'000);
     info_.inode = opened_.inode;
   }
   const origin::FileInfo& info() const override { return info_; }
@@ -53,14 +60,35 @@ class OpenFile final : public origin::FolderFile {
 
 class SimFolder final : public origin::FolderIo {
  public:
-  explicit SimFolder(FolderHistory& history) : history_(history) {}
+  explicit SimFolder(FolderHistory& history) : history_(history), release_(history.release()) {}
   base::Result<std::unique_ptr<origin::FolderFile>> open(std::string_view path) override {
     history_.world().scheduler.may_pause();
-    for (size_t file = 0; file < FolderHistory::kFiles; ++file) {
-      if (path != name_of(file) || history_.now(file).content == 0) continue;
-      return std::unique_ptr<origin::FolderFile>(std::make_unique<OpenFile>(history_, file));
+    // A release that was replaced may be removed at any time.
+    const bool removed = replaced() && history_.world().random.chance(500);
+    for (size_t file = 0; file < FolderHistory::kFiles && !removed; ++file) {
+      const FolderHistory::Version& version = history_.in_release(file, release_);
+      if (path != name_of(file) || version.content == 0) continue;
+      return std::unique_ptr<origin::FolderFile>(
+          std::make_unique<OpenFile>(history_, file, version));
     }
     return base::Error{base::ErrorCode::kNotFound, 0, "no such file"};
+  }
+  bool replaced() override { return history_.is_away() || history_.release() != release_; }
+
+ private:
+  FolderHistory& history_;
+  const uint64_t release_;
+};
+
+class SimPlace final : public origin::FolderPlace {
+ public:
+  explicit SimPlace(FolderHistory& history) : history_(history) {}
+  base::Result<std::unique_ptr<origin::FolderIo>> open() const override {
+    if (history_.is_away()) {
+      history_.missed();
+      return base::Error{base::ErrorCode::kNotFound, 0, "the folder is away"};
+    }
+    return std::unique_ptr<origin::FolderIo>(std::make_unique<SimFolder>(history_));
   }
 
  private:
@@ -77,12 +105,38 @@ FolderHistory::FolderHistory(World& world) : world_(world) {
 void FolderHistory::change() {
   Random& random = world_.random;
   const size_t file = random.below(kFiles);
-  if (now(file).content != 0 && random.chance(150)) {
-    world_.trace("folder: ", name_of(file), " goes");
-    versions_[file].push_back({.since_tick_ms = world_.scheduler.now_ms()});
+  if (random.chance(100)) {
+    world_.trace("folder: release ", ++release_);
+    for (size_t each = 0; each < kFiles; ++each) {
+      if (random.chance(200)) {
+        remove(each);
+      } else {
+        write(each, false);
+      }
+    }
+  } else if (random.chance(50)) {
+    away_until_ms_ = world_.scheduler.now_ms() + random.between(1, 20'000);
+    world_.trace("folder: away until ", away_until_ms_);
+  } else if (now(file).content != 0 && random.chance(150)) {
+    remove(file);
   } else {
     write(file, now(file).content != 0 && random.chance(300));
   }
+}
+
+bool FolderHistory::is_away() const {
+  return !world_.calm && world_.scheduler.now_ms() < away_until_ms_;
+}
+
+const FolderHistory::Version& FolderHistory::in_release(size_t file, uint64_t release) const {
+  const std::deque<Version>& all = versions_[file];
+  return *std::find_if(all.rbegin(), all.rend(),
+                       [&](const Version& version) { return version.release <= release; });
+}
+
+void FolderHistory::remove(size_t file) {
+  world_.trace("folder: ", name_of(file), " goes");
+  versions_[file].push_back({.release = release_, .since_tick_ms = world_.scheduler.now_ms()});
 }
 
 void FolderHistory::meddle(size_t file) {
@@ -102,13 +156,15 @@ void FolderHistory::write(size_t file, bool in_place) {
   next.modified_ms = world_.scheduler.wall_ms();
   next.inode = in_place ? before.inode : inodes_;
   next.writes = in_place ? before.writes + 1 : 0;
+  next.stamp = ++stamps_;
+  next.release = release_;
   world_.trace("folder: ", name_of(file), " is now content ", next.content,
                in_place ? " (in place)" : "");
   versions_[file].push_back(next);
 }
 
-std::unique_ptr<origin::FolderIo> make_sim_folder(FolderHistory& history) {
-  return std::make_unique<SimFolder>(history);
+std::unique_ptr<origin::FolderPlace> make_sim_folder(FolderHistory& history) {
+  return std::make_unique<SimPlace>(history);
 }
 
 FolderVisitor::FolderVisitor(FolderHistory& history, Acceptor& acceptor, unsigned requests)
@@ -190,6 +246,8 @@ bool FolderVisitor::may_show(int64_t until_tick_ms) const {
   // A clock that was set back lets responses live longer, and where the pool has no room for a look
   // at the folder, they cover it when they are stale (http-rules 2.8).
   if (world_.options.wall_steps > 0 || world_.options.full_lanes > 0) return true;
+  // What is stored covers a folder that is away.
+  if (history_.last_missed_ms() >= asked_ms_) return true;
   return until_tick_ms + kFreshMs >= asked_ms_;
 }
 
@@ -208,7 +266,7 @@ std::string FolderVisitor::wrong(bool whole) {
     if (!may_show(until)) continue;
     if (status == 404 && version.content == 0) return "";
     if (version.content == 0) continue;
-    const std::string tag = first_of(reader_.fields, "ETag").value_or("");
+    const std::string tag = settled(first_of(reader_.fields, "ETag").value_or(""));
     if (status == 304 && tag_ == version.tag && (tag.empty() || tag == tag_)) return "";
     if (status != 200 && status != 206) continue;
     why = wrong_part(version);

@@ -1,5 +1,6 @@
 // A `dir:` site of the node: a folder in memory whose files are replaced, written in place and
-// taken away, and a visitor who judges each answer at once by what the folder held.
+// taken away, whose releases take each other's place, and which is away at times; and a visitor who
+// judges each answer at once by what the folder held.
 //
 // It stands beside the other sites: nothing of it passes through an origin's connection, so the
 // ledger does not know it.
@@ -30,30 +31,45 @@ class FolderHistory {
     uint64_t size = 0;
     int64_t modified_ms = 0;
     uint64_t inode = 0;
-    uint64_t writes = 0;  ///< in place, to this inode
+    uint64_t writes = 0;   ///< in place, to this inode
+    uint64_t stamp = 0;    ///< no two writes have one
+    uint64_t release = 0;  ///< of the folder
     int64_t since_tick_ms = 0;
-    std::string tag;  ///< as a client saw it
+    std::string tag;  ///< as a client saw it, or will see it when the file is settled
   };
 
   explicit FolderHistory(World& world);
-  /// A file is replaced by a new one, written in place, or taken away.
+  /// A file is replaced by a new one, written in place, or taken away; or a new release takes the
+  /// folder's place; or the folder is away for a while.
   void change();
   /// Somebody may write this file while it is read.
   void meddle(size_t file);
   const Version& now(size_t file) const { return versions_[file].back(); }
+  /// As an open folder of that release has it.
+  const Version& in_release(size_t file, uint64_t release) const;
+  uint64_t release() const { return release_; }
+  bool is_away() const;
+  /// Somebody looked for the folder in vain.
+  void missed() { missed_ms_ = world_.scheduler.now_ms(); }
+  int64_t last_missed_ms() const { return missed_ms_; }
   std::deque<Version>& of(size_t file) { return versions_[file]; }
   World& world() { return world_; }
 
  private:
   void write(size_t file, bool in_place);
+  void remove(size_t file);
 
   World& world_;
   uint64_t inodes_ = 0;
+  uint64_t stamps_ = 0;
+  uint64_t release_ = 0;
+  int64_t away_until_ms_ = 0;
+  int64_t missed_ms_ = -1;
   std::array<std::deque<Version>, kFiles> versions_;
 };
 
-/// The folder as the node's process opens it.
-std::unique_ptr<origin::FolderIo> make_sim_folder(FolderHistory& history);
+/// The folder as the node's process finds it.
+std::unique_ptr<origin::FolderPlace> make_sim_folder(FolderHistory& history);
 
 /// Asks for the files, one request after the other, and changes them in between.
 class FolderVisitor final : public Actor {

@@ -46,8 +46,6 @@ Condition judge_conditions(const ClientExchange& request, const std::string& tag
 /// The status that a Range asks for, of content of `size` bytes; several are possible where several
 /// ranges are asked for, which may be refused or merged.
 std::vector<int> range_statuses(const std::string& range, uint64_t size) {
-  // Of nothing there is no part; a server may ignore the Range then.
-  if (size == 0) return {200};
   const size_t equals = range.find('=');
   if (equals == std::string::npos || lower(range.substr(0, equals)) != "bytes") return {200};
   const std::vector<std::string> specs = members(range.substr(equals + 1));
@@ -60,7 +58,8 @@ std::vector<int> range_statuses(const std::string& range, uint64_t size) {
   if (first.empty()) {
     const auto suffix = number(last);
     if (!suffix) return {200};
-    return {*suffix == 0 ? 416 : 206};
+    // The last bytes of nothing are all of it, and no part.
+    return {*suffix == 0 ? 416 : size == 0 ? 200 : 206};
   }
   const auto begin = number(first);
   const auto end = last.empty() ? std::optional(INT64_MAX) : number(last);

@@ -144,14 +144,10 @@ bool SimNode::start() {
 }
 
 edge::SnapshotPtr SimNode::make_snapshot() {
-  auto made = edge::Snapshot::make(
+  return edge::Snapshot::make(
       config_, snapshots_.empty() ? nullptr : snapshots_.back().get(), *metrics_,
       [](std::string_view) {},
-      [this](const std::string&) -> base::Result<std::unique_ptr<origin::FolderIo>> {
-        return make_sim_folder(folder_);
-      });
-  CHECK(made.ok());
-  return std::move(*made);
+      [this](const origin::FolderPlaceOptions&) { return make_sim_folder(folder_); });
 }
 
 void SimNode::reload() {

@@ -70,7 +70,7 @@ edge::SnapshotPtr Stand::snapshot() {
   edge::Config config = config_;
   edge::name_node(store_->identity(), config);
   const edge::Snapshot* former = worker != nullptr ? &worker->snapshot() : nullptr;
-  return edge::Snapshot::make(config, former, metrics, edge::log_warning).value();
+  return edge::Snapshot::make(config, former, metrics, edge::log_warning);
 }
 
 void Stand::reload(const std::string& site) {

@@ -288,7 +288,7 @@ default = true
 origin = "http://127.0.0.1:3"
 )");
   Metrics metrics(1);
-  const SnapshotPtr sites = Snapshot::make(config, nullptr, metrics, log_warning).value();
+  const SnapshotPtr sites = Snapshot::make(config, nullptr, metrics, log_warning);
   const auto port = [&](std::string_view authority) {
     return http_of(sites->find(authority)->config).port;
   };
@@ -309,7 +309,7 @@ TEST_F(ConfigTest, ASiteThatListsThePortGoesBeforeOneThatListsTheNameAlone) {
                                "[[site]]\nhosts = [" + second + "]\norigin = \"http://h:2\"\n");
     const bool port_first = first.find(":81") != std::string::npos;
     Metrics metrics(1);
-    const SnapshotPtr sites = Snapshot::make(config, nullptr, metrics, log_warning).value();
+    const SnapshotPtr sites = Snapshot::make(config, nullptr, metrics, log_warning);
     EXPECT_EQ(http_of(sites->find("b.test:81")->config).port, port_first ? 1 : 2);
     EXPECT_EQ(http_of(sites->find("b.test")->config).port, port_first ? 2 : 1);
   }
@@ -318,7 +318,7 @@ TEST_F(ConfigTest, ASiteThatListsThePortGoesBeforeOneThatListsTheNameAlone) {
 TEST_F(ConfigTest, WithoutADefaultAnUnknownNameHasNoSite) {
   const Config config = good("[[site]]\nhosts = [\"a.test\"]\norigin = \"http://b.test\"\n");
   Metrics metrics(1);
-  const SnapshotPtr sites = Snapshot::make(config, nullptr, metrics, log_warning).value();
+  const SnapshotPtr sites = Snapshot::make(config, nullptr, metrics, log_warning);
   EXPECT_EQ(sites->find("b.test"), nullptr);
   EXPECT_NE(sites->find("a.test"), nullptr);
 }

@@ -169,6 +169,27 @@ TEST(FlowRanges, PartsOfARevalidatedBody) {
   EXPECT_EQ(parts_of(stand.get("/a", "Range: bytes=8-9,0-1\r\n")).size(), 2u);
 }
 
+RULE(FlowRanges, OfAnEmptyBodyThereIsNoPart, "RFC 9110 §15.5.17; http-rules 2.11",
+     "a range that lies behind the end of what is there is 416",
+     "416 with Content-Range: bytes */0, on a miss as on a hit", "") {
+  Stand stand;
+  for (const std::string target : {"/a", "/b"}) {
+    stand.origin.on(target, Reply(200).cache("max-age=60").etag("\"v1\"").body(""));
+    for (const std::string_view forward : {"fwd=uri-miss", "hit"}) {
+      const Answer answer =
+          stand.get(target, target == "/a" ? "Range: bytes=0-\r\n" : "Range: bytes=0-0,3-4\r\n");
+      EXPECT_EQ(answer.status, 416);
+      EXPECT_EQ(answer["Content-Range"], "bytes */0");
+      EXPECT_EQ(answer["Content-Length"], "0");
+      EXPECT_NE(answer.cache().find(forward), std::string::npos) << answer.cache();
+    }
+    EXPECT_EQ(stand.get(target, "Range: bytes=-5\r\n").status, 200)
+        << "all of it, which is nothing";
+    EXPECT_EQ(stand.get(target).status, 200);
+  }
+  EXPECT_EQ(stand.origin.asked.size(), 2u);
+}
+
 RULE(FlowRanges, ABoundaryNobodyKnowsBefore, "RFC 9110 §14.6; RFC 2046 §5.1.1",
      "a boundary must not stand in a part", "drawn anew for each answer, on hits and on misses",
      "") {

@@ -2,115 +2,19 @@
 // it.
 #include "origin/directory_origin.h"
 
-#include <fcntl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <functional>
-#include <utility>
-
 #include "http/date.h"
-#include "origin/media_type.h"
 #include "tests/support/rule.h"
-#include "tests/unit/origin/origin_fixture.h"
+#include "tests/unit/origin/folder_fixture.h"
 
 namespace perigee::origin {
 namespace {
 
 GUARDS("origin::make_directory_origin");
-
-/// Keeps the fields of the head, which are views.
-class HeadLog final : public FetchUser {
- public:
-  explicit HeadLog(test::FakeEnv& env) : env_(env) {}
-  void on_fetch_interim(const http::ReceivedResponse&) override {}
-  void on_fetch_head(const http::ReceivedResponse& head, const http::ResponseTimes&) override {
-    status = head.status;
-    for (const http::Field& field : head.fields) {
-      fields[std::string(field.name)] = std::string(field.value);
-    }
-    length = head.content_length;
-    if (!head.has_body) return;
-    reader = std::make_unique<test::BodyReader>(env_, *fetch);
-    reader->budget = budget;
-    reader->pull();
-  }
-  void on_fetch_failed(const FetchError& error) override { status = error.status(); }
-  std::string body() const { return reader == nullptr ? "" : reader->text; }
-
-  std::unique_ptr<Fetch> fetch;
-  uint16_t status = 0;
-  std::map<std::string, std::string> fields;
-  std::optional<uint64_t> length;
-  std::unique_ptr<test::BodyReader> reader;
-  size_t budget = SIZE_MAX;
-
- private:
-  test::FakeEnv& env_;
-};
-
-class DirectoryTest : public ::testing::Test {
- protected:
-  DirectoryTest() {
-    root_ = ::testing::TempDir() + "folder-XXXXXX";
-    EXPECT_NE(::mkdtemp(root_.data()), nullptr);
-    outside_ = root_ + "-outside";
-    std::filesystem::create_directory(outside_);
-    use(std::move(*open_folder(root_)));
-  }
-  ~DirectoryTest() override {
-    origin_.reset();
-    std::filesystem::remove_all(root_);
-    std::filesystem::remove_all(outside_);
-    EXPECT_EQ(env_.timers(), 0u);
-  }
-  void use(std::unique_ptr<FolderIo> folder) {
-    folder_ = std::move(folder);
-    origin_ = make_directory_origin(options_, *folder_, env_);
-  }
-  void write(const std::string& name, std::string_view content) {
-    const std::filesystem::path path = std::filesystem::path(root_) / name;
-    std::filesystem::create_directories(path.parent_path());
-    std::ofstream(path, std::ios::binary) << content;
-  }
-  void set_modified(const std::string& name, int64_t wall_ms) {
-    const timeval time{wall_ms / 1000, 0};
-    const timeval times[2] = {time, time};
-    ASSERT_EQ(::utimes((root_ + "/" + name).c_str(), times), 0);
-  }
-  std::unique_ptr<HeadLog> begin(const std::string& target, const std::string& lines = "",
-                                 http::Method method = http::Method::kGet) {
-    auto log = std::make_unique<HeadLog>(env_);
-    fields_.emplace_back(lines);
-    FetchRequest request;
-    request.method = method;
-    request.target = target;
-    request.fields = fields_.back().list();
-    log->fetch = origin_->fetch(request, *log);
-    return log;
-  }
-  std::unique_ptr<HeadLog> get(const std::string& target, const std::string& lines = "") {
-    auto log = begin(target, lines);
-    env_.run();
-    return log;
-  }
-  uint16_t status(const std::string& target) { return get(target)->status; }
-
-  test::FakeEnv env_;
-  std::string root_;
-  std::string outside_;
-  DirectoryOriginOptions options_;
-  std::unique_ptr<FolderIo> folder_;
-  std::unique_ptr<Origin> origin_;
-  std::list<test::FieldLines> fields_;
-};
 
 TEST_F(DirectoryTest, OnlyTheLastBytesAreTheEnd) {
   write("a.txt", "0123456789");
@@ -166,16 +70,14 @@ TEST_P(FolderPath, LeadsToAFileOrNowhere) {
   write("sub/.env", "secret");
   write(".well-known/security.txt", "e");
   write("..a/x.txt", "secret");
-  std::ofstream(outside_ + "/secret.txt") << "secret";
-  std::filesystem::create_symlink(outside_, root_ + "/out");
-  std::filesystem::create_symlink("/etc", root_ + "/etc");
-  std::filesystem::create_symlink("a.txt", root_ + "/link.txt");
-  std::filesystem::create_symlink(
-      "../" + std::filesystem::path(outside_).filename().string() + "/secret.txt",
-      root_ + "/up.txt");
-  std::filesystem::create_symlink("loop", root_ + "/loop");
-  ASSERT_EQ(::mkfifo((root_ + "/pipe").c_str(), 0600), 0);
-  write("closed.txt", "x");
+  outside_.write("secret.txt", "secret");
+  link(outside_.path(), "out");
+  link("/etc", "etc");
+  link("a.txt", "link.txt");
+  link("../" + std::filesystem::path(outside_.path()).filename().string() + "/secret.txt",
+       "up.txt");
+  link("loop", "loop");
+  ASSERT_EQ(::mkfifo(root_.file("pipe").c_str(), 0600), 0);
   const auto log = get(GetParam().target);
   EXPECT_EQ(log->status, GetParam().status);
   EXPECT_EQ(log->body().find("secret"), std::string::npos);
@@ -203,10 +105,10 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& row) { return std::string(row.param.name); });
 
 TEST_F(DirectoryTest, WhatIsNoFileIsForbiddenAtOnce) {
-  ASSERT_EQ(::mkfifo((root_ + "/fifo").c_str(), 0600), 0);
+  ASSERT_EQ(::mkfifo(root_.file("fifo").c_str(), 0600), 0);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  (root_ + "/socket").copy(address.sun_path, sizeof address.sun_path - 1);
+  root_.file("socket").copy(address.sun_path, sizeof address.sun_path - 1);
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   ASSERT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
   for (const char* target : {"/fifo", "/socket"}) EXPECT_EQ(status(target), 403) << target;
@@ -215,7 +117,7 @@ TEST_F(DirectoryTest, WhatIsNoFileIsForbiddenAtOnce) {
   int number = 0;
   for (const dev_t device : {makedev(1, 5), makedev(5, 0), makedev(250, 250)}) {
     const std::string name = "/device" + std::to_string(number++);
-    if (::mknod((root_ + name).c_str(), S_IFCHR | 0600, device) != 0) {
+    if (::mknod((root_.path() + name).c_str(), S_IFCHR | 0600, device) != 0) {
       GTEST_SKIP() << "this user makes no devices";
     }
     EXPECT_EQ(status(name), 403) << name;
@@ -294,7 +196,7 @@ TEST_F(DirectoryTest, TheTagChangesWithTheFile) {
   const std::string first = get("/a.txt")->fields["ETag"];
   EXPECT_EQ(get("/a.txt")->fields["ETag"], first);
   write("b.txt", "b");
-  std::filesystem::rename(root_ + "/b.txt", root_ + "/a.txt");
+  std::filesystem::rename(root_.file("b.txt"), root_.file("a.txt"));
   EXPECT_NE(get("/a.txt")->fields["ETag"], first);
 }
 
@@ -358,73 +260,7 @@ TEST_F(DirectoryTest, AFullPoolIsA503AtTheStartAndAPauseLater) {
   EXPECT_TRUE(log->reader->ended());
 }
 
-TEST(OpenFolder, SaysWhichFolderIsNotThere) {
-  const auto opened = open_folder("/no/such/folder");
-  ASSERT_FALSE(opened.ok());
-  EXPECT_NE(opened.error().message.find("/no/such/folder"), std::string::npos);
-}
-
 // --- files that change, in a folder that is played ---
-
-/// One file, whose content and time the test changes while it is read.
-class PlayedFolder final : public FolderIo {
- public:
-  class File final : public FolderFile {
-   public:
-    explicit File(PlayedFolder& folder) : folder_(folder) {
-      info_.size = folder.content.size();
-      info_.modified_ms = folder.modified_ms;
-    }
-    const FileInfo& info() const override { return info_; }
-    base::Result<size_t> read(uint64_t offset, std::span<std::byte> into) override {
-      if (folder_.at_read) folder_.at_read(offset);
-      if (folder_.breaks) return base::Error{base::ErrorCode::kIo, 5, "bad disk"};
-      const std::string_view left =
-          std::string_view(folder_.content).substr(std::min(folder_.content.size(), offset));
-      return left.copy(reinterpret_cast<char*>(into.data()), into.size());
-    }
-    bool unchanged() override {
-      return folder_.content.size() > info_.size ||
-             (folder_.content.size() == info_.size && folder_.modified_ms == info_.modified_ms);
-    }
-
-   private:
-    PlayedFolder& folder_;
-    FileInfo info_;
-  };
-  base::Result<std::unique_ptr<FolderFile>> open(std::string_view) override {
-    if (error) return *error;
-    return std::unique_ptr<FolderFile>(std::make_unique<File>(*this));
-  }
-  std::string content;
-  int64_t modified_ms = 1'577'934'245'000;
-  bool breaks = false;
-  std::function<void(uint64_t offset)> at_read;
-  std::optional<base::Error> error;
-};
-
-class PlayedFolderTest : public DirectoryTest {
- protected:
-  PlayedFolderTest() {
-    auto folder = std::make_unique<PlayedFolder>();
-    played_ = folder.get();
-    played_->content = std::string(300'000, 'a');
-    use(std::move(folder));
-  }
-  /// The first piece is there, the rest is not read yet.
-  std::unique_ptr<HeadLog> half() {
-    auto log = begin("/a.txt");
-    log->budget = 1000;
-    env_.run();
-    return log;
-  }
-  void rest(HeadLog& log) {
-    log.reader->budget = SIZE_MAX;
-    log.reader->pull();
-    env_.run();
-  }
-  PlayedFolder* played_;
-};
 
 TEST_F(PlayedFolderTest, AFileThatShrinksIsCut) {
   auto log = half();
@@ -495,39 +331,6 @@ TEST_F(PlayedFolderTest, AnEmptyFileIsWhole) {
   const auto log = get("/a.txt");
   EXPECT_EQ(log->length, 0u);
   EXPECT_TRUE(log->reader->ended());
-}
-
-// --- types ---
-
-TEST(MediaTypes, KnowsTheWebAndAsksTheDesktopForTheRest) {
-  MediaTypes types;
-  types.add_globs(
-      "# comment\n50:application/x-compressed-tar:*.tar.gz\n50:application/gzip:*.gz\n"
-      "60:text/x-first:*.xyz\n50:text/x-second:*.xyz\n50:x/y:README*\n50:application/x-js:*.js\n");
-  const std::vector<std::pair<const char*, const char*>> rows = {
-      {"a.html", "text/html; charset=utf-8"},
-      {"A.HTML", "text/html; charset=utf-8"},
-      {"a.min.js", "text/javascript; charset=utf-8"},
-      {"a.mjs", "text/javascript; charset=utf-8"},
-      {"dir.d/a.svg", "image/svg+xml"},
-      {"a.woff2", "font/woff2"},
-      {"a.wasm", "application/wasm"},
-      {"a.webmanifest", "application/manifest+json; charset=utf-8"},
-      {"a.tar.gz", "application/x-compressed-tar"},
-      {"a.gz", "application/gzip"},
-      {"v1.2.gz", "application/gzip"},
-      {"a.xyz", "text/x-first; charset=utf-8"},
-      {"README", "application/octet-stream"},
-      {"a.", "application/octet-stream"},
-      {".html", "application/octet-stream"},
-      {"dir.html/file", "application/octet-stream"}};
-  for (const auto& [name, type] : rows) EXPECT_EQ(types.type_of(name), type) << name;
-}
-
-TEST(MediaTypes, ReadsTheDesktopsTable) {
-  const MediaTypes types = load_media_types();
-  EXPECT_EQ(types.type_of("a.epub"), "application/epub+zip");
-  EXPECT_EQ(types.type_of("a.flac"), "audio/flac");
 }
 
 }  // namespace

@@ -40,8 +40,9 @@ class FetchLog : public FetchUser {
     reader->pull();
   }
   void on_fetch_failed(const FetchError& failure) override {
-    static constexpr const char* kNames[] = {"resolve", "connect", "tls",  "closed",  "malformed",
-                                             "large",   "timeout", "busy", "refused", "cut"};
+    static constexpr const char* kNames[] = {"resolve", "connect",   "tls",   "closed",
+                                             "absent",  "malformed", "large", "timeout",
+                                             "busy",    "refused",   "cut"};
     say("failed:" + std::string(kNames[failure.kind]));
     error = failure;
     call(at_failure);
