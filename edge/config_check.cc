@@ -17,7 +17,7 @@
 
 #include "cache_store/geometry.h"
 #include "edge/regular_file.h"
-#include "origin/folder_io.h"
+#include "edge/snapshot.h"
 
 namespace perigee::edge {
 
@@ -51,9 +51,8 @@ std::string why_not_made(const std::string& path) {
 
 void check_origin(const SiteConfig& site, const Spot& spot, ReadConfig& read) {
   if (const auto* folder = std::get_if<origin::DirectoryOriginOptions>(&site.origin)) {
-    const base::Result<std::unique_ptr<origin::FolderIo>> opened =
-        origin::open_folder(folder->path);
-    if (!opened.ok()) read.problems.error(spot, opened.error().message);
+    const std::optional<std::string> absent = absent_folder(*folder);
+    if (absent) read.problems.warning(spot, *absent);
     return;
   }
   const auto& options = std::get<origin::HttpOriginOptions>(site.origin);

@@ -8,7 +8,6 @@
 #include "edge/folder_reader.h"
 #include "edge/host_names.h"
 #include "edge/regular_file.h"
-#include "edge/table_reader.h"
 
 namespace perigee::edge {
 namespace {
@@ -292,7 +291,8 @@ void Reader::site_hosts(const toml::table& table, const Config& config, SiteConf
     fail(table.source(), "this site has neither 'hosts' nor 'default = true'");
   }
   const auto is_default = [](const SiteConfig& other) { return other.is_default; };
-  if (site.is_default && std::any_of(config.sites.begin(), config.sites.end(), is_default)) {
+  if (by_default != nullptr && site.is_default &&
+      std::any_of(config.sites.begin(), config.sites.end(), is_default)) {
     fail(by_default->source(), "another site is the default already");
   }
 }

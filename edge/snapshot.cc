@@ -126,15 +126,18 @@ Site* Snapshot::find(std::string_view authority) const {
   return site != nullptr ? site : default_;
 }
 
+std::optional<std::string> absent_folder(const origin::DirectoryOriginOptions& options) {
+  const auto opened = origin::make_folder_place(place_of(options))->open();
+  if (opened.ok()) return std::nullopt;
+  return opened.error().message + "; its site answers 503 until it is there";
+}
+
 std::vector<std::string> absent_folders(const Config& config) {
   std::vector<std::string> sentences;
   for (const SiteConfig& site : config.sites) {
     const auto* options = std::get_if<origin::DirectoryOriginOptions>(&site.origin);
     if (options == nullptr) continue;
-    const auto opened = origin::make_folder_place(place_of(*options))->open();
-    if (!opened.ok()) {
-      sentences.push_back(opened.error().message + "; its site answers 503 until it is there");
-    }
+    if (auto absent = absent_folder(*options)) sentences.push_back(std::move(*absent));
   }
   return sentences;
 }

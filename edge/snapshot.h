@@ -85,6 +85,8 @@ class Snapshot {
 };
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
+/// Why the folder cannot be opened now, in a sentence; nullopt: it can. Blocking.
+std::optional<std::string> absent_folder(const origin::DirectoryOriginOptions& options);
 /// A sentence for each folder of a `dir:` site that cannot be opened now. Blocking.
 std::vector<std::string> absent_folders(const Config& config);
 

@@ -61,6 +61,7 @@ class FolderPlace {
   virtual base::Result<std::unique_ptr<FolderIo>> open() const = 0;
 };
 
+/// Which folder, and whether its links bind.
 struct FolderPlaceOptions {
   std::string path;           ///< absolute
   bool follow_links = false;  ///< links may lead out of the folder

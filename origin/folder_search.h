@@ -25,6 +25,7 @@ struct FolderFound {
   bool instead = false;  ///< the file is the page for what is not there: 404
 };
 
+/// What of a site says which file a path means. References only.
 struct FolderRules {
   const DirectoryOriginOptions& options;
   const MediaTypes& types;

@@ -12,7 +12,6 @@
 #include "edge/config_check.h"
 #include "edge/doors/server.h"
 #include "edge/log.h"
-#include "edge/snapshot.h"
 
 namespace base = perigee::base;
 namespace edge = perigee::edge;
@@ -46,9 +45,6 @@ int main(int argc, char** argv) {
   }
   if (!read.ok()) return read.problems.is_usage() ? kUsageError : kConfigError;
   if (arguments.check) {
-    for (const std::string& sentence : edge::absent_folders(*config)) {
-      std::fprintf(stderr, "perigee: warning: %s\n", sentence.c_str());
-    }
     std::puts("configuration OK");
     return 0;
   }

@@ -10,7 +10,6 @@
 #include "base/address.h"
 #include "edge/doors/uv_env.h"
 #include "edge/log.h"
-#include "origin/folder_io.h"
 
 namespace perigee::edge {
 
@@ -60,17 +59,6 @@ class Names {
 };
 
 }  // namespace
-
-base::Status check_folders(const Config& config) {
-  for (const SiteConfig& site : config.sites) {
-    const auto* options = std::get_if<origin::DirectoryOriginOptions>(&site.origin);
-    if (options == nullptr) continue;
-    const base::Result<std::unique_ptr<origin::FolderIo>> opened =
-        origin::open_folder(options->path);
-    if (!opened.ok()) return opened.error();
-  }
-  return base::Done{};
-}
 
 base::Status check_names(const Config& config, ThreadPool& pool) {
   const std::set<std::string> names = names_of(config);

@@ -9,9 +9,6 @@
 
 namespace perigee::edge {
 
-/// Opens the folder of each `dir:` site. Errors name the folder.
-base::Status check_folders(const Config& config);
-
 /// Resolves the names of all other origins at once; blocks for limits::kResolveMs at most. Each
 /// that cannot be resolved is warned of. An error: not one origin of the configuration can be
 /// found, so that a store would be made for nothing.

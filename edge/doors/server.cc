@@ -203,11 +203,10 @@ base::Status Server::start() {
   // The sockets first: a second perigee is told before it asks for the store. The store last: a
   // mistyped origin must not leave one behind.
   base::Status status = listen();
-  if (status.ok()) status = check_folders(config_);
+  for (const std::string& sentence : absent_folders(config_)) log_warning(sentence);
   if (status.ok() && makes_store()) status = check_names(config_, *pool_);
   if (status.ok()) status = open_store();
   if (!status.ok()) return status;
-  for (const std::string& sentence : absent_folders(config_)) log_warning(sentence);
   snapshot_ = Snapshot::make(config_, nullptr, metrics_, log_warning);
   node_ = std::make_unique<Node>(config_, *store_, metrics_, access_log_);
   make_workers();

@@ -44,8 +44,8 @@ TEST(RealClients, ZsyncFetchesWhatChanged) {
   std::string content = tools::pattern_body(2 << 20);
   site.write("image", content);
   const Finished made =
-      run({.arguments = {"zsyncmake", "-q", "-b", "2048", "-o", site.file("image.zsync"), "-u",
-                         "image", site.file("image")}});
+      run({.arguments = {"zsyncmake", "-b", "2048", "-o", site.file("image.zsync"), "-u", "image",
+                         site.file("image")}});
   ASSERT_EQ(made.exit, 0) << made.err;
   // A copy from before, with a change in each of many places.
   std::string old = content;
@@ -55,7 +55,7 @@ TEST(RealClients, ZsyncFetchesWhatChanged) {
   Node node({.origin = "dir:" + site.path()});
   const Finished done = run({.arguments = {"zsync", "-q", "-i", copy.file("old"), "-o",
                                            copy.file("new"), node.url("/image.zsync")},
-                             .environment = {{"http_proxy", ""}},
+                             .environment = {{"no_proxy", "127.0.0.1"}},
                              .folder = copy.path()});
   EXPECT_EQ(done.exit, 0) << done.out << done.err;
   EXPECT_TRUE(read_file(copy.file("new")) == content);
@@ -105,12 +105,12 @@ connection = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
 connection.sendall('GET /über.css HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'.encode())
 answer = b''
 while piece := connection.recv(65536): answer += piece
-print(answer.decode().splitlines()[0], answer.decode().splitlines()[-1])
+print(answer.decode().splitlines()[0][:12], answer.decode().splitlines()[-1])
 )";
   const Finished done = python(program, node);
   EXPECT_EQ(done.exit, 0) << done.err;
-  EXPECT_EQ(done.out, "HTTP/1.1 200 OK p {}\n");
-  EXPECT_EQ(get("/%c3%bcber.css").status, 200);
+  EXPECT_EQ(done.out, "HTTP/1.1 200 p {}\n");
+  hit("/%c3%bcber.css");
   EXPECT_EQ(get("/x/../%c3%bcber.css").body, "p {}");
   EXPECT_EQ(origin.count("/%C3%BCber.css"), 1u);
 }

@@ -317,6 +317,11 @@ std::string Judge::wrong_fields(const Case& asked, const StoredModel& state, boo
   if (policy.set_cookie == Cookies::kStrip && came.why_not_stored().empty()) {
     remove_all(right, "Set-Cookie");
   }
+  // Ranges of what is stored work, whatever the origin said (http-rules 2.11).
+  const bool says_ranges = first_of(exchange.response, "Accept-Ranges").has_value();
+  if (state.status() == 200 && (asked.told.hit || says_ranges)) {
+    right.emplace_back("Accept-Ranges", "bytes");
+  }
   right = comparable(right, reused ? state.directives().named : std::vector<std::string>{});
   const bool reduced =
       exchange.status != state.status() && (exchange.status == 304 || exchange.status == 416);

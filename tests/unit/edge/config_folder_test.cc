@@ -82,7 +82,7 @@ TEST_F(FolderConfigTest, ItsMistakesAreNamed) {
   for (const std::string key : {"not_found", "fallback"}) {
     for (const std::string path :
          {"404.html", "/", "/a/", "//a", "/a//b", "/.git/config", "/../a", "/a/.b"}) {
-      EXPECT_EQ(wrong(key + " = \"" + path + "\"").substr(4),
+      EXPECT_EQ(wrong(key + " = \"" + path + "\"").substr(2),
                 std::to_string(key.size() + 4) + ": '" + key +
                     "' is a path in the folder, such as \"/404.html\", or empty")
           << path;
@@ -124,7 +124,7 @@ TEST_F(FolderConfigTest, StandsBesideAFolderOnly) {
   for (const std::string url : {"http://127.0.0.1:1", "https://a.test"}) {
     EXPECT_EQ(mistake("[[site]]\ndefault = true\norigin = \"" + url +
                       "\"\n[site.folder]\nclean_urls = true\n"),
-              "4:2: 'folder' stands beside an origin that is a folder");
+              "4:1: 'folder' stands beside an origin that is a folder");
     EXPECT_EQ(mistake("[[site]]\ndefault = true\norigin = \"" + url + "\"\nfolder = {}\n"),
               "4:10: 'folder' stands beside an origin that is a folder");
   }

@@ -52,7 +52,7 @@ class Wildcards : public ConfigTest {
     for (size_t i = 0; i < keys.size(); ++i) {
       toml += "[[site]]\n" + keys[i] + "\norigin = \"http://h:" + std::to_string(i + 1) + "\"\n";
     }
-    snapshot_ = Snapshot::make(good(toml), nullptr, metrics_, log_warning).value();
+    snapshot_ = Snapshot::make(good(toml), nullptr, metrics_, log_warning);
   }
   /// The site's number; 0: none.
   int site_of(std::string_view authority) const {
