@@ -30,8 +30,8 @@ std::string_view MultipartPlan::message_type(Arena& arena) const {
 
 void MultipartPlan::write_text(size_t i, std::string& out) const {
   out.clear();
-  if (i > 0) out.append(kLineEnd);
-  out.append(kDashes);
+  // Before the first one too, as nginx and Apache write it: zsync reads nothing else.
+  out.append(kLineEnd).append(kDashes);
   append_boundary(boundary, out);
   if (i == parts.size()) {
     out.append(kDashes).append(kLineEnd);
@@ -44,7 +44,7 @@ void MultipartPlan::write_text(size_t i, std::string& out) const {
 }
 
 size_t MultipartPlan::text_bytes(size_t i) const {
-  const size_t delimiter = (i > 0 ? kLineEnd.size() : 0) + kDashes.size() + kBoundaryBytes;
+  const size_t delimiter = kLineEnd.size() + kDashes.size() + kBoundaryBytes;
   if (i == parts.size()) return delimiter + kDashes.size() + kLineEnd.size();
   const auto digits = [](uint64_t number) { return base::Decimal(number).text().size(); };
   const size_t type = content_type.empty() ? 0 : kTypeLine.size() + content_type.size();

@@ -83,7 +83,7 @@ TEST_F(Ranges, SeveralPartsComeInOneAnswerHotAndCold) {
     };
     EXPECT_TRUE(type.starts_with("multipart/byteranges; boundary=")) << type;
     EXPECT_EQ(answer.body,
-              part(0, 10) + part(200'000, 100) + part(kSize - 5, 5) + boundary + "--\r\n");
+              "\r\n" + part(0, 10) + part(200'000, 100) + part(kSize - 5, 5) + boundary + "--\r\n");
     EXPECT_NE(answer.field("Cache-Status").find(cache), std::string::npos);
   }
   EXPECT_EQ(origin.count("/film"), 1u);

@@ -209,6 +209,9 @@ void Judge::judge_need(const OriginExchange& fetch, const std::vector<Claim>& cl
   for (const Claim& claim : claims) {
     if (claim.doubted_by >= 0 || claim.since > exchange.written().seq) continue;
     if (!claim.state.selects(exchange.fields)) continue;
+    // A lifetime that was guessed may yield to what the client says (http-rules 2.16).
+    const bool asks = has(exchange.fields, "Cache-Control") || has(exchange.fields, "Pragma");
+    if (asks && !claim.state.states_lifetime()) continue;
     const std::string why = needless(fetch, claim);
     if (why.empty()) continue;
     fail(exchange, "asked the origin (#" + std::to_string(fetch.id) + ") " + why + ", though #" +
@@ -247,6 +250,9 @@ void Judge::judge_availability(const ClientExchange& exchange, const std::vector
   for (const Claim& claim : claims) {
     if (claim.doubted_by >= 0 || claim.since > exchange.written().seq) continue;
     if (!claim.state.selects(exchange.fields)) continue;
+    // A lifetime that was guessed may yield to what the client says (http-rules 2.16).
+    const bool asks = has(exchange.fields, "Cache-Control") || has(exchange.fields, "Pragma");
+    if (asks && !claim.state.states_lifetime()) continue;
     const std::string why = unavailable(exchange, claim);
     if (why.empty()) continue;
     fail(exchange, why + ", #" + std::to_string(claim.state.last().id) +

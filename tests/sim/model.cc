@@ -96,7 +96,24 @@ void StoredModel::merge(const OriginExchange& not_modified) {
                        same_name(name, "Alt-Svc");
     if (!keeps && !is_hop_by_hop(name, not_modified.fields)) incoming.emplace_back(name, value);
   }
-  for (const auto& field : incoming) remove_all(fields_, field.first);
+  // The stored Vary keeps its names; the others are added (http-rules 2.9).
+  if (const auto kept_vary = joined(fields_, "Vary")) {
+    const std::vector<std::string> names = members(*kept_vary);
+    std::string added;
+    for (const std::string& name : members(joined(incoming, "Vary").value_or(""))) {
+      const bool there = std::any_of(names.begin(), names.end(), [&](const std::string& other) {
+        return lower(other) == lower(name);
+      });
+      if (!there) added += (added.empty() ? "" : ", ") + name;
+    }
+    remove_all(incoming, "Vary");
+    if (!added.empty()) fields_.emplace_back("Vary", added);
+  }
+  for (const auto& field : incoming) {
+    if (!same_name(field.first, "Vary") || !joined(fields_, "Vary")) {
+      remove_all(fields_, field.first);
+    }
+  }
   fields_.insert(fields_.end(), incoming.begin(), incoming.end());
   remove_all(fields_, "Date");
   fields_.emplace_back("Date", write_date(date_of(not_modified)));

@@ -90,7 +90,7 @@ inline constexpr Shown kShownElsewhere[] = {
     {"kFolderIndexes", "FolderConfigTest.HasSoManyIndexes"},
     {"kContentTags", "ContentTags.HaveABound"},
     {"kHashStepBytes", "ContentTagTest.OfALongFileIsMadeInStepsBetweenOtherJobs"},
-    {"kUnsettledMs", "PlayedFolderTest.ATagIsWeakWhileTheFileMayBeWrittenUnseen"},
+    {"kUnsettledMs", "PlayedFolderTestRules.ATagIsWeakWhileTheFileMayBeWrittenUnseen"},
     {"kPathsTold", "OriginWatchTest.TellsOfPagesInPlaceOfAssetsOncePerPath"},
     {"kFailureLogMs", "OriginWatchTest.TellsWhyAnOriginDoesNotAnswerOnceASiteAndKindInItsTime"},
     {"kReserveMs", "LittleMemory.WaitingForMemoryEndsIn503"},

@@ -34,7 +34,7 @@ std::vector<Part> parts_of(const Answer& answer) {
   constexpr std::string_view kType = "multipart/byteranges; boundary=";
   EXPECT_TRUE(type.starts_with(kType)) << type;
   const std::string delimiter = "\r\n--" + type.substr(kType.size());
-  const std::string whole = "\r\n" + answer.body;
+  const std::string& whole = answer.body;
   std::vector<Part> parts;
   size_t at = whole.find(delimiter);
   EXPECT_EQ(at, 0u);

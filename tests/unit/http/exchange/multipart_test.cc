@@ -70,7 +70,7 @@ RULE(MultipartRules, EachPartSaysWhatItIs, "RFC 9110 §14.6; RFC 9110 §15.3.7.2
   MemoryBody whole(kWhole);
   MultipartBody body(whole, plan_for("bytes=0-1,10-12"));
   EXPECT_EQ(all_of(env, body),
-            "--perigee-byteranges-000000000000001f\r\n"
+            "\r\n--perigee-byteranges-000000000000001f\r\n"
             "Content-Type: text/plain\r\n"
             "Content-Range: bytes 0-1/20\r\n"
             "\r\n"
