@@ -102,7 +102,9 @@ TEST_F(PythonClient, AsksWithUtf8InItsTarget) {
   const std::string program = R"(
 import socket, sys
 connection = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
-connection.sendall(('GET /über.css HTTP/1.1\r\nHost: 127.0.0.1:' + sys.argv[1] + '\r\nConnection: close\r\n\r\n').encode())
+host = '127.0.0.1:' + sys.argv[1]
+head = 'GET /über.css HTTP/1.1\r\nHost: ' + host + '\r\nConnection: close\r\n\r\n'
+connection.sendall(head.encode())
 answer = b''
 while piece := connection.recv(65536): answer += piece
 print(answer.decode().splitlines()[0][:12], answer.decode().splitlines()[-1])

@@ -284,7 +284,7 @@ TEST(Tidy, EveryBoundIsUsedAndShown) {
 TEST(Tidy, EveryOverloadTestThatIsNamedIsThere) {
   // The table of tests/fault/limits names tests of other folders as Suite.Name.
   std::set<std::string> tests;
-  const std::regex test(R"(^(?:TEST|TEST_F|TEST_P|RULE)\((\w+), (\w+))");
+  const std::regex test(R"(^(?:TEST|TEST_F|TEST_P|RULE|RULE_F)\((\w+), (\w+))");
   for (const Source& source : all_sources()) {
     for (const std::string& line : source.code) {
       std::smatch match;

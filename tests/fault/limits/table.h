@@ -90,7 +90,7 @@ inline constexpr Shown kShownElsewhere[] = {
     {"kFolderIndexes", "FolderConfigTest.HasSoManyIndexes"},
     {"kContentTags", "ContentTags.HaveABound"},
     {"kHashStepBytes", "ContentTagTest.OfALongFileIsMadeInStepsBetweenOtherJobs"},
-    {"kUnsettledMs", "PlayedFolderTestRules.ATagIsWeakWhileTheFileMayBeWrittenUnseen"},
+    {"kUnsettledMs", "PlayedFolderTest.ATagIsWeakWhileTheFileMayBeWrittenUnseen"},
     {"kPathsTold", "OriginWatchTest.TellsOfPagesInPlaceOfAssetsOncePerPath"},
     {"kFailureLogMs", "OriginWatchTest.TellsWhyAnOriginDoesNotAnswerOnceASiteAndKindInItsTime"},
     {"kReserveMs", "LittleMemory.WaitingForMemoryEndsIn503"},
