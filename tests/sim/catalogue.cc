@@ -112,7 +112,8 @@ Catalogue::Temper& Catalogue::temper_of(int resource) {
   }
   temper.dated = random.chance(options.validators / 2);
   temper.conditional = !random.chance(150);
-  temper.lifetime_s = random.between(0, options.lifetime_s);
+  temper.released = random.chance(120);
+  temper.lifetime_s = random.between(0, temper.released ? 5 : options.lifetime_s);
   if (options.lends && random.chance(600)) {
     temper.most_bytes = options.most_stored();
     return temper;
@@ -175,6 +176,10 @@ std::string Catalogue::directives(int64_t lifetime_s) {
 void Catalogue::add_lifetime(Temper& temper, Fields& fields) {
   Random& random = world_.random;
   const int64_t lifetime_s = temper.lifetime_s;
+  if (temper.released && random.chance(700)) {
+    fields.emplace_back("Cache-Control", "immutable, max-age=" + std::to_string(lifetime_s));
+    return;
+  }
   if (random.chance(world_.options.odd_directives / 3)) {
     const int64_t at = world_.scheduler.wall_ms() + lifetime_s * 1000;
     fields.emplace_back("Expires", random.pick(std::vector<std::string>{
@@ -311,9 +316,14 @@ Answer Catalogue::answer(const OriginExchange& asked) {
   if (asked.method != "GET" && asked.method != "HEAD") return unsafe(asked, temper);
   if (random.chance(world_.options.churn)) ++temper.version;
   const State state = state_of(asked.resource, temper, asked.request);
-  if (is_current(temper, state, asked.request)) return not_modified(temper, state, asked.id);
+  const bool gone = temper.released && random.chance(250);
+  if (!gone && is_current(temper, state, asked.request)) {
+    return not_modified(temper, state, asked.id);
+  }
   Answer answer;
-  if (random.chance(world_.options.odd_status)) {
+  if (gone) {
+    answer.status = random.chance(700) ? 404 : 410;
+  } else if (random.chance(world_.options.odd_status)) {
     answer.status = kOddStatuses[random.below(std::size(kOddStatuses))];
     if (world_.calm && answer.status >= 500) answer.status = 404;
   }

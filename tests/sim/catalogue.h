@@ -32,6 +32,7 @@ class Catalogue {
     Tags tags = Tags::kNone;
     bool dated = false;       ///< has Last-Modified
     bool conditional = true;  ///< honours conditions
+    bool released = false;    ///< says immutable, and a deployment may delete it
     int64_t lifetime_s = 0;
     uint64_t most_bytes = 2000;
     int version = 1;

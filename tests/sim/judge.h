@@ -123,6 +123,7 @@ class Judge {
   bool store_failed_at(uint64_t seq) const;
   uint64_t settled(const OriginExchange& fetch) const;
   uint64_t earliest_begin(const OriginExchange& fetch) const;
+  bool may_be_retained(const OriginExchange& fetch) const;
   void publish(const OriginExchange& fetch, uint64_t seq, const Stamp& doubt,
                std::vector<Claim>& claims) const;
   void note_answers(int resource, std::vector<Event>& events) const;

@@ -154,6 +154,16 @@ uint64_t Judge::earliest_begin(const OriginExchange& fetch) const {
   return std::min(asker.taken().seq, fetch.begun().seq);
 }
 
+/// The origin says that it is gone, of what it once called immutable.
+bool Judge::may_be_retained(const OriginExchange& fetch) const {
+  if (fetch.status != 404 && fetch.status != 410) return false;
+  return std::ranges::any_of(ledger_.origin, [&](const OriginExchange& other) {
+    return other.resource == fetch.resource && other.begun().seq < fetch.begun().seq &&
+           (other.status == 200 || other.status == 304) &&
+           StoredModel(other, std::vector<const OriginExchange*>{}).directives().immutable;
+  });
+}
+
 /// The claims after a fetch whose outcome is known to be stored by now.
 void Judge::publish(const OriginExchange& fetch, uint64_t seq, const Stamp& doubt,
                     std::vector<Claim>& claims) const {
@@ -183,6 +193,8 @@ void Judge::publish(const OriginExchange& fetch, uint64_t seq, const Stamp& doub
     if (fetch.size > options_.most_stored()) return;
   }
   if (!state->why_not_stored().empty()) return;
+  // What said immutable may be retained in its place, seen in the ledger or not.
+  if (may_be_retained(fetch)) return claims.clear();
   // An error that does not say how long it holds leaves what is there (http-rules 2.8).
   if (fetch.status >= 400 && !state->states_lifetime()) return;
   const auto names = state->vary();

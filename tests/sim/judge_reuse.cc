@@ -38,8 +38,10 @@ std::string Judge::why_not(const Case& asked, const StoredModel& state, bool exa
     return "the response of " + ledger_.resource(state.base().resource).text();
   }
   const bool safe = exchange.method == "GET" || exchange.method == "HEAD";
-  // The substitute for an answer that did not come is told as forwarded (RFC 9211 §2.2).
-  const bool from_store = asked.told.hit || asked.told.detail.starts_with("stale-if-");
+  // The substitute for an answer that did not come, or that said that the resource is gone, is told
+  // as forwarded (RFC 9211 §2.2).
+  const bool from_store = asked.told.hit || asked.told.detail.starts_with("stale-if-") ||
+                          asked.told.detail == "retained";
   if (!safe || (state.base().method != "GET" && !from_store && !asked.told.collapsed)) {
     // Relayed: it must be the answer to this very request.
     if (state.base().asked_by != exchange.id) return "the answer to somebody else's request";
@@ -154,7 +156,8 @@ std::string Judge::why_not_stale(const Case& asked, const StoredModel& state) co
   const Span age = state.age_ms(asked.wall);
   int64_t stale = std::max<int64_t>(age.least - state.lifetime_ms(), 0);
   // How long ago a soft purge was is known to the second only.
-  if (soft_purged_since(asked.exchange, state) != 0) stale = 0;
+  const bool soft_purged = soft_purged_since(asked.exchange, state) != 0;
+  if (soft_purged) stale = 0;
   const std::string& detail = asked.told.detail;
   if (detail == "stale-while-revalidate") {
     return state.allows_stale_while_revalidate(stale) ? "" : "stale beyond stale-while-revalidate";
@@ -170,6 +173,12 @@ std::string Judge::why_not_stale(const Case& asked, const StoredModel& state) co
       return "stale, though the origin never failed";
     }
     return state.allows_stale_if_error(stale, !failed) ? "" : "stale, and not allowed to be";
+  }
+  if (detail == "retained") {
+    const int told = asked.told.forward_status;
+    if (told != 404 && told != 410)
+      return "retained, though the origin did not say that it is gone";
+    return state.allows_retained(stale, soft_purged) ? "" : "retained, and not allowed to be";
   }
   return "unknown detail " + detail;
 }

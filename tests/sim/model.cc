@@ -329,4 +329,10 @@ bool StoredModel::allows_stale_if_error(int64_t stale_ms, bool unreachable) cons
   return !directives_.s_maxage && window_ms > 0 && stale_ms <= window_ms;
 }
 
+bool StoredModel::allows_retained(int64_t stale_ms, bool soft_purged) const {
+  if (status() != 200 || !directives_.immutable || policy().retain_s == 0) return false;
+  if (stale_ms == 0 && !soft_purged) return true;
+  return !forbids_stale() && !directives_.s_maxage && stale_ms <= policy().retain_s * 1000;
+}
+
 }  // namespace perigee::sim

@@ -84,6 +84,8 @@ class StoredModel {
   bool allows_stale_if_slow(int64_t stale_ms) const;
   /// `unreachable`: the origin gave no answer; else one of 500, 502, 503 and 504.
   bool allows_stale_if_error(int64_t stale_ms, bool unreachable) const;
+  /// It said immutable, and may be used though the origin says that the resource is gone.
+  bool allows_retained(int64_t stale_ms, bool soft_purged) const;
   /// The statuses with which a request may be answered from it; 412: or it goes alone.
   std::vector<int> answers_to(const ClientExchange& request, std::optional<uint64_t> size) const;
 

@@ -21,6 +21,7 @@ edge::PolicyPtr make_policy(const SitePolicy& drawn) {
   policy.unreachable_stale_s = drawn.unreachable_stale_s;
   policy.heuristic_cap_s = drawn.heuristic_cap_s;
   policy.error_ttl_cap_s = drawn.error_ttl_cap_s;
+  policy.retain_s = drawn.retain_s;
   policy.trust_origin_clock = drawn.trust_origin_clock;
   policy.honour_client_directives = drawn.honour_client_directives;
   policy.set_cookie = drawn.set_cookie == Cookies::kPass    ? http::SetCookieMode::kPass

@@ -109,6 +109,7 @@ SitePolicy draw_policy(Random& random) {
   if (random.chance(250)) policy.vary_cookies = {"s"};
   if (random.chance(250)) policy.vary_accept = {"image/webp"};
   policy.preflights = random.chance(300);
+  policy.retain_s = random.pick(std::vector<int64_t>{604'800, 604'800, 20, 0});
   return policy;
 }
 
@@ -127,6 +128,7 @@ std::string SitePolicy::text() const {
   add("stale_if_error_s", stale_if_error_s, -1), add("stale_if_slow_ms", stale_if_slow_ms, -1);
   add("unreachable_stale_s", unreachable_stale_s, 86'400);
   add("heuristic_cap_s", heuristic_cap_s, 3'600), add("error_ttl_cap_s", error_ttl_cap_s, 10);
+  add("retain_s", retain_s, 604'800);
   add("trust_origin_clock", trust_origin_clock ? 1 : 0, 1);
   add("honour_client_directives", honour_client_directives ? 1 : 0, 0);
   add("set_cookie", static_cast<int64_t>(set_cookie), 0);

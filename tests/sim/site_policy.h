@@ -25,6 +25,7 @@ struct SitePolicy {
   int64_t unreachable_stale_s = 86'400;
   int64_t heuristic_cap_s = 3'600;
   int64_t error_ttl_cap_s = 10;
+  int64_t retain_s = 604'800;
   bool trust_origin_clock = true;
   bool honour_client_directives = false;
   Cookies set_cookie = Cookies::kPass;

@@ -32,6 +32,7 @@ void Tally::count_answer(const ClientExchange& exchange) {
   if (told.detail == "stale-while-revalidate") ++while_refreshed;
   if (told.detail == "stale-if-slow") ++while_slow;
   if (told.detail == "stale-if-error") ++while_failing;
+  if (told.detail == "retained") ++retained;
   if (exchange.status == 416) ++unsatisfiable;
   if (exchange.status == 412) ++failed_conditions;
   count_own_answer(exchange, told);
@@ -98,6 +99,7 @@ void Tally::add(const Tally& other) {
   while_refreshed += other.while_refreshed;
   while_slow += other.while_slow;
   while_failing += other.while_failing;
+  retained += other.retained;
   errors += other.errors;
   bypassed += other.bypassed;
   unsatisfiable += other.unsatisfiable;
@@ -124,7 +126,8 @@ std::string Tally::text() const {
   add(validated, "validated"), add(relayed, "relayed"), add(unsafe, "unsafe");
   add(heads, "heads"), add(cut, "cut requests"), add(places, "names"), add(sites, "sites");
   add(while_refreshed, "while refreshed"), add(while_slow, "while slow");
-  add(while_failing, "while failing"), add(errors, "errors"), add(bypassed, "bypassed");
+  add(while_failing, "while failing"), add(retained, "retained"), add(errors, "errors"),
+      add(bypassed, "bypassed");
   add(unsatisfiable, "unsatisfiable"), add(failed_conditions, "failed conditions");
   add(preflights, "preflights"), add(loops, "loops"), add(strangers, "refused purges");
   add(disk_errors, "disk errors"), add(corrupt, "corrupt"), add(files, "files"),
@@ -173,6 +176,7 @@ std::vector<std::string> Tally::too_tame() const {
   wants.least(sites, batches * 30, "sites");
   wants.least(while_refreshed, batches * 4, "while refreshed");
   wants.least(while_failing, batches * 3, "while failing");
+  wants.least(retained, batches / 4, "retained");
   wants.least(errors, batches * 20, "errors");
   wants.least(bypassed, batches / 2, "bypassed");
   wants.least(unsatisfiable, batches / 2, "unsatisfiable");

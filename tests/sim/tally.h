@@ -20,6 +20,7 @@ struct Tally {
   unsigned while_refreshed = 0;
   unsigned while_slow = 0;
   unsigned while_failing = 0;
+  unsigned retained = 0;
   unsigned errors = 0;  ///< of the node's own, 5xx
   unsigned bypassed = 0;
   unsigned unsatisfiable = 0;      ///< 416
