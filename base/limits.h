@@ -75,7 +75,9 @@ inline constexpr size_t kOriginConnections = 64;  ///< per origin and process; a
 inline constexpr size_t kOriginWaiters = 1'024;   ///< fetches per loop that wait; beyond: 503
 inline constexpr size_t kRelayShare = 2;  ///< relays take 1/2 of an origin's connections; then wait
 inline constexpr size_t kClientShare = 2;  ///< one client network 1/2 of the relays'; then waits
-inline constexpr size_t kFills = 256;      ///< of one site that ask its origin; at it: wait in turn
+/// Switched connections of one origin and process, beside its connections; beyond: 503.
+inline constexpr size_t kTunnels = 1'024;
+inline constexpr size_t kFills = 256;  ///< of one site that ask its origin; at it: wait in turn
 /// Of one site for their turn; beyond: 503 or stale.
 inline constexpr size_t kFillsWaiting = 1'024;
 inline constexpr size_t kFillChunkBytes = 64 * kKiB;

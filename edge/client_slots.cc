@@ -106,12 +106,23 @@ void ClientSlots::remove_loop(base::Env& env) {
   std::erase(loops_, &env);
 }
 
+namespace {
+
+bool allows_upgrades(const SiteConfig& site) {
+  return !site.policy->upgrades.empty() ||
+         std::any_of(site.rules.begin(), site.rules.end(),
+                     [](const RuleConfig& rule) { return !rule.policy->upgrades.empty(); });
+}
+
+}  // namespace
+
 size_t client_bound(const Config& config, size_t descriptors, size_t open) {
   size_t reserve = limits::kDescriptorsReserved;
   for (const SiteConfig& site : config.sites) {
     const auto* http = std::get_if<origin::HttpOriginOptions>(&site.origin);
     // The files of a folder count like the connections of an origin.
     reserve += http != nullptr ? http->connections : limits::kOriginConnections;
+    if (allows_upgrades(site)) reserve += limits::kTunnels;
   }
   reserve = std::min(reserve, descriptors / 2) + open;
   return descriptors > reserve ? descriptors - reserve : 1;

@@ -81,7 +81,8 @@ class ClientSlots {
 };
 
 /// What a process with so many descriptors may hold: all but those that are `open` already, and the
-/// reserve of kDescriptorsReserved and the connections of all origins, at most half. At least 1.
+/// reserve of kDescriptorsReserved and the connections of all origins, tunnels included, at most
+/// half. At least 1.
 size_t client_bound(const Config& config, size_t descriptors, size_t open);
 
 }  // namespace perigee::edge

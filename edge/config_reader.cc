@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/limits.h"
+#include "base/text.h"
 #include "edge/folder_reader.h"
 #include "edge/host_names.h"
 #include "edge/regular_file.h"
@@ -47,6 +48,7 @@ constexpr std::string_view kPolicyKeys[] = {"ttl",
                                             "retain",
                                             "retain_hashed",
                                             "interim",
+                                            "upgrade",
                                             "bypass"};
 constexpr std::string_view kSiteKeys[] = {"hosts",           "default",
                                           "origin",          "host_header",
@@ -88,6 +90,7 @@ class Reader : private ConfigValues {
   void warn_of_prefix(const toml::table& rule, const std::string& prefix, const SiteConfig& site);
   void policy(const toml::table& table, http::PolicyOptions& policy);
   void warn_of_lifetimes(const toml::table& table, const http::PolicyOptions& policy);
+  void upgrades(const toml::table& table, std::vector<std::string>& out);
   void preflight(const toml::table& table, http::PreflightOptions& options);
   void statuses(const toml::table& table, std::vector<uint16_t>& out);
 
@@ -206,6 +209,7 @@ void Reader::policy(const toml::table& table, http::PolicyOptions& policy) {
   if (table.get("interim") != nullptr) {
     policy.drop_interim = choice(table, "interim", {"pass", "drop"}) == 1;
   }
+  upgrades(table, policy.upgrades);
   warn_of_lifetimes(table, policy);
   if (table.get("set_cookie") != nullptr) {
     using http::SetCookieMode;
@@ -228,6 +232,23 @@ void Reader::warn_of_lifetimes(const toml::table& table, const http::PolicyOptio
   if (ttl != nullptr && default_ttl != nullptr) {
     warn(default_ttl->source(), "beside 'ttl', which counts always, 'default_ttl' has no effect");
   }
+}
+
+void Reader::upgrades(const toml::table& table, std::vector<std::string>& out) {
+  if (table.get("upgrade") != nullptr) out.clear();
+  list(table, "upgrade", [&](const std::string& value) -> std::string {
+    const std::string_view name = std::string_view(value).substr(0, value.find('/'));
+    // HTTP in a tunnel would pass by all rules (and HTTP2-Settings, which h2c needs, ends here).
+    if (base::iequals(name, "h2c") || base::iequals(name, "http") || base::iequals(name, "tls")) {
+      return quoted(value) + " would hide requests from this server";
+    }
+    out.push_back(value);
+    const std::string_view version =
+        name.size() < value.size() ? std::string_view(value).substr(name.size() + 1) : name;
+    return http::is_token(name) && http::is_token(version)
+               ? ""
+               : quoted(value) + " is not a protocol, such as \"websocket\"";
+  });
 }
 
 void Reader::preflight(const toml::table& table, http::PreflightOptions& options) {

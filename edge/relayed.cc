@@ -49,6 +49,8 @@ void Relayed::begin(const Route& route) {
   if (http::authenticates_connection(exchange.request().fields)) {
     request.own = &own_connection(exchange);
   }
+  upgrade_ = http::allowed_upgrade(exchange.request(), **waiting_.route.policy);
+  request.upgrade = upgrade_;
   waiting_.enter(Stage::kRelaying);
   fetch_ = route.loop_site->origin().fetch(request, *this);
 }
@@ -63,6 +65,7 @@ void Relayed::on_fetch_interim(const http::ReceivedResponse& interim) {
 void Relayed::on_fetch_head(const http::ReceivedResponse& received,
                             const http::ResponseTimes& times) {
   CHECK(waiting_.stage() == Stage::kRelaying);
+  if (received.status == 101) return switch_protocols(received);
   const CacheStatus cache{.forward = waiting_.decision.forward, .forward_status = received.status};
   if (http::is_server_failure(received.status) &&
       waiting_.serve_stale(http::OriginFailure::kServerError, cache) == Waiting::Stale::kServed) {
@@ -98,6 +101,20 @@ void Relayed::answer() {
   if (!head) return answers.fail(exchange, 503, "no memory for this request", cache);
   waiting_.enter(Stage::kAnswered);
   answers.respond(exchange, *head, has_body_ ? fetch_.get() : nullptr, cache);
+}
+
+void Relayed::switch_protocols(const http::ReceivedResponse& received) {
+  Answers& answers = waiting_.flow.answers();
+  http::Exchange& exchange = waiting_.exchange;
+  CHECK(!upgrade_.empty());
+  const CacheStatus cache{.forward = waiting_.decision.forward, .forward_status = received.status};
+  std::optional<http::ResponseHead> head =
+      http::make_interim(received, /*shared=*/false, exchange.arena());
+  if (!head) return answers.fail(exchange, 502, "the origin's head is too large", cache);
+  head->upgrade = upgrade_;
+  fetch_->tunnel(exchange.tunnel());
+  waiting_.enter(Stage::kAnswered);
+  answers.respond(exchange, *head, fetch_.get(), cache);
 }
 
 void Relayed::on_fetch_cut(const origin::FetchError& error) {

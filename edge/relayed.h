@@ -39,8 +39,11 @@ class Relayed final : public origin::FetchUser {
   bool invalidate();
   void on_invalidated(const base::Status& status);
   void answer();
+  /// The origin agreed to the protocol that the client asked for: from here on bytes go both ways.
+  void switch_protocols(const http::ReceivedResponse& received);
 
   Waiting& waiting_;
+  std::string_view upgrade_;      ///< the protocol that was asked for; empty: none
   bool shared_ = false;           ///< any client could have sent it
   cache_store::Awaited awaited_;  ///< what such a request may freshen
   cache_store::Ticket ticket_;    ///< taken before the request left

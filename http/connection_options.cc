@@ -81,6 +81,7 @@ void ConnectionOptions::add(std::string_view value) {
     critical_in_request_ |= is_critical_field(token, /*response=*/false);
     critical_in_response_ |= is_critical_field(token, /*response=*/true);
     keep_alive_ |= token == FieldName::kKeepAlive;
+    upgrades_ |= token == FieldName::kUpgrade;
     if (is_hop_by_hop(token)) continue;
     if (count_ < names_.size()) names_[count_] = *member;
     count_ = std::min(count_ + 1, names_.size() + 1);

@@ -29,6 +29,8 @@ class ConnectionOptions {
   bool too_many() const {
     return count_ > names_.size() || words_ > base::limits::kConnectionWords;
   }
+  /// It names Upgrade: that field is meant for this hop (RFC 9110 §7.8).
+  bool upgrades() const { return upgrades_; }
   /// Connection names this field.
   bool names(std::string_view name) const;
   /// The field ends at this hop: of the fixed list, or named.
@@ -49,6 +51,7 @@ class ConnectionOptions {
   size_t words_ = 0;  ///< members seen, of any kind
   bool close_ = false;
   bool keep_alive_ = false;
+  bool upgrades_ = false;
   bool critical_in_request_ = false;
   bool critical_in_response_ = false;
 };

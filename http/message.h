@@ -48,9 +48,9 @@ struct RequestHead {
   uint8_t version_major = 1;
   uint8_t version_minor = 1;
   bool expect_continue = false;
-  bool from_proxy = false;       ///< a trusted proxy sent it: what proxies write in it is usual
-  bool upgrade_dropped = false;  ///< an Upgrade was there: answered as plain HTTP/1.1 and closed
-  HeaderList fields;  ///< all lines but the framing ones' effect; hop-by-hop lines included
+  bool from_proxy = false;    ///< a trusted proxy sent it: what proxies write in it is usual
+  bool asks_upgrade = false;  ///< an Upgrade was there: the connection ends with the answer
+  HeaderList fields;          ///< all lines but the framing ones' effect; hop-by-hop lines included
   std::optional<uint64_t> content_length;  ///< of the request body, when declared
 };
 
@@ -118,6 +118,8 @@ struct ResponseHead {
   /// The Content-Length that stands in `block` or `fresh`; nullopt: none stands there, and a body,
   /// if any, has no known length.
   std::optional<uint64_t> content_length;
+  /// Of a 101 alone: the protocol that the connection, or the stream, goes on with.
+  std::string_view upgrade;
   bool close = false;  ///< an error of our own after which the connection must not go on
 
   /// CHECKs that there is room: our own fields are few and known.

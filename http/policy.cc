@@ -443,6 +443,24 @@ Admission admit(const RequestHead& request, const ReceivedResponse& received,
   return result;
 }
 
+std::string_view allowed_upgrade(const RequestHead& request, const PolicyOptions& options) {
+  if (options.upgrades.empty() || !request.asks_upgrade) return {};
+  const bool has_content = request.content_length.has_value() ||
+                           request.fields.find(FieldName::kTransferEncoding) != nullptr;
+  const bool http11 = request.version_major == 1 && request.version_minor > 0;
+  if (!http11 || has_content || !ConnectionOptions(request.fields).upgrades()) return {};
+  for (const Field& field : request.fields) {
+    if (field.token != FieldName::kUpgrade) continue;
+    ListCursor cursor(field.value);
+    while (const auto member = cursor.next()) {
+      for (const std::string& allowed : options.upgrades) {
+        if (base::iequals(*member, allowed)) return allowed;
+      }
+    }
+  }
+  return {};
+}
+
 Decision decide(const StoredResponse* stored, bool vary_miss, const RequestHead& request,
                 int64_t now_ms, const PolicyOptions& options) {
   const bool only_if_cached = asks_only_if_cached(request.fields);
@@ -453,6 +471,7 @@ Decision decide(const StoredResponse* stored, bool vary_miss, const RequestHead&
     return forward(Action::kPass, Forward::kMethod);
   }
   if (options.bypass) return forward(Action::kPass, Forward::kBypass);
+  if (!allowed_upgrade(request, options).empty()) return forward(Action::kPass, Forward::kRequest);
   if (authenticates_connection(request.fields)) return forward(Action::kPass, Forward::kRequest);
   const CacheControl client = honoured_directives(request, options);
   // No part of the answer to a request with no-store may be kept (RFC 9111 §5.2.1.5).

@@ -48,8 +48,10 @@ struct PolicyOptions {
   bool shape_guard = true;     ///< a page in place of a script or a font is not stored (stand_in.h)
   int64_t retain_s = 604'800;  ///< how long what an origin has deleted goes on being served
   bool retain_hashed =
-      false;                  ///< so do names that hold a hash of the content, not only `immutable`
-  bool drop_interim = false;  ///< 1xx responses do not go on to clients
+      false;  ///< so do names that hold a hash of the content, not only `immutable`
+  /// Protocols that a client may switch to, and the node then passes on: "websocket".
+  std::vector<std::string> upgrades;
+  bool drop_interim = false;       ///< 1xx responses do not go on to clients
   bool surrogate_control = false;  ///< Surrogate-Control and X-Accel-Expires govern, and end here
   /// Request fields that reach the origin on fills; empty: all end-to-end ones but the poisonous.
   std::vector<std::string> forward_headers;
@@ -68,6 +70,10 @@ struct PolicyOptions {
 /// The request carries credentials of NTLM or Negotiate, which authenticate its connection to the
 /// origin and all that follows on it.
 bool authenticates_connection(const HeaderList& fields);
+
+/// The protocol that the request asks for and the site lets it have (RFC 9110 §7.8), as `options`
+/// spells it; empty: none. A request with content switches to nothing.
+std::string_view allowed_upgrade(const RequestHead& request, const PolicyOptions& options);
 
 /// What is done with a request.
 enum class Action : uint8_t {

@@ -52,7 +52,7 @@ Refusal take_options(const RequestLines& lines, bool has_content, RequestHead& h
   if (lines.connection.names_critical(/*response=*/false)) {
     return {400, "Connection names a field that is not the connection's"};
   }
-  head.upgrade_dropped = lines.upgrade;
+  head.asks_upgrade = lines.upgrade;
   if (lines.expectations > 0 && head.version_minor > 0) {
     if (lines.expectations > 1 || !base::iequals(lines.expectation, "100-continue")) {
       return {417, "this expectation cannot be met"};

@@ -32,6 +32,11 @@ Connector::~Connector() { stop_waiting(); }
 void Connector::start(Reuse reuse) {
   CHECK(!permit_ && !pending_.waiting() && !claim_.waiting());
   reuse_ = reuse;
+  if (!request_.upgrade.empty()) {
+    permit_ = shared_.pool.gate().tunnels.try_take(1, request_.client);
+    if (permit_) return resolve();
+    return fail(FetchError::kBusy, "too many clients speak other protocols with the origin");
+  }
   if (request_.relayed && !relay_permit_) {
     base::Budget& relays = shared_.pool.gate().relays;
     relay_permit_ = relays.try_take(1, request_.client);

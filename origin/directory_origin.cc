@@ -72,6 +72,7 @@ class FolderFetch final : public Fetch {
   }
   std::optional<uint64_t> size() const override { return size_; }
   void become_relay(base::Holder) override {}  ///< a file is not held up by its reader
+  void tunnel(http::BodySource&) override { CHECK(false); }  ///< it answers no 101
 
  private:
   class LookJob;

@@ -98,6 +98,8 @@ struct FetchRequest {
   http::OriginTimes times;
   /// It travels on a connection of the client's own, which is kept here; null: on any.
   OwnConnection* own = nullptr;
+  /// The protocol that this relayed request asks to go on with (RFC 9110 §7.8); empty: none.
+  std::string_view upgrade;
 };
 
 class FetchUser {
@@ -123,6 +125,9 @@ class Fetch : public http::BodySource {
   /// The response turned out to be for its waiters alone, who pace it from now on: it counts as a
   /// relay of `client`. Beyond the relays' share it is cut when they are slow.
   virtual void become_relay(base::Holder client) = 0;
+  /// The head was a 101: what `client` gives goes to the origin, to its end. It outlives the Fetch,
+  /// and what is peeked here goes to the client.
+  virtual void tunnel(http::BodySource& client) = 0;
 };
 
 /// Where responses come from; of one loop.

@@ -18,7 +18,8 @@ class OriginGate {
   explicit OriginGate(size_t most)
       : connections(most),
         relays(part(most, base::limits::kRelayShare),
-               part(part(most, base::limits::kRelayShare), base::limits::kClientShare)) {}
+               part(part(most, base::limits::kRelayShare), base::limits::kClientShare)),
+        tunnels(base::limits::kTunnels, part(base::limits::kTunnels, base::limits::kClientShare)) {}
 
   /// Any thread. Somebody waits for what another one holds.
   bool contended() const { return connections.waiting() > 0 || relays.waiting() > 0; }
@@ -27,6 +28,9 @@ class OriginGate {
   base::Budget connections;
   /// What goes to or comes from one client alone; taken before a connection.
   base::Budget relays;
+  /// Connections on which another protocol is spoken, or asked for. They last as long as their
+  /// clients like, so they are none of `connections`, and nobody waits for one.
+  base::Budget tunnels;
 
  private:
   static size_t part(size_t whole, size_t share) { return std::max<size_t>(whole / share, 1); }

@@ -85,7 +85,7 @@ void OriginStream::on_connection(std::unique_ptr<OriginConnection> connection, b
   connection_ = std::move(connection);
   reused_ = reused;
   phase_ = Phase::kHead;
-  parser_.begin(request_.method);
+  parser_.begin(request_.method, request_.upgrade);
   connection_->channel().bind(this);
   upload_.begin(request_, *this);
   request_ms_ = shared_.env.wall().ms;
@@ -104,7 +104,9 @@ void OriginStream::on_no_connection(FetchError::Kind kind, const std::string& wh
 void OriginStream::on_ready(bool readable, bool) noexcept {
   readable_ = readable_ || readable;
   // Content that nobody asks for stays in the socket, which must not spin meanwhile.
-  if (phase_ == Phase::kContent && !waiting_) return connection_->channel().want(false, false);
+  if (phase_ == Phase::kContent && !waiting_ && !tunnel_) {
+    return connection_->channel().want(false, false);
+  }
   run();
 }
 
@@ -116,6 +118,7 @@ void OriginStream::run() {
       if (send_request()) receive_head();
       return;
     case Phase::kContent:
+      if (tunnel_) send_tunnelled();
       if (waiting_ && readable_) resume_content();
       return;
     case Phase::kConnecting:
@@ -242,7 +245,9 @@ void OriginStream::hand_over_head() {
   const http::ReceivedResponse& head = parser_.head();
   phase_ = Phase::kContent;
   timer_.disarm();
-  keep_alive_ = head.keep_alive && upload_.state() == Upload::State::kWhole && has_read_content();
+  // The place of a tunnel is none among the connections of the pool.
+  keep_alive_ = head.keep_alive && upload_.state() == Upload::State::kWhole && has_read_content() &&
+                request_.upgrade.empty();
   upload_.stop();
   idle_ms_ = idle_ms_of(head.fields);
   if (head.has_body) declared_ = head.content_length;
@@ -250,7 +255,7 @@ void OriginStream::hand_over_head() {
   // Before the user is told: it may begin the next request, or destroy this one.
   if (!head.has_body || declared_ == 0u) {
     end_response();
-  } else if (request_.relayed) {
+  } else if (request_.relayed && request_.upgrade.empty()) {
     watch_pace();
   }
   user_.on_fetch_head(head, times);
@@ -321,13 +326,37 @@ bool OriginStream::next_content() {
 bool OriginStream::is_open_ended() const { return for_one_client_ && !declared_; }
 
 void OriginStream::wait_for_content() {
-  connection_->channel().want(true, false);
+  connection_->channel().want(true, tunnel_ && upload_.state() == Upload::State::kBlocked);
   if (waiting_) return;
   waiting_ = true;
   waiting_since_ = shared_.env.now();
-  const int64_t quiet_ms =
-      is_open_ended() ? limits::kStreamQuietMs : request_.times.between_bytes_ms;
-  shared_.env.arm(timer_, waiting_since_ + quiet_ms);
+  await_content();
+}
+
+/// Who has been told that nothing more comes has no reason to be quiet for long.
+void OriginStream::await_content() {
+  const bool patient = is_open_ended() && !finished_;
+  const int64_t ms = patient ? limits::kStreamQuietMs : request_.times.between_bytes_ms;
+  shared_.env.arm(timer_, shared_.env.now() + ms);
+}
+
+void OriginStream::tunnel(http::BodySource& client) {
+  CHECK(phase_ == Phase::kContent && !tunnel_ && !request_.upgrade.empty());
+  tunnel_ = true;
+  upload_.begin_tunnel(client, *this);
+  run_soon();
+}
+
+/// What the client has sent goes on, as fast as the origin takes it.
+void OriginStream::send_tunnelled() {
+  base::Channel& channel = connection_->channel();
+  const uint64_t before = upload_.taken_bytes();
+  const Upload::State state = upload_.send(channel);
+  if (state == Upload::State::kMore) run_soon();
+  if (state == Upload::State::kWhole && !finished_) finished_ = channel.finish();
+  const bool unfinished = state == Upload::State::kWhole && !finished_;
+  channel.want(waiting_, state == Upload::State::kBlocked || unfinished);
+  if (waiting_ && (finished_ || upload_.taken_bytes() != before)) await_content();
 }
 
 /// Only time spent waiting for the origin counts: a slow reader is no slow origin.

@@ -29,6 +29,7 @@ class OriginStream final : public Fetch,
   void advance(size_t n) override;
   std::optional<uint64_t> size() const override { return declared_; }
   void become_relay(base::Holder client) override;
+  void tunnel(http::BodySource& client) override;
 
  private:
   enum class Phase : uint8_t {
@@ -60,6 +61,8 @@ class OriginStream final : public Fetch,
   void hand_over_head();
   bool next_content();
   void wait_for_content();
+  void await_content();
+  void send_tunnelled();
   void stop_waiting();
   void resume_content();
   void end_response();
@@ -100,7 +103,9 @@ class OriginStream final : public Fetch,
   bool reused_ = false;
   bool retried_ = false;
   bool keep_alive_ = false;
-  bool early_ = false;  ///< the response began before all content was sent
+  bool tunnel_ = false;    ///< another protocol is spoken, and the client's bytes go up
+  bool finished_ = false;  ///< the client's bytes ended, and the origin was told
+  bool early_ = false;     ///< the response began before all content was sent
   bool readable_ = false;
   bool waiting_ = false;       ///< a kLater was given, and no wake for it yet
   bool beyond_share_ = false;  ///< a relay without a place among the relays

@@ -30,7 +30,8 @@ void Upload::begin(const FetchRequest& request, base::Waker& waker) {
   http::RequestToSend head{.method = request.method_text,
                            .target = request.target,
                            .host = request.host,
-                           .fields = request.fields};
+                           .fields = request.fields,
+                           .upgrade = request.upgrade};
   if (body_ != nullptr) {
     const std::optional<uint64_t> size = body_->size();
     chunked_ = !size.has_value();
@@ -45,6 +46,14 @@ void Upload::begin(const FetchRequest& request, base::Waker& waker) {
     stop();
     state_ = State::kRefused;
   }
+}
+
+void Upload::begin_tunnel(http::BodySource& client, base::Waker& waker) {
+  CHECK(body_ == nullptr && output_.empty());
+  body_ = &client;
+  chunked_ = false;
+  state_ = State::kMore;
+  body_->set_waker(&waker);
 }
 
 Upload::State Upload::send(base::Channel& channel) {

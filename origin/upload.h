@@ -25,6 +25,8 @@ class Upload {
   /// Views of `request` stay valid; `waker` is told when its content has more.
   void begin(const FetchRequest& request, base::Waker& waker);
   State send(base::Channel& channel);
+  /// Behind what was sent, all that `client` gives goes out as it is.
+  void begin_tunnel(http::BodySource& client, base::Waker& waker);
   /// Sends nothing any more; the content's waker is taken back.
   void stop();
   /// Nothing more will be sent.

@@ -75,6 +75,10 @@ class Exchange {
   /// Once. The head is copied or sent before it returns; `body` (null: none) lives until on_sent()
   /// or on_cancel(); it is usually in slot() or in the arena.
   virtual void respond(const ResponseHead& head, BodySource* body) = 0;
+  /// Of a request for which a 101 is about to be given to respond(): what the client sends from
+  /// then on in the protocol that it asked for, to its end. The body of that answer goes the other
+  /// way as it comes, also to its end. It lives as long as the exchange.
+  virtual BodySource& tunnel() = 0;
   /// After respond(): the message cannot be completed; the peer must see the cut.
   virtual void cut() = 0;
   /// Memory for the body source of a hit. It and the arena die with the exchange; a source placed

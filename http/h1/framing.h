@@ -15,7 +15,7 @@ enum class Framing : uint8_t {
   kNone,     ///< there is no content
   kLength,   ///< after a declared number of bytes
   kChunked,  ///< with the last chunk
-  kClose,    ///< with the connection; responses alone
+  kClose,    ///< with the connection; responses and switched protocols alone
 };
 
 /// The field lines that framing follows from. Views into the lines that were added.

@@ -154,8 +154,18 @@ Refusal Http1RequestReader::take_framing(const FramingLines& lines, RequestHead&
   return {};
 }
 
+void Http1RequestReader::begin_tunnel() {
+  CHECK(framing_ == Framing::kNone && body_done_);
+  framing_ = Framing::kClose;
+  body_done_ = false;
+}
+
 size_t Http1RequestReader::read_body(std::span<const std::byte> bytes, std::string& content) {
   CHECK(!body_done_);
+  if (framing_ == Framing::kClose) {
+    content.append(base::as_text(bytes));
+    return bytes.size();
+  }
   if (framing_ == Framing::kChunked) return read_chunked(bytes, content);
   const auto n = static_cast<size_t>(std::min<uint64_t>(left_, bytes.size()));
   content.append(base::as_text(bytes.first(n)));

@@ -38,6 +38,10 @@ class Http1RequestReader {
   /// Decodes content, appending it to `content`. The number of input bytes used; look at refusal().
   size_t read_body(std::span<const std::byte> bytes, std::string& content);
   bool body_done() const { return body_done_; }
+  /// The client speaks another protocol from here on: all that comes is content, to the end that
+  /// end_tunnel() tells of.
+  void begin_tunnel();
+  void end_tunnel() { body_done_ = true; }
   /// Ready for the next request.
   void reset();
 

@@ -72,6 +72,7 @@ struct ResponseReader::State {
   enum class Phase : uint8_t { kHead, kBody, kDone, kError };
 
   Method method = Method::kGet;
+  std::string upgrade;  ///< that the request asked for
   Phase phase = Phase::kHead;
   HeadScanner scanner{kBounds};
   MessageParser parser;
@@ -95,6 +96,7 @@ struct ResponseReader::State {
   Step read_head(std::span<const std::byte> input);
   Event parse_head();
   Event take_interim();
+  Event take_switch(const ConnectionOptions& connection);
   Event take_framing(const ConnectionOptions& connection);
   Step read_body(std::span<const std::byte> input);
   Step read_chunked(std::span<const std::byte> input);
@@ -113,8 +115,9 @@ struct ResponseReader::State {
 ResponseReader::ResponseReader() : state_(std::make_unique<State>()) {}
 ResponseReader::~ResponseReader() = default;
 
-void ResponseReader::begin(Method method) {
+void ResponseReader::begin(Method method, std::string_view upgrade) {
   state_->method = method;
+  state_->upgrade = upgrade;
   state_->phase = State::Phase::kHead;
   state_->interims = 0;
   state_->tainted = false;
@@ -186,12 +189,12 @@ ResponseReader::Event ResponseReader::State::parse_head() {
   head.version_minor = start.version_minor;
   const ConnectionOptions connection(head.fields);
   if (connection.too_many()) return fail("the origin's Connection names too many fields");
+  if (head.status == 101) return take_switch(connection);
   const bool interim = head.status < 200;
   return interim ? take_interim() : take_framing(connection);
 }
 
 ResponseReader::Event ResponseReader::State::take_interim() {
-  if (head.status == 101) return fail("the origin switched protocols unasked");
   if (++interims > limits::kInterimResponses) return fail("too many interim responses");
   const ResponseFraming found =
       response_framing(FramingLines(head.fields), method, head.status, head.version_minor);
@@ -199,6 +202,20 @@ ResponseReader::Event ResponseReader::State::take_interim() {
   // No content follows, whatever it says: who says so may go on with it.
   if (found.promises_content) tainted = true;
   return Event::kInterim;
+}
+
+/// From here on both sides speak what the request asked for (RFC 9110 §7.8).
+ResponseReader::Event ResponseReader::State::take_switch(const ConnectionOptions& connection) {
+  const Field* protocol = head.fields.find(FieldName::kUpgrade);
+  const bool asked = !upgrade.empty() && head.version_minor > 0 && connection.upgrades() &&
+                     protocol != nullptr && base::iequals(protocol->value, upgrade);
+  if (!asked) return fail("the origin switched protocols unasked");
+  const FramingLines lines(head.fields);
+  if (lines.codings + lines.lengths > 0) return fail("the origin's 101 promises content");
+  framing = Framing::kClose;
+  head.has_body = true;
+  phase = Phase::kBody;
+  return Event::kHead;
 }
 
 /// How the final response ends.

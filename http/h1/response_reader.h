@@ -35,8 +35,10 @@ class ResponseReader {
 
   ResponseReader();
   ~ResponseReader();
-  /// Makes it ready for the answer to a request with this method.
-  void begin(Method method);
+  /// Makes it ready for the answer to a request with this method, which asked for the protocol
+  /// `upgrade` (empty: for none). A 101 to that protocol is a final head, and all behind it is
+  /// content; every other 101 is an error. `upgrade` is copied.
+  void begin(Method method, std::string_view upgrade = {});
   Step next(std::span<const std::byte> input);
   /// The connection ended: kEnd for a body that the close delimits when `clean` (FIN or
   /// close_notify), else kError.

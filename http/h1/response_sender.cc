@@ -14,7 +14,9 @@ namespace limits = base::limits;
 bool ResponseSender::choose_framing(const RequestHead& request, const ResponseHead& head,
                                     bool has_body) {
   left_ = head.content_length.value_or(0);
-  if (never_has_body(request.method, head.status)) {
+  if (!head.upgrade.empty()) {
+    framing_ = Framing::kClose;
+  } else if (never_has_body(request.method, head.status)) {
     framing_ = Framing::kNone;
     left_ = 0;
   } else if (head.content_length || !has_body) {

@@ -54,6 +54,7 @@ class Http1Codec final : public ServerCodec, public Exchange, private ResponseSe
   }
   void inform(const ResponseHead& interim) override;
   void respond(const ResponseHead& head, BodySource* body) override;
+  BodySource& tunnel() override;
   void cut() override;
   std::span<std::byte, 192> slot() override { return slot_; }
   Arena& arena() override { return promoted_ ? own_arena_ : scratch_.arena(); }
@@ -68,6 +69,8 @@ class Http1Codec final : public ServerCodec, public Exchange, private ResponseSe
   bool ends_after_this() const;
   void send_error(const Refusal& refusal);
   void on_response_end(ResponseSender::Ending ending) override;
+  /// Requests have ended on this connection: both sides speak another protocol.
+  bool tunnelling() const { return active_ && reader_.framing() == Framing::kClose; }
 
   std::unique_ptr<Attachment> of_connection_;  ///< ends last
   const CodecContext context_;
@@ -175,6 +178,9 @@ void Http1Codec::end_of_input() {
   if (held_back_ || state_ != State::kOpen) return;
   if (!active_) {
     state_ = State::kClose;
+  } else if (tunnelling()) {
+    reader_.end_tunnel();
+    content_.notify();
   } else if (!reader_.body_done() && !responded_) {
     cancel();
     state_ = State::kAbort;
@@ -184,7 +190,7 @@ void Http1Codec::end_of_input() {
 bool Http1Codec::wants_read() const {
   if (state_ != State::kOpen) return false;
   if (!active_) return context_.out.copied_bytes() < limits::kOutHighBytes;
-  return !reader_.body_done() && !responded_ && content_.has_room();
+  return !reader_.body_done() && (!responded_ || tunnelling()) && content_.has_room();
 }
 
 void Http1Codec::on_deadline(Tick now) {
@@ -213,6 +219,12 @@ bool Http1Codec::cancel() {
   return true;
 }
 
+BodySource& Http1Codec::tunnel() {
+  CHECK(active_ && !responded_ && head_.asks_upgrade);
+  reader_.begin_tunnel();
+  return content_;
+}
+
 void Http1Codec::cut() {
   state_ = State::kAbort;
   context_.waker.wake();
@@ -238,7 +250,7 @@ bool Http1Codec::ends_after_this() const {
 }
 
 void Http1Codec::respond(const ResponseHead& head, BodySource* body) {
-  CHECK(active_ && !responded_);
+  CHECK(active_ && !responded_ && tunnelling() == !head.upgrade.empty());
   const bool framed = sender_.choose_framing(head_, head, body != nullptr);
   if (head.close || !framed || ends_after_this()) keep_alive_ = false;
   responded_ = true;
@@ -268,7 +280,7 @@ void Http1Codec::on_response_end(ResponseSender::Ending ending) {
   // Who asked for the end knows that nothing follows; who did not may have sent more, and a close
   // with bytes unread would reset the connection before the answer is read.
   const bool linger =
-      reader_.keep_alive() || held_back_ || head_.upgrade_dropped || !reader_.body_done();
+      reader_.keep_alive() || held_back_ || head_.asks_upgrade || !reader_.body_done();
   active_ = false;
   context_.sink.on_sent(*this, sender_.sent(), whole);
   own_arena_.reset();

@@ -47,10 +47,16 @@ class HeadWriter {
   size_t lines_ = 0;
 };
 
+/// Both lines that a switch to another protocol needs (RFC 9110 §7.8).
+void write_upgrade(HeadWriter& writer, std::string_view protocol) {
+  writer.line("Connection", "upgrade");
+  writer.line("Upgrade", protocol);
+}
+
 /// Begins a response's head in the queue: all but our own framing lines.
 HeadWriter begin_response(OutQueue& out, const ResponseHead& head) {
   const std::string_view reason = head.reason.empty() ? reason_phrase(head.status) : head.reason;
-  size_t size = kHeadRestBytes + reason.size() + head.block.text.size();
+  size_t size = kHeadRestBytes + reason.size() + head.upgrade.size() + head.block.text.size();
   for (size_t i = 0; i < head.fresh_count; ++i) size += line_bytes(head.fresh[i]);
   HeadWriter writer(out.reserve(size));
   writer.text("HTTP/1.1 ");
@@ -78,8 +84,8 @@ bool append_request_head(std::string& out, const RequestToSend& request) {
   if (request.method.find(' ') != std::string_view::npos) return false;
   if (request.target.find(' ') != std::string_view::npos) return false;
   const size_t begin = out.size();
-  size_t size =
-      kHeadRestBytes + request.method.size() + request.target.size() + request.host.size();
+  size_t size = kHeadRestBytes + request.method.size() + request.target.size() +
+                request.host.size() + request.upgrade.size();
   for (const Field& field : request.fields) size += line_bytes(field);
   out.resize(begin + size);
   HeadWriter writer({out.data() + begin, size});
@@ -97,6 +103,7 @@ bool append_request_head(std::string& out, const RequestToSend& request) {
   } else if (request.framing == Framing::kChunked) {
     writer.line("Transfer-Encoding", "chunked");
   }
+  if (!request.upgrade.empty()) write_upgrade(writer, request.upgrade);
   const size_t written = writer.finish();
   out.resize(begin + written);
   return written > 0;
@@ -105,6 +112,10 @@ bool append_request_head(std::string& out, const RequestToSend& request) {
 bool write_response_head(OutQueue& out, const ResponseHead& head, const ResponseFrame& frame) {
   if (!head.block.is_whole_lines()) return false;
   HeadWriter writer = begin_response(out, head);
+  if (!head.upgrade.empty()) {
+    write_upgrade(writer, head.upgrade);
+    return finish_response(out, writer);
+  }
   if (!frame.keep_alive) {
     writer.line("Connection", "close");
   } else if (frame.client_minor == 0) {

@@ -26,6 +26,7 @@ struct RequestToSend {
   const HeaderList& fields;
   Framing framing = Framing::kNone;  ///< kNone, kLength or kChunked
   uint64_t content_length = 0;       ///< of kLength
+  std::string_view upgrade;          ///< the protocol that is asked for; empty: none
 };
 /// Appends it, with its empty line. False: a CR, LF or NUL stands in a part, or a space in the
 /// method or the target, and nothing was appended.
@@ -37,9 +38,9 @@ struct ResponseFrame {
   bool keep_alive = true;
   uint8_t client_minor = 1;  ///< the version of the request
 };
-/// Writes the head of a final response, whose framing and Connection lines follow from `frame`. A
-/// length that the head does not say itself is written: 0. False: a CR, LF or NUL stands where none
-/// may, and nothing was written.
+/// Writes the head of a final response, whose framing and Connection lines follow from `frame`, or
+/// of a 101. A length that the head does not say itself is written: 0. False: a CR, LF or NUL
+/// stands where none may, and nothing was written.
 [[nodiscard]] bool write_response_head(OutQueue& out, const ResponseHead& head,
                                        const ResponseFrame& frame);
 /// Writes the head of a 1xx. False: the same.

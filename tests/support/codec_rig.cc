@@ -134,7 +134,7 @@ void CodecRig::on_request(http::Exchange& exchange) {
   seen.scheme = head.scheme;
   seen.authority = head.authority;
   seen.version_minor = head.version_minor;
-  seen.upgrade_dropped = head.upgrade_dropped;
+  seen.asks_upgrade = head.asks_upgrade;
   for (const http::Field& field : head.fields) seen.fields.emplace_back(field.name, field.value);
   if (exchange.request_body() != nullptr) seen.body.emplace();
   requests.push_back(std::move(seen));

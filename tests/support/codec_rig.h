@@ -28,7 +28,7 @@ struct SeenRequest {
   std::string scheme;
   std::string authority;
   int version_minor = 1;
-  bool upgrade_dropped = false;
+  bool asks_upgrade = false;
   std::vector<std::pair<std::string, std::string>> fields;
   std::optional<std::string> body;  ///< what was read of it; nullopt: the request has none
   bool body_ended = false;

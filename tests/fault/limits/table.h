@@ -33,6 +33,7 @@ inline constexpr Shown kShownElsewhere[] = {
     {"kOriginWaiters", "TwoPermits.OnlySoManyMayWait"},
     {"kNamesCached", "ResolverCacheTest.KeepsOnlySoManyNamesTheLastUsed"},
     {"kAddressesTried", "ConnectorTest.TriesOnlySoManyAddresses"},
+    {"kTunnels", "FlowUpgrade.SoManyTunnelsStandAndOneClientHasAShareOfThem"},
     {"kInterimResponses", "OriginStreamTest.TooManyInterimResponsesAreRefused"},
     {"kFillBytes", "LittleMemory.WaitingForMemoryEndsIn503"},
     {"kWaiters", "OneLoop.BeyondTheBoundOfWaitersEachGoesAlone"},

@@ -47,7 +47,7 @@ std::string Reply::wire(std::string_view method) const {
   std::string out = interim_ + "HTTP/1.1 " + std::to_string(status_) + " " +
                     std::string(http::reason_phrase(status_)) + "\r\n";
   for (const auto& [name, value] : lines_) out += name + ": " + value + "\r\n";
-  const bool bodiless = status_ == 304 || status_ == 204;
+  const bool bodiless = status_ < 200 || status_ == 304 || status_ == 204;
   if (chunked_) {
     out += "Transfer-Encoding: chunked\r\n";
   } else if (!bodiless) {
@@ -142,6 +142,9 @@ void ScriptedOrigin::release() {
 void ScriptedOrigin::send(std::string_view bytes) { last_->channel().write(bytes); }
 void ScriptedOrigin::finish() { last_->channel().finish(); }
 void ScriptedOrigin::reset() { last_->channel().abort(); }
+
+std::string ScriptedOrigin::raw() const { return last_->bytes; }
+bool ScriptedOrigin::saw_end() const { return !last_->open; }
 
 void ScriptedOrigin::finish_all() {
   for (const auto& caller : callers_) {

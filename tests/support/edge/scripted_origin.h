@@ -85,6 +85,10 @@ class ScriptedOrigin {
   void send(std::string_view bytes);
   void finish();
   void reset();
+  /// What came on the connection of the last request behind it, and is no whole request.
+  std::string raw() const;
+  /// The node ended that connection, in order or not.
+  bool saw_end() const;
   /// Ends every connection that is open.
   void finish_all();
   size_t open_connections() const;

@@ -111,6 +111,29 @@ TEST_F(ConfigTest, APreflightsOriginIsWrittenAsBrowsersDo) {
             "4:21: 'preflight_max_age' is a duration with a unit, such as \"30s\"");
 }
 
+TEST_F(ConfigTest, AProtocolToSwitchToIsANameAndHidesNoRequests) {
+  const auto upgrades = [this](const std::string& list) {
+    return good(
+               "[[site]]\ndefault = true\norigin = \"http://a\"\nupgrade = [\"old\"]\n"
+               "[[site.rule]]\nprefix = \"/a\"\nupgrade = " +
+               list)
+        .sites.at(0)
+        .rules.at(0)
+        .policy->upgrades;
+  };
+  EXPECT_EQ(upgrades("[\"websocket\", \"x/1.1\"]"),
+            (std::vector<std::string>{"websocket", "x/1.1"}));
+  EXPECT_EQ(upgrades("[]"), std::vector<std::string>{}) << "a rule may take it back";
+  for (const std::string bad : {"h2c", "HTTP/2.0", "TLS/1.0"}) {
+    EXPECT_EQ(mistake_in_site("upgrade = [\"" + bad + "\"]"),
+              "4:12: '" + bad + "' would hide requests from this server");
+  }
+  for (const std::string bad : {"web socket", "", "x/", "x/1/2"}) {
+    EXPECT_EQ(mistake_in_site("upgrade = [\"" + bad + "\"]"),
+              "4:12: '" + bad + "' is not a protocol, such as \"websocket\"");
+  }
+}
+
 TEST_F(ConfigTest, WhatIsNotWrittenHasItsDefault) {
   const Config config =
       good("[[site]]\nhosts = [\"a.test\"]\norigin = \"http://127.0.0.1:3000\"\n");

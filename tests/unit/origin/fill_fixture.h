@@ -50,6 +50,7 @@ class PlayedFetch final : public Fetch {
   void advance(size_t n) override { bytes_.erase(0, n); }
   std::optional<uint64_t> size() const override { return std::nullopt; }
   void become_relay(base::Holder) override { relay = true; }
+  void tunnel(http::BodySource&) override {}
   bool relay = false;  ///< it was told that its readers pace it
   /// A field of the request, empty: not sent.
   std::string asked(std::string_view name) const;

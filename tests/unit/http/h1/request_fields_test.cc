@@ -82,18 +82,18 @@ RULE(Http1Fields, UpgradeIsDroppedAndTheConnectionEnds,
            "AAMAAABkAAQAAP__\r\n") +
        get({}, "/smuggled"))
       .request("GET", "/")
-      .upgrade_dropped()
+      .asks_upgrade()
       .sent("Connection: close\r\n")
       .never_sent("HTTP/1.1 101")
       .lingers();
   wire(get("Upgrade: websocket\r\nConnection: upgrade\r\n") + "\x81\x05hello")
       .request("GET", "/")
-      .upgrade_dropped()
+      .asks_upgrade()
       .lingers();
-  wire(get("HTTP2-Settings: x\r\n")).request("GET", "/").upgrade_dropped().lingers();
+  wire(get("HTTP2-Settings: x\r\n")).request("GET", "/").asks_upgrade().lingers();
   wire(post("Upgrade: x\r\nConnection: upgrade\r\nContent-Length: 2\r\n", "hi"))
       .request("POST", "/")
-      .upgrade_dropped()
+      .asks_upgrade()
       .body("hi")
       .lingers();
 }

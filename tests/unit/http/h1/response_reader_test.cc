@@ -291,11 +291,44 @@ RULE(ResponseInterim, OnesThatPromiseContentEndTheConnection, "RFC 9110 §8.6; h
 }
 
 RULE(ResponseInterim, SwitchingProtocolsIsAnError, "RFC 9110 §15.2.2; http-rules 1.13",
-     "101 answers a request for an upgrade, and none is ever sent", "502", "") {
+     "101 answers a request for an upgrade, to one of the protocols that it names", "else 502",
+     "upgrade") {
   each_is_error({"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"});
   received(ok("Upgrade: h2c\r\nConnection: upgrade\r\nContent-Length: 2\r\n", "hi"))
       .body("hi")
       .whole();
+}
+
+RULE(ResponseInterim, ASwitchThatWasAskedForIsFinal, "RFC 9110 §7.8; http-rules 1.13",
+     "behind a 101 both sides speak the protocol that it names", "what follows is content",
+     "upgrade") {
+  const auto asked = [](std::string_view head) {
+    http::ResponseReader reader;
+    reader.begin(Method::kGet, "websocket");
+    const std::string bytes = std::string(head) + "\r\n\r\nHTTP/1.1 200 no\r\n\r\n";
+    const auto input = std::as_bytes(std::span(bytes));
+    const http::ResponseReader::Step step = reader.next(input);
+    if (step.event != http::ResponseReader::Event::kHead) return std::string(reader.error());
+    EXPECT_EQ(reader.head().status, 101);
+    EXPECT_TRUE(reader.head().has_body && !reader.head().keep_alive);
+    const http::ResponseReader::Step body = reader.next(input.subspan(step.consumed));
+    EXPECT_EQ(body.event, http::ResponseReader::Event::kBody);
+    EXPECT_EQ(reader.next_eof(true), http::ResponseReader::Event::kEnd);
+    return std::string(reinterpret_cast<const char*>(body.body.data()), body.body.size());
+  };
+  const std::string switched = "HTTP/1.1 101 Switching Protocols\r\n";
+  const std::string raw = "HTTP/1.1 200 no\r\n\r\n";
+  EXPECT_EQ(asked(switched + "Upgrade: WebSocket\r\nConnection: keep-alive, Upgrade"), raw);
+  const std::string unasked = "the origin switched protocols unasked";
+  EXPECT_EQ(asked(switched + "Upgrade: h2c\r\nConnection: upgrade"), unasked);
+  EXPECT_EQ(asked(switched + "Upgrade: websocket, h2c\r\nConnection: upgrade"), unasked);
+  EXPECT_EQ(asked(switched + "Upgrade: websocket"), unasked);
+  EXPECT_EQ(asked(switched + "Connection: upgrade"), unasked);
+  EXPECT_EQ(asked("HTTP/1.0 101 x\r\nUpgrade: websocket\r\nConnection: upgrade"), unasked);
+  const std::string promises = "the origin's 101 promises content";
+  const std::string right = switched + "Upgrade: websocket\r\nConnection: upgrade\r\n";
+  EXPECT_EQ(asked(right + "Content-Length: 3"), promises);
+  EXPECT_EQ(asked(right + "Transfer-Encoding: chunked"), promises);
 }
 
 RULE(ResponseChunked, IsDecoded, "RFC 9112 §7.1; RFC 9112 §7.1.1; RFC 9112 §7.1.2",

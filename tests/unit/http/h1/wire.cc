@@ -105,9 +105,9 @@ WireResult& WireResult::field_count(size_t count) {
   return *this;
 }
 
-WireResult& WireResult::upgrade_dropped() {
+WireResult& WireResult::asks_upgrade() {
   if (const SeenRequest* seen = current(); seen != nullptr) {
-    EXPECT_TRUE(seen->upgrade_dropped) << where();
+    EXPECT_TRUE(seen->asks_upgrade) << where();
   }
   return *this;
 }

@@ -39,7 +39,7 @@ class WireResult {
   /// It has this field, first of its name.
   WireResult& field(std::string_view name, std::string_view value);
   WireResult& field_count(size_t count);
-  WireResult& upgrade_dropped();
+  WireResult& asks_upgrade();
   /// Then comes a refusal with this status, and the connection ends, lingering.
   WireResult& refused(uint16_t status);
   /// Requests before the refusal are no failure (content that turned out malformed).
