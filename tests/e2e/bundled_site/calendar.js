@@ -1,0 +1,7 @@
+// A date, written out.
+import { h } from "preact";
+import dayjs from "dayjs";
+export { default as sheet } from "./calendar.css";
+export const release = "@RELEASE@";
+
+export const Page = () => h("time", null, dayjs("1995-03-01").add(1, "month").format("D MMMM YYYY"));
