@@ -52,14 +52,18 @@ class Load {
       }
       ends_.push_back(paths_.size());
     }
-    for (unsigned i = 0; i < 3; ++i) clients_.emplace_back([this, i] { ask(i); });
   }
   ~Load() { stop(); }
   Load(const Load&) = delete;
   Load& operator=(const Load&) = delete;
 
-  /// From now on all files of so many releases are stored.
-  void set_stored(size_t releases) { stored_ = ends_[releases - 1]; }
+  /// From now on all files of so many releases are stored, and asked for.
+  void set_stored(size_t releases) {
+    stored_ = ends_[releases - 1];
+    for (size_t i = clients_.size(); i < kClients; ++i) {
+      clients_.emplace_back([this, i] { ask(i); });
+    }
+  }
   /// Waits until clients have been answered that had not asked yet.
   bool goes_on() {
     const size_t before = answers_;
@@ -74,11 +78,12 @@ class Load {
   std::vector<std::string> wrong() const { return wrong_; }
 
  private:
+  static constexpr size_t kClients = 3;
+
   void ask(size_t at) {
     Client client(port_);
     for (; !stop_; ++at) {
       const size_t stored = stored_;
-      if (stored == 0) continue;
       const size_t turn = at % (stored + 1);
       look_at(turn == stored ? "/" : paths_[turn], client);
     }

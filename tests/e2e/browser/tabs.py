@@ -3,8 +3,8 @@
     open URL             in a further tab, the first of which is 0; done when it is loaded
     do TAB EXPRESSION    evaluates it there
 
-Prints first `visit tabs`, `value TEXT` when a command is done, and events as visit.py does. Ends with its input, once
-nothing comes from the browser any more.
+Prints `visit tabs` first, `value TEXT` when a command is done, and events as visit.py does. Ends
+with its input, once nothing comes from the browser any more.
 """
 
 import sys

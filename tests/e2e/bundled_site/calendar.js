@@ -4,4 +4,5 @@ import dayjs from "dayjs";
 export { default as sheet } from "./calendar.css";
 export const release = "@RELEASE@";
 
-export const Page = () => h("time", null, dayjs("1995-03-01").add(1, "month").format("D MMMM YYYY"));
+const date = dayjs("1995-03-01").add(1, "month").format("D MMMM YYYY");
+export const Page = () => h("time", null, date);
