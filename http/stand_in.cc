@@ -18,12 +18,13 @@ std::string_view path_of(const RequestHead& request) {
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_capital(char c) { return c >= 'A' && c <= 'Z'; }
+bool is_dash(char c) { return c == '-' || c == '_'; }
 
 /// Letters and digits beside one another, or many capitals inside: no word of a language.
 bool is_hash(std::string_view piece) {
   if (piece.size() < kHashBytes) return false;
   const auto count = [&](auto is) { return std::count_if(piece.begin(), piece.end(), is); };
-  const auto is_capital = [](char c) { return c >= 'A' && c <= 'Z'; };
   const auto letters = count(is_letter);
   const auto digits = count(is_digit);
   if (letters + digits != static_cast<ptrdiff_t>(piece.size())) return false;
@@ -31,6 +32,21 @@ bool is_hash(std::string_view piece) {
   if (letters > 0 && digits > 0) return true;
   // A hash in base64 need not hold a digit; words in camel case have fewer capitals.
   return piece.size() == kHashBytes && capitals > 2 && capitals < letters;
+}
+
+/// A name, without its suffix, whose end is a hash that taken by itself could be a word or several:
+/// esbuild writes capitals, often without a digit; rollup has dashes among its letters.
+bool ends_in_hash(std::string_view name) {
+  if (name.size() <= kHashBytes || !is_dash(name[name.size() - kHashBytes - 1])) return false;
+  const std::string_view end = name.substr(name.size() - kHashBytes);
+  const auto count = [&](auto is) { return std::count_if(end.begin(), end.end(), is); };
+  const auto capitals = count(is_capital);
+  if (capitals == static_cast<ptrdiff_t>(kHashBytes)) return true;
+  const auto digits = count(is_digit);
+  const auto dashes = count(is_dash);
+  const bool words = capitals == 0 || (digits == 0 && capitals < 3);
+  return dashes > 0 && count(is_letter) > capitals && !words &&
+         count(is_letter) + digits + dashes == static_cast<ptrdiff_t>(kHashBytes);
 }
 
 bool is_gone(uint16_t status) { return status == 404 || status == 410; }
@@ -60,11 +76,14 @@ bool is_missing_asset(const RequestHead& request, uint16_t status) {
 }
 
 bool has_content_hash(std::string_view path) {
-  std::string_view rest = path.substr(path.rfind('/') + 1);
-  while (!rest.empty()) {
-    const size_t end = std::min(rest.find_first_of(".-_"), rest.size());
-    if (is_hash(rest.substr(0, end))) return true;
-    rest.remove_prefix(std::min(end + 1, rest.size()));
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  size_t begin = 0;
+  for (size_t at = 0; at <= name.size(); ++at) {
+    const bool over = at == name.size();
+    if (!over && name[at] != '.' && !is_dash(name[at])) continue;
+    if (is_hash(name.substr(begin, at - begin))) return true;
+    if (!over && name[at] == '.' && ends_in_hash(name.substr(0, at))) return true;
+    begin = at + 1;
   }
   return false;
 }

@@ -1,72 +1,15 @@
 // A browser visits the demo site through the node, as whoever tries Perigee first will.
+#include "tests/e2e/harness/browser.h"
+
 #include <signal.h>
 
-#include <algorithm>
 #include <filesystem>
-#include <sstream>
 
 #include "tests/e2e/harness/site.h"
 #include "tests/support/main/paths.h"
 
 namespace perigee::e2e {
 namespace {
-
-/// What one visit showed; see visit.py.
-struct Visit {
-  struct Answer {
-    std::string status;
-    std::string cache;
-    std::string path;
-  };
-  bool asked_for(std::string_view path) const {
-    return std::any_of(answers.begin(), answers.end(),
-                       [&](const Answer& answer) { return answer.path == path; });
-  }
-
-  std::vector<Answer> answers;
-  std::vector<std::string> trouble;  ///< lines of the console, and of what failed
-  std::string value;
-};
-
-std::vector<std::string> columns_of(const std::string& line) {
-  std::vector<std::string> columns;
-  std::istringstream text(line);
-  for (std::string column; std::getline(text, column, '\t');) columns.push_back(column);
-  columns.resize(4);
-  return columns;
-}
-
-std::vector<Visit> visits_in(const std::string& output, const std::string& url) {
-  std::vector<Visit> visits;
-  std::istringstream lines(output);
-  for (std::string line; std::getline(lines, line);) {
-    const std::vector<std::string> columns = columns_of(line);
-    if (columns[0] == "visit") visits.emplace_back();
-    if (visits.empty()) continue;
-    Visit& visit = visits.back();
-    if (columns[0] == "response") {
-      const bool ours = columns[3].starts_with(url);
-      visit.answers.push_back(
-          {columns[1], columns[2], ours ? columns[3].substr(url.size()) : columns[3]});
-    } else if (columns[0] == "value") {
-      visit.value = columns[1];
-    } else if (columns[0] != "visit") {
-      visit.trouble.push_back(line);
-    }
-  }
-  return visits;
-}
-
-/// Takes steps with Chromium, its cache off, and evaluates an expression after each.
-std::vector<Visit> browse(const std::string& url, const std::string& expression,
-                          const std::vector<std::string>& steps) {
-  std::vector<std::string> arguments = {
-      "/usr/bin/python3", test::source_file("tests/e2e/browser/visit.py"), url, expression};
-  arguments.insert(arguments.end(), steps.begin(), steps.end());
-  const Finished done = run({.arguments = arguments});
-  EXPECT_EQ(done.exit, 0) << done.err;
-  return visits_in(done.out, url);
-}
 
 /// The demo site as `make run` serves it.
 class DemoSite : public testing::Test {

@@ -79,7 +79,8 @@ class WebSocket:
 
 
 class Browser:
-    """One Chromium with a profile of its own, and one tab of it."""
+    """One Chromium with a profile of its own. Commands go to the tab that was opened or selected
+    last; events come from all of them."""
 
     def __init__(self, program="chromium"):
         self._profile = tempfile.mkdtemp(prefix="perigee-chromium-")
@@ -95,9 +96,18 @@ class Browser:
         self._events = collections.deque()
         port, path = self._wait_for_port()
         self._socket = WebSocket(port, path)
+        self.open_tab()
+
+    def open_tab(self):
+        """A further tab, as select() takes it."""
+        self._session = None
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
         self._session = attached["sessionId"]
+        return self._session
+
+    def select(self, tab):
+        self._session = tab
 
     def __enter__(self):
         return self

@@ -76,12 +76,17 @@ class Visit:
                 self.take(method, parameters)
 
 
+def watch(browser):
+    """Has the tab report what happens in it, with its cache off."""
+    for domain in ("Network", "Page", "Runtime", "Log"):
+        browser.call(f"{domain}.enable")
+    browser.call("Network.setCacheDisabled", cacheDisabled=True)
+
+
 def main():
     url, expression, steps = sys.argv[1], sys.argv[2], sys.argv[3:]
     with devtools.Browser() as browser:
-        for domain in ("Network", "Page", "Runtime", "Log"):
-            browser.call(f"{domain}.enable")
-        browser.call("Network.setCacheDisabled", cacheDisabled=True)
+        watch(browser)
         for step in steps:
             say("visit", step)
             visit = Visit()

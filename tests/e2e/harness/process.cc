@@ -26,7 +26,7 @@ constexpr std::chrono::milliseconds kStep{5};
                          char* const* environment, int out, int err) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   const int nothing = ::open("/dev/null", O_RDONLY);
-  ::dup2(nothing, 0);
+  ::dup2(options.in >= 0 ? options.in : nothing, 0);
   ::dup2(out, 1);
   ::dup2(err, 2);
   for (const auto& [resource, most] : options.limits) {

@@ -27,6 +27,7 @@ struct ProcessOptions {
   std::vector<std::pair<int, rlim_t>> limits;  ///< {RLIMIT_NOFILE, 256}
   std::vector<std::pair<std::string, std::string>> environment;  ///< on top of the test's own
   std::string folder;  ///< where it runs; empty: where the test does
+  int in = -1;         ///< its stdin; -1: nothing
   int out = -1;        ///< its stdout; -1: a file
   int err = -1;        ///< its stderr; -1: a file
 };

@@ -19,6 +19,15 @@ TEST(ContentHash, IsFoundInWhatBundlersWrite) {
            "/3f9c2b1a0d.woff2",
            "/logo_a1b2c3d4e5.svg",
            "/fonts/inter-v13-latin.5f1ab2c3.woff2",
+           // esbuild
+           "/assets/guide-2KFYBJNO.js",
+           "/assets/chunk-PMHIWMCU.js",
+           "/assets/chunk-PMHIWMCU.js.map",
+           // rollup
+           "/assets/index-B_k3x9aZ.js",
+           "/assets/index-DkX-aYbc.css",
+           "/assets/user-menu--aB3x_yQ.js",
+           "/assets/index-Bcdf-1gh.js.map",
        }) {
     EXPECT_TRUE(has_content_hash(path)) << path;
   }
@@ -35,6 +44,16 @@ TEST(ContentHash, IsNoWordNoDateAndNoFolder) {
            "/",
            "",
            "/DOCUMENTATION.html",
+           "/CALENDAR.js",
+           "/LAST-CHANGES.html",
+           "/user-nav-list.js",
+           "/page-User-Nav.js",
+           "/page-es5-core.js",
+           "/page-NAV-LIST.js",
+           "/page-a~B-2cde.js",
+           "/report-2024-1-1.pdf",
+           "/PMHIWMCU",
+           "/chunk-PMHIWMCU",
        }) {
     EXPECT_FALSE(has_content_hash(path)) << path;
   }
