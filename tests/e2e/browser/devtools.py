@@ -2,9 +2,11 @@
 
 import base64
 import collections
+import ctypes
 import json
 import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -12,6 +14,12 @@ import tempfile
 import time
 
 PATIENCE_S = 60
+PR_SET_PDEATHSIG = 1
+
+
+def end_with_parent():
+    """In a child: a browser must not outlive the script that drives it, however that ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class WebSocket:
@@ -90,7 +98,8 @@ class Browser:
              "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
              "--disable-features=BackForwardCache",
              f"--user-data-dir={self._profile}", "--remote-debugging-port=0", "about:blank"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            preexec_fn=end_with_parent)
         self._last_id = 0
         self._session = None
         self._events = collections.deque()
