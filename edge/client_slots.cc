@@ -109,9 +109,12 @@ void ClientSlots::remove_loop(base::Env& env) {
 namespace {
 
 bool allows_upgrades(const SiteConfig& site) {
-  return !site.policy->upgrades.empty() ||
+  const auto allows = [](const PolicyPtr& policy) {
+    return policy != nullptr && !policy->upgrades.empty();
+  };
+  return allows(site.policy) ||
          std::any_of(site.rules.begin(), site.rules.end(),
-                     [](const RuleConfig& rule) { return !rule.policy->upgrades.empty(); });
+                     [&](const RuleConfig& rule) { return allows(rule.policy); });
 }
 
 }  // namespace

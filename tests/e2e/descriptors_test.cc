@@ -26,11 +26,11 @@ class Descriptors : public SiteTest {
                                                   std::to_string(narrow.process().pid()) + "/fd");
     return static_cast<size_t>(std::distance(begin(all), end(all)));
   }
-  /// What a new client gets: from the store, and from the origin.
+  /// What new clients get: from the store, and from the origin. One connection would be the first
+  /// to make room between its two requests.
   void expect_service(const std::string& miss) {
-    Client late(narrow.port());
-    late.get("/a").expect(200).expect_body("one").expect_cache("hit");
-    late.get(miss).expect(200).expect_cache("fwd=uri-miss");
+    Client(narrow.port()).get("/a").expect(200).expect_body("one").expect_cache("hit");
+    Client(narrow.port()).get(miss).expect(200).expect_cache("fwd=uri-miss");
   }
   void fill_the_store() {
     ASSERT_TRUE(eventually([this] { return Client(narrow.port()).get("/a").is_hit(); }));

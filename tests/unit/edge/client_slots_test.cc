@@ -38,6 +38,12 @@ TEST(ClientBound, IsWhatTheNodeItselfDoesNotNeed) {
   EXPECT_EQ(edge::client_bound(config_with({100, 7}), 1000, 30), 1000 - kReserved - 107 - 30);
   EXPECT_EQ(edge::client_bound(config_with({}, 1), 1000, 0),
             1000 - kReserved - limits::kOriginConnections);
+  edge::Config tunnels = config_with({100});
+  auto policy = std::make_shared<http::PolicyOptions>();
+  policy->upgrades = {"websocket"};
+  tunnels.sites[0].rules.push_back({.prefix = "/a", .loose_prefix = "/a", .policy = policy});
+  EXPECT_EQ(edge::client_bound(tunnels, 10'000, 30),
+            10'000 - kReserved - 100 - limits::kTunnels - 30);
   // At most half is reserved: at it, and one beyond.
   EXPECT_EQ(edge::client_bound(config_with({500 - kReserved}), 1000, 30), 470u);
   EXPECT_EQ(edge::client_bound(config_with({501 - kReserved}), 1000, 30), 470u);
