@@ -407,6 +407,7 @@ TEST_F(FragmentsTest, WhatIsTooLongIsRefused) {
 }
 
 TEST_F(FragmentsTest, WhatNoCallerMayAskForEndsTheProcess) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
   const uint64_t rid = store_->draw_rid();
   EXPECT_DEATH(put_fragment({rid, 0}, ""), "CHECK failed") << "an empty one";
   EXPECT_DEATH(put_fragment({0, 0}, "x"), "CHECK failed") << "of no object";
