@@ -266,7 +266,11 @@ TEST_F(ConcurrencyTest, FragmentsAreThoseOfTheirHead) {
   std::atomic<uint64_t> hits{0};
   std::atomic<uint64_t> misses{0};
   for (int i = 0; i < 2; ++i) {
-    spawn([this](auto& chance) { put_long(chance() % kFew, chance()); });
+    spawn([&, this](auto& chance) {
+      const uint64_t key = chance() % kFew;
+      put_long(key, chance());
+      read_long(key, hits, misses);
+    });
     spawn([&, this](auto& chance) { read_long(chance() % kFew, hits, misses); });
   }
   spawn([this](auto& chance) { put(kFew + chance() % kFew); });

@@ -390,7 +390,11 @@ TEST_F(FragmentsTest, AFragmentIsNeverFoundAsAnObject) {
   ASSERT_TRUE(put_fragment(id, "piece").ok());
   EXPECT_EQ(look(key.text()).state, Found::kMiss);
   EXPECT_FALSE(look(key.text()).head);
-  ASSERT_TRUE(put_object(key.text(), "object", store_->ticket()).ok());
+  Draft object;
+  object.rid = rid;
+  object.key = key.text();
+  object.ticket = store_->ticket();
+  ASSERT_TRUE(store_->put(object).ok());
   EXPECT_EQ(fragment(id), "(miss)") << "nor an object as a fragment";
 }
 
