@@ -243,6 +243,7 @@ base::Result<Found> SlabStore::put_fragment(const FragmentDraft& fragment) {
   return store(draft);
 }
 
+/// What put() and put_fragment() have in common.
 base::Result<Found> SlabStore::store(const Draft& draft) {
   const Status fit = writer_.check(draft);
   if (!fit.ok()) return fit.error();

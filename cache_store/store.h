@@ -101,8 +101,8 @@ struct RecordView {
   std::span<const std::byte> head;  ///< opaque: the head image of http/head_image.h
   std::span<const std::byte> body;
   uint64_t body_offset = 0;  ///< of `body` in the store file, for sendfile
-  uint64_t whole_length =
-      0;  ///< of a kHead: of the object's body, which is elsewhere; else of `body`
+  /// Bytes of the object's body, which for a kHead lies in fragments; else of `body`.
+  uint64_t whole_length = 0;
   /// Wall time of a soft purge, rounded up to a second; kUnconfirmedMs; 0: none. Of a fragment: 0,
   /// for its head tells.
   int64_t stale_since_ms = 0;
