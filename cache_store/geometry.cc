@@ -40,6 +40,22 @@ void place_slabs(Geometry& geometry, uint64_t size_bytes) {
 
 }  // namespace
 
+/// Four fill a slab, with room for their headers and its table. The smallest slabs, which are for
+/// tests, take fewer.
+uint64_t Geometry::fragment_bytes() const {
+  constexpr uint64_t kBesides = 16 * kKiB;
+  CHECK(slab_bytes >= kBesides);
+  const uint64_t bytes = (slab_bytes - kBesides) / 4 / format::kPage * format::kPage;
+  return std::max(bytes, format::kPage);
+}
+
+/// An eighth, so that one object cannot drive out all others.
+uint64_t Geometry::fragmented_bytes_most() const {
+  const uint64_t fragment = fragment_bytes();
+  CHECK(fragment <= body_bytes_most());
+  return slab_count * slab_bytes / 8 / fragment * fragment;
+}
+
 bool is_slab_size(uint64_t bytes) {
   return bytes >= format::kLeastSlabBytes && bytes <= format::kMostSlabBytes && bytes % 4096 == 0;
 }

@@ -25,6 +25,10 @@ struct Geometry {
   uint64_t slab_begin(uint32_t slab) const { return area + slab * slab_bytes; }
   /// The largest body of one record.
   uint64_t body_bytes_most() const { return slab_bytes / 4; }
+  /// The body of each fragment but the last of its object.
+  uint64_t fragment_bytes() const;
+  /// The longest body that is kept in fragments.
+  uint64_t fragmented_bytes_most() const;
 };
 
 /// For a new file of the wanted size. kInvalid, with the least size, when it is too small.

@@ -48,6 +48,7 @@ Fate PurgeHistory::fate_of(const format::TableEntry& record) const {
     verdict.last_ms = purge->time_ms;
     verdict.last_seq = purge->seq;
   }
+  if (record.kind == static_cast<uint8_t>(RecordKind::kFragment)) return {verdict.removed, {}};
   Fate fate{verdict.removed, staleness(verdict, record.slot)};
   if (record.purge_seq < floor_) {
     fate.stale = {seconds_up(kUnconfirmedMs), std::max(fate.stale.seq, floor_)};
@@ -64,6 +65,7 @@ void PurgeLog::begin(uint64_t newest, bool doubtful) {
 
 Fate PurgeLog::fate_of(const PurgeSubject& subject) const {
   const PurgeTable::Verdict verdict = table_->since(subject.base, subject.ticket);
+  if (subject.fragment) return {verdict.removed, {}};
   // A variant is not stored after a soft purge either: the mark would be its URL's, and lost at a
   // restart.
   return {verdict.removed || (verdict.stale && subject.variant), staleness(verdict, subject.slot)};

@@ -27,7 +27,8 @@ struct PurgeSubject {
   Digest base;  ///< of the URL's own key
   Ticket ticket;
   Slot slot = kHeadSlot;
-  bool variant = false;  ///< its own key is another one than the URL's
+  bool variant = false;   ///< its own key is another one than the URL's
+  bool fragment = false;  ///< it is never stale: its head is in its place
 };
 
 /// What became of a record.

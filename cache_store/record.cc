@@ -43,6 +43,21 @@ bool stays_within(const format::RecordHeader& header, uint64_t size) {
          header.body_length <= size && format::layout(header).end <= size;
 }
 
+/// What a faulty writer left may pass its checksum; and the store may have been larger.
+bool is_well_shaped(const format::RecordHeader& header, const Geometry& geometry) {
+  switch (static_cast<RecordKind>(header.kind)) {
+    case RecordKind::kHead:
+      return header.slot == kHeadSlot && header.rid != 0 && header.body_length == 0 &&
+             header.whole_length > 0 && header.whole_length <= geometry.fragmented_bytes_most();
+    case RecordKind::kFragment:
+      return header.slot == kHeadSlot && header.rid != 0 && header.head_length == 0 &&
+             header.tag_count == 0 && header.body_length > 0 &&
+             header.body_length <= geometry.fragment_bytes();
+    default:
+      return true;
+  }
+}
+
 format::TableEntry table_entry(const format::RecordHeader& header, uint64_t offset) {
   return {header.digest_lo,
           header.digest_hi,

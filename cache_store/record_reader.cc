@@ -13,7 +13,10 @@ bool RecordReader::view(const Location& location, std::string_view key, RecordVi
   const std::byte* base = slabs_.at(location);
   format::RecordHeader header;
   std::memcpy(&header, base, sizeof header);
-  if (!stays_within(header, uint64_t{location.length64} * format::kAlignment)) return false;
+  if (!stays_within(header, uint64_t{location.length64} * format::kAlignment) ||
+      !is_well_shaped(header, slabs_.geometry())) {
+    return false;
+  }
   const format::RecordLayout layout = format::layout(header);
   const auto* chars = reinterpret_cast<const char*>(base);
   if (std::string_view(chars + layout.key, header.key_length) != key) return false;

@@ -20,7 +20,7 @@ class RecordReader {
       : io_(io), slabs_(slabs), secret_(secret) {}
 
   /// Loop. Views a record that was verified before, but for `pin` and what the index knows of it.
-  /// False: another key has the same digest, or a page is bad.
+  /// False: another key has the same digest, a page is bad, or it is not of the shape of its kind.
   bool view(const Location& location, std::string_view key, RecordView& out) const;
 
   enum class Condition : uint8_t {

@@ -51,15 +51,21 @@ bool has_bad_source(const Draft& draft) {
 }  // namespace
 
 Status RecordWriter::check(const Draft& draft) const {
-  CHECK(draft.slot <= kVarySlot);
   const uint64_t body_bytes = size_of(draft.body);
-  const bool fits = body_bytes <= slab_bytes_ / 4 && draft.key.size() <= limits::kKeyBytes &&
+  const bool head = draft.kind == RecordKind::kHead;
+  const bool fragment = draft.kind == RecordKind::kFragment;
+  CHECK(draft.slot <= kVarySlot && head == (draft.whole_length > 0));
+  CHECK(!head || (draft.slot == kHeadSlot && draft.rid != 0 && body_bytes == 0));
+  CHECK(!fragment || (draft.slot == kHeadSlot && draft.rid != 0 && body_bytes > 0));
+  const uint64_t most = fragment ? geometry_.fragment_bytes() : geometry_.body_bytes_most();
+  const bool fits = body_bytes <= most && draft.whole_length <= geometry_.fragmented_bytes_most() &&
+                    draft.key.size() <= limits::kKeyBytes &&
                     draft.head.size() <= limits::kHeadImageBytes &&
                     draft.tags.size() <= limits::kTags;
   const uint64_t whole = format::layout(sizeof(format::RecordHeader), draft.key.size(),
                                         draft.tags.size(), draft.head.size(), body_bytes)
                              .end;
-  if (!fits || sizeof(format::SlabHeader) + whole + format::table_bytes(1) > slab_bytes_) {
+  if (!fits || sizeof(format::SlabHeader) + whole + format::table_bytes(1) > geometry_.slab_bytes) {
     return Error{ErrorCode::kNoSpace, 0, "larger than one record may be"};
   }
   if (health_.failed()) {
@@ -84,7 +90,8 @@ RecordWriter::Image RecordWriter::make_image(const Draft& draft, const Digest& d
   header.head_length = static_cast<uint32_t>(draft.head.size());
   header.tag_count = static_cast<uint16_t>(draft.tags.size());
   put_facts(draft.policy, header);
-  header.body_length = header.whole_length = size_of(draft.body);
+  header.body_length = size_of(draft.body);
+  header.whole_length = draft.kind == RecordKind::kHead ? draft.whole_length : header.body_length;
   header.purge_seq = draft.ticket.purge_seq;
   header.fetch_seq = draft.ticket.fetch_seq;
   header.body_checksum = hash_of(draft.body);

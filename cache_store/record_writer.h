@@ -8,6 +8,7 @@
 
 #include "cache_store/file_secret.h"
 #include "cache_store/format.h"
+#include "cache_store/geometry.h"
 #include "cache_store/health.h"
 #include "cache_store/location.h"
 #include "cache_store/slabs.h"
@@ -18,8 +19,8 @@ namespace perigee::cache_store {
 
 class RecordWriter {
  public:
-  RecordWriter(StoreIo& io, const FileSecret& secret, Health& health, uint64_t slab_bytes)
-      : io_(io), secret_(secret), health_(health), slab_bytes_(slab_bytes) {}
+  RecordWriter(StoreIo& io, const FileSecret& secret, Health& health, const Geometry& geometry)
+      : io_(io), secret_(secret), health_(health), geometry_(geometry) {}
 
   /// A record as it will lie in its slab, header first. A small body lies in `bytes` too.
   struct Image {
@@ -29,8 +30,8 @@ class RecordWriter {
     bool whole = false;
   };
 
-  /// Whether a draft may be stored at all. kNoSpace: it is larger than one record may be; kIo: the
-  /// file failed.
+  /// Whether a draft may be stored at all. kNoSpace: it is larger than one record may be, or the
+  /// head of an object that is too long for fragments; kIo: the file failed.
   base::Status check(const Draft& draft) const;
   /// Of a draft that was checked; `digest` is that of its key. All but what append() draws.
   Image make_image(const Draft& draft, const Digest& digest) const;
@@ -46,7 +47,7 @@ class RecordWriter {
   StoreIo& io_;
   const FileSecret& secret_;
   Health& health_;
-  const uint64_t slab_bytes_;
+  const Geometry geometry_;
 };
 
 }  // namespace perigee::cache_store

@@ -16,9 +16,16 @@ namespace {
 /// Both know kinds and slots that this version does not: they lie in the file and are not looked
 /// up.
 bool is_known_kind(const format::TableEntry& entry) {
-  return entry.kind == static_cast<uint8_t>(RecordKind::kObject)
-             ? entry.slot == kHeadSlot
-             : entry.kind == static_cast<uint8_t>(RecordKind::kVarySpec) && entry.slot == kVarySlot;
+  switch (static_cast<RecordKind>(entry.kind)) {
+    case RecordKind::kObject:
+    case RecordKind::kHead:
+    case RecordKind::kFragment:
+      return entry.slot == kHeadSlot;
+    case RecordKind::kVarySpec:
+      return entry.slot == kVarySlot;
+    default:
+      return false;
+  }
 }
 
 }  // namespace

@@ -4,6 +4,9 @@
 #include <string>
 #include <utility>
 
+#include "base/check.h"
+#include "cache_store/fragment_key.h"
+
 namespace perigee::cache_store {
 
 using base::Done;
@@ -66,7 +69,7 @@ SlabStore::SlabStore(StoreIo& io, StoreObserver& observer, std::unique_ptr<Super
       slabs_(io, health_, file),
       recovery_(io, file.geometry, {file.uuid, secret_}),
       reader_(io, slabs_, secret_),
-      writer_(io, secret_, health_, file.geometry.slab_bytes),
+      writer_(io, secret_, health_, file.geometry),
       reclaimer_(index_, purges_, recovery_, health_),
       journal_keeper_(purges_, slabs_, *superblocks_, health_),
       syncer_(io, slabs_, reclaimer_, health_) {}
@@ -155,7 +158,12 @@ Found SlabStore::lookup(const Digest& digest, std::string_view key, SlotMask acc
     return found;
   }
   const bool spec = matches.head->slot == kVarySlot;
-  if (!view(*matches.head, key, spec ? found.vary : found.head)) return found;
+  std::optional<RecordView>& place = spec ? found.vary : found.head;
+  if (!view(*matches.head, key, place)) return found;
+  if (place->kind == RecordKind::kFragment) {
+    place.reset();
+    return found;
+  }
   found.state = spec ? Found::kVary : Found::kHit;
   // A coding of another version of the object is dead.
   if (coded && view(*matches.coded, key, found.coded) && found.coded->rid != found.head->rid) {
@@ -185,16 +193,70 @@ void SlabStore::warm_entry(const Digest& digest, const IndexEntry& entry) {
   });
 }
 
+Found SlabStore::lookup_fragment(const FragmentId& id) {
+  const FragmentKey key(id);
+  Found found;
+  found.digest = digest(key.text());
+  IndexMatches matches = index_.find(
+      found.digest, 0, [&](const Location& location) { return slabs_.pin(location.slab); });
+  if (!matches.head || matches.head->pin.is_poisoned()) return found;
+  if (!matches.head->verified) {
+    found.state = Found::kCold;
+    return found;
+  }
+  if (!view(*matches.head, key.text(), found.head)) return found;
+  if (found.head->kind != RecordKind::kFragment || found.head->rid != id.rid) {
+    found.head.reset();
+    return found;
+  }
+  found.state = Found::kHit;
+  return found;
+}
+
+void SlabStore::warm_fragment(const FragmentId& id) {
+  const FragmentKey key(id);
+  warm(digest(key.text()), key.text(), 0);
+}
+
+uint64_t SlabStore::draw_rid() {
+  const base::MutexLock lock(slabs_.mutex());
+  return slabs_.draw_number();
+}
+
 base::Result<Found> SlabStore::put(const Draft& draft) {
+  CHECK(draft.kind != RecordKind::kFragment);
+  return store(draft);
+}
+
+base::Result<Found> SlabStore::put_fragment(const FragmentDraft& fragment) {
+  if (fragment.id.number >= max_fragmented_bytes() / fragment_bytes()) {
+    return Error{ErrorCode::kNoSpace, 0, "behind the end of what is kept in fragments"};
+  }
+  const FragmentKey key(fragment.id);
+  Draft draft;
+  draft.kind = RecordKind::kFragment;
+  draft.rid = fragment.id.rid;
+  draft.key = key.text();
+  draft.base = fragment.base;
+  draft.body = fragment.body;
+  draft.ticket = fragment.ticket;
+  return store(draft);
+}
+
+/// What put() and put_fragment() have in common.
+base::Result<Found> SlabStore::store(const Draft& draft) {
   const Status fit = writer_.check(draft);
   if (!fit.ok()) return fit.error();
   const Digest key_digest = digest(draft.key);
-  const PurgeSubject subject{draft.base, draft.ticket, draft.slot, !(draft.base == key_digest)};
+  const bool fragment = draft.kind == RecordKind::kFragment;
+  const PurgeSubject subject{draft.base, draft.ticket, draft.slot, !(draft.base == key_digest),
+                             fragment};
   if (purges_.fate_of(subject).gone) return refuse("purged since the fetch began");
   RecordWriter::Image image = writer_.make_image(draft, key_digest);
   // Held until the entry stands: a slab is emptied under it, and must not miss this record.
   const base::MutexLock lock(slabs_.mutex());
-  {
+  // Of one fragment all that is ever put is the same.
+  if (!fragment) {
     // Not pinned any longer than this: its slab may be the one to make room.
     Found present = present_under(key_digest, draft.key);
     if (present.vary && is_same_spec(draft, *present.vary)) return present;

@@ -46,6 +46,14 @@ class SlabStore final : public Store {
   Found lookup(const Digest& digest, std::string_view key, SlotMask accepted) override;
   void warm(const Digest& digest, std::string_view key, SlotMask accepted) override;
   base::Result<Found> put(const Draft& draft) override;
+  uint64_t draw_rid() override;
+  Found lookup_fragment(const FragmentId& id) override;
+  void warm_fragment(const FragmentId& id) override;
+  base::Result<Found> put_fragment(const FragmentDraft& fragment) override;
+  uint64_t fragment_bytes() const override { return slabs_.geometry().fragment_bytes(); }
+  uint64_t max_fragmented_bytes() const override {
+    return slabs_.geometry().fragmented_bytes_most();
+  }
   Awaited await(const Digest& base) override { return purges_.await(base); }
   int erase(const Digest& digest) override;
   PurgeResult purge(const Predicate& predicate) override;
@@ -66,6 +74,7 @@ class SlabStore final : public Store {
   void publish_scanned(const ScannedFile& file, const PurgeHistory& history);
   bool view(IndexEntry& entry, std::string_view key, std::optional<RecordView>& out) const;
   void warm_entry(const Digest& digest, const IndexEntry& entry);
+  base::Result<Found> store(const Draft& draft);
   Found present_under(const Digest& digest, std::string_view key) REQUIRES(slabs_.mutex());
   base::Result<Found> publish(const Draft& draft, const PurgeSubject& subject,
                               const Location& location) REQUIRES(slabs_.mutex());

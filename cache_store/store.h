@@ -100,9 +100,11 @@ struct RecordView {
   std::span<const uint64_t> tags;
   std::span<const std::byte> head;  ///< opaque: the head image of http/head_image.h
   std::span<const std::byte> body;
-  uint64_t body_offset = 0;   ///< of `body` in the store file, for sendfile
-  uint64_t whole_length = 0;  ///< of the object, when `body` is a part of it; else of `body`
-  /// Wall time of a soft purge, rounded up to a second; kUnconfirmedMs; 0: none.
+  uint64_t body_offset = 0;  ///< of `body` in the store file, for sendfile
+  /// Bytes of the object's body, which for a kHead lies in fragments; else of `body`.
+  uint64_t whole_length = 0;
+  /// Wall time of a soft purge, rounded up to a second; kUnconfirmedMs; 0: none. Of a fragment: 0,
+  /// for its head tells.
   int64_t stale_since_ms = 0;
   /// Of a Vary spec: the soft purge that `stale_since_ms` tells of. It holds for the variants whose
   /// ticket has a lower purge_seq.
@@ -138,10 +140,30 @@ struct Draft {
   std::span<const uint64_t> tags;                    ///< at most 64
   std::span<const std::byte> head;                   ///< at most 64 KiB
   std::span<const std::span<const std::byte>> body;  ///< pieces in order, max_object_bytes() in all
-  Ticket ticket;                                     ///< from before the fetch began
+  /// Of a kHead, which has no body of its own: the bytes of the object's body, which lie in
+  /// fragments. Else 0.
+  uint64_t whole_length = 0;
+  Ticket ticket;  ///< from before the fetch began
   /// Of the record that `body` points into, if it does: when its pages go bad meanwhile, nothing is
   /// stored.
   const Pin* source = nullptr;
+};
+
+/// One piece of an object that is longer than a record may be. A piece whose rid is not its head's
+/// is dead.
+struct FragmentId {
+  uint64_t rid = 0;     ///< of the head; never 0
+  uint64_t number = 0;  ///< from 0 on, in the order of the body
+};
+
+/// What put_fragment() writes. All spans are copied before it returns.
+struct FragmentDraft {
+  FragmentId id;
+  Digest base;    ///< of the URL's own key: a hard purge or an erase of it fences the fragment
+  Ticket ticket;  ///< from before the fetch began
+  /// Pieces in order, fragment_bytes() in all; an object's last fragment may be shorter, and none
+  /// is empty.
+  std::span<const std::span<const std::byte>> body;
 };
 
 /// What to purge. Only keys in this version; tags, prefixes and everything have their place here.
@@ -227,6 +249,26 @@ class Store {
   /// now, or too large), kCancelled (fenced by a purge or an erase, or asked for earlier than what
   /// is there), kIo.
   virtual base::Result<Found> put(const Draft& draft) = 0;
+
+  // An object that is longer than a record may be is a kHead, which put() takes and lookup() finds,
+  // and fragments under its rid. Any of them may be missing: whoever reads finds out.
+
+  /// Any thread; takes the lock of the slabs. A rid for an object whose fragments are put before
+  /// its head.
+  virtual uint64_t draw_rid() = 0;
+  /// Loop. As lookup(): kMiss; kHit, with the fragment in `head`; kCold: warm_fragment(), then
+  /// again.
+  virtual Found lookup_fragment(const FragmentId& id) = 0;
+  /// Pool. As warm().
+  virtual void warm_fragment(const FragmentId& id) = 0;
+  /// Pool. Replaces the fragment of this id. Errors as put(), but neither a soft purge nor what was
+  /// asked for later fences it.
+  virtual base::Result<Found> put_fragment(const FragmentDraft& draft) = 0;
+  /// What each fragment holds but an object's last one: four fill a slab.
+  virtual uint64_t fragment_bytes() const = 0;
+  /// The longest body that is kept in fragments: an eighth of all slabs, in whole fragments.
+  virtual uint64_t max_fragmented_bytes() const = 0;
+
   /// Any thread. Says that a response for the URL `base` is on its way; before ticket().
   [[nodiscard]] virtual Awaited await(const Digest& base) = 0;
   /// Loop or pool. Removes the URL with all its slots and variants from memory at once, and fences

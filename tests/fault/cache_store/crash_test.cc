@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "cache_store/format.h"
@@ -58,6 +59,7 @@ class CrashTest : public testing::TestWithParam<uint64_t> {
   MemoryDisk disk_{kSmallStoreBytes};
   uint64_t stale_floor_ = 0;
   uint64_t seen_whole_ = 0;
+  uint64_t seen_fragments_ = 0;
   Workload workload_;  ///< last: closing its store is watched too
 };
 
@@ -86,10 +88,13 @@ void CrashTest::check(const Snapshot& snapshot, const Known& before, const Known
     for (size_t key = 0; key < workload_.keys().size(); ++key) {
       sights.push_back(workload_.history().look(**opened, workload_.keys()[key]));
       seen_whole_ += sights.back().what == Sight::kNothing ? 0 : 1;
+      seen_fragments_ += static_cast<uint64_t>(std::popcount(sights.back().fragments));
     }
     if (opening == 1) {
       for (size_t key = 0; key < sights.size(); ++key) {
-        EXPECT_TRUE(sights[key] == first[key] || unconfirmed(sights[key]))
+        const bool same =
+            sights[key] == first[key] && sights[key].fragments == first[key].fragments;
+        EXPECT_TRUE(same || unconfirmed(sights[key]))
             << name(key) << ": at first " << describe(first[key]) << ", then "
             << describe(sights[key]);
       }
@@ -120,6 +125,12 @@ void CrashTest::check_killed(size_t key, const Sight& seen, const Known& before,
   EXPECT_TRUE(may_be(before) || may_be(after) || may_be_gone || unconfirmed(seen))
       << name(key) << ": " << describe(seen) << ", before " << describe(before.sights[key])
       << ", after " << describe(after.sights[key]);
+  if (replaced || seen.version != after.sights[key].version) return;
+  const uint64_t stayed =
+      before.sights[key].fragments & after.sights[key].fragments & ~workload_.rewritten(key);
+  const uint64_t were_there = before.sights[key].fragments | after.sights[key].fragments;
+  EXPECT_EQ(seen.fragments & stayed, stayed) << name(key) << ": a fragment is lost";
+  EXPECT_EQ(seen.fragments & ~were_there, 0u) << name(key) << ": a fragment is back";
 }
 
 void CrashTest::check_power_cut(size_t key, const Sight& seen, const Known& before,
@@ -131,6 +142,11 @@ void CrashTest::check_power_cut(size_t key, const Sight& seen, const Known& befo
   EXPECT_TRUE(!settled || seen.version == synced.version)
       << name(key) << ": what was synced is lost: " << describe(synced) << ", seen "
       << describe(seen);
+  if (settled) {
+    const uint64_t stayed = synced.fragments & after.synced[key].fragments &
+                            before.sights[key].fragments & after.sights[key].fragments;
+    EXPECT_EQ(seen.fragments & stayed, stayed) << name(key) << ": a synced fragment is lost";
+  }
   if (seen.what == Sight::kNothing || unconfirmed(seen)) return;
   const Version& version = *workload_.history().find(seen.version);
   EXPECT_GE(version.begun, before.facts[key].hard_purged)
@@ -166,6 +182,8 @@ TEST_P(CrashTest, LeavesEachRecordWholeOrAbsentAtEveryStep) {
   }
   EXPECT_GT(crashes, 500u);
   EXPECT_GT(seen_whole_, crashes) << "most openings find something";
+  EXPECT_GT(workload_.fragment_puts(), 10u);
+  EXPECT_GT(seen_fragments_, crashes / 4) << "of long objects too";
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, CrashTest, testing::Range<uint64_t>(1, 25));

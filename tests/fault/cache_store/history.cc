@@ -24,9 +24,9 @@ std::vector<std::byte> stream(uint64_t seed, size_t size) {
 }  // namespace
 
 std::string describe(const Sight& sight) {
-  static constexpr const char* kWords[] = {"nothing", "object", "vary", "WRONG"};
+  static constexpr const char* kWords[] = {"nothing", "object", "long", "vary", "WRONG"};
   return std::string(kWords[sight.what]) + " v" + std::to_string(sight.version) + " stale " +
-         std::to_string(sight.stale_since_ms);
+         std::to_string(sight.stale_since_ms) + " fragments " + std::to_string(sight.fragments);
 }
 
 Version& History::begin(std::string_view key) {
@@ -50,6 +50,34 @@ std::vector<std::byte> History::body_of(const Version& version) const {
   return stream(~version.body_of, version.body_bytes);
 }
 
+std::span<const std::byte> History::fragment_of(std::span<const std::byte> body, const Store& store,
+                                                uint64_t number) {
+  const std::span<const std::byte> left = body.subspan(number * store.fragment_bytes());
+  return left.first(std::min<uint64_t>(store.fragment_bytes(), left.size()));
+}
+
+/// False: one of them is wrong.
+bool History::look_at_fragments(Store& store, const Version& version, Sight& sight) const {
+  const std::vector<std::byte> body = body_of(version);
+  for (uint64_t number = 0; number * store.fragment_bytes() < body.size(); ++number) {
+    const FragmentId id{version.rid, number};
+    Found found = store.lookup_fragment(id);
+    if (found.state == Found::kCold) {
+      store.warm_fragment(id);
+      found = store.lookup_fragment(id);
+    }
+    if (found.state != Found::kHit) continue;
+    const RecordView& record = *found.head;
+    const bool same = record.kind == RecordKind::kFragment && record.rid == id.rid &&
+                      record.stale_since_ms == 0 &&
+                      std::ranges::equal(record.body, fragment_of(body, store, number));
+    if (store.poisoned(record.pin)) continue;
+    if (!same) return false;
+    sight.fragments |= uint64_t{1} << number;
+  }
+  return true;
+}
+
 Sight History::look(Store& store, std::string_view key) const {
   const Digest digest = store.digest(key);
   Found found = store.lookup(digest, key, 0);
@@ -66,10 +94,14 @@ Sight History::look(Store& store, std::string_view key) const {
   std::memcpy(&sight.version, record.head.data(), sizeof sight.version);
   const Version* version = find(sight.version);
   if (version == nullptr || version->key != key || record.kind != version->kind) return sight;
+  const bool is_long = record.kind == RecordKind::kHead;
   const bool same = std::ranges::equal(record.head, head_of(*version)) &&
-                    std::ranges::equal(record.body, body_of(*version));
+                    (is_long ? record.body.empty() && record.rid == version->rid &&
+                                   record.whole_length == version->body_bytes
+                             : std::ranges::equal(record.body, body_of(*version)));
   if (store.poisoned(record.pin)) return {};
-  if (same) sight.what = found.state == Found::kVary ? Sight::kVary : Sight::kObject;
+  if (!same || (is_long && !look_at_fragments(store, *version, sight))) return sight;
+  sight.what = found.state == Found::kVary ? Sight::kVary : is_long ? Sight::kLong : Sight::kObject;
   return sight;
 }
 

@@ -7,8 +7,10 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "cache_store/store.h"
@@ -20,7 +22,7 @@ struct Version {
   std::string key;
   RecordKind kind = RecordKind::kObject;
   size_t head_bytes = 8;
-  size_t body_bytes = 0;
+  size_t body_bytes = 0;  ///< of a head: of all its fragments
   uint64_t body_of =
       0;  ///< the version whose body it has: its own number, or an older one after a 304
   uint64_t rid = 0;
@@ -30,11 +32,18 @@ struct Version {
 
 /// What is seen of a key.
 struct Sight {
-  enum What : uint8_t { kNothing, kObject, kVary, kWrong };
+  enum What : uint8_t { kNothing, kObject, kLong, kVary, kWrong };
   What what = kNothing;
   uint64_t version = 0;
   int64_t stale_since_ms = 0;
-  auto operator<=>(const Sight&) const = default;
+  /// Of a long object: the fragments that are there, a bit each. Any may be missing, so two sights
+  /// are the same without them.
+  uint64_t fragments = 0;
+  auto operator<=>(const Sight& other) const {
+    return std::tie(what, version, stale_since_ms) <=>
+           std::tie(other.what, other.version, other.stale_since_ms);
+  }
+  bool operator==(const Sight& other) const { return (*this <=> other) == 0; }
   bool stale() const { return stale_since_ms != 0; }
 };
 std::string describe(const Sight& sight);
@@ -47,10 +56,16 @@ class History {
   std::vector<std::byte> head_of(const Version& version) const;
   std::vector<std::byte> body_of(const Version& version) const;
 
-  /// Looks a key up, warms it when it is cold, and compares every byte.
+  /// The bytes of one fragment of a long object with such a body.
+  static std::span<const std::byte> fragment_of(std::span<const std::byte> body, const Store& store,
+                                                uint64_t number);
+
+  /// Looks a key up, warms it when it is cold, and compares every byte, those of its fragments too.
   Sight look(Store& store, std::string_view key) const;
 
  private:
+  bool look_at_fragments(Store& store, const Version& version, Sight& sight) const;
+
   std::deque<Version> versions_;
 };
 

@@ -45,6 +45,7 @@ bool Workload::open() {
   if (!opened.ok()) return false;
   store_ = std::move(*opened);
   tickets_.clear();
+  download_.reset();
   // An opening syncs all that it finds.
   synced_ = look();
   return true;
@@ -71,6 +72,7 @@ Sights Workload::look() const {
 
 bool Workload::step() {
   wall_ms_ += 300;
+  rewritten_ = 0;
   const uint64_t choice = draw(100);
   if (choice < putting_) {
     put();
@@ -94,6 +96,7 @@ bool Workload::step() {
 }
 
 void Workload::put() {
+  if (download_ && draw(3) > 0) return go_on(*download_);
   const size_t key = draw_key();
   // Now and then with a ticket from before.
   if (tickets_.empty() || draw(3) > 0) {
@@ -103,20 +106,28 @@ void Workload::put() {
   const auto [ticket, begun] =
       tickets_[tickets_.size() - 1 - draw(std::min<size_t>(3, tickets_.size()))];
   const Sight present = history_.look(*store_, keys_[key]);
+  if (present.what == Sight::kLong && draw(3) == 0) {
+    const Version& version = *history_.find(present.version);
+    return put_fragment(key, version, draw(fragments_of(version)), ticket, begun);
+  }
   Version& version = history_.begin(keys_[key]);
   version.begun = begun;
   version.ticket = ticket;
   version.head_bytes = 8 + draw(300);
+  const bool stored = present.what == Sight::kObject || present.what == Sight::kLong;
   const bool vary = key % 2 == 0 && draw(8) == 0;
   if (vary) {
     version.kind = RecordKind::kVarySpec;
     // Enough bytes to tell it from others: a spec that equals the present one is not stored again.
     version.body_bytes = 16 + draw(60);
-  } else if (present.what == Sight::kObject && draw(3) == 0) {
-    const Version& stored = *history_.find(present.version);
-    version.body_of = stored.body_of;
-    version.body_bytes = stored.body_bytes;
-    version.rid = stored.rid;
+  } else if (stored && draw(3) == 0) {
+    const Version& confirmed = *history_.find(present.version);
+    version.kind = confirmed.kind;
+    version.body_of = confirmed.body_of;
+    version.body_bytes = confirmed.body_bytes;
+    version.rid = confirmed.rid;
+  } else if (!download_ && draw(6) == 0) {
+    return begin_download(key, version);
   } else {
     const uint64_t most = store_->max_object_bytes();
     const uint64_t kind = draw(8);
@@ -126,9 +137,69 @@ void Workload::put() {
   put_version(key, version, present);
 }
 
-void Workload::put_version(size_t key, Version& version, const Sight& present) {
+uint64_t Workload::fragments_of(const Version& version) const {
+  return (version.body_bytes - 1) / store_->fragment_bytes() + 1;
+}
+
+void Workload::begin_download(size_t key, Version& version) {
+  const uint64_t least = store_->max_object_bytes();
+  version.kind = RecordKind::kHead;
+  version.body_bytes = least + 1 + draw(store_->max_fragmented_bytes() - least);
+  version.rid = store_->draw_rid();
+  const uint64_t fragments = fragments_of(version);
+  download_ = Download{key, version.number, draw(2) == 0 ? 0 : draw(fragments + 1)};
+  go_on(*download_);
+}
+
+void Workload::go_on(Download& download) {
+  const Version& version = *history_.find(download.version);
+  if (!download.head_put && download.next == download.head_at) {
+    download.head_put = true;
+    put_version(download.key, version, history_.look(*store_, keys_[download.key]));
+  } else {
+    put_fragment(download.key, version, download.next++, version.ticket, version.begun);
+  }
+  if (download.head_put && download.next == fragments_of(version)) download_.reset();
+}
+
+void Workload::put_fragment(size_t key, const Version& version, uint64_t number,
+                            const Ticket& ticket, uint64_t begun) {
+  last_ = "put fragment " + std::to_string(number) + " of v" + std::to_string(version.number) +
+          " begun " + std::to_string(begun) + " of " + keys_[key].substr(0, 20);
+  rewritten_key_ = key;
+  rewritten_ = uint64_t{1} << number;
+  // The one that was synced may go.
+  if (synced_[key].version == version.number) synced_[key].fragments &= ~rewritten_;
+  const std::vector<std::byte> whole = history_.body_of(version);
+  const std::span<const std::byte> body = History::fragment_of(whole, *store_, number);
+  const size_t cut = body.size() / 3;
+  const std::span<const std::byte> pieces[] = {body.first(cut), body.subspan(cut)};
+  const base::Result<Found> result = store_->put_fragment(
+      {{version.rid, number}, store_->digest(keys_[base_of(key)]), ticket, pieces});
+  const bool fenced = is_fenced(key, begun, false);
+  if (result.ok()) {
+    ++fragment_puts_;
+    EXPECT_FALSE(fenced) << "a fragment from before a purge was stored";
+    EXPECT_TRUE(std::ranges::equal(result->head->body, body));
+  } else if (!faulty) {
+    EXPECT_TRUE(fenced) << result.error().message;
+    EXPECT_EQ(result.error().code, base::ErrorCode::kCancelled);
+  }
+}
+
+/// Something was purged since the fetch began, so it may not be stored. `soft_too`: a soft purge
+/// is one that counts.
+bool Workload::is_fenced(size_t key, uint64_t begun, bool soft_too) const {
+  return std::any_of(
+      purges_.begin() + static_cast<ptrdiff_t>(begun), purges_.end(),
+      [&](const Purge& purge) { return purge.key == base_of(key) && (!purge.soft || soft_too); });
+}
+
+void Workload::put_version(size_t key, const Version& version, const Sight& present) {
+  const bool is_long = version.kind == RecordKind::kHead;
   const std::vector<std::byte> head = history_.head_of(version);
-  const std::vector<std::byte> body = history_.body_of(version);
+  const std::vector<std::byte> body =
+      is_long ? std::vector<std::byte>() : history_.body_of(version);
   const size_t cut = body.size() / 3;
   const std::span<const std::byte> pieces[] = {std::span(body).first(cut),
                                                std::span(body).subspan(cut)};
@@ -141,15 +212,12 @@ void Workload::put_version(size_t key, Version& version, const Sight& present) {
   draft.policy.lifetime_ms = 60'000;
   draft.head = head;
   draft.body = pieces;
+  draft.whole_length = is_long ? version.body_bytes : 0;
   draft.ticket = version.ticket;
   last_ = "put v" + std::to_string(version.number) + " begun " + std::to_string(version.begun) +
           " of " + keys_[key].substr(0, 20);
   const base::Result<Found> result = store_->put(draft);
-  const bool fenced =
-      std::any_of(purges_.begin() + static_cast<ptrdiff_t>(version.begun), purges_.end(),
-                  [&](const Purge& purge) {
-                    return purge.key == base_of(key) && (!purge.soft || key != purge.key);
-                  });
+  const bool fenced = is_fenced(key, version.begun, key != base_of(key));
   const bool older = present.what != Sight::kNothing &&
                      version.ticket.fetch_seq < history_.find(present.version)->ticket.fetch_seq;
   if (result.ok()) {
@@ -161,9 +229,8 @@ void Workload::put_version(size_t key, Version& version, const Sight& present) {
     const bool softened = std::any_of(
         purges_.begin() + static_cast<ptrdiff_t>(std::max(settled_purges_, version.begun)),
         purges_.end(), [&](const Purge& purge) { return purge.key == key; });
-    if (softened) {
-      facts_[key].unsettled.insert({Sight::kObject, version.number, 0});
-      facts_[key].unsettled.insert({Sight::kVary, version.number, 0});
+    for (const Sight::What what : {Sight::kObject, Sight::kLong, Sight::kVary}) {
+      if (softened) facts_[key].unsettled.insert({what, version.number, 0});
     }
   } else if (!faulty) {
     EXPECT_TRUE(fenced || older) << result.error().message;

@@ -1,5 +1,5 @@
-// A random life of a small store: puts, 304s, variants, purges, erasures, upkeep and restarts, with
-// a model of what must be seen after each step.
+// A random life of a small store: puts, 304s, variants, long objects in fragments, purges,
+// erasures, upkeep and restarts, with a model of what must be seen after each step.
 #pragma once
 
 #include <functional>
@@ -54,6 +54,10 @@ class Workload {
   /// At the last sync.
   const Sights& synced() const { return synced_; }
   uint64_t puts() const { return puts_; }
+  uint64_t fragment_puts() const { return fragment_puts_; }
+  /// The fragments of the key that the last step put, a bit each: the slab of an old one may be the
+  /// one that made room.
+  uint64_t rewritten(size_t key) const { return key == rewritten_key_ ? rewritten_ : 0; }
   /// What the last step did.
   const std::string& last() const { return last_; }
   bool open();
@@ -72,8 +76,23 @@ class Workload {
   size_t draw_url() { return base_of(draw_key()); }
   void forget_unsettled();
   static size_t base_of(size_t key) { return key - key % 2; }
+  /// A long object that comes step by step, so that all else may happen in between: its fragments
+  /// in order, and its head before one of them or behind them all.
+  struct Download {
+    size_t key;
+    uint64_t version;
+    uint64_t head_at;   ///< the fragment that it is put before
+    uint64_t next = 0;  ///< the fragment that comes
+    bool head_put = false;
+  };
   void put();
-  void put_version(size_t key, Version& version, const Sight& present);
+  void begin_download(size_t key, Version& version);
+  void go_on(Download& download);
+  void put_fragment(size_t key, const Version& version, uint64_t number, const Ticket& ticket,
+                    uint64_t begun);
+  bool is_fenced(size_t key, uint64_t begun, bool soft_too) const;
+  uint64_t fragments_of(const Version& version) const;
+  void put_version(size_t key, const Version& version, const Sight& present);
   void purge(bool soft);
   void erase();
   void commit();
@@ -95,8 +114,12 @@ class Workload {
   std::vector<std::pair<Ticket, uint64_t>>
       tickets_;                   ///< with `begun`, taken in the present opening
   std::vector<Awaited> awaited_;  ///< every key, for each of them
+  std::optional<Download> download_;
   Sights synced_;
   uint64_t puts_ = 0;
+  uint64_t fragment_puts_ = 0;
+  size_t rewritten_key_ = 0;
+  uint64_t rewritten_ = 0;
   std::string last_;
   int64_t wall_ms_ = 1'700'000'000'000;
 };

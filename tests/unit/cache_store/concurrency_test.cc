@@ -116,6 +116,51 @@ class ConcurrencyTest : public testing::Test {
     }
     if (found.state == Found::kHit) check(found, key, before);
   }
+  static constexpr uint64_t kFragments = 4;
+  /// Every word of a fragment names its rid and its number.
+  std::vector<uint64_t> fragment_of(const FragmentId& id) const {
+    return std::vector<uint64_t>(store_->fragment_bytes() / 8, id.rid << 8 | id.number);
+  }
+  /// With its head first, last or in between, and perhaps without some of its fragments.
+  void put_long(uint64_t key, uint64_t chance) {
+    const std::string name = key_of(key);
+    const Awaited awaited = store_->await(store_->digest(name));
+    const Ticket ticket = store_->ticket();
+    const uint64_t rid = store_->draw_rid();
+    const uint64_t head_at = chance % (kFragments + 1);
+    for (uint64_t number = 0; number <= kFragments; ++number) {
+      if (number == head_at) {
+        Draft draft;
+        draft.kind = RecordKind::kHead;
+        draft.rid = rid;
+        draft.key = name;
+        draft.base = store_->digest(name);
+        draft.whole_length = kFragments * store_->fragment_bytes();
+        draft.ticket = ticket;
+        (void)store_->put(draft);
+      }
+      if (number == kFragments || (chance >> (8 + number)) % 8 == 0) continue;
+      const std::vector<uint64_t> words = fragment_of({rid, number});
+      const std::span<const std::byte> piece = std::as_bytes(std::span(words));
+      (void)store_->put_fragment({{rid, number}, store_->digest(name), ticket, {&piece, 1}});
+    }
+  }
+  void read_long(uint64_t key, std::atomic<uint64_t>& hits, std::atomic<uint64_t>& misses) {
+    const std::string name = key_of(key);
+    const Found head = store_->lookup(store_->digest(name), name, 0);
+    if (head.state != Found::kHit) return;
+    ASSERT_EQ(head.head->kind, RecordKind::kHead);
+    for (uint64_t number = 0; number < kFragments; ++number) {
+      const FragmentId id{head.head->rid, number};
+      const Found found = store_->lookup_fragment(id);
+      (found.state == Found::kHit ? hits : misses).fetch_add(1);
+      if (found.state != Found::kHit) continue;
+      ASSERT_EQ(found.head->rid, id.rid);
+      const std::vector<uint64_t> words = fragment_of(id);
+      ASSERT_EQ(found.head->body.size(), words.size() * 8);
+      ASSERT_EQ(std::memcmp(found.head->body.data(), words.data(), words.size() * 8), 0);
+    }
+  }
   void purge(uint64_t key) {
     const uint64_t known = versions_.load();
     const PurgeResult purge = store_->purge({store_->digest(key_of(key)), false, kNow});
@@ -213,6 +258,29 @@ TEST_F(ConcurrencyTest, WhatWasPurgedIsNeverSeenAgain) {
   }
   join();
   EXPECT_GT(store_->stats().puts_refused, 10u) << "puts and purges met";
+}
+
+/// Long objects are written again and again, each time under another rid, while others read them
+/// and their slabs are used again: no two versions ever mix.
+TEST_F(ConcurrencyTest, FragmentsAreThoseOfTheirHead) {
+  std::atomic<uint64_t> hits{0};
+  std::atomic<uint64_t> misses{0};
+  for (int i = 0; i < 2; ++i) {
+    spawn([&, this](auto& chance) {
+      const uint64_t key = chance() % kFew;
+      put_long(key, chance());
+      read_long(key, hits, misses);
+    });
+    spawn([&, this](auto& chance) { read_long(chance() % kFew, hits, misses); });
+  }
+  spawn([this](auto& chance) { put(kFew + chance() % kFew); });
+  spawn([this](auto& chance) {
+    if (chance() % 16 == 0) erase(chance() % kFew);
+    store_->maintain({.wall_ms = kNow});
+  });
+  join();
+  EXPECT_GT(hits, 1'000u);
+  EXPECT_GT(misses, 0u) << "and some were gone";
 }
 
 TEST_F(ConcurrencyTest, ColdRecordsAreWarmedByManyAtOnce) {

@@ -51,6 +51,17 @@ TEST_F(PurgeLogTest, ASoftPurgeMakesAnObjectStaleAndRefusesAVariant) {
   EXPECT_TRUE(fate_of(before, kHeadSlot, true).gone);
 }
 
+/// Its head is stale in its place.
+TEST_F(PurgeLogTest, AFragmentIsNeverStaleAndGoneAfterAHardPurge) {
+  const PurgeSubject fragment{
+      .base = kUrl, .ticket = log_.ticket(), .variant = true, .fragment = true};
+  purge(kUrl, true, 5'000);
+  EXPECT_FALSE(log_.fate_of(fragment).gone);
+  EXPECT_EQ(log_.fate_of(fragment).stale.since_s, 0u);
+  purge(kUrl, false, 5'000);
+  EXPECT_TRUE(log_.fate_of(fragment).gone);
+}
+
 TEST_F(PurgeLogTest, AnErasureIsRememberedWhenSomethingIsThereOrOnItsWay) {
   EXPECT_FALSE(log_.erase(kUrl, false));
   EXPECT_EQ(log_.count(), 0u);
@@ -82,6 +93,8 @@ TEST_F(PurgeLogTest, WhatLiesInTheFileIsJudgedAlike) {
   EXPECT_EQ(history.fate_of(record).stale.since_s, 0u) << "the purge that the ticket knows";
   record.purge_seq = 2;
   EXPECT_EQ(history.fate_of(record).stale.since_s, kUnconfirmedMs / 1000) << "below the floor";
+  record.kind = static_cast<uint8_t>(RecordKind::kFragment);
+  EXPECT_EQ(history.fate_of(record).stale.since_s, 0u) << "a fragment waits for nothing";
   record.digest_lo = kOther.lo;
   EXPECT_TRUE(history.fate_of(record).gone);
 }

@@ -18,13 +18,24 @@ class FakeStore final : public cache_store::Store {
   // --- for tests ---
   bool refuse_puts = false;
   uint64_t object_most = 1 << 20;
-  size_t puts = 0;
+  uint64_t fragment_size = 256 << 10;
+  uint64_t fragmented_most = 16 << 20;
+  uint64_t refuse_fragments_from = UINT64_MAX;  ///< this number and those behind it find no room
+  size_t puts = 0;                              ///< fragments not counted
+  size_t fragment_puts = 0;
   /// The body stored under a key; nullptr: nothing is.
   const std::string* body(const std::string& key) const;
   /// Readers that hold a record of this key.
   uint64_t pins(const std::string& key) const;
   uint64_t rid(const std::string& key) const;
   void poison(const std::string& key);
+  /// The bytes of a fragment; nullptr: it is not there.
+  const std::string* fragment(const cache_store::FragmentId& id) const;
+  uint64_t fragment_pins(const cache_store::FragmentId& id) const;
+  void evict_fragment(const cache_store::FragmentId& id);
+  /// It must be warmed before it is found again.
+  void make_cold(const cache_store::FragmentId& id);
+  void poison(const cache_store::FragmentId& id);
 
   // --- cache_store::Store ---
   cache_store::Digest digest(std::string_view key) const override;
@@ -32,6 +43,14 @@ class FakeStore final : public cache_store::Store {
                             cache_store::SlotMask) override;
   void warm(const cache_store::Digest&, std::string_view, cache_store::SlotMask) override {}
   base::Result<cache_store::Found> put(const cache_store::Draft& draft) override;
+  uint64_t draw_rid() override { return next_rid_++; }
+  cache_store::Found lookup_fragment(const cache_store::FragmentId& id) override;
+  void warm_fragment(const cache_store::FragmentId& id) override;
+  base::Result<cache_store::Found> put_fragment(const cache_store::FragmentDraft& draft) override;
+  uint64_t fragment_bytes() const override { return fragment_size; }
+  uint64_t max_fragmented_bytes() const override {
+    return fragmented_most / fragment_size * fragment_size;
+  }
   cache_store::Awaited await(const cache_store::Digest&) override { return {}; }
   int erase(const cache_store::Digest& digest) override;
   cache_store::PurgeResult purge(const cache_store::Predicate& predicate) override;
@@ -56,10 +75,15 @@ class FakeStore final : public cache_store::Store {
     std::string key;
     std::vector<std::byte> head;
     std::string body;
+    uint64_t whole_length = 0;
+    bool cold = false;
     cache_store::SlabWord word;
   };
+  static std::string key_of(const cache_store::FragmentId& id);
+  static void append(std::span<const std::span<const std::byte>> pieces, std::string& to);
   cache_store::Found view(Record& record) const;
-  const Record* find(const std::string& key) const;
+  cache_store::Found replace(std::shared_ptr<Record> record);
+  Record* find(const std::string& key) const;
 
   std::map<std::string, std::shared_ptr<Record>> records_;
   std::vector<std::shared_ptr<Record>> gone_;  ///< perhaps still pinned

@@ -1,0 +1,35 @@
+// The key of a fragment: text that no URL has, since it begins with a zero byte (FORMAT.md).
+//
+// So a fragment lies in the index and in the file as an object does, under a digest of its own.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "base/check.h"
+#include "cache_store/store.h"
+
+namespace perigee::cache_store {
+
+/// Immutable; any thread. `text()` is valid as long as the object.
+class FragmentKey {
+ public:
+  explicit FragmentKey(const FragmentId& id) {
+    CHECK(id.rid != 0);
+    put(1, id.rid);
+    put(1 + sizeof id.rid, id.number);
+  }
+  std::string_view text() const { return {bytes_.data(), bytes_.size()}; }
+
+ private:
+  void put(size_t at, uint64_t number) {
+    for (size_t i = 0; i < sizeof number; ++i) {
+      bytes_[at + i] = static_cast<char>(number >> (8 * i) & 0xff);
+    }
+  }
+
+  std::array<char, 1 + 2 * sizeof(uint64_t)> bytes_{};
+};
+
+}  // namespace perigee::cache_store
