@@ -43,10 +43,8 @@ Lookup look_up(const http::RequestHead& request, const Route& route, cache_store
     result.found = store.lookup(store.digest(variant), variant, 0);
     result.vary_miss = result.found.state == Found::kMiss;
   }
-  if (result.found.state == Found::kHit) {
-    result.stored = origin::view_of(result.found);
-    if (!result.stored) result.found = {};
-  }
+  // What cannot be used stays in `found`, so that a fill knows what it replaces.
+  if (result.found.state == Found::kHit) result.stored = origin::view_of(result.found, store);
   // A soft purge of the URL holds for the variants that were asked for before it.
   if (result.stored && result.found.head->ticket.purge_seq < spec_stale_seq) {
     int64_t& since_ms = result.stored->stale_since_ms;

@@ -14,10 +14,11 @@ namespace perigee::edge {
 
 struct Lookup {
   cache_store::Found found;
-  std::optional<http::StoredResponse> stored;  ///< a view over `found`; empty: a miss, or cold
-  bool vary_miss = false;                      ///< other variants of the URL are stored
-  TurnText key;                                ///< of the URL or of the variant
-  std::string_view vary_spec;                  ///< encoded; valid while `vary_pin` is held
+  /// A view over `found`; empty: a miss, cold, or not to be used.
+  std::optional<http::StoredResponse> stored;
+  bool vary_miss = false;      ///< other variants of the URL are stored
+  TurnText key;                ///< of the URL or of the variant
+  std::string_view vary_spec;  ///< encoded; valid while `vary_pin` is held
   cache_store::Pin vary_pin;
 };
 

@@ -145,27 +145,34 @@ bool RequestFlow::answer_ourselves(Pass& pass) {
 void RequestFlow::serve(Pass& pass, Lookup& lookup, int64_t age_s, const CacheStatus& cache) {
   Exchange& exchange = pass.exchange;
   cache_store::RecordView& record = *lookup.found.head;
-  http::Selection part = http::select(*lookup.stored, exchange.request(), record.body.size());
+  const uint64_t size = origin::body_size_of(record);
+  const bool fragmented = record.kind == cache_store::RecordKind::kHead;
+  http::Selection part = http::select(*lookup.stored, exchange.request(), size);
   if (part.conditions_failed) {
     return answers_.fail(exchange, 412, "what is stored is not what the request asks for", cache);
   }
-  if (!part.parts.empty()) {
-    part.boundary = context_.env.random();
-    if (!block(pass)) return answers_.fail(exchange, 503, kNoMemory, cache);
-  }
-  const std::optional<http::ResponseHead> head =
-      http::make_response(*lookup.stored, part, record.body.size(), age_s, cache,
-                          presentation(*pass.route.site), exchange.arena());
+  if (!part.parts.empty()) part.boundary = context_.env.random();
+  const bool waits = fragmented || !part.parts.empty();
+  if (waits && !block(pass)) return answers_.fail(exchange, 503, kNoMemory, cache);
+  const std::optional<http::ResponseHead> head = http::make_response(
+      *lookup.stored, part, size, age_s, cache, presentation(*pass.route.site), exchange.arena());
   if (!head) return answers_.fail(exchange, 503, kNoMemory, cache);
   const cache_store::SlabWord* slab = record.pin.word();
-  origin::StoredBody body(context_.store, std::move(record.pin), record, {part.begin, part.end});
+  const http::ByteSpan span{part.begin, part.end};
   http::BodySource* source = nullptr;
   if (Waiting* waiting = pass.waiting) {
     waiting->enter(Waiting::Stage::kAnswered);
-    source = waiting->selected(waiting->body.emplace(std::move(body)), *lookup.stored, part,
-                               record.body.size());
+    http::SpanSource* body = nullptr;
+    if (fragmented) {
+      body = &waiting->fragments.emplace(context_.store, context_.env,
+                                         origin::fragmented_object(record), span);
+    } else {
+      body = &waiting->body.emplace(context_.store, std::move(record.pin), record, span);
+    }
+    source = waiting->selected(*body, *lookup.stored, part, size);
   } else {
-    auto* hit = new (exchange.slot().data()) ServedHit(std::move(body));
+    auto* hit = new (exchange.slot().data())
+        ServedHit({context_.store, std::move(record.pin), record, span});
     exchange.attached = hit;
     source = &hit->body;
   }

@@ -84,7 +84,9 @@ class Waiting final : public Served {
   std::optional<Filled> filled;
   std::optional<Relayed> relayed;
   std::optional<Purged> purged;
-  std::optional<origin::StoredBody> body;  ///< of a stored response that answers it
+  /// Of a stored response that answers it: the one or the other.
+  std::optional<origin::StoredBody> body;
+  std::optional<origin::FragmentBody> fragments;
 
  private:
   Stage stage_ = Stage::kNew;

@@ -60,7 +60,8 @@ void FillBody::finish(bool whole) {
 void FillBody::hand_over(std::shared_ptr<const cache_store::Found> record) {
   const base::MutexLock lock(mutex_);
   CHECK(done_ && whole_ && record_ == nullptr);
-  CHECK(begin_ == 0);  // what is stored has kept all its bytes
+  // What is stored has kept all its bytes, here or in fragments.
+  CHECK(object_.size == 0 ? begin_ == 0 : object_.size == end_);
   record_ = std::move(record);
   chunks_.clear();
 }
@@ -75,7 +76,43 @@ void FillBody::set_window(size_t window_bytes) {
   CHECK(window_bytes >= 2 * limits::kFillChunkBytes);
   const base::MutexLock lock(mutex_);
   window_ = window_bytes;
+  until_stored_ = false;
+  // Who reads fragments does not stand here.
+  const uint64_t first = begin_ / limits::kFillChunkBytes;
+  standing_.erase(standing_.begin(), standing_.lower_bound(first));
   drop_passed_locked();
+}
+
+void FillBody::keep_until_stored(size_t window_bytes) {
+  const base::MutexLock lock(mutex_);
+  CHECK(begin_ == 0 && object_.size == 0);
+  window_ = window_bytes;
+  until_stored_ = true;
+}
+
+void FillBody::stored_up_to(uint64_t end, uint64_t rid) {
+  const base::MutexLock lock(mutex_);
+  CHECK(end > object_.size && end <= end_ && (object_.rid == 0 || object_.rid == rid));
+  object_ = {rid, end};
+  drop_passed_locked();
+}
+
+FragmentedObject FillBody::object() const {
+  const base::MutexLock lock(mutex_);
+  return object_;
+}
+
+FillBody::Cut FillBody::cut(uint64_t begin, uint64_t end) const {
+  const base::MutexLock lock(mutex_);
+  CHECK(begin_ <= begin && begin < end && end <= end_);
+  const auto index = [&](uint64_t at) {
+    return static_cast<ptrdiff_t>((at - begin_) / limits::kFillChunkBytes);
+  };
+  Cut cut;
+  cut.skipped = static_cast<size_t>((begin - begin_) % limits::kFillChunkBytes);
+  cut.size = static_cast<size_t>(end - begin);
+  cut.chunks.assign(chunks_.begin() + index(begin), chunks_.begin() + index(end - 1) + 1);
+  return cut;
 }
 
 bool FillBody::full() const {
@@ -84,11 +121,11 @@ bool FillBody::full() const {
 }
 
 bool FillBody::drop_passed_locked() {
-  if (window_ == 0 || holds_ > 0) return false;
+  if (window_ == 0) return false;
   const bool was_full = full_locked();
-  const uint64_t slowest =
-      standing_.empty() ? end_ : standing_.begin()->first * limits::kFillChunkBytes;
-  while (!chunks_.empty() && chunks_.front()->size == limits::kFillChunkBytes && begin_ < slowest) {
+  const uint64_t passed = passed_locked();
+  while (!chunks_.empty() && chunks_.front()->size == limits::kFillChunkBytes &&
+         begin_ + limits::kFillChunkBytes <= passed) {
     begin_ += limits::kFillChunkBytes;
     chunks_.pop_front();
   }
@@ -96,9 +133,16 @@ bool FillBody::drop_passed_locked() {
   return was_full && !full_locked();
 }
 
+uint64_t FillBody::passed_locked() const {
+  if (until_stored_) return object_.size;
+  if (holds_ > 0) return begin_;
+  // A reader needs all of the chunk in which it stands.
+  return standing_.empty() ? end_ : standing_.begin()->first * limits::kFillChunkBytes;
+}
+
 bool FillBody::drop_laggards() {
   const base::MutexLock lock(mutex_);
-  if (!full_locked() || holds_ > 0 || waiting_.none()) return false;
+  if (until_stored_ || !full_locked() || holds_ > 0 || waiting_.none()) return false;
   standing_.erase(begin_ / limits::kFillChunkBytes);
   return drop_passed_locked();
 }
@@ -138,6 +182,7 @@ bool FillBody::detach(uint64_t at) {
 FillBody::View FillBody::take(uint64_t at, unsigned loop) {
   const base::MutexLock lock(mutex_);
   if (record_ != nullptr) return {Got::kRecord, nullptr, {}, false, record_};
+  if (at < begin_ && at < object_.size) return {.got = Got::kStored, .object = object_};
   if (at < begin_) return {Got::kBehind, nullptr, {}, false, nullptr};
   if (at >= end_) {
     if (done_) return {whole_ ? Got::kEnd : Got::kFail, nullptr, {}, whole_, nullptr};
@@ -167,7 +212,7 @@ bool FillBody::release() {
 
 bool FillBody::from_start() const {
   const base::MutexLock lock(mutex_);
-  return begin_ == 0;
+  return begin_ == 0 || until_stored_;
 }
 
 uint64_t FillBody::size() const {

@@ -1,8 +1,10 @@
 // The bytes of one fill: written by the loop that owns it, read by any, at each reader's own pace.
 //
 // One mutex. A reader that finds nothing is counted under it, so that no wake-up is lost. What is
-// to be stored keeps all its bytes until the record stands, where readers go on; what is not stored
-// keeps a window, and its slowest reader paces the origin.
+// stored as one record keeps all its bytes until that stands, where readers go on. What is stored
+// in fragments keeps the bytes that no fragment holds yet; the puts pace the origin, and a reader
+// behind them reads the fragments. What is not stored keeps a window, and its slowest reader paces
+// the origin.
 #pragma once
 
 #include <bitset>
@@ -17,6 +19,7 @@
 #include "base/limits.h"
 #include "base/mutex.h"
 #include "cache_store/store.h"
+#include "origin/fragment_body.h"
 
 namespace perigee::origin {
 
@@ -38,6 +41,7 @@ class FillBody {
     kHave,    ///< bytes at the cursor
     kWait,    ///< none yet: this reader's loop is told when there are
     kBehind,  ///< they were dropped: the reader was too slow
+    kStored,  ///< they lie in fragments: of `object`, which ends at `object.size` for now
     kRecord,  ///< the whole body lies in `record`
     kEnd,     ///< there are no more
     kFail,    ///< there will be no more, and the body is not whole
@@ -48,6 +52,7 @@ class FillBody {
     std::span<const std::byte> bytes;
     bool last = false;  ///< the body ends behind these bytes
     std::shared_ptr<const cache_store::Found> record;
+    FragmentedObject object;
   };
 
   /// Owner only, before the first append(): how many bytes will come.
@@ -62,6 +67,20 @@ class FillBody {
   [[nodiscard]] LoopSet take_waiting();
   /// Owner only. From now on at most `window_bytes` are kept.
   void set_window(size_t window_bytes);
+  /// Owner only. From now on bytes are kept until they are stored, `window_bytes` of them at most.
+  void keep_until_stored(size_t window_bytes);
+  /// Owner only. All before `end` lies in fragments of the object `rid`.
+  void stored_up_to(uint64_t end, uint64_t rid);
+  /// What lies in fragments so far; `size` 0: nothing.
+  FragmentedObject object() const;
+  /// Owner only. The chunks with the bytes from `begin` to `end`, and how many bytes of the first
+  /// come before them. They are kept.
+  struct Cut {
+    std::vector<ChunkRef> chunks;
+    size_t skipped = 0;
+    size_t size = 0;
+  };
+  Cut cut(uint64_t begin, uint64_t end) const;
   /// True: there is no room in the window, and the origin waits for the slowest reader.
   bool full() const;
   /// Lets go of the slowest readers' bytes when another reader waits for new ones. True: there is
@@ -94,6 +113,8 @@ class FillBody {
   FillChunk& room_locked() REQUIRES(mutex_);
   void count_locked(uint64_t at, bool in) REQUIRES(mutex_);
   bool drop_passed_locked() REQUIRES(mutex_);
+  /// Nobody needs the bytes before.
+  uint64_t passed_locked() const REQUIRES(mutex_);
   bool full_locked() const REQUIRES(mutex_) {
     return window_ != 0 && end_ - begin_ + base::limits::kFillChunkBytes > window_;
   }
@@ -109,6 +130,8 @@ class FillBody {
   uint64_t begin_ GUARDED_BY(mutex_) = 0;  ///< of the first chunk kept
   uint64_t end_ GUARDED_BY(mutex_) = 0;
   size_t window_ GUARDED_BY(mutex_) = 0;  ///< 0: all is kept
+  bool until_stored_ GUARDED_BY(mutex_) = false;
+  FragmentedObject object_ GUARDED_BY(mutex_);  ///< as far as it is stored
   size_t first_bytes_ GUARDED_BY(mutex_) = kFirstChunkBytes;
   int holds_ GUARDED_BY(mutex_) = 0;
   bool done_ GUARDED_BY(mutex_) = false;

@@ -102,7 +102,7 @@ void FillOwner::fetch() {
   CHECK(!ended_ && fill_->phase() == Phase::kPending);
   fields_ = request_.fields;
   if (fill_->stored.state == Found::kHit && !refetched_) {
-    const std::optional<http::StoredResponse> stored = view_of(fill_->stored);
+    const std::optional<http::StoredResponse> stored = stored_response();
     conditional_ =
         stored && http::add_validators(*stored, fields_) && fields_.size() > request_.fields.size();
   }
@@ -144,14 +144,18 @@ void FillOwner::on_fetch_head(const ReceivedResponse& head, const ResponseTimes&
   if (!take_stored(head, times)) take_response(head, times);
 }
 
+std::optional<http::StoredResponse> FillOwner::stored_response() const {
+  return view_of(fill_->stored, fills_.table().shared().store);
+}
+
 void FillOwner::freshen(const ReceivedResponse& head, const ResponseTimes& times) {
   fill_->head.origin_status = head.status;
-  const std::optional<http::StoredResponse> stored = view_of(fill_->stored);
+  const std::optional<http::StoredResponse> stored = stored_response();
   if (!stored || !merge(*stored, head, times)) end(false, nullptr);
 }
 
 bool FillOwner::take_not_modified(const ReceivedResponse& head, const ResponseTimes& times) {
-  const std::optional<http::StoredResponse> stored = view_of(fill_->stored);
+  const std::optional<http::StoredResponse> stored = stored_response();
   return stored && http::may_freshen(*stored, head) && merge(*stored, head, times);
 }
 
@@ -191,7 +195,7 @@ bool FillOwner::merge(const http::StoredResponse& stored, const ReceivedResponse
 }
 
 bool FillOwner::take_stored(const ReceivedResponse& head, const ResponseTimes& times) {
-  const std::optional<http::StoredResponse> stored = view_of(fill_->stored);
+  const std::optional<http::StoredResponse> stored = stored_response();
   if (!stored) return false;
   const http::StandIn why = http::stands_in(
       *stored, request_.head, {.head = head, .now_ms = times.response_ms}, *request_.policy);
@@ -257,7 +261,7 @@ bool FillOwner::leaves_record(const ReceivedResponse& head, int64_t now_ms) cons
   const bool stated = policy_.lifetime_ms != base::ReuseFacts::kAbsent &&
                       (policy_.flags & http::ReuseFlag::kHeuristic) == 0;
   if (!stated) return true;
-  const std::optional<http::StoredResponse> stored = view_of(fill_->stored);
+  const std::optional<http::StoredResponse> stored = stored_response();
   return stored && http::is_server_failure(head.status) &&
          http::may_serve_stale(*stored, request_.head, http::OriginFailure::kServerError, now_ms,
                                *request_.policy);
@@ -298,7 +302,12 @@ void FillOwner::reserve(const std::optional<uint64_t>& length) {
   const FillShared& shared = fills_.table().shared();
   size_t bytes = window_bytes();
   if (sink_.is_open() && length) {
-    bytes = static_cast<size_t>(std::max<uint64_t>(*length, limits::kFillChunkBytes));
+    // One fragment is received while the one before is put.
+    const uint64_t most = std::max<uint64_t>(2 * sink_.fragment_bytes(), window_bytes());
+    const bool fragmented = *length > sink_.most_record_bytes();
+    bytes = static_cast<size_t>(
+        std::max<uint64_t>(fragmented ? most : *length, limits::kFillChunkBytes));
+    if (fragmented) begin_fragments(bytes);
   }
   if (!sink_.is_open()) fill_->body.set_window(bytes);
   if (length) fill_->body.expect(*length);
@@ -311,7 +320,11 @@ void FillOwner::reserve(const std::optional<uint64_t>& length) {
 /// What is kept of a body that is not, or will turn out not to be, stored.
 size_t FillOwner::window_bytes() const {
   if (!sink_.is_open()) return limits::kUnstoredWindowBytes;
-  const uint64_t most = sink_.most_bytes();
+  uint64_t most = sink_.most_record_bytes();
+  if (sink_.most_bytes() > most) {
+    // Room for a fragment, for the end of the chunk before it and for the next chunk.
+    most = std::max(most, sink_.fragment_bytes() + 2 * limits::kFillChunkBytes);
+  }
   return std::max(limits::kUnstoredWindowBytes, static_cast<size_t>(most));
 }
 
@@ -350,7 +363,7 @@ void FillOwner::pump() {
 FillOwner::Moved FillOwner::move_body() {
   CHECK(fetch_ != nullptr);
   FillBody& body = fill_->body;
-  const uint64_t most = sink_.most_bytes();
+  const uint64_t most_record = sink_.most_record_bytes();
   paused_ = false;
   for (size_t moved = 0; moved < limits::kSendBytes;) {
     if (body.full()) {
@@ -369,12 +382,12 @@ FillOwner::Moved FillOwner::move_body() {
       body.finish(whole);
       return whole ? Moved::kWhole : Moved::kCut;
     }
-    if (sink_.is_open() && body.size() > most) {
-      // Longer than a record may be: it goes on unstored, paced by its readers.
-      body.set_window(window_bytes());
-      sink_.close();
-      fill_->outgrow();
-      fetch_->become_relay(request_.client);
+    if (!sink_.is_open() || body.size() <= most_record) continue;
+    // Longer than a record may be, as it turns out.
+    if (body.size() > sink_.most_bytes()) {
+      give_up_storing();
+    } else if (!sink_.fragmented()) {
+      begin_fragments(window_bytes());
     }
   }
   pump_soon();
@@ -384,12 +397,13 @@ FillOwner::Moved FillOwner::move_body() {
 /// Tells the readers, and goes on or ends.
 void FillOwner::settle(Moved moved) {
   wake_readers();
+  if (moved != Moved::kCut) store_fragments();
   if (moved == Moved::kWhole) return complete();
   if (moved == Moved::kCut) {
     if (fill_->error.message.empty()) fill_->error = {FetchError::kCut, "a response was cut"};
     return end(false, &fill_->error);
   }
-  if (!paused_) return laggard_timer_.disarm();
+  if (!paused_ || sink_.putting()) return laggard_timer_.disarm();
   if (!laggard_timer_.armed()) {
     fills_.env().arm(laggard_timer_, fills_.env().now() + limits::kLaggardMs);
   }
@@ -400,8 +414,46 @@ void FillOwner::complete() {
   fetch_.reset();
   // What waits for its put is bounded by the pool's lane and the byte budget, and asks no origin.
   permit_ = {};
-  if (sink_.is_open()) return store();
-  end(false, nullptr);
+  if (!sink_.is_open()) return end(false, nullptr);
+  if (!sink_.putting()) store();
+}
+
+void FillOwner::begin_fragments(size_t window_bytes) {
+  sink_.begin_fragments();
+  fill_->body.keep_until_stored(window_bytes);
+}
+
+/// The next fragment, if all of it is there and none is being put; at the end the head.
+void FillOwner::store_fragments() {
+  if (!sink_.is_open() || !sink_.fragmented() || sink_.putting()) return;
+  const FillBody& body = fill_->body;
+  const uint64_t begin = body.object().size;
+  const uint64_t end = std::min(begin + sink_.fragment_bytes(), body.size());
+  const bool whole = end - begin == sink_.fragment_bytes() || (body.complete() && end > begin);
+  if (!whole) return;
+  const bool taken =
+      sink_.put_fragment(fills_.env(), end, [this, end](uint64_t rid) { on_fragment(end, rid); });
+  if (!taken) give_up_storing();
+}
+
+void FillOwner::on_fragment(uint64_t end, uint64_t rid) {
+  CHECK(!ended_);
+  if (rid == 0) {
+    give_up_storing();
+  } else {
+    fill_->body.stored_up_to(end, rid);
+    store_fragments();
+  }
+  if (fetch_ != nullptr) return pump_soon();
+  if (!sink_.putting()) complete();
+}
+
+/// It goes on unstored, paced by its readers.
+void FillOwner::give_up_storing() {
+  fill_->body.set_window(window_bytes());
+  sink_.close();
+  fill_->outgrow();
+  if (fetch_ != nullptr) fetch_->become_relay(request_.client);
 }
 
 void FillOwner::store() {
@@ -457,14 +509,13 @@ bool FillOwner::wanted() const {
 bool FillOwner::worth_finishing() const {
   if (!sink_.is_open()) return false;
   const uint64_t got = fill_->body.size();
-  const uint64_t whole = fill_->head.declared_size.value_or(sink_.most_bytes());
+  const uint64_t whole = fill_->head.declared_size.value_or(sink_.most_record_bytes());
   const uint64_t missing = whole > got ? whole - got : 0;
   return missing <= static_cast<uint64_t>(limits::kFillOutlivesBytes) || missing * 4 <= whole;
 }
 
 void FillOwner::cancel() {
   const FetchError error{FetchError::kBusy, "the node is stopping"};
-  sink_.abandon();
   if (fill_->phase() == Phase::kPending) {
     fill_->error = error;
     for_each_loop(fill_->publish(Phase::kFailed), [&](unsigned loop) {
@@ -487,6 +538,7 @@ void FillOwner::wake_readers() {
 void FillOwner::end(bool stored, const FetchError* error) {
   if (ended_) return;
   ended_ = true;
+  sink_.abandon();
   permit_claim_.abandon();
   permit_timer_.disarm();
   claim_.abandon();

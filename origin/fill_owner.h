@@ -69,12 +69,18 @@ class FillOwner final : public FetchUser, private base::Waker {
   Moved move_body();
   void settle(Moved moved);
   void complete();
+  void begin_fragments(size_t window_bytes);
+  void store_fragments();
+  void on_fragment(uint64_t end, uint64_t rid);
+  void give_up_storing();
   void store();
   void on_stored(std::shared_ptr<const cache_store::Found> record);
   void tell(const LoopSet& loops);
   void wake_readers();
   void fail(const FetchError& error);
   void end(bool stored, const FetchError* error);
+  /// What is revalidated; nullopt: nothing that can be used.
+  std::optional<http::StoredResponse> stored_response() const;
   bool wanted() const;
   bool worth_finishing() const;
 

@@ -35,12 +35,30 @@ void FillReader::seek(const http::ByteSpan& span) {
   begin_ = span.begin;
   end_ = span.end;
   if (stored_) return stored_->seek(span);
+  fragments_.reset();
   move_to(begin_);
 }
 
 Chunk FillReader::peek(size_t max) {
   if (stored_) return stored_->peek(max);
   if (end_ && at_ >= *end_) return {{}, Chunk::kEnd};
+  if (fill_->revalidated() && !fragments_ && !read_record(*fill_->stored.head)) {
+    return {{}, Chunk::kFail};
+  }
+  return fragments_ ? peek_fragments(max) : peek_chunks(max);
+}
+
+/// What lies in fragments so far; the chunks go on behind it.
+Chunk FillReader::peek_fragments(size_t max) {
+  Chunk chunk = fragments_->peek(max);
+  const uint64_t next = at_ + chunk.piece.size;
+  if (chunk.state == Chunk::kEnd && next != end_ && next != fill_->body_size()) {
+    chunk.state = Chunk::kMore;
+  }
+  return chunk;
+}
+
+Chunk FillReader::peek_chunks(size_t max) {
   FillBody::View view = fill_->body.take(at_, fills_.env().loop());
   if (view.got != FillBody::Got::kWait) fills_.forget(*this);
   switch (view.got) {
@@ -58,7 +76,11 @@ Chunk FillReader::peek(size_t max) {
     case FillBody::Got::kRecord:
       chunk_.reset();
       if (!read_record(*view.record->head)) return {{}, Chunk::kFail};
-      return stored_->peek(max);
+      return peek(max);
+    case FillBody::Got::kStored:
+      chunk_.reset();
+      read_fragments(view.object, std::min(end_.value_or(view.object.size), view.object.size));
+      return peek_fragments(max);
     case FillBody::Got::kEnd:
       return {{}, end_ ? Chunk::kFail : Chunk::kEnd};
     case FillBody::Got::kBehind:
@@ -68,9 +90,20 @@ Chunk FillReader::peek(size_t max) {
   return {{}, Chunk::kFail};
 }
 
+void FillReader::read_fragments(const FragmentedObject& object, uint64_t end) {
+  fragments_end_ = end;
+  fragments_.emplace(fills_.table().shared().store, fills_.env(), object, http::ByteSpan{at_, end});
+  fragments_->set_waker(&pass_on_);
+}
+
 bool FillReader::read_record(const cache_store::RecordView& record) {
-  const http::ByteSpan rest{at_, end_.value_or(record.body.size())};
-  if (rest.begin > rest.end || rest.end > record.body.size()) return false;
+  const uint64_t size = body_size_of(record);
+  const http::ByteSpan rest{at_, end_.value_or(size)};
+  if (rest.begin > rest.end || rest.end > size) return false;
+  if (record.kind == cache_store::RecordKind::kHead) {
+    read_fragments(fragmented_object(record), rest.end);
+    return true;
+  }
   stored_.emplace(fills_.table().shared().store, record.pin.another(), record, rest);
   return true;
 }
@@ -78,6 +111,9 @@ bool FillReader::read_record(const cache_store::RecordView& record) {
 void FillReader::advance(size_t n) {
   if (stored_) return stored_->advance(n);
   move_to(at_ + n);
+  if (!fragments_) return;
+  fragments_->advance(n);
+  if (at_ == fragments_end_) fragments_.reset();
 }
 
 std::optional<uint64_t> FillReader::size() const {

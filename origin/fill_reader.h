@@ -23,7 +23,7 @@ class FillReader final : public http::SpanSource {
   FillReader(const FillReader&) = delete;
   FillReader& operator=(const FillReader&) = delete;
 
-  /// Backwards only in a body that is kept whole (stored, or the stored one after a 304).
+  /// Backwards only in a body that is kept whole (being stored, or the stored one after a 304).
   void seek(const http::ByteSpan& span) override;
   http::Chunk peek(size_t max) override;
   void advance(size_t n) override;
@@ -31,8 +31,20 @@ class FillReader final : public http::SpanSource {
 
  private:
   friend class Fills;
+  /// Wakes whoever waits for this body when the fragments have more.
+  class PassOn final : public base::Waker {
+   public:
+    explicit PassOn(FillReader& reader) : reader_(reader) {}
+    void wake() override { reader_.wake(); }
+
+   private:
+    FillReader& reader_;
+  };
   void move_to(uint64_t at);
   bool read_record(const cache_store::RecordView& record);
+  http::Chunk peek_chunks(size_t max);
+  http::Chunk peek_fragments(size_t max);
+  void read_fragments(const FragmentedObject& object, uint64_t end);
 
   std::shared_ptr<Fill> fill_;
   Fills& fills_;
@@ -40,8 +52,11 @@ class FillReader final : public http::SpanSource {
   std::optional<uint64_t> end_;
   uint64_t at_;  ///< in the chunks
   ChunkRef chunk_;
-  std::optional<StoredBody> stored_;  ///< read instead of the chunks
-  bool waiting_ = false;              ///< in the loop's list, at `place_`
+  std::optional<StoredBody> stored_;       ///< read instead of the chunks
+  std::optional<FragmentBody> fragments_;  ///< the same, up to `fragments_end_`
+  uint64_t fragments_end_ = 0;
+  PassOn pass_on_{*this};
+  bool waiting_ = false;  ///< in the loop's list, at `place_`
   std::list<FillReader*>::iterator place_;
 };
 

@@ -1,5 +1,6 @@
 #include "origin/fill_sink.h"
 
+#include <algorithm>
 #include <span>
 #include <utility>
 
@@ -9,6 +10,38 @@
 
 namespace perigee::origin {
 namespace {
+
+/// One fragment. Owns all it touches.
+class FragmentJob final : public base::Job {
+ public:
+  FragmentJob(cache_store::Store& store, std::shared_ptr<Fill> fill, FillSink::OnFragment done)
+      : store_(store), fill_(std::move(fill)), done_(std::move(done)) {}
+
+  void work(const std::atomic<bool>&) noexcept override {
+    // Drawn here, since it may wait for a lock.
+    if (id.rid == 0) id.rid = store_.draw_rid();
+    std::vector<std::span<const std::byte>> pieces;
+    size_t skipped = cut.skipped;
+    size_t left = cut.size;
+    for (const ChunkRef& chunk : cut.chunks) {
+      const size_t n = std::min(left, chunk->capacity - skipped);
+      pieces.emplace_back(chunk->bytes.get() + std::exchange(skipped, 0), n);
+      left -= n;
+    }
+    CHECK(left == 0);
+    stored_ = store_.put_fragment({id, fill_->base, fill_->ticket, pieces}).ok();
+  }
+  void done() noexcept override { done_(stored_ ? id.rid : 0); }
+
+  cache_store::FragmentId id;
+  FillBody::Cut cut;
+
+ private:
+  cache_store::Store& store_;
+  const std::shared_ptr<Fill> fill_;
+  FillSink::OnFragment done_;
+  bool stored_ = false;
+};
 
 /// One or two puts. Owns all it touches.
 class PutJob final : public base::Job {
@@ -22,6 +55,7 @@ class PutJob final : public base::Job {
   std::string key;               ///< of the URL
   std::vector<std::byte> image;  ///< empty: the fill's own
   std::vector<ChunkRef> chunks;  ///< the body; empty after a 304, whose body is the stored one
+  FragmentedObject object;       ///< where the body lies in fragments
   base::ReuseFacts policy;
 
  private:
@@ -46,12 +80,17 @@ void PutJob::work(const std::atomic<bool>&) noexcept {
   draft.key = variant_key.empty() ? key : variant_key;
   draft.head = image.empty() ? head.image : image;
   std::vector<std::span<const std::byte>> pieces;
-  if (fill_->revalidated()) {
+  if (fill_->revalidated() && object.size == 0) {
     // The same response, freshened: what belongs to it goes on belonging to it.
     const cache_store::RecordView& stored = *fill_->stored.head;
     draft.rid = stored.rid;
     draft.source = &stored.pin;
     pieces.push_back(stored.body);
+  }
+  if (object.size > 0) {
+    draft.kind = cache_store::RecordKind::kHead;
+    draft.rid = object.rid;
+    draft.whole_length = object.size;
   }
   for (const ChunkRef& chunk : chunks) pieces.emplace_back(chunk->bytes.get(), chunk->size);
   draft.body = pieces;
@@ -87,14 +126,32 @@ bool FillSink::put(base::Env& env, const base::ReuseFacts& policy, OnStored done
   put->policy = policy;
   put->image = std::move(image_);
   const Fill::Head& head = fill_->head;
-  if (!head.revalidated) {
-    put->chunks = fill_->body.chunks();
+  if (head.revalidated) {
+    const cache_store::RecordView& stored = *fill_->stored.head;
+    if (stored.kind == cache_store::RecordKind::kHead) put->object = fragmented_object(stored);
+  } else {
+    if (fragmented_) {
+      put->object = fill_->body.object();
+    } else {
+      put->chunks = fill_->body.chunks();
+    }
     const bool has_length = !http::never_has_body(http::Method::kGet, policy.status);
     if (has_length && !head.response.content_length) {
       put->image = http::with_content_length(put->image.empty() ? head.image : put->image,
                                              fill_->body.size());
     }
   }
+  std::unique_ptr<base::Job> job = std::move(put);
+  return env.offload(base::Lane::kStore, job, pending_);
+}
+
+bool FillSink::put_fragment(base::Env& env, uint64_t end, OnFragment done) {
+  CHECK(open_ && fragmented_ && !pending_.waiting());
+  auto put = std::make_unique<FragmentJob>(store_, fill_, std::move(done));
+  const FragmentedObject object = fill_->body.object();
+  CHECK(object.size % fragment_bytes() == 0);
+  put->id = {object.rid, object.size / fragment_bytes()};
+  put->cut = fill_->body.cut(object.size, end);
   std::unique_ptr<base::Job> job = std::move(put);
   return env.offload(base::Lane::kStore, job, pending_);
 }

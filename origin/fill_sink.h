@@ -1,9 +1,10 @@
-// Where the response of a fill is kept: one whole record in the store, and before it the Vary spec
-// of its URL where it varies.
+// Where the response of a fill is kept: one whole record in the store, or fragments and then their
+// head; and before a record or a head the Vary spec of its URL where it varies.
 //
 // The seam between fetching and storing: the owner of a fill knows no records.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -27,8 +28,16 @@ class FillSink {
   FillSink(cache_store::Store& store, std::shared_ptr<Fill> fill, std::string key)
       : store_(store), fill_(std::move(fill)), key_(std::move(key)) {}
 
+  /// Told of a fragment; `rid` is the object's, 0: it was not stored.
+  using OnFragment = base::Fn<void(uint64_t rid)>;
+
   /// The longest body that can be kept.
-  uint64_t most_bytes() const { return store_.max_object_bytes(); }
+  uint64_t most_bytes() const {
+    return std::max(store_.max_object_bytes(), store_.max_fragmented_bytes());
+  }
+  /// The longest body that is kept in one record.
+  uint64_t most_record_bytes() const { return store_.max_object_bytes(); }
+  uint64_t fragment_bytes() const { return store_.fragment_bytes(); }
   /// The response will be kept once it is whole.
   void open() { open_ = true; }
   /// It will not.
@@ -39,6 +48,13 @@ class FillSink {
   /// The response is whole: puts it on the pool, under the ticket from before its request left.
   /// False: the pool's lane is full, and `done` is not called.
   bool put(base::Env& env, const base::ReuseFacts& policy, OnStored done);
+  /// The body is kept in fragments from now on: put_fragment() for each, in order, then put().
+  void begin_fragments() { fragmented_ = true; }
+  bool fragmented() const { return fragmented_; }
+  /// A put is under way.
+  bool putting() const { return pending_.waiting(); }
+  /// Puts the bytes of the body from fill->body.stored() to `end` on the pool. False: as put().
+  bool put_fragment(base::Env& env, uint64_t end, OnFragment done);
   /// The put goes on, and nobody is told of it.
   void abandon() { pending_.abandon(); }
 
@@ -49,6 +65,7 @@ class FillSink {
   std::vector<std::byte> image_;  ///< empty: the fill's own
   base::Pending pending_;
   bool open_ = false;
+  bool fragmented_ = false;
 };
 
 }  // namespace perigee::origin

@@ -8,8 +8,10 @@
 
 namespace perigee::origin {
 
-/// Views the record of slot 0; nullopt when there is none, or when its head is not an image of
-/// ours. Valid while the record is pinned.
-std::optional<http::StoredResponse> view_of(const cache_store::Found& found);
+/// Loop. Views the record of slot 0, which `store` has found; nullopt when there is none, when its
+/// head is not an image of ours, or when a fragment of its body is gone. Valid while the record is
+/// pinned.
+std::optional<http::StoredResponse> view_of(const cache_store::Found& found,
+                                            cache_store::Store& store);
 
 }  // namespace perigee::origin

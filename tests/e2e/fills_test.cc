@@ -207,8 +207,8 @@ TEST_F(Fills, AnOriginThatSpeaksHttp10IsStoredWhenItEndedInOrder) {
   hit("/a").expect(200).expect_body(body);
 }
 
-TEST_F(Fills, ABodyLargerThanARecordStreamsUnstored) {
-  const std::string large = tools::pattern_body(3 << 20);
+TEST_F(Fills, ABodyLargerThanItsShareOfTheStoreStreamsUnstored) {
+  const std::string large = tools::pattern_body(20 << 20);
   origin.reply("/large", {.fields = {max_age(60)}, .body = large});
   Response answer = get("/large").expect(200).expect_body(large);
   EXPECT_FALSE(answer.cache().contains("stored"));

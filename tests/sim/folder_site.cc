@@ -251,10 +251,20 @@ bool FolderVisitor::may_show(int64_t until_tick_ms) const {
   return until_tick_ms + kFreshMs >= asked_ms_;
 }
 
+/// What a power cut did to a fragment is found when the body has come to it.
+bool FolderVisitor::may_be_damaged() const {
+  const auto length = number(first_of(reader_.fields, "Content-Length").value_or(""));
+  return world_.options.power_cuts > 0 && length &&
+         static_cast<uint64_t>(*length) > world_.options.most_stored();
+}
+
 /// Empty: some version that the file had lately explains the answer.
 std::string FolderVisitor::wrong(bool whole) {
   const int status = reader_.status;
-  if (!whole) return calm_ && !link_->killed ? "cut, though nothing was wrong" : "";
+  if (!whole) {
+    const bool expected = !calm_ || link_->killed || may_be_damaged();
+    return expected ? "" : "cut, though nothing was wrong";
+  }
   if (status >= 500)
     return calm_ && world_.options.full_lanes == 0 ? "an error without reason" : "";
   std::deque<Version>& versions = history_.of(file_);

@@ -94,6 +94,7 @@ class FolderVisitor final : public Actor {
   void leave();
   std::string wrong(bool whole);
   std::string wrong_part(const Version& version) const;
+  bool may_be_damaged() const;
   bool may_show(int64_t until_tick_ms) const;
   void fail(const std::string& why);
 

@@ -190,7 +190,8 @@ void Judge::publish(const OriginExchange& fetch, uint64_t seq, const Stamp& doub
     state = known->state.freshened_by(fetch);
   } else {
     state.emplace(fetch, std::vector<const OriginExchange*>{});
-    if (fetch.size > options_.most_stored()) return;
+    // In fragments it may be kept, or not.
+    if (fetch.size > options_.most_stored()) return claims.clear();
   }
   if (!state->why_not_stored().empty()) return;
   // What said immutable may be retained in its place, seen in the ledger or not.

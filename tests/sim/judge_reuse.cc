@@ -254,9 +254,10 @@ const OriginExchange* Judge::replacement_of(const ClientExchange& exchange,
         !stored.why_not_stored().empty()) {
       continue;
     }
-    const bool lost = std::ranges::any_of(ledger_.losses, [&](const Ledger::Loss& loss) {
-      return loss.seq > begun && loss.seq < written;
-    });
+    const bool lost = store_failed_at(begun) ||
+                      std::ranges::any_of(ledger_.losses, [&](const Ledger::Loss& loss) {
+                        return loss.seq > begun && loss.seq < written;
+                      });
     // What purges, invalidates or freshens.
     const bool touched = std::ranges::any_of(ledger_.clients, [&](const ClientExchange& third) {
       return third.method != "GET" && third.method != "OPTIONS" &&

@@ -19,7 +19,7 @@ class FakeStore final : public cache_store::Store {
   bool refuse_puts = false;
   uint64_t object_most = 1 << 20;
   uint64_t fragment_size = 256 << 10;
-  uint64_t fragmented_most = 16 << 20;
+  uint64_t fragmented_most = 0;                 ///< nothing is kept in fragments
   uint64_t refuse_fragments_from = UINT64_MAX;  ///< this number and those behind it find no room
   size_t puts = 0;                              ///< fragments not counted
   size_t fragment_puts = 0;

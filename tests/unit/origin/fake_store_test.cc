@@ -13,7 +13,10 @@ using cache_store::FragmentId;
 
 class FakeStoreTest : public testing::Test {
  protected:
-  FakeStoreTest() { store_.fragment_size = 8; }
+  FakeStoreTest() {
+    store_.fragment_size = 8;
+    store_.fragmented_most = 16 << 20;
+  }
 
   base::Result<Found> put(const FragmentId& id, std::string_view body,
                           const cache_store::Ticket& ticket) {

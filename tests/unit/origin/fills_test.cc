@@ -146,7 +146,7 @@ TEST_F(OneLoop, ABodyOfUnknownLengthIsStoredWithItsLength) {
   ASSERT_NE(stored(), nullptr);
   EXPECT_EQ(*stored(), client.text());
   const FillRequest next = request(0, "/a");
-  EXPECT_EQ(view_of(next.stored)->content_length, 200'000u);
+  EXPECT_EQ(view_of(next.stored, store_)->content_length, 200'000u);
 }
 
 TEST_F(FourLoops, InterimHeadsReachEverybodyBeforeTheFinalOne) {
