@@ -7,9 +7,12 @@
 
 #include "base/limits.h"
 #include "tests/support/edge/stand.h"
+#include "tests/support/rule.h"
 
 namespace perigee::test {
 namespace {
+
+GUARDS("origin::FillOwner, origin::FragmentBody, origin::view_of, edge::RequestFlow");
 
 namespace limits = base::limits;
 
@@ -65,7 +68,9 @@ void churn(Stand& stand, size_t bytes) {
   }
 }
 
-TEST(FlowLarge, AnObjectIsStoredInFragmentsAndIsAHit) {
+RULE(FlowLarge, AnObjectIsStoredInFragmentsAndIsAHit, "http-rules 3.20",
+     "a cache decides what it stores, however long it is",
+     "what is longer than a record may be is stored in fragments", "") {
   Stand stand;
   ASSERT_GT(kLarge, stand.store().max_object_bytes());
   stand.origin.on("/a", large());
@@ -249,7 +254,9 @@ TEST(FlowLarge, ADamagedFragmentIsNeverServed) {
   EXPECT_EQ(stand.origin.asked.size(), 2u);
 }
 
-TEST(FlowLarge, AnObjectOfWhichAFragmentIsGoneIsFetchedWhole) {
+RULE(FlowLarge, AnObjectOfWhichAFragmentIsGoneIsFetchedWhole, "RFC 9111 §3.3; http-rules 3.20",
+     "an incomplete response must not be used as a complete one",
+     "it is fetched anew, and not validated", "") {
   Stand stand;
   stand.origin.on("/a", large());
   get(stand, "/a");
