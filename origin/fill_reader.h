@@ -31,15 +31,6 @@ class FillReader final : public http::SpanSource {
 
  private:
   friend class Fills;
-  /// Wakes whoever waits for this body when the fragments have more.
-  class PassOn final : public base::Waker {
-   public:
-    explicit PassOn(FillReader& reader) : reader_(reader) {}
-    void wake() override { reader_.wake(); }
-
-   private:
-    FillReader& reader_;
-  };
   void move_to(uint64_t at);
   bool read_record(const cache_store::RecordView& record);
   http::Chunk peek_chunks(size_t max);

@@ -43,6 +43,15 @@ class BodySource {
   void wake() {
     if (waker_ != nullptr) waker_->wake();
   }
+  /// For a body that reads from others: wakes whoever waits for `body` when they have more.
+  class PassOn final : public base::Waker {
+   public:
+    explicit PassOn(BodySource& body) : body_(body) {}
+    void wake() override { body_.wake(); }
+
+   private:
+    BodySource& body_;
+  };
 
  private:
   base::Waker* waker_ = nullptr;

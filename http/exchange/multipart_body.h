@@ -30,15 +30,6 @@ class MultipartBody final : public BodySource {
   std::optional<uint64_t> size() const override { return size_; }
 
  private:
-  /// Wakes whoever waits for this body when the source has more.
-  class PassOn final : public base::Waker {
-   public:
-    explicit PassOn(MultipartBody& body) : body_(body) {}
-    void wake() override { body_.wake(); }
-
-   private:
-    MultipartBody& body_;
-  };
   void begin_text();
 
   SpanSource& source_;
