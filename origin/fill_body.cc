@@ -77,9 +77,6 @@ void FillBody::set_window(size_t window_bytes) {
   const base::MutexLock lock(mutex_);
   window_ = window_bytes;
   until_stored_ = false;
-  // Who reads fragments does not stand here.
-  const uint64_t first = begin_ / limits::kFillChunkBytes;
-  standing_.erase(standing_.begin(), standing_.lower_bound(first));
   drop_passed_locked();
 }
 
@@ -136,21 +133,24 @@ bool FillBody::drop_passed_locked() {
 uint64_t FillBody::passed_locked() const {
   if (until_stored_) return object_.size;
   if (holds_ > 0) return begin_;
-  // A reader needs all of the chunk in which it stands.
-  return standing_.empty() ? end_ : standing_.begin()->first * limits::kFillChunkBytes;
+  if (standing_.empty()) return end_;
+  // A reader needs all of the chunk in which it stands, or the first behind the fragments.
+  return std::max(standing_.begin()->first * limits::kFillChunkBytes, object_.size);
 }
 
 bool FillBody::drop_laggards() {
   const base::MutexLock lock(mutex_);
   if (until_stored_ || !full_locked() || holds_ > 0 || waiting_.none()) return false;
-  standing_.erase(begin_ / limits::kFillChunkBytes);
+  // Those too who still read fragments, since they need what lies behind them.
+  standing_.erase(standing_.begin(), standing_.upper_bound(begin_ / limits::kFillChunkBytes));
   return drop_passed_locked();
 }
 
 void FillBody::count_locked(uint64_t at, bool in) {
   const uint64_t chunk = at / limits::kFillChunkBytes;
   if (in) {
-    if (at >= begin_) ++standing_[chunk];
+    const bool in_fragments = at < object_.size && begin_ <= object_.size;
+    if (at >= begin_ || in_fragments) ++standing_[chunk];
     return;
   }
   const auto it = standing_.find(chunk);

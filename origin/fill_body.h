@@ -122,8 +122,8 @@ class FillBody {
   mutable base::Mutex mutex_{base::LockRank::kFillBody};
   /// All of kFillChunkBytes, but for the last (or only) one.
   std::deque<ChunkRef> chunks_ GUARDED_BY(mutex_);
-  /// Readers by the chunk in which they stand, of the whole body's; those that were cut loose are
-  /// in none.
+  /// Readers by the chunk in which they stand, of the whole body's, also while they read fragments;
+  /// those that were cut loose are in none.
   std::map<uint64_t, size_t> standing_ GUARDED_BY(mutex_);
   size_t readers_ GUARDED_BY(mutex_) = 0;
   LoopSet waiting_ GUARDED_BY(mutex_);     ///< loops with a reader that found nothing

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "origin/own_connection.h"
 
 namespace perigee::origin {
 
@@ -32,7 +33,14 @@ std::unique_ptr<OriginConnection> OriginPool::Idle::release() {
 OriginPool::OriginPool(OriginGate& gate, base::Env& env)
     : gate_(gate), env_(env), yield_timer_([this] { give_way(); }) {}
 
-OriginPool::~OriginPool() = default;
+OriginPool::~OriginPool() {
+  while (!own_.empty()) own_.front()->let_go();
+}
+
+void OriginPool::add_own(OwnConnection& own) {
+  own_.push_back(&own);
+  watch_others();
+}
 
 /// Bytes, an end, a reset, or its time is over: it is of no more use.
 void OriginPool::drop(Idle& idle) {
@@ -65,14 +73,24 @@ void OriginPool::put_idle(std::unique_ptr<OriginConnection> connection, int64_t 
   }
   CHECK(waiters_.empty() && connection != nullptr);
   idle_.push_front(std::make_unique<Idle>(*this, std::move(connection), env_.now(), idle_ms));
+  watch_others();
+}
+
+void OriginPool::watch_others() {
   if (!yield_timer_.armed()) env_.arm(yield_timer_, env_.now() + kYieldCheckMs);
 }
 
-/// Idle connections of this loop hold permits that another loop may wait for.
+/// Idle connections of this loop hold permits that another loop may wait for; those of clients,
+/// ones that any loop may.
 void OriginPool::give_way() {
-  for (size_t waiting = gate_.connections.waiting(); waiting > 0 && !idle_.empty(); --waiting)
-    idle_.pop_back();
-  if (!idle_.empty()) env_.arm(yield_timer_, env_.now() + kYieldCheckMs);
+  for (size_t waiting = gate_.connections.waiting(); waiting > 0; --waiting) {
+    if (!idle_.empty()) {
+      idle_.pop_back();
+    } else if (!own_.empty()) {
+      own_.front()->let_go();
+    }
+  }
+  if (!idle_.empty() || !own_.empty()) watch_others();
 }
 
 bool OriginPool::add_waiter(Waiter& waiter) {

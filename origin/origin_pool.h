@@ -21,6 +21,13 @@ class OriginConnection {
   OriginConnection(std::unique_ptr<base::Channel> channel, base::Share permit)
       : permit_(std::move(permit)), channel_(std::move(channel)) {}
   base::Channel& channel() { return *channel_; }
+  /// Gives its permit back for a place among the tunnels. False: none is free.
+  bool become_tunnel(OriginGate& gate, base::Holder client) {
+    base::Share place = gate.tunnels.try_take(1, client);
+    if (!place) return false;
+    permit_ = std::move(place);
+    return true;
+  }
   /// While idle: nothing has come on it, not even its end.
   bool silent() {
     std::byte word;
@@ -31,6 +38,8 @@ class OriginConnection {
   base::Share permit_;
   std::unique_ptr<base::Channel> channel_;  ///< closed before the permit goes back
 };
+
+class OwnConnection;
 
 class OriginPool {
  public:
@@ -55,6 +64,11 @@ class OriginPool {
   /// Closes the idle ones; what comes back later is kept again.
   void clear() { idle_.clear(); }
 
+  /// Idle connections that belong to clients: they are let go, the oldest first, when somebody
+  /// waits for a permit.
+  void add_own(OwnConnection& own);
+  void remove_own(OwnConnection& own) { own_.remove(&own); }
+
   /// False: too many wait.
   bool add_waiter(Waiter& waiter);
   void remove_waiter(Waiter& waiter) { waiters_.remove(&waiter); }
@@ -77,12 +91,14 @@ class OriginPool {
     base::Timer timer_;
   };
   void drop(Idle& idle);
+  void watch_others();
   void give_way();
   bool others_come_first() const;
 
   OriginGate& gate_;
   base::Env& env_;
   std::list<std::unique_ptr<Idle>> idle_;  ///< used last first
+  std::list<OwnConnection*> own_;          ///< idle ones, kept longest first
   std::list<Waiter*> waiters_;             ///< waiting longest first
   base::Timer yield_timer_;  ///< runs while there are idle ones: somebody elsewhere may wait
 };

@@ -71,7 +71,11 @@ void OriginStream::connect() {
   phase_ = Phase::kConnecting;
   if (request_.own != nullptr) {
     auto own = retried_ ? nullptr : request_.own->take(shared_.pool);
-    if (own != nullptr) return on_connection(std::move(own), true);
+    const bool may_switch = own != nullptr && !request_.upgrade.empty() &&
+                            own->become_tunnel(shared_.pool.gate(), request_.client);
+    if (own != nullptr && (request_.upgrade.empty() || may_switch)) {
+      return on_connection(std::move(own), true);
+    }
     return connector_.start(Connector::Reuse::kNone);
   }
   connector_.start(retried_                  ? Connector::Reuse::kNone
@@ -295,7 +299,8 @@ bool OriginStream::next_content() {
     }
     if (waiting_) stop_waiting();
     if (io.state != Io::kOk) {
-      const bool whole = parser_.next_eof(io.state == Io::kEof) == Event::kEnd;
+      const bool clean = io.state == Io::kEof && !upload_.has_broken();
+      const bool whole = parser_.next_eof(clean) == Event::kEnd;
       keep_alive_ = false;
       whole ? end_response() : cut("the connection ended before the content");
       return true;

@@ -27,6 +27,7 @@ void Upload::begin(const FetchRequest& request, base::Waker& waker) {
   output_.clear();
   sent_ = 0;
   state_ = State::kMore;
+  broken_ = false;
   http::RequestToSend head{.method = request.method_text,
                            .target = request.target,
                            .host = request.host,
@@ -68,6 +69,7 @@ Upload::State Upload::send(base::Channel& channel) {
     if (io.state == base::Io::kAgain) return state_ = State::kBlocked;
     if (io.state != base::Io::kOk) {
       stop();
+      broken_ = true;
       return state_ = State::kBroken;
     }
     CHECK(io.n <= piece.size);

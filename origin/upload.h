@@ -35,6 +35,9 @@ class Upload {
            state_ == State::kRefused;
   }
   State state() const { return state_; }
+  /// The connection has refused bytes. What it says of its own end counts no more: the send has
+  /// taken the error, and a reset looks like an end in order.
+  bool has_broken() const { return broken_; }
   /// Bytes that the connection took so far.
   uint64_t taken_bytes() const { return taken_bytes_; }
 
@@ -47,6 +50,7 @@ class Upload {
   size_t sent_ = 0;  ///< of `output_`
   uint64_t taken_bytes_ = 0;
   State state_ = State::kStopped;
+  bool broken_ = false;
 };
 
 }  // namespace perigee::origin

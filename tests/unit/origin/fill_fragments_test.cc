@@ -131,30 +131,67 @@ TEST_F(InFragments, BeyondTheObjectsShareItGoesOnUnstored) {
   EXPECT_EQ(stored(), nullptr);
 }
 
-TEST_F(InFragments, WhereTheStoreHasNoRoomItGoesOnUnstored) {
-  store_.refuse_fragments_from = 3;
-  TestWaiter& client = join();
-  TestWaiter& slow = join("/a", "", 1);
-  slow.budget = 50'000;
-  begin(kSize);
-  end();
-  slow.take(SIZE_MAX / 2);
-  for (int i = 0; i < 10; ++i) advance(limits::kLaggardMs);
-  EXPECT_TRUE(client.whole());
-  EXPECT_TRUE(client.text() == kText);
-  EXPECT_TRUE(kText.starts_with(slow.text())) << "perhaps cut, never wrong";
-  EXPECT_EQ(stored(), nullptr);
+/// Takes what comes in small bites, with turns of all loops between them.
+void take_slowly(TestWaiter& slow, const std::function<void()>& turn) {
+  for (int i = 0; i < 200 && !slow.whole() && !slow.cut(); ++i) {
+    slow.take(20'000);
+    turn();
+  }
 }
 
-TEST_F(InFragments, AFullLaneOfThePoolEndsStoringAndNothingElse) {
-  TestWaiter& client = join();
-  begin(250'000);
-  loops_[0]->env.lane_capacity = {0, 0, 0};
-  go_on(250'000);
-  end();
-  EXPECT_TRUE(client.whole());
-  EXPECT_TRUE(client.text() == kText);
-  EXPECT_EQ(stored(), nullptr);
+TEST_F(InFragments, WhoLagsBehindGetsAllWhenStoringIsGivenUp) {
+  const auto no_room = [this] { store_.refuse_fragments_from = 3; };
+  const auto purged = [this] { store_.purge({store_.digest(key("/a")), false, 0}); };
+  const auto full = [this] { loops_[0]->env.lane_capacity = {0, 0, 0}; };
+  for (const std::function<void()>& give_up : {std::function<void()>(no_room), {purged}, {full}}) {
+    store_.refuse_fragments_from = UINT64_MAX;
+    loops_[0]->env.lane_capacity = {64, 64, 64};
+    TestWaiter& slow = join();
+    slow.budget = 1'000;
+    begin(450'000);
+    ASSERT_GE(store_.fragment_puts, 3u);
+    give_up();
+    go_on(450'000);
+    fetch().end();
+    run();
+    take_slowly(slow, [this] { run(); });
+    EXPECT_TRUE(slow.whole());
+    EXPECT_TRUE(slow.text() == kText);
+    EXPECT_EQ(stored(), nullptr);
+    drop(slow);
+    run();
+  }
+}
+
+TEST_F(InFragments, WhoLagsBehindGetsAllOfABodyThatOutgrowsItsShare) {
+  store_.fragmented_most = 4 * kFragment;
+  TestWaiter& slow = join();
+  slow.budget = 1'000;
+  fetch().head(200, kFresh);
+  fetch().feed(kText);
+  fetch().end();
+  run();
+  EXPECT_GT(fetch().left(), 0u) << "its reader paces it now";
+  take_slowly(slow, [this] { run(); });
+  EXPECT_TRUE(slow.whole());
+  EXPECT_TRUE(slow.text() == kText);
+}
+
+TEST_F(InFragments, WhoHoldsOthersUpAfterThatIsCutLoose) {
+  store_.refuse_fragments_from = 3;
+  TestWaiter& fast = join();
+  TestWaiter& slow = join("/a", "", 1);
+  slow.budget = 1'000;
+  begin(kSize);
+  fetch().end();
+  run();
+  for (int i = 0; i < 20 && !fast.whole(); ++i) advance(limits::kLaggardMs);
+  EXPECT_TRUE(fast.whole());
+  EXPECT_TRUE(fast.text() == kText);
+  slow.take(SIZE_MAX / 2);
+  run();
+  EXPECT_TRUE(slow.cut());
+  EXPECT_TRUE(kText.starts_with(slow.text()));
 }
 
 TEST_F(InFragments, AFragmentThatWasEvictedUnderAReaderIsACut) {

@@ -1,4 +1,6 @@
 // A fetch on a connection of its client's own, and for how long an origin may be silent.
+#include <cstring>
+#include <deque>
 #include <string>
 
 #include "origin/origin_stream.h"
@@ -49,6 +51,104 @@ TEST_F(OwnStreamTest, AConnectionOfItsOwnThatEndedIsReplaced) {
   EXPECT_EQ(connections(), 2u);
   answer(kOk, 1);
   EXPECT_TRUE(second->whole());
+}
+
+class OwnStreams : public OriginTest {
+ protected:
+  OwnStreams() : OriginTest(2) {}
+};
+
+TEST_F(OwnStreams, WhatClientsKeepIdleIsLetGoWhenSomebodyWaits) {
+  std::deque<OwnConnection> own(2);
+  for (size_t i = 0; i < own.size(); ++i) {
+    FetchRequest asked = request();
+    asked.own = &own[i];
+    auto kept = fetch(asked);
+    answer(kOk, i);
+    EXPECT_TRUE(kept->whole());
+  }
+  EXPECT_EQ(gate_.connections.used(), 2u);
+  auto waits = get();
+  EXPECT_EQ(connections(), 2u);
+  env_.advance(100);
+  EXPECT_EQ(connections(), 3u) << "the one that was kept longest made room";
+  answer(kOk, 2);
+  EXPECT_TRUE(waits->whole());
+  FetchRequest again = request();
+  again.own = &own[1];
+  auto second = fetch(again);
+  EXPECT_EQ(connections(), 3u) << "the other one is still kept";
+  answer(kOk, 1);
+  EXPECT_TRUE(second->whole());
+}
+
+TEST_F(OwnStreams, ATunnelOnOneHasAPlaceAmongTunnels) {
+  OwnConnection own;
+  FetchRequest asked = request();
+  asked.relayed = true;
+  asked.own = &own;
+  auto first = fetch(asked);
+  answer(kOk);
+  asked.upgrade = "websocket";
+  auto tunnel = fetch(asked);
+  EXPECT_EQ(connections(), 1u);
+  EXPECT_EQ(gate_.tunnels.used(), 1u);
+  EXPECT_EQ(gate_.connections.used(), 0u);
+  tunnel->drop();
+  EXPECT_EQ(gate_.tunnels.used(), 0u);
+}
+
+/// A connection that the origin has reset: Linux tells whoever sends, and then reads an end.
+class ResetChannel final : public base::Channel {
+ public:
+  explicit ResetChannel(bool refuses) : refuses_(refuses) {}
+  void bind(base::ChannelUser*) override {}
+  void want(bool, bool) override {}
+  base::Io recv(std::span<std::byte> into) override {
+    const std::string text = std::exchange(text_, {});
+    if (text.empty()) return {base::Io::kEof, 0, 0};
+    std::memcpy(into.data(), text.data(), text.size());
+    return {base::Io::kOk, text.size(), 0};
+  }
+  base::Io send(std::span<const base::Piece> pieces) override {
+    size_t size = 0;
+    for (const base::Piece& piece : pieces) size += piece.size;
+    if (refuses_ && sent_ > 0) return {base::Io::kFail, 0, ECONNRESET};
+    sent_ += size;
+    return {base::Io::kOk, size, 0};
+  }
+  size_t unacked() const override { return 0; }
+  bool finish() override { return true; }
+  void abort() override {}
+  const base::Peer& peer() const override { return peer_; }
+
+ private:
+  const bool refuses_;
+  size_t sent_ = 0;
+  std::string text_ = "HTTP/1.1 200 OK\r\n\r\npart";
+  base::Peer peer_;
+};
+
+TEST_F(OwnStreamTest, AnEndBehindARefusedSendIsNoEndInOrder) {
+  for (const bool refuses : {false, true}) {
+    env_.on_connect = [refuses](const base::Endpoint&) {
+      return std::optional<test::FakeEnv::ConnectResult>(std::make_unique<ResetChannel>(refuses));
+    };
+    test::FedBody content;
+    FetchRequest asked = request(http::Method::kPost, "POST");
+    asked.body = &content;
+    auto log = std::make_unique<FetchLog>(env_);
+    log->fetch = origin_->fetch(asked, *log);
+    env_.run();
+    content.feed("more");
+    env_.run();
+    content.end();
+    env_.run();
+    EXPECT_EQ(log->body(), "part") << refuses;
+    EXPECT_EQ(log->cut(), refuses);
+    EXPECT_EQ(log->whole(), !refuses);
+    log->drop();
+  }
 }
 
 TEST_F(OwnStreamTest, AnEventStreamMayBeQuietWhereALengthMayNot) {
