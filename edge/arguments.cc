@@ -90,6 +90,19 @@ std::string unexpected(const CLI::App& app) {
   return "unknown option '" + name + "'" + hint(name, words);
 }
 
+/// An option took the next one for its value, since its own was forgotten; empty: none did. The
+/// value of --origin and of a key may begin with a dash, but is no option of ours.
+std::string forgotten_value(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& value : option->results()) {
+      const bool is_option = value.starts_with("--") &&
+                             app.get_option_no_throw(value.substr(0, value.find('='))) != nullptr;
+      if (is_option) return option->get_name() + " lacks its value before " + value;
+    }
+  }
+  return "";
+}
+
 /// What options say that do not go together; empty: nothing.
 std::string contradiction(const Arguments& arguments) {
   if (arguments.config_path.empty()) {
@@ -131,6 +144,10 @@ Arguments parse_arguments(int argc, const char* const* argv) {
     const int code = app.exit(error, out, out);
     arguments.exit_code = code == 0 ? 0 : kUsage;
     arguments.message = out.str();
+    return arguments;
+  }
+  if (const std::string why = forgotten_value(app); !why.empty()) {
+    refuse(why);
     return arguments;
   }
   take_settings(found, arguments);

@@ -26,6 +26,16 @@ std::string mistake(const Words& words) {
   return arguments.message.substr(0, arguments.message.find('\n'));
 }
 
+TEST(Arguments, AnOptionThatTakesTheNextOneForItsValueIsAMistake) {
+  EXPECT_EQ(mistake({"--origin", "http://a", "--access-log", "--check"}),
+            "perigee: --access-log lacks its value before --check");
+  EXPECT_EQ(mistake({"--store", "--check", "--origin", "http://a"}),
+            "perigee: --store lacks its value before --check");
+  EXPECT_EQ(mistake({"--origin", "http://a", "--ttl", "--stale-if-error=1h"}),
+            "perigee: --ttl lacks its value before --stale-if-error=1h");
+  EXPECT_EQ(mistake({"--origin", "http://a", "--store", "--odd-name"}), "");
+}
+
 const Words kOrigin = {"--origin", "http://127.0.0.1:9"};
 Words with_origin(const Words& words) {
   Words all = kOrigin;
