@@ -57,6 +57,7 @@ Fate PurgeHistory::fate_of(const format::TableEntry& record) const {
 }
 
 void PurgeLog::begin(uint64_t newest, bool doubtful) {
+  begun_ = newest;
   CHECK(!has_begun());
   table_.emplace(newest);
   fetches_ = newest + 1;
@@ -91,7 +92,12 @@ bool PurgeLog::erase(const Digest& base, bool stored) {
   using Fence = AwaitedTable::Fence;
   const Fence fence = awaited_.fence(base);
   if (stored || fence == Fence::kNew) drop(base);
-  return stored || fence != Fence::kNone;
+  return stored || fence != Fence::kNone || is_unwritten(base);
+}
+
+bool PurgeLog::is_unwritten(const Digest& base) const {
+  // What earlier runs left is written, or lost.
+  return table_->since(base, {.purge_seq = std::max(begun_, durable_seq())}).removed;
 }
 
 void PurgeLog::drop(const Digest& digest) { draw({.digest = digest, .erasure = true}); }

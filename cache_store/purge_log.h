@@ -78,7 +78,8 @@ class PurgeLog {
 
   /// Draws the number of a purge and queues its journal entry. In force when it returns.
   uint64_t purge(const Predicate& predicate);
-  /// The URL is erased. What is neither `stored` nor on its way leaves no trace: false.
+  /// The URL is erased. What is neither `stored` nor on its way leaves no trace: false, unless an
+  /// earlier purge or erasure of it is still to be written.
   bool erase(const Digest& base, bool stored);
   /// A stored record is dropped, and older versions of it must not come back.
   void drop(const Digest& digest);
@@ -95,6 +96,8 @@ class PurgeLog {
   bool bad() const { return journal_.bad(); }
 
  private:
+  /// What a hard purge or an erasure of it took would come back if the process were killed now.
+  bool is_unwritten(const Digest& base) const;
   uint64_t draw(PurgeJournal::Entry entry);
 
   mutable std::atomic<uint64_t> fetches_{0};  ///< the fetch_seq of the next ticket
@@ -102,6 +105,7 @@ class PurgeLog {
   /// A sequence number is drawn and queued as one step under it: the journal relies on the order.
   base::Mutex mutex_{base::LockRank::kPurges};
   std::optional<PurgeTable> table_;  ///< set by begin()
+  uint64_t begun_ = 0;               ///< the newest purge at the start
   PurgeJournal journal_;
 };
 

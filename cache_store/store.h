@@ -273,7 +273,7 @@ class Store {
   [[nodiscard]] virtual Awaited await(const Digest& base) = 0;
   /// Loop or pool. Removes the URL with all its slots and variants from memory at once, and fences
   /// the responses for it that are on their way; commit() writes the entry. 0: nothing was there or
-  /// awaited, and nothing was remembered or will be written.
+  /// awaited, and nothing is remembered or still to be written of it.
   virtual int erase(const Digest& digest) = 0;
   /// Loop or pool. In force at once; durable after commit().
   virtual PurgeResult purge(const Predicate& predicate) = 0;

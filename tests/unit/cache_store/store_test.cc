@@ -295,6 +295,18 @@ TEST_F(StoreTest, ErasingWhatIsNotThereIsRememberedNowhere) {
   EXPECT_TRUE(put("slow", "body", before).ok());
 }
 
+/// Whoever erases it again answers for the first one too: a kill must not bring it back after that.
+TEST_F(StoreTest, ErasingAgainWaitsForWhatIsNotWrittenYet) {
+  ASSERT_TRUE(put("a", "body").ok());
+  const Digest url = store_->digest("a");
+  EXPECT_EQ(store_->erase(url), 1);
+  EXPECT_EQ(store_->erase(url), 1) << "there is something to commit";
+  EXPECT_EQ(store_->erase(store_->digest("b")), 0);
+  EXPECT_EQ(store_->stats().purges, 1u);
+  ASSERT_TRUE(store_->commit(store_->ticket().purge_seq).ok());
+  EXPECT_EQ(store_->erase(url), 0);
+}
+
 TEST_F(StoreTest, ErasingWhatIsOnItsWayFencesItOnce) {
   const Digest url = store_->digest("a");
   Awaited first = store_->await(url);
