@@ -102,8 +102,8 @@ FragmentedObject FillBody::object() const {
 FillBody::Cut FillBody::cut(uint64_t begin, uint64_t end) const {
   const base::MutexLock lock(mutex_);
   CHECK(begin_ <= begin && begin < end && end <= end_);
-  const auto index = [&](uint64_t at) {
-    return static_cast<ptrdiff_t>((at - begin_) / limits::kFillChunkBytes);
+  const auto index = [kept = begin_](uint64_t at) {
+    return static_cast<ptrdiff_t>((at - kept) / limits::kFillChunkBytes);
   };
   Cut cut;
   cut.skipped = static_cast<size_t>((begin - begin_) % limits::kFillChunkBytes);
