@@ -9,6 +9,19 @@ namespace perigee::edge {
 
 namespace limits = base::limits;
 
+namespace {
+
+bool allows_upgrades(const SiteConfig& site) {
+  const auto allows = [](const PolicyPtr& policy) {
+    return policy != nullptr && !policy->upgrades.empty();
+  };
+  return allows(site.policy) ||
+         std::any_of(site.rules.begin(), site.rules.end(),
+                     [&](const RuleConfig& rule) { return allows(rule.policy); });
+}
+
+}  // namespace
+
 /// One listener that waits. Its loop alone destroys it, or sees that it is not wanted any more.
 class ClientSlots::Wait final : public base::InFlight {
  public:
@@ -105,19 +118,6 @@ void ClientSlots::remove_loop(base::Env& env) {
   const base::MutexLock lock(mutex_);
   std::erase(loops_, &env);
 }
-
-namespace {
-
-bool allows_upgrades(const SiteConfig& site) {
-  const auto allows = [](const PolicyPtr& policy) {
-    return policy != nullptr && !policy->upgrades.empty();
-  };
-  return allows(site.policy) ||
-         std::any_of(site.rules.begin(), site.rules.end(),
-                     [&](const RuleConfig& rule) { return allows(rule.policy); });
-}
-
-}  // namespace
 
 size_t client_bound(const Config& config, size_t descriptors, size_t open) {
   size_t reserve = limits::kDescriptorsReserved;

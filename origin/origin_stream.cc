@@ -71,11 +71,10 @@ void OriginStream::connect() {
   phase_ = Phase::kConnecting;
   if (request_.own != nullptr) {
     auto own = retried_ ? nullptr : request_.own->take(shared_.pool);
-    const bool may_switch = own != nullptr && !request_.upgrade.empty() &&
-                            own->become_tunnel(shared_.pool.gate(), request_.client);
-    if (own != nullptr && (request_.upgrade.empty() || may_switch)) {
-      return on_connection(std::move(own), true);
-    }
+    const bool usable =
+        own != nullptr &&
+        (request_.upgrade.empty() || own->become_tunnel(shared_.pool.gate(), request_.client));
+    if (usable) return on_connection(std::move(own), true);
     return connector_.start(Connector::Reuse::kNone);
   }
   connector_.start(retried_                  ? Connector::Reuse::kNone
@@ -247,6 +246,10 @@ bool OriginStream::take_step(const http::ResponseReader::Step& step) {
 void OriginStream::hand_over_head() {
   CHECK(phase_ == Phase::kHead);
   const http::ReceivedResponse& head = parser_.head();
+  // Bytes of the client would go on where our head broke off.
+  if (head.status == 101 && upload_.state() != Upload::State::kWhole) {
+    return fail(FetchError::kMalformed, "the origin switched protocols before it was asked");
+  }
   phase_ = Phase::kContent;
   timer_.disarm();
   // The place of a tunnel is none among the connections of the pool.

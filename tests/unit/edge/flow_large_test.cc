@@ -208,13 +208,19 @@ TEST(FlowLarge, ANewVersionReplacesAllFragmentsAtOnce) {
   EXPECT_EQ(stand.origin.asked_for("/a"), 2u);
 }
 
-TEST(FlowLarge, APurgeDuringTheFillKeepsItOutOfTheStore) {
-  Stand stand;
+/// A client of a fill of which one half has come.
+Client half_filled(Stand& stand) {
   stand.origin.on("/a", large().stops_after(kLarge / 2));
   Client client(stand);
   client.reading().capacity = 16 * limits::kMiB;
   client.ask("GET", "/a");
   stand.run();
+  return client;
+}
+
+TEST(FlowLarge, APurgeDuringTheFillKeepsItOutOfTheStore) {
+  Stand stand;
+  Client client = half_filled(stand);
   EXPECT_EQ(purge(stand, "/a"), 200);
   stand.origin.send(kText.substr(kLarge / 2));
   EXPECT_EQ(client.answer().body, kText) << "who asked before the purge is answered";
@@ -329,11 +335,7 @@ TEST(FlowLarge, WhereTheStoreTakesNothingItPassesThrough) {
 
 TEST(FlowLarge, ACutResponseIsCutForAllAndNotStored) {
   Stand stand;
-  stand.origin.on("/a", large().stops_after(kLarge / 2));
-  Client client(stand);
-  client.reading().capacity = 16 * limits::kMiB;
-  client.ask("GET", "/a");
-  stand.run();
+  Client client = half_filled(stand);
   stand.origin.reset();
   client.arrived();
   EXPECT_TRUE(client.saw_reset());

@@ -98,6 +98,20 @@ TEST_F(OwnStreams, ATunnelOnOneHasAPlaceAmongTunnels) {
   EXPECT_EQ(gate_.tunnels.used(), 0u);
 }
 
+TEST_F(OwnStreamTest, ASwitchBeforeTheRequestIsWholeIsAnError) {
+  const std::string switches =
+      "HTTP/1.1 101 x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+  for (const size_t capacity : {size_t{4}, rules_.capacity}) {
+    rules_.capacity = capacity;
+    FetchRequest asked = request();
+    asked.relayed = true;
+    asked.upgrade = "websocket";
+    auto log = fetch(asked);
+    answer(switches, peers_.size() - 1);
+    EXPECT_EQ(log->said, capacity == 4 ? "failed:malformed" : "101");
+  }
+}
+
 /// A connection that the origin has reset: Linux tells whoever sends, and then reads an end.
 class ResetChannel final : public base::Channel {
  public:
