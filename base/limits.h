@@ -85,6 +85,7 @@ inline constexpr size_t kFillChunkBytes = 64 * kKiB;
 inline constexpr size_t kFillBytes = 256 * kMiB;
 inline constexpr size_t kUnstoredWindowBytes = 128 * kKiB;  ///< of a fill that will not be stored
 inline constexpr size_t kWaiters = 20'000;                  ///< of one key; beyond: each goes alone
+inline constexpr int kPartRequests = 3;  ///< for one fragment, when answers end early; then: cut
 inline constexpr size_t kHitForMissMarks = 16'384;          ///< remembered; beyond: the oldest goes
 inline constexpr size_t kNamesCached = 1'024;  ///< resolved names; beyond: the oldest goes
 inline constexpr size_t kAddressesTried = 8;   ///< of one name, in turn; the rest are not tried

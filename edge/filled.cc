@@ -115,8 +115,9 @@ void Filled::answer(const http::StoredResponse& response, const http::Selection&
     const bool ranged = part.status == 206;
     const uint64_t begin = ranged ? part.begin : 0;
     const std::optional<uint64_t> end = ranged ? std::optional(part.end) : std::nullopt;
-    body = waiting_.selected(reader_.emplace(fill_, waiting_.flow.context().fills, begin, end),
-                             response, part, size.value_or(0));
+    body = waiting_.selected(
+        reader_.emplace(fill_, waiting_.flow.context().fills, begin, end, &waiting_), response,
+        part, size.value_or(0));
   }
   waiting_.flow.answers().respond(exchange, *head, body, cache);
 }

@@ -151,11 +151,19 @@ void RequestFlow::serve(Pass& pass, Lookup& lookup, int64_t age_s, const CacheSt
   if (part.conditions_failed) {
     return answers_.fail(exchange, 412, "what is stored is not what the request asks for", cache);
   }
+  CacheStatus status = cache;
+  if (const auto number = missing_of(record, part); number) {
+    const Waiting* waiting = pass.waiting;
+    const bool asked = waiting != nullptr && waiting->completed;
+    if (!asked || !waiting->completed->confirmed(record.rid))
+      return complete(pass, lookup, *number);
+    status = waiting->completed->status();
+  }
   if (!part.parts.empty()) part.boundary = context_.env.random();
   const bool waits = fragmented || !part.parts.empty();
   if (waits && !block(pass)) return answers_.fail(exchange, 503, kNoMemory, cache);
   const std::optional<http::ResponseHead> head = http::make_response(
-      *lookup.stored, part, size, age_s, cache, presentation(*pass.route.site), exchange.arena());
+      *lookup.stored, part, size, age_s, status, presentation(*pass.route.site), exchange.arena());
   if (!head) return answers_.fail(exchange, 503, kNoMemory, cache);
   const cache_store::SlabWord* slab = record.pin.word();
   const http::ByteSpan span{part.begin, part.end};
@@ -165,7 +173,8 @@ void RequestFlow::serve(Pass& pass, Lookup& lookup, int64_t age_s, const CacheSt
     http::SpanSource* body = nullptr;
     if (fragmented) {
       body = &waiting->fragments.emplace(context_.store, context_.env,
-                                         origin::fragmented_object(record), span);
+                                         origin::fragmented_object(record), span,
+                                         waiting->missing_of(record, *lookup.stored));
     } else {
       body = &waiting->body.emplace(context_.store, std::move(record.pin), record, span);
     }
@@ -176,9 +185,47 @@ void RequestFlow::serve(Pass& pass, Lookup& lookup, int64_t age_s, const CacheSt
     exchange.attached = hit;
     source = &hit->body;
   }
-  answers_.respond(exchange, *head, part.body ? source : nullptr, cache);
+  answers_.respond(exchange, *head, part.body ? source : nullptr, status);
   // A page may have gone bad while the head or a small body was copied out of the map.
   if (slab->is_poisoned()) exchange.cut();
+}
+
+std::optional<uint64_t> RequestFlow::missing_of(const cache_store::RecordView& record,
+                                                const http::Selection& part) const {
+  if (record.kind != cache_store::RecordKind::kHead || !part.body) return std::nullopt;
+  const origin::FragmentedObject object = origin::fragmented_object(record);
+  if (part.parts.empty()) {
+    return origin::first_missing(context_.store, object, {part.begin, part.end});
+  }
+  for (const http::ByteSpan& span : part.parts) {
+    if (const auto number = origin::first_missing(context_.store, object, span)) return number;
+  }
+  return std::nullopt;
+}
+
+void RequestFlow::complete(Pass& pass, Lookup& lookup, uint64_t number) {
+  Decision partial;
+  partial.forward = http::Forward::kPartial;
+  if (http::asks_only_if_cached(pass.exchange.request().fields)) {
+    return answers_.fail(pass.exchange, 504, "a part is not in cache, and only-if-cached was asked",
+                         {.forward = partial.forward});
+  }
+  if (!block(pass)) return answers_.fail(pass.exchange, 503, kNoMemory, {});
+  Waiting& waiting = *pass.waiting;
+  origin::MissingFragments* missing = waiting.missing_of(*lookup.found.head, *lookup.stored);
+  if (missing == nullptr || waiting.attempts >= Waiting::kAttempts) return act_alone(pass, lookup);
+  waiting.decide(partial);
+  if (!waiting.completed) waiting.completed.emplace(waiting);
+  // The slab of the head is not held while this waits.
+  lookup.found = {};
+  waiting.completed->begin(*missing, number);
+}
+
+void RequestFlow::act_alone(Pass& pass, const Lookup& lookup) {
+  Lookup nothing;
+  nothing.key = lookup.key;
+  pass.waiting->mode = origin::JoinMode::kAlone;
+  act(pass, nothing);
 }
 
 void RequestFlow::warm(Pass& pass, const Lookup& lookup) {
@@ -189,12 +236,9 @@ void RequestFlow::warm(Pass& pass, const Lookup& lookup) {
   waiting.enter(Waiting::Stage::kWarming);
   const bool again = ++waiting.attempts < Waiting::kAttempts;
   if (again && context_.env.offload(base::Lane::kLatency, job, waiting.warming)) return;
-  // As if nothing were stored; alone, since others may wait for the record to be verified.
-  Lookup nothing;
-  nothing.key = lookup.key;
+  // Others may wait for the record to be verified.
   waiting.enter(Waiting::Stage::kNew);
-  waiting.mode = origin::JoinMode::kAlone;
-  act(pass, nothing);
+  act_alone(pass, lookup);
 }
 
 void RequestFlow::fill(Pass& pass, Lookup& lookup, const Decision& decision) {

@@ -6,6 +6,8 @@
 // It knows exchanges, the store and origins; never channels, codecs or connections. One loop.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "edge/answers.h"
@@ -14,6 +16,7 @@
 #include "edge/route.h"
 #include "http/exchange/exchange.h"
 #include "http/policy.h"
+#include "http/response.h"
 
 namespace perigee::edge {
 
@@ -52,6 +55,13 @@ class RequestFlow final : public http::RequestSink {
   void act(Pass& pass, Lookup& lookup);
   /// True: it was ours to answer (421, PURGE, OPTIONS *, 508), and is.
   bool answer_ourselves(Pass& pass);
+  /// The first fragment of a stored object that an answer needs and the store does not have.
+  std::optional<uint64_t> missing_of(const cache_store::RecordView& record,
+                                     const http::Selection& part) const;
+  /// Has a missing fragment fetched, and looks up again when it is on its way.
+  void complete(Pass& pass, Lookup& lookup, uint64_t number);
+  /// Decides as if nothing were stored, and shares no fetch.
+  void act_alone(Pass& pass, const Lookup& lookup);
   /// Has a cold record verified on the pool, or goes on as if it were not there.
   void warm(Pass& pass, const Lookup& lookup);
   void fill(Pass& pass, Lookup& lookup, const http::Decision& decision);

@@ -4,12 +4,21 @@
 #include <initializer_list>
 
 #include "base/check.h"
+#include "edge/client_address.h"
 #include "edge/lookup.h"
+#include "edge/origin_request.h"
 #include "edge/request_flow.h"
 #include "http/freshness.h"
 
 namespace perigee::edge {
 namespace {
+
+/// All of the body is there: it can be sent though the origin cannot be asked.
+bool is_whole(const Lookup& lookup, cache_store::Store& store) {
+  const cache_store::RecordView& record = *lookup.found.head;
+  return record.kind != cache_store::RecordKind::kHead ||
+         !origin::first_missing(store, origin::fragmented_object(record), {0, record.whole_length});
+}
 
 /// One bit per stage.
 constexpr uint8_t set_of(std::initializer_list<Waiting::Stage> stages) {
@@ -49,13 +58,30 @@ void Waiting::go_on() {
   flow.proceed(*this);
 }
 
+bool Waiting::make_request(origin::FillRequest& out) {
+  const FlowContext& context = flow.context();
+  const Route now(route, flow.scratch());
+  Lookup lookup = look_up(exchange.request(), now, context.store);
+  out.client = client_network(client_of(exchange, *route.sites));
+  return make_fill_request(exchange.request(), now, context.store, lookup, out);
+}
+
+origin::MissingFragments* Waiting::missing_of(const cache_store::RecordView& record,
+                                              const http::StoredResponse& response) {
+  if (!origin::is_refetchable(response)) return nullptr;
+  if (!missing || missing->object().rid != record.rid) {
+    missing.emplace(flow.context().fills, *this, origin::fragmented_object(record), response.etag);
+  }
+  return &*missing;
+}
+
 Waiting::Stale Waiting::serve_stale(http::OriginFailure failure, const http::CacheStatus& cache) {
   // What goes alone asked for the origin's own answer.
   if (decision.action == http::Action::kPass) return Stale::kNone;
   const FlowContext& context = flow.context();
   const Route now(route, flow.scratch());
   Lookup lookup = look_up(exchange.request(), now, context.store);
-  if (!lookup.stored) return Stale::kNone;
+  if (!lookup.stored || !is_whole(lookup, context.store)) return Stale::kNone;
   const int64_t now_ms = context.env.wall().ms;
   if (!http::may_serve_stale(*lookup.stored, exchange.request(), failure, now_ms, **route.policy)) {
     return Stale::kForbidden;
@@ -79,7 +105,7 @@ bool Waiting::serve_instead(const http::OriginAnswer& answer, const http::CacheS
   const FlowContext& context = flow.context();
   const Route now(route, flow.scratch());
   Lookup lookup = look_up(exchange.request(), now, context.store);
-  if (!lookup.stored) return false;
+  if (!lookup.stored || !is_whole(lookup, context.store)) return false;
   const http::StandIn why =
       http::stands_in(*lookup.stored, exchange.request(), answer, **route.policy);
   if (why == http::StandIn::kNone) return false;

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "edge/completed.h"
 #include "edge/filled.h"
 #include "edge/purged.h"
 #include "edge/relayed.h"
@@ -17,12 +18,13 @@
 #include "http/policy.h"
 #include "http/stand_in.h"
 #include "origin/fetch.h"
+#include "origin/missing_fragments.h"
 
 namespace perigee::edge {
 
 class RequestFlow;
 
-class Waiting final : public Served {
+class Waiting final : public Served, public origin::RequestMaker {
  public:
   /// What it waits for.
   enum class Stage : uint8_t {
@@ -65,6 +67,13 @@ class Waiting final : public Served {
   /// No usable response came: a stale copy answers, or an error page.
   void on_origin_failed(const origin::FetchError& error, const http::CacheStatus& cache);
 
+  /// RequestMaker: for what is missing of the stored object that answers it.
+  bool make_request(origin::FillRequest& out) override;
+  /// What is missing of the stored object that answers it: `record`, which holds `response`. Null:
+  /// the origin cannot be asked for it.
+  origin::MissingFragments* missing_of(const cache_store::RecordView& record,
+                                       const http::StoredResponse& response);
+
   /// The body of an answer of our own.
   http::BodySource& keep_text(std::string_view text) { return text_.emplace(text); }
   /// The body of an answer: `source`, which stands at the one span selected, or its parts in a
@@ -82,8 +91,10 @@ class Waiting final : public Served {
 
   base::Pending warming;
   std::optional<Filled> filled;
+  std::optional<Completed> completed;
   std::optional<Relayed> relayed;
   std::optional<Purged> purged;
+  std::optional<origin::MissingFragments> missing;
   /// Of a stored response that answers it: the one or the other.
   std::optional<origin::StoredBody> body;
   std::optional<origin::FragmentBody> fragments;

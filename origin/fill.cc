@@ -48,6 +48,7 @@ LoopSet Fill::publish(Phase phase) {
 }
 
 bool Fill::answers(const http::RequestHead& request, int64_t now_ms) const {
+  if (fragment) return true;
   // What stands in is old for all, and for all it is the best there is.
   const bool stands_in = head.stand_in != http::StandIn::kNone;
   if (!head.shareable) return false;

@@ -80,6 +80,7 @@ class Fill {
   cache_store::Awaited awaited;  ///< of `base`, from before the ticket
   cache_store::Ticket ticket;
   bool alone = false;
+  bool fragment = false;  ///< of a stored object: it has a body and no head
   unsigned owner = 0;
   std::shared_ptr<const http::PolicyOptions> policy;
   /// The validated response whose body is served after a 304; pinned.

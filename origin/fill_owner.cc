@@ -21,17 +21,6 @@ using Phase = Fill::Phase;
 
 namespace {
 
-/// Runs `task(loop)` for each loop of a set.
-template <typename F>
-void for_each_loop(const LoopSet& loops, F task) {
-  size_t left = loops.count();
-  for (unsigned loop = 0; left > 0; ++loop) {
-    if (!loops.test(loop)) continue;
-    --left;
-    task(loop);
-  }
-}
-
 /// The lines of a stored response, with room for one more.
 http::HeaderList lines_of(const http::StoredResponse& response, std::vector<http::Field>& storage) {
   storage.resize(response.block.size() + 1);
@@ -60,58 +49,29 @@ ReceivedResponse keyed_response(const ReceivedResponse& received, const http::Po
 
 }  // namespace
 
-FillOwner::FillOwner(Fills& fills, FillRequest&& request, std::shared_ptr<Fill> fill, bool keep)
-    : fills_(fills),
-      request_(std::move(request)),
-      fill_(std::move(fill)),
-      sink_(fills.table().shared().store, fill_, request_.key),
-      keep_(keep),
-      permit_claim_([this](base::Share permit) { ask(std::move(permit)); }),
-      permit_timer_([this] {
-        fail({FetchError::kBusy, "too many fills ask this site's origin"});
-      }),
-      claim_([this](base::Share memory) { begin_body(std::move(memory)); }),
-      reserve_timer_([this] {
-        fail({FetchError::kBusy, "no memory for the origin's response was free in time"});
-      }),
+FillOwner::FillOwner(Fills& fills, std::shared_ptr<const FillRequest> request,
+                     std::shared_ptr<Fill> fill, bool keep)
+    : FillProducer(fills, std::move(request), std::move(fill), keep),
+      sink_(store_of(), fill_, request_->key),
       laggard_timer_([this] {
         fill_->body.drop_laggards();
-        reconsider();
-      }),
-      pump_([this] { pump(); }),
-      reconsider_([this] { reconsider(); }) {}
-
-FillOwner::~FillOwner() = default;
-
-void FillOwner::start() {
-  base::Budget& permits = request_.site->fills();
-  if (base::Share permit = permits.try_take(1)) return ask(std::move(permit));
-  permit_claim_.wait(permits, fills_.env(), 1);
-  fills_.env().arm(permit_timer_, fills_.env().now() + limits::kPermitMs);
-}
-
-void FillOwner::ask(base::Share permit) {
-  CHECK(permit && !permit_ && !ended_);
-  permit_timer_.disarm();
-  permit_ = std::move(permit);
-  fill_->begin_asking();
-  fetch();
-}
+        reconsider_soon();
+      }) {}
 
 void FillOwner::fetch() {
-  CHECK(!ended_ && fill_->phase() == Phase::kPending);
-  fields_ = request_.fields;
+  CHECK(!ended() && fill_->phase() == Phase::kPending);
+  fields_ = request_->fields;
   if (fill_->stored.state == Found::kHit && !refetched_) {
     const std::optional<http::StoredResponse> stored = stored_response();
-    conditional_ =
-        stored && http::add_validators(*stored, fields_) && fields_.size() > request_.fields.size();
+    conditional_ = stored && http::add_validators(*stored, fields_) &&
+                   fields_.size() > request_->fields.size();
   }
   FetchRequest request;
-  request.target = request_.target;
-  request.host = request_.host;
+  request.target = request_->target;
+  request.host = request_->host;
   request.fields = fields_;
-  request.times = request_.policy->times;
-  fetch_ = request_.site->origin().fetch(request, *this);
+  request.times = request_->policy->times;
+  fetch_ = request_->site->origin().fetch(request, *this);
 }
 
 void FillOwner::on_fetch_interim(const ReceivedResponse& interim) {
@@ -122,14 +82,13 @@ void FillOwner::on_fetch_interim(const ReceivedResponse& interim) {
   held->head.reason = {};
   for_each_loop(fill_->loops(), [&](unsigned loop) {
     if (loop == fills_.env().loop()) return fills_.deliver_interim(fill_, *held);
-    fills_.table().post(loop,
-                        [fill = fill_, held](Fills& fills) { fills.deliver_interim(fill, *held); });
+    table().post(loop, [fill = fill_, held](Fills& fills) { fills.deliver_interim(fill, *held); });
   });
 }
 
 void FillOwner::on_fetch_head(const ReceivedResponse& head, const ResponseTimes& times) {
-  CHECK(!ended_ && fill_->phase() == Phase::kPending);
-  request_.site->on_head(head, times, *request_.policy);
+  CHECK(!ended() && fill_->phase() == Phase::kPending);
+  request_->site->on_head(head, times, *request_->policy);
   fill_->head.origin_status = head.status;
   if (head.status == 304 && conditional_) {
     if (take_not_modified(head, times)) return;
@@ -145,7 +104,7 @@ void FillOwner::on_fetch_head(const ReceivedResponse& head, const ResponseTimes&
 }
 
 std::optional<http::StoredResponse> FillOwner::stored_response() const {
-  return view_of(fill_->stored, fills_.table().shared().store);
+  return view_of(fill_->stored, store_of());
 }
 
 void FillOwner::freshen(const ReceivedResponse& head, const ResponseTimes& times) {
@@ -172,7 +131,7 @@ bool FillOwner::merge(const http::StoredResponse& stored, const ReceivedResponse
     updated.fields.add(*age);
   }
   const http::Admission admission =
-      http::admit(request_.head, updated, times, *request_.policy, request_.sent_for);
+      http::admit(request_->head, updated, times, *request_->policy, request_->sent_for);
   policy_ = admission.policy;
   const bool storable = admission.storable == http::Storable::kStorable;
   if (storable && !admission.drop_names.empty()) {
@@ -189,7 +148,7 @@ bool FillOwner::merge(const http::StoredResponse& stored, const ReceivedResponse
     fill_->head.shareable = false;
   }
   note_for_others(storable, admission.remember);
-  publish_head();
+  announce_head();
   complete();
   return true;
 }
@@ -198,9 +157,9 @@ bool FillOwner::take_stored(const ReceivedResponse& head, const ResponseTimes& t
   const std::optional<http::StoredResponse> stored = stored_response();
   if (!stored) return false;
   const http::StandIn why = http::stands_in(
-      *stored, request_.head, {.head = head, .now_ms = times.response_ms}, *request_.policy);
+      *stored, request_->head, {.head = head, .now_ms = times.response_ms}, *request_->policy);
   if (why == http::StandIn::kNone) return false;
-  request_.site->on_stand_in(why, request_.target);
+  request_->site->on_stand_in(why, request_->target);
   const std::span<const std::byte> image = fill_->stored.head->head;
   fill_->head.image.assign(image.begin(), image.end());
   fill_->head.revalidated = true;
@@ -210,18 +169,18 @@ bool FillOwner::take_stored(const ReceivedResponse& head, const ResponseTimes& t
   bool keyed = true;
   judge_vary(lines_of(*stored, storage), keyed);
   fill_->head.shareable = keyed;
-  publish_head();
+  announce_head();
   complete();
   return true;
 }
 
 void FillOwner::take_response(const ReceivedResponse& received, const ResponseTimes& times) {
   std::vector<http::Field> storage;
-  const ReceivedResponse head = keyed_response(received, *request_.policy, storage);
-  fill_->head.misshapen = http::is_misshapen(request_.head, head, *request_.policy);
-  if (fill_->head.misshapen) request_.site->on_stand_in(http::StandIn::kShape, request_.target);
+  const ReceivedResponse head = keyed_response(received, *request_->policy, storage);
+  fill_->head.misshapen = http::is_misshapen(request_->head, head, *request_->policy);
+  if (fill_->head.misshapen) request_->site->on_stand_in(http::StandIn::kShape, request_->target);
   const http::Admission admission =
-      http::admit(request_.head, head, times, *request_.policy, request_.sent_for);
+      http::admit(request_->head, head, times, *request_->policy, request_->sent_for);
   policy_ = admission.policy;
   bool storable = admission.storable == http::Storable::kStorable;
   judge_vary(head.fields, storable);
@@ -247,11 +206,11 @@ void FillOwner::take_response(const ReceivedResponse& received, const ResponseTi
   note_for_others(storable, admission.remember);
   if (!head.has_body || length == 0u) {
     fill_->body.finish(true);
-    publish_head();
+    announce_head();
     return complete();
   }
-  if (!sink_.is_open()) fetch_->become_relay(request_.client);
-  reserve(length);
+  if (!sink_.is_open()) fetch_->become_relay(request_->client);
+  reserve_for(length);
 }
 
 /// An error that does not say how long it holds is no reason to forget what was good
@@ -263,16 +222,15 @@ bool FillOwner::leaves_record(const ReceivedResponse& head, int64_t now_ms) cons
   if (!stated) return true;
   const std::optional<http::StoredResponse> stored = stored_response();
   return stored && http::is_server_failure(head.status) &&
-         http::may_serve_stale(*stored, request_.head, http::OriginFailure::kServerError, now_ms,
-                               *request_.policy);
+         http::may_serve_stale(*stored, request_->head, http::OriginFailure::kServerError, now_ms,
+                               *request_->policy);
 }
 
 /// What this head means for requests to come, and for those that this fetch was to relieve.
 void FillOwner::note_for_others(bool storable, bool remember) {
-  FillTable& table = fills_.table();
-  if (storable) return table.unmark(fill_->join_digest);
+  if (storable) return table().unmark(fill_->join_digest);
   if (!remember) return;
-  table.mark(fill_->join_digest, fills_.env().now());
+  table().mark(fill_->join_digest, fills_.env().now());
   relieve(Fills::Relief::kReleased);
 }
 
@@ -280,7 +238,7 @@ void FillOwner::relieve(Fills::Relief relief) {
   const std::shared_ptr<Fill>& others = fill_->relieves;
   if (others == nullptr) return;
   for_each_loop(others->loops(), [&](unsigned loop) {
-    fills_.table().post(loop, [others, relief](Fills& fills) { fills.relieve(others, relief); });
+    table().post(loop, [others, relief](Fills& fills) { fills.relieve(others, relief); });
   });
 }
 
@@ -290,16 +248,14 @@ void FillOwner::judge_vary(const http::HeaderList& fields, bool& storable) {
     storable = false;
     return;
   }
-  if (!http::keys_what_was_sent(request_.fields, request_.sent_for, *names)) storable = false;
+  if (!http::keys_what_was_sent(request_->fields, request_->sent_for, *names)) storable = false;
   fill_->head.vary_names = *names;
   if (names->empty()) return;
   fill_->head.vary_selected =
-      selected_values(*names, request_.head.fields, *request_.policy, request_.sent_for);
+      selected_values(*names, request_->head.fields, *request_->policy, request_->sent_for);
 }
 
-/// Memory before the first byte of content: what holds nothing cannot deadlock.
-void FillOwner::reserve(const std::optional<uint64_t>& length) {
-  const FillShared& shared = fills_.table().shared();
+void FillOwner::reserve_for(const std::optional<uint64_t>& length) {
   size_t bytes = window_bytes();
   if (sink_.is_open() && length) {
     // One fragment is received while the one before is put.
@@ -311,10 +267,7 @@ void FillOwner::reserve(const std::optional<uint64_t>& length) {
   }
   if (!sink_.is_open()) fill_->body.set_window(bytes);
   if (length) fill_->body.expect(*length);
-  bytes = std::min(bytes, shared.budget.limit());
-  if (base::Share memory = shared.budget.try_take(bytes)) return begin_body(std::move(memory));
-  claim_.wait(shared.budget, fills_.env(), bytes);
-  fills_.env().arm(reserve_timer_, fills_.env().now() + limits::kReserveMs);
+  reserve(bytes);
 }
 
 /// What is kept of a body that is not, or will turn out not to be, stored.
@@ -328,37 +281,22 @@ size_t FillOwner::window_bytes() const {
   return std::max(limits::kUnstoredWindowBytes, static_cast<size_t>(most));
 }
 
-void FillOwner::begin_body(base::Share memory) {
-  CHECK(memory && fetch_ != nullptr);
-  reserve_timer_.disarm();
-  fill_->memory = std::move(memory);
-  fetch_->set_waker(this);
+void FillOwner::begin_body() {
   // What has come already goes with the head.
   const Moved moved = move_body();
-  publish_head();
+  announce_head();
   settle(moved);
-  reconsider();
 }
 
-void FillOwner::publish_head() {
+void FillOwner::announce_head() {
   fill_->head.storing = sink_.is_open();
   const auto view = http::view_head_image(fill_->head.image, policy_);
   CHECK(view.has_value());
   fill_->head.response = *view;
-  tell(fill_->publish(Phase::kHead));
+  publish_head();
 }
 
-/// Those of this loop at once: nobody is inside a call of ours.
-void FillOwner::tell(const LoopSet& loops) {
-  for_each_loop(loops, [&](unsigned loop) {
-    if (loop == fills_.env().loop()) return fills_.deliver(fill_);
-    fills_.table().post(loop, [fill = fill_](Fills& fills) { fills.deliver(fill); });
-  });
-}
-
-void FillOwner::pump() {
-  if (fetch_ != nullptr) settle(move_body());
-}
+void FillOwner::pump() { settle(move_body()); }
 
 FillOwner::Moved FillOwner::move_body() {
   CHECK(fetch_ != nullptr);
@@ -410,10 +348,10 @@ void FillOwner::settle(Moved moved) {
 }
 
 void FillOwner::complete() {
-  CHECK(!ended_ && fill_->phase() == Phase::kHead);
+  CHECK(!ended() && fill_->phase() == Phase::kHead);
   fetch_.reset();
   // What waits for its put is bounded by the pool's lane and the byte budget, and asks no origin.
-  permit_ = {};
+  give_permit_back();
   if (!sink_.is_open()) return end(false, nullptr);
   if (!sink_.putting()) store();
 }
@@ -437,7 +375,7 @@ void FillOwner::store_fragments() {
 }
 
 void FillOwner::on_fragment(uint64_t end, uint64_t rid) {
-  CHECK(!ended_);
+  CHECK(!ended());
   if (rid == 0) {
     give_up_storing();
   } else {
@@ -453,7 +391,7 @@ void FillOwner::give_up_storing() {
   fill_->body.set_window(window_bytes());
   sink_.close();
   fill_->outgrow();
-  if (fetch_ != nullptr) fetch_->become_relay(request_.client);
+  if (fetch_ != nullptr) fetch_->become_relay(request_->client);
 }
 
 void FillOwner::store() {
@@ -475,85 +413,6 @@ void FillOwner::on_stored(std::shared_ptr<const Found> record) {
     relieve(Fills::Relief::kStored);
   }
   end(stored, nullptr);
-}
-
-void FillOwner::on_fetch_failed(const FetchError& error) { fail(error); }
-
-void FillOwner::fail(const FetchError& error) {
-  CHECK(!ended_);
-  fill_->error = error;
-  const LoopSet loops = fill_->publish(Phase::kFailed);
-  end(false, &error);
-  tell(loops);
-}
-
-void FillOwner::reconsider() {
-  if (permit_claim_.waiting() && !wanted()) {
-    return fail({FetchError::kBusy, "nobody waits for it any more"});
-  }
-  if (ended_ || fetch_ == nullptr || fill_->phase() != Phase::kHead) return;
-  if (!wanted() && !worth_finishing()) {
-    fill_->body.finish(false);
-    wake_readers();
-    // No failure of the origin.
-    return end(false, nullptr);
-  }
-  if (paused_) pump_soon();
-}
-
-bool FillOwner::wanted() const {
-  return (keep_ && sink_.is_open()) || fill_->waiters() > 0 || fill_->body.readers() > 0;
-}
-
-/// Without anybody who waits it goes on when little is missing (http-rules 3.11).
-bool FillOwner::worth_finishing() const {
-  if (!sink_.is_open()) return false;
-  const uint64_t got = fill_->body.size();
-  const uint64_t whole = fill_->head.declared_size.value_or(sink_.most_record_bytes());
-  const uint64_t missing = whole > got ? whole - got : 0;
-  return missing <= static_cast<uint64_t>(limits::kFillOutlivesBytes) || missing * 4 <= whole;
-}
-
-void FillOwner::cancel() {
-  const FetchError error{FetchError::kBusy, "the node is stopping"};
-  if (fill_->phase() == Phase::kPending) {
-    fill_->error = error;
-    for_each_loop(fill_->publish(Phase::kFailed), [&](unsigned loop) {
-      fills_.table().post(loop, [fill = fill_](Fills& fills) { fills.deliver(fill); });
-    });
-  } else if (fetch_ != nullptr) {
-    fill_->body.finish(false);
-    wake_readers();
-  }
-  end(false, &error);
-}
-
-void FillOwner::wake_readers() {
-  for_each_loop(fill_->body.take_waiting(), [&](unsigned loop) {
-    if (loop == fills_.env().loop()) return fills_.wake_readers(fill_);
-    fills_.table().post(loop, [fill = fill_](Fills& fills) { fills.wake_readers(fill); });
-  });
-}
-
-void FillOwner::end(bool stored, const FetchError* error) {
-  if (ended_) return;
-  ended_ = true;
-  sink_.abandon();
-  permit_claim_.abandon();
-  permit_timer_.disarm();
-  claim_.abandon();
-  reserve_timer_.disarm();
-  laggard_timer_.disarm();
-  pump_.disarm();
-  reconsider_.disarm();
-  fetch_.reset();
-  FillTable& table = fills_.table();
-  if (!fill_->alone) table.remove(*fill_);
-  if (fill_->relieves != nullptr) fill_->relieves->end_further();
-  permit_ = {};
-  if (error != nullptr) request_.site->on_failure(*error, fills_.env().now());
-  table.shared().observer.on_fill_ended(stored, error != nullptr);
-  fills_.end_owner(this);
 }
 
 }  // namespace perigee::origin

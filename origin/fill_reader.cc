@@ -12,8 +12,8 @@ namespace perigee::origin {
 using http::Chunk;
 
 FillReader::FillReader(std::shared_ptr<Fill> fill, Fills& fills, uint64_t begin,
-                       std::optional<uint64_t> end)
-    : fill_(std::move(fill)), fills_(fills), begin_(begin), end_(end), at_(begin) {
+                       std::optional<uint64_t> end, RequestMaker* maker)
+    : fill_(std::move(fill)), fills_(fills), begin_(begin), end_(end), at_(begin), maker_(maker) {
   // After a 304 the body is the stored one, which the fill holds.
   if (fill_->revalidated()) CHECK(read_record(*fill_->stored.head));
   fill_->body.attach(at_);
@@ -90,9 +90,19 @@ Chunk FillReader::peek_chunks(size_t max) {
   return {{}, Chunk::kFail};
 }
 
+/// Null: the origin cannot be asked for what is gone.
+MissingFragments* FillReader::missing_of(const FragmentedObject& object) {
+  if (missing_) return &*missing_;
+  const std::optional<uint64_t> size = fill_->body_size();
+  if (maker_ == nullptr || !size || !is_refetchable(fill_->response())) return nullptr;
+  return &missing_.emplace(fills_, *maker_, FragmentedObject{object.rid, *size},
+                           fill_->response().etag);
+}
+
 void FillReader::read_fragments(const FragmentedObject& object, uint64_t end) {
   fragments_end_ = end;
-  fragments_.emplace(fills_.table().shared().store, fills_.env(), object, http::ByteSpan{at_, end});
+  fragments_.emplace(fills_.table().shared().store, fills_.env(), object, http::ByteSpan{at_, end},
+                     missing_of(object));
   fragments_->set_waker(&pass_on_);
 }
 

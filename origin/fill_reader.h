@@ -7,6 +7,7 @@
 
 #include "http/exchange/multipart_body.h"
 #include "origin/fill.h"
+#include "origin/missing_fragments.h"
 #include "origin/stored_body.h"
 
 namespace perigee::origin {
@@ -18,7 +19,10 @@ class Fills;
 /// attached. It reads from the record once there is one.
 class FillReader final : public http::SpanSource {
  public:
-  FillReader(std::shared_ptr<Fill> fill, Fills& fills, uint64_t begin, std::optional<uint64_t> end);
+  /// `maker` makes the request for fragments that are gone when they are read; null: they are not
+  /// asked for. It outlives the reader.
+  FillReader(std::shared_ptr<Fill> fill, Fills& fills, uint64_t begin, std::optional<uint64_t> end,
+             RequestMaker* maker = nullptr);
   ~FillReader() override;
   FillReader(const FillReader&) = delete;
   FillReader& operator=(const FillReader&) = delete;
@@ -35,6 +39,7 @@ class FillReader final : public http::SpanSource {
   bool read_record(const cache_store::RecordView& record);
   http::Chunk peek_chunks(size_t max);
   http::Chunk peek_fragments(size_t max);
+  MissingFragments* missing_of(const FragmentedObject& object);
   void read_fragments(const FragmentedObject& object, uint64_t end);
 
   std::shared_ptr<Fill> fill_;
@@ -43,6 +48,8 @@ class FillReader final : public http::SpanSource {
   std::optional<uint64_t> end_;
   uint64_t at_;  ///< in the chunks
   ChunkRef chunk_;
+  RequestMaker* const maker_;
+  std::optional<MissingFragments> missing_;
   std::optional<StoredBody> stored_;       ///< read instead of the chunks
   std::optional<FragmentBody> fragments_;  ///< the same, up to `fragments_end_`
   uint64_t fragments_end_ = 0;

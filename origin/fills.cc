@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "base/check.h"
+#include "cache_store/fragment_key.h"
 #include "origin/fill_owner.h"
+#include "origin/fragment_fetch.h"
 #include "origin/stored_record.h"
 
 namespace perigee::origin {
@@ -138,11 +140,18 @@ Fills::FillPtr Fills::make_fill(FillRequest& request) {
 }
 
 FillOwner& Fills::produce(FillRequest&& request, FillPtr fill, bool keep) {
-  owners_.push_back(std::make_unique<FillOwner>(*this, std::move(request), std::move(fill), keep));
-  FillOwner& owner = *owners_.back();
-  owner.place = std::prev(owners_.end());
+  auto kept = std::make_shared<const FillRequest>(std::move(request));
+  auto owner = std::make_unique<FillOwner>(*this, std::move(kept), std::move(fill), keep);
+  FillOwner& begun = *owner;
+  add_owner(std::move(owner));
+  return begun;
+}
+
+void Fills::add_owner(std::unique_ptr<FillProducer> owner) {
+  FillProducer& begun = *owner;
+  owners_.push_back(std::move(owner));
+  begun.place = std::prev(owners_.end());
   table_.shared().observer.on_fill_begun();
-  return owner;
 }
 
 void Fills::freshen(FillRequest&& request, const cache_store::Ticket& ticket,
@@ -172,6 +181,80 @@ void Fills::refresh_behind(FillRequest&& request) {
   produce(std::move(request), std::move(fill), true).ask(std::move(permit));
 }
 
+// --- fragments ---
+
+Fills::FillPtr Fills::make_fragment_fill(const RefetchableObject& object,
+                                         const cache_store::Digest& join) {
+  cache_store::Store& store = table_.shared().store;
+  auto fill = std::make_shared<Fill>();
+  fill->fragment = true;
+  fill->join_digest = join;
+  fill->base = object.request.base;
+  fill->awaited = store.await(fill->base);
+  fill->ticket = store.ticket();
+  fill->owner = env_.loop();
+  fill->policy = object.request.policy;
+  return fill;
+}
+
+Fills::FillPtr Fills::fetch_fragment(const RefetchablePtr& object, uint64_t number, Fetched why) {
+  return begin_fragment(object, number, why, nullptr);
+}
+
+/// `joined`: one waiter more of this loop, and the phase that it finds.
+Fills::FillPtr Fills::begin_fragment(const RefetchablePtr& object, uint64_t number, Fetched why,
+                                     Phase* joined) {
+  cache_store::Store& store = table_.shared().store;
+  const cache_store::FragmentId id{object->object.rid, number};
+  const cache_store::FragmentKey key(id);
+  const cache_store::Digest join = store.digest(key.text());
+  FillTable::Shard& shard = table_.shard(join);
+  FillPtr fill;
+  base::Share permit;
+  {
+    const base::MutexLock lock(shard.mutex);
+    const auto [first, last] = shard.fills.equal_range(join.lo);
+    for (auto it = first; it != last; ++it) {
+      const FillPtr& present = it->second;
+      if (!(present->join_digest == join) || store.purged_since(present->base, present->ticket)) {
+        continue;
+      }
+      if (joined != nullptr) *joined = present->join(env_.loop());
+      return present;
+    }
+    if (store.lookup_fragment(id).state != Found::kMiss) return nullptr;
+    if (why == Fetched::kAhead) permit = object->request.site->fills().try_take(1);
+    if (why == Fetched::kAhead ? !permit : !has_room(object->request)) return nullptr;
+    fill = make_fragment_fill(*object, join);
+    if (joined != nullptr) *joined = fill->join(env_.loop());
+    shard.fills.emplace(join.lo, fill);
+  }
+  const bool ahead = why == Fetched::kAhead;
+  auto owner = std::make_unique<FragmentFetch>(*this, object, number, fill, ahead);
+  FragmentFetch& begun = *owner;
+  add_owner(std::move(owner));
+  if (ahead) {
+    begun.ask(std::move(permit));
+  } else {
+    begun.start();
+  }
+  return fill;
+}
+
+bool Fills::join_fragment(const RefetchablePtr& object, uint64_t number, FillWaiter& waiter) {
+  CHECK(!waiter.waiting());
+  Phase phase = Phase::kPending;
+  const FillPtr fill = begin_fragment(object, number, Fetched::kForReader, &phase);
+  if (fill == nullptr) {
+    if (!has_room(object->request)) return false;
+    look_again_soon(waiter);
+    return true;
+  }
+  add_waiter(fill, waiter, fill->waiters() == 1);
+  if (phase != Phase::kPending) env_.soon(members(fill).deliver);
+  return true;
+}
+
 // --- the line of those who wait for a head ---
 
 /// The fill is held while they are called: the last one may leave it then, and end this.
@@ -199,7 +282,8 @@ void Fills::add_waiter(const FillPtr& fill, FillWaiter& waiter, bool own) {
   waiter.own_ = own;
   waiter.place_ = line.waiters.insert(line.waiters.end(), &waiter);
   fill->body.hold();
-  if (!own && !line.patience.armed()) {
+  // A fragment's next fetch would ask the same origin for the same bytes.
+  if (!own && !fill->fragment && !line.patience.armed()) {
     env_.arm(line.patience, env_.now() + limits::kWaiterPatienceMs);
   }
 }
@@ -346,7 +430,7 @@ void Fills::notify_owner(const FillPtr& fill) {
   }
 }
 
-void Fills::end_owner(FillOwner* owner) {
+void Fills::end_owner(FillProducer* owner) {
   ended_.splice(ended_.end(), owners_, owner->place);
   env_.soon(bury_);
 }

@@ -13,6 +13,7 @@
 namespace perigee::origin {
 
 class FillOwner;
+class FillProducer;
 
 /// An interim head on its way to the waiters of other loops.
 struct InterimHead {
@@ -47,6 +48,15 @@ class Fills {
   /// A 304 that another request got: the stored response takes its fields (RFC 9111 §4.3.4).
   void freshen(FillRequest&& request, const cache_store::Ticket& ticket,
                const http::ReceivedResponse& head, const http::ResponseTimes& times);
+  enum class Fetched : uint8_t {
+    kForReader,
+    kAhead,  ///< nobody waits for it yet: only if the origin can be asked at once
+  };
+  /// The fetch of a fragment that is missing in the store: the one under way, or a new one. Null:
+  /// the fragment is there by now, or the site has no room for another fetch.
+  FillPtr fetch_fragment(const RefetchablePtr& object, uint64_t number, Fetched why);
+  /// The same; `waiter` hears of it as in join().
+  bool join_fragment(const RefetchablePtr& object, uint64_t number, FillWaiter& waiter);
   /// The loop ends: every fetch that it owns is given up, and its waiters are told.
   void cancel();
   bool busy() const { return !owners_.empty() || !members_.empty(); }
@@ -64,7 +74,7 @@ class Fills {
   void wait_for_bytes(FillReader& reader);
   void forget(FillReader& reader);
   void leave(FillWaiter& waiter);
-  void end_owner(FillOwner* owner);
+  void end_owner(FillProducer* owner);
 
   FillTable& table() { return table_; }
   base::Env& env() { return env_; }
@@ -79,12 +89,15 @@ class Fills {
     base::Soon deliver;
     base::Timer patience;  ///< runs while somebody waits for another's fetch
   };
-  using Owners = std::list<std::unique_ptr<FillOwner>>;
+  using Owners = std::list<std::unique_ptr<FillProducer>>;
   enum class Joined : uint8_t { kWaits, kLookAgain, kFull, kNone };
 
   Joined join_existing(FillTable::Shard& shard, const FillRequest& request, FillWaiter& waiter)
       REQUIRES(shard.mutex);
   FillPtr make_fill(FillRequest& request);
+  FillPtr begin_fragment(const RefetchablePtr& object, uint64_t number, Fetched why,
+                         Fill::Phase* joined);
+  FillPtr make_fragment_fill(const RefetchableObject& object, const cache_store::Digest& join);
   Members& members(const FillPtr& fill);
   void drop_if_empty(const Fill* fill);
   void add_waiter(const FillPtr& fill, FillWaiter& waiter, bool own);
@@ -94,6 +107,7 @@ class Fills {
   void deliver_look_again();
   void lose_patience(const FillPtr& fill);
   FillOwner& produce(FillRequest&& request, FillPtr fill, bool keep);
+  void add_owner(std::unique_ptr<FillProducer> owner);
   void tell(FillWaiter& waiter, const FillPtr& fill);
 
   FillTable& table_;

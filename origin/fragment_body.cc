@@ -5,6 +5,10 @@
 #include <utility>
 
 #include "base/check.h"
+#include "origin/fill_reader.h"
+#include "origin/fills.h"
+#include "origin/fragment_fetch.h"
+#include "origin/missing_fragments.h"
 
 namespace perigee::origin {
 
@@ -19,14 +23,14 @@ constexpr int kRounds = 3;
 
 }  // namespace
 
-bool has_fragments(cache_store::Store& store, const FragmentedObject& object,
-                   const http::ByteSpan& span) {
+std::optional<uint64_t> first_missing(cache_store::Store& store, const FragmentedObject& object,
+                                      const http::ByteSpan& span) {
   const uint64_t each = store.fragment_bytes();
   CHECK(each > 0 && span.begin <= span.end);
   for (uint64_t at = span.begin / each * each; at < span.end; at += each) {
-    if (store.lookup_fragment({object.rid, at / each}).state == Found::kMiss) return false;
+    if (store.lookup_fragment({object.rid, at / each}).state == Found::kMiss) return at / each;
   }
-  return true;
+  return std::nullopt;
 }
 
 /// Verifies a fragment on the pool.
@@ -43,20 +47,28 @@ class FragmentBody::WarmJob final : public base::Job {
 };
 
 FragmentBody::FragmentBody(cache_store::Store& store, base::Env& env,
-                           const FragmentedObject& object, const http::ByteSpan& span)
-    : store_(store), env_(env), object_(object), span_(span), at_(span.begin) {
+                           const FragmentedObject& object, const http::ByteSpan& span,
+                           MissingFragments* missing)
+    : store_(store), env_(env), object_(object), span_(span), at_(span.begin), missing_(missing) {
   CHECK(span.begin <= span.end && span.end <= object.size);
+  CHECK(missing == nullptr || missing->object().rid == object.rid);
 }
+
+FragmentBody::~FragmentBody() = default;
 
 void FragmentBody::seek(const http::ByteSpan& span) {
   CHECK(span.begin <= span.end && span.end <= object_.size);
+  arriving_.reset();
   span_ = span;
   at_ = span.begin;
 }
 
 Chunk FragmentBody::peek(size_t max) {
   if (at_ == span_.end) return {{}, Chunk::kEnd};
+  if (arriving_ != nullptr) return peek_arriving(max);
   switch (hold_fragment()) {
+    case Held::kArriving:
+      return peek_arriving(max);
     case Held::kLater:
       return {{}, Chunk::kLater};
     case Held::kGone:
@@ -77,25 +89,66 @@ Chunk FragmentBody::peek(size_t max) {
 void FragmentBody::advance(size_t n) {
   at_ += n;
   CHECK(at_ <= span_.end);
+  if (arriving_ == nullptr) return;
+  arriving_->advance(n);
+  if (at_ % store_.fragment_bytes() == 0) arriving_.reset();
+}
+
+Chunk FragmentBody::peek_arriving(size_t max) {
+  Chunk chunk = arriving_->peek(max);
+  if (chunk.state == Chunk::kFail) {
+    // Another fetch of it may have ended better; a third one would end as this one.
+    arriving_.reset();
+    if (!std::exchange(failed_, true)) return peek(max);
+  }
+  if (chunk.state == Chunk::kEnd && at_ + chunk.piece.size != span_.end) chunk.state = Chunk::kMore;
+  return chunk;
 }
 
 /// Sees to it that the fragment with the byte at the cursor is held.
 FragmentBody::Held FragmentBody::hold_fragment() {
-  const uint64_t each = store_.fragment_bytes();
-  const uint64_t number = at_ / each;
+  const uint64_t number = at_ / store_.fragment_bytes();
   if (fragment_ && number_ == number) return Held::kYes;
   if (warming_.waiting()) return Held::kLater;
   fragment_.reset();
   const FragmentId id{object_.rid, number};
   Found found = store_.lookup_fragment(id);
   if (found.state == Found::kCold) return warm(id);
-  const uint64_t right = std::min(each, object_.size - number * each);
+  if (found.state == Found::kHit) return take_stored(std::move(*found.head), number);
+  return fetch(number);
+}
+
+FragmentBody::Held FragmentBody::take_stored(cache_store::RecordView&& fragment, uint64_t number) {
+  const http::ByteSpan right = fragment_span(object_, number, store_.fragment_bytes());
   // Of another length it is none of this object, whatever wrote it.
-  if (found.state != Found::kHit || found.head->body.size() != right) return Held::kGone;
-  fragment_ = std::move(found.head);
+  if (fragment.body.size() != right.size()) return Held::kGone;
+  fragment_ = std::move(fragment);
   number_ = number;
   rounds_ = 0;
+  fetch_ahead(number + 1);
   return Held::kYes;
+}
+
+FragmentBody::Held FragmentBody::fetch(uint64_t number) {
+  const bool may_ask = missing_ != nullptr && !failed_ && missing_->refetchable() != nullptr;
+  if (!may_ask) return Held::kGone;
+  Fills& fills = missing_->fills();
+  const auto fill =
+      fills.fetch_fragment(missing_->refetchable(), number, Fills::Fetched::kForReader);
+  if (fill == nullptr) return ++rounds_ <= kRounds ? hold_fragment() : Held::kGone;
+  const http::ByteSpan all = fragment_span(object_, number, store_.fragment_bytes());
+  arriving_ = std::make_unique<FillReader>(fill, fills, at_ - all.begin,
+                                           std::min(all.end, span_.end) - all.begin);
+  arriving_->set_waker(&pass_on_);
+  fetch_ahead(number + 1);
+  return Held::kArriving;
+}
+
+/// What will be read next is on its way while this is read.
+void FragmentBody::fetch_ahead(uint64_t number) {
+  if (missing_ == nullptr || number * store_.fragment_bytes() >= span_.end) return;
+  const FragmentId next{object_.rid, number};
+  if (store_.lookup_fragment(next).state == Found::kMiss) missing_->fetch_ahead(number);
 }
 
 FragmentBody::Held FragmentBody::warm(const FragmentId& id) {

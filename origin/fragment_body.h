@@ -1,8 +1,10 @@
 // The cursor over a body that lies in the store as fragments (FORMAT.md): one fragment is held at a
-// time, so that a slow reader keeps one slab and not all of them.
+// time, so that a slow reader keeps one slab and not all of them. One that is gone is read as it
+// comes from the origin again, where that can be asked.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "base/env.h"
@@ -10,6 +12,9 @@
 #include "http/exchange/multipart_body.h"
 
 namespace perigee::origin {
+
+class FillReader;
+class MissingFragments;
 
 /// An object whose body lies in fragments.
 struct FragmentedObject {
@@ -26,18 +31,20 @@ inline uint64_t body_size_of(const cache_store::RecordView& record) {
   return record.kind == cache_store::RecordKind::kHead ? record.whole_length : record.body.size();
 }
 
-/// Loop. Every fragment that holds a byte of `span` is there, verified or not. Linear in their
-/// number.
-bool has_fragments(cache_store::Store& store, const FragmentedObject& object,
-                   const http::ByteSpan& span);
+/// Loop. The first fragment with a byte of `span` that is not there, verified or not; nullopt: all
+/// are. Linear in their number.
+std::optional<uint64_t> first_missing(cache_store::Store& store, const FragmentedObject& object,
+                                      const http::ByteSpan& span);
 
 /// Lends the bytes as they lie in the store's map. Loop-local. Waits (kLater) while the pool
-/// verifies a fragment; fails when one is gone.
+/// verifies a fragment or the origin sends one; fails when one is gone for good.
 class FragmentBody final : public http::SpanSource {
  public:
-  /// Over `span` of the object's body. `store` and `env` outlive it.
+  /// Over `span` of the object's body. `store`, `env` and `missing` outlive it. `missing` null: the
+  /// origin is not asked.
   FragmentBody(cache_store::Store& store, base::Env& env, const FragmentedObject& object,
-               const http::ByteSpan& span);
+               const http::ByteSpan& span, MissingFragments* missing);
+  ~FragmentBody() override;
   FragmentBody(const FragmentBody&) = delete;
   FragmentBody& operator=(const FragmentBody&) = delete;
 
@@ -48,9 +55,18 @@ class FragmentBody final : public http::SpanSource {
 
  private:
   class WarmJob;
-  enum class Held : uint8_t { kYes, kLater, kGone };
+  enum class Held : uint8_t {
+    kYes,
+    kArriving,  ///< from the origin
+    kLater,
+    kGone
+  };
   Held hold_fragment();
+  Held take_stored(cache_store::RecordView&& fragment, uint64_t number);
+  Held fetch(uint64_t number);
   Held warm(const cache_store::FragmentId& id);
+  http::Chunk peek_arriving(size_t max);
+  void fetch_ahead(uint64_t number);
   void on_warmed();
 
   cache_store::Store& store_;
@@ -62,6 +78,10 @@ class FragmentBody final : public http::SpanSource {
       fragment_;         ///< that holds the byte at `at_`, or one before
   uint64_t number_ = 0;  ///< of `fragment_`
   base::Pending warming_;
+  MissingFragments* const missing_;
+  std::unique_ptr<FillReader> arriving_;  ///< from the origin, instead of `fragment_`
+  bool failed_ = false;                   ///< a fetch of one failed: no other is begun
+  PassOn pass_on_{*this};
   int rounds_ = 0;  ///< in which the next fragment was cold
 };
 

@@ -2,6 +2,7 @@
 
 #include "http/head_image.h"
 #include "origin/fragment_body.h"
+#include "origin/missing_fragments.h"
 
 namespace perigee::origin {
 
@@ -9,11 +10,11 @@ std::optional<http::StoredResponse> view_of(const cache_store::Found& found,
                                             cache_store::Store& store) {
   if (!found.head) return std::nullopt;
   const cache_store::RecordView& record = *found.head;
-  if (record.kind == cache_store::RecordKind::kHead &&
-      !has_fragments(store, fragmented_object(record), {0, record.whole_length})) {
+  std::optional<http::StoredResponse> stored = http::view_head_image(record.head, record.policy);
+  if (stored && record.kind == cache_store::RecordKind::kHead && !is_refetchable(*stored) &&
+      first_missing(store, fragmented_object(record), {0, record.whole_length})) {
     return std::nullopt;
   }
-  std::optional<http::StoredResponse> stored = http::view_head_image(record.head, record.policy);
   if (stored) stored->stale_since_ms = record.stale_since_ms;
   return stored;
 }

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "http/headers.h"
 #include "http/message.h"
+#include "http/range.h"
 #include "tests/support/edge/wire.h"
 
 namespace perigee::test {
@@ -57,6 +58,27 @@ std::string Reply::wire(std::string_view method) const {
   if (bodiless || method == "HEAD" || !has_body_) return out;
   const std::string sent = body_.substr(0, sent_);
   return out + (chunked_ ? chunk(sent) + (sent_ == SIZE_MAX ? "0\r\n\r\n" : "") : sent);
+}
+
+Reply RangedFile::operator()(const Asked& asked) const {
+  if (asked["If-None-Match"] == etag) return Reply(304).cache(cache).etag(etag);
+  const std::string condition = asked["If-Range"];
+  const http::RangeRequest range = http::parse_range(asked["Range"], text.size());
+  const bool whole = range.kind == http::RangeRequest::kNone || range.spans.size() > 1 ||
+                     (!condition.empty() && condition != etag);
+  if (whole) return Reply(200).cache(cache).etag(etag).body(text);
+  if (range.kind == http::RangeRequest::kUnsatisfiable) {
+    return Reply(416).line("Content-Range", "bytes */" + std::to_string(text.size())).body("");
+  }
+  const http::ByteSpan span = range.spans[0];
+  const size_t size = std::min<size_t>(span.size(), most);
+  return Reply(206)
+      .cache(cache)
+      .etag(etag)
+      .line("Content-Range", "bytes " + std::to_string(span.begin) + "-" +
+                                 std::to_string(span.begin + size - 1) + "/" +
+                                 std::to_string(text.size()))
+      .body(text.substr(span.begin, size));
 }
 
 /// One connection to the origin.

@@ -57,6 +57,17 @@ class Reply {
   bool chunked_ = false;
 };
 
+/// Bytes under a strong ETag, as a file server answers for them: one range of them where the
+/// request asks for that, and its If-Range allows it.
+struct RangedFile {
+  std::string text;
+  std::string etag = "\"v1\"";
+  std::string cache = "max-age=60";
+  /// A 206 brings at most so many bytes.
+  size_t most = SIZE_MAX;
+  Reply operator()(const Asked& asked) const;
+};
+
 class ScriptedOrigin {
  public:
   using Script = std::function<Reply(const Asked&)>;

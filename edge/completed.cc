@@ -1,0 +1,52 @@
+#include "edge/completed.h"
+
+#include "base/check.h"
+#include "edge/request_flow.h"
+#include "edge/waiting.h"
+
+namespace perigee::edge {
+
+using http::CacheStatus;
+
+void Completed::begin(origin::MissingFragments& missing, uint64_t number) {
+  waiting_.enter(Waiting::Stage::kFilling);
+  asked_rid_ = missing.object().rid;
+  const bool waits = missing.refetchable() != nullptr &&
+                     missing.fills().join_fragment(missing.refetchable(), number, *this);
+  if (waits) return;
+  const origin::FetchError error{origin::FetchError::kBusy, "too many fills in flight"};
+  waiting_.route.loop_site->on_failure(error, waiting_.flow.context().env.now());
+  on_fill_failed(error);
+}
+
+CacheStatus Completed::status() const {
+  CacheStatus status{.forward = http::Forward::kPartial};
+  if (confirmed_rid_ == 0) return status;
+  status.forward_status = origin_status_;
+  status.stored = true;
+  status.collapsed = collapsed_;
+  return status;
+}
+
+const http::RequestHead& Completed::fill_head() const { return waiting_.exchange.request(); }
+
+void Completed::on_fill_head(std::shared_ptr<origin::Fill> fill, bool own) {
+  confirmed_rid_ = asked_rid_;
+  origin_status_ = fill->origin_status();
+  collapsed_ = !own;
+  waiting_.go_on();
+}
+
+/// The fragment is there by now, or the object is gone.
+void Completed::on_fill_stored() {
+  ++waiting_.attempts;
+  waiting_.go_on();
+}
+
+void Completed::on_fill_released() { on_fill_stored(); }
+
+void Completed::on_fill_failed(const origin::FetchError& error) {
+  waiting_.on_origin_failed(error, status());
+}
+
+}  // namespace perigee::edge

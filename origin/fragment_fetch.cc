@@ -1,0 +1,177 @@
+#include "origin/fragment_fetch.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "base/check.h"
+
+namespace perigee::origin {
+
+namespace limits = base::limits;
+using http::Chunk;
+using http::ReceivedResponse;
+using http::ResponseTimes;
+using Phase = Fill::Phase;
+
+http::ByteSpan fragment_span(const FragmentedObject& object, uint64_t number,
+                             uint64_t fragment_bytes) {
+  const uint64_t begin = number * fragment_bytes;
+  CHECK(begin < object.size);
+  return {begin, std::min(begin + fragment_bytes, object.size)};
+}
+
+/// Owns all it touches.
+class FragmentFetch::PutJob final : public base::Job {
+ public:
+  PutJob(cache_store::Store& store, std::shared_ptr<Fill> fill, const cache_store::FragmentId& id,
+         base::Fn<void(std::shared_ptr<const cache_store::Found>)> done)
+      : store_(store),
+        fill_(std::move(fill)),
+        chunks_(fill_->body.chunks()),
+        id_(id),
+        done_(std::move(done)) {}
+
+  void work(const std::atomic<bool>&) noexcept override {
+    std::vector<std::span<const std::byte>> pieces;
+    for (const ChunkRef& chunk : chunks_) pieces.emplace_back(chunk->bytes.get(), chunk->size);
+    base::Result<cache_store::Found> put =
+        store_.put_fragment({id_, fill_->base, fill_->ticket, pieces});
+    if (put.ok()) record_ = std::make_shared<const cache_store::Found>(std::move(*put));
+  }
+  void done() noexcept override { done_(std::move(record_)); }
+
+ private:
+  cache_store::Store& store_;
+  const std::shared_ptr<Fill> fill_;
+  const std::vector<ChunkRef> chunks_;
+  const cache_store::FragmentId id_;
+  base::Fn<void(std::shared_ptr<const cache_store::Found>)> done_;
+  std::shared_ptr<const cache_store::Found> record_;
+};
+
+FragmentFetch::FragmentFetch(Fills& fills, RefetchablePtr object, uint64_t number,
+                             std::shared_ptr<Fill> fill, bool keep)
+    : FillProducer(fills, std::shared_ptr<const FillRequest>(object, &object->request),
+                   std::move(fill), keep),
+      object_(std::move(object)),
+      id_{object_->object.rid, number},
+      span_(fragment_span(object_->object, number, store_of().fragment_bytes())) {
+  fill_->head.declared_size = span_.size();
+  fill_->body.expect(span_.size());
+}
+
+http::Part FragmentFetch::rest() const {
+  return {{span_.begin + fill_->body.size(), span_.end}, object_->object.size, object_->etag};
+}
+
+void FragmentFetch::fetch() {
+  CHECK(!ended() && fetch_ == nullptr);
+  ++asked_;
+  arena_.reset();
+  storage_.assign(request_->fields.size() + 2, {});
+  http::HeaderList fields{std::span<http::Field>(storage_)};
+  for (const http::Field& field : request_->fields) fields.add(field);
+  const bool added = http::add_part_fields(rest(), arena_, fields);
+  CHECK(added);
+  FetchRequest request;
+  request.target = request_->target;
+  request.host = request_->host;
+  request.fields = fields;
+  request.times = request_->policy->times;
+  fetch_ = request_->site->origin().fetch(request, *this);
+}
+
+void FragmentFetch::on_fetch_head(const ReceivedResponse& head, const ResponseTimes& times) {
+  CHECK(!ended());
+  request_->site->on_head(head, times, *request_->policy);
+  fill_->head.origin_status = head.status;
+  brought_ = http::bytes_brought(head, rest());
+  if (brought_ == 0) return refuse(head);
+  if (fill_->phase() == Phase::kPending) return reserve(static_cast<size_t>(span_.size()));
+  fetch_->set_waker(this);
+  pump_soon();
+}
+
+/// What the origin has now is another representation, or it takes no ranges: what is stored is of
+/// no use any more, and those who wait begin anew. A failing server says nothing of the kind.
+void FragmentFetch::refuse(const ReceivedResponse& head) {
+  const bool failing = http::is_server_failure(head.status);
+  if (!failing) store_of().erase(fill_->base);
+  if (fill_->phase() != Phase::kPending) return give_up();
+  if (failing) {
+    return fail({FetchError::kMalformed,
+                 "the origin answered a range request with " + std::to_string(head.status)});
+  }
+  cut_body();
+  const std::shared_ptr<Fill> fill = fill_;
+  Fills& fills = fills_;
+  end(false, nullptr);
+  for_each_loop(fill->loops(), [&](unsigned loop) {
+    if (loop == fills.env().loop()) return fills.relieve(fill, Fills::Relief::kStored);
+    fills.table().post(loop, [fill](Fills& there) { there.relieve(fill, Fills::Relief::kStored); });
+  });
+}
+
+void FragmentFetch::begin_body() {
+  publish_head();
+  pump_soon();
+}
+
+void FragmentFetch::pump() {
+  FillBody& body = fill_->body;
+  for (size_t moved = 0; moved < limits::kSendBytes;) {
+    const Chunk chunk = fetch_->peek(limits::kFillChunkBytes);
+    if (chunk.state == Chunk::kLater) return wake_readers();
+    if (chunk.state != Chunk::kFail && chunk.piece.size > 0) {
+      // More than was announced is none of this object.
+      if (chunk.piece.size > brought_) return give_up();
+      body.append({chunk.piece.data, chunk.piece.size});
+      fetch_->advance(chunk.piece.size);
+      brought_ -= chunk.piece.size;
+      moved += chunk.piece.size;
+    }
+    if (chunk.state != Chunk::kMore) return go_on();
+  }
+  wake_readers();
+  pump_soon();
+}
+
+/// The answer is over.
+void FragmentFetch::go_on() {
+  fetch_.reset();
+  if (fill_->body.size() == span_.size()) {
+    fill_->body.finish(true);
+    wake_readers();
+    give_permit_back();
+    return store();
+  }
+  if (asked_ >= limits::kPartRequests) return give_up();
+  wake_readers();
+  fetch();
+}
+
+void FragmentFetch::give_up() {
+  if (fill_->error.message.empty()) fill_->error = {FetchError::kCut, "a part was cut"};
+  cut_body();
+  end(false, &fill_->error);
+}
+
+void FragmentFetch::store() {
+  std::unique_ptr<base::Job> job = std::make_unique<PutJob>(
+      store_of(), fill_, id_,
+      [this](std::shared_ptr<const cache_store::Found> record) { on_stored(std::move(record)); });
+  if (!fills_.env().offload(base::Lane::kStore, job, pending_)) end(false, nullptr);
+}
+
+/// Null: it was not stored, and goes with its readers.
+void FragmentFetch::on_stored(std::shared_ptr<const cache_store::Found> record) {
+  const bool stored = record != nullptr;
+  if (stored) {
+    fill_->body.hand_over(std::move(record));
+    fill_->memory.shrink_to(0);
+  }
+  end(stored, nullptr);
+}
+
+}  // namespace perigee::origin

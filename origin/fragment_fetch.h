@@ -1,0 +1,59 @@
+// One fragment of a stored object, asked of the origin by range since it is not in the store (any
+// more): under the object's strong ETag, so that two versions are never mixed.
+//
+// Its Fill is joined under the fragment's own digest: whoever reads the same place at the same time
+// reads the same bytes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "http/arena.h"
+#include "http/content_range.h"
+#include "origin/fill_producer.h"
+#include "origin/missing_fragments.h"
+
+namespace perigee::origin {
+
+class FragmentFetch final : public FillProducer {
+ public:
+  FragmentFetch(Fills& fills, RefetchablePtr object, uint64_t number, std::shared_ptr<Fill> fill,
+                bool keep);
+
+  // FetchUser
+  void on_fetch_interim(const http::ReceivedResponse&) override {}
+  void on_fetch_head(const http::ReceivedResponse& head, const http::ResponseTimes& times) override;
+
+ private:
+  class PutJob;
+  void fetch() override;
+  void begin_body() override;
+  void pump() override;
+  bool storing() const override { return true; }
+  uint64_t most_bytes() const override { return span_.size(); }
+  void abandon_put() override { pending_.abandon(); }
+  /// What is still to come.
+  http::Part rest() const;
+  void refuse(const http::ReceivedResponse& head);
+  void give_up();
+  void go_on();
+  void store();
+  void on_stored(std::shared_ptr<const cache_store::Found> record);
+
+  const RefetchablePtr object_;
+  const cache_store::FragmentId id_;
+  const http::ByteSpan span_;  ///< of the object's body
+  http::Arena arena_;
+  std::vector<http::Field> storage_;
+  uint64_t brought_ = 0;  ///< bytes of the present answer that are still to come
+  int asked_ = 0;
+  base::Pending pending_;
+};
+
+/// The bytes of a fragment within its object's body.
+http::ByteSpan fragment_span(const FragmentedObject& object, uint64_t number,
+                             uint64_t fragment_bytes);
+
+}  // namespace perigee::origin
