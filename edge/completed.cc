@@ -6,8 +6,6 @@
 
 namespace perigee::edge {
 
-using http::CacheStatus;
-
 void Completed::begin(origin::MissingFragments& missing, uint64_t number) {
   waiting_.enter(Waiting::Stage::kFilling);
   asked_rid_ = missing.object().rid;
@@ -19,21 +17,16 @@ void Completed::begin(origin::MissingFragments& missing, uint64_t number) {
   on_fill_failed(error);
 }
 
-CacheStatus Completed::status() const {
-  CacheStatus status{.forward = http::Forward::kPartial};
-  if (confirmed_rid_ == 0) return status;
-  status.forward_status = origin_status_;
-  status.stored = true;
-  status.collapsed = collapsed_;
-  return status;
-}
-
 const http::RequestHead& Completed::fill_head() const { return waiting_.exchange.request(); }
 
 void Completed::on_fill_head(std::shared_ptr<origin::Fill> fill, bool own) {
   confirmed_rid_ = asked_rid_;
-  origin_status_ = fill->origin_status();
-  collapsed_ = !own;
+  if (!waiting_.fetched) {
+    waiting_.fetched = {.forward = waiting_.decision.forward,
+                        .forward_status = fill->origin_status(),
+                        .stored = true,
+                        .collapsed = !own};
+  }
   waiting_.go_on();
 }
 
@@ -46,7 +39,7 @@ void Completed::on_fill_stored() {
 void Completed::on_fill_released() { on_fill_stored(); }
 
 void Completed::on_fill_failed(const origin::FetchError& error) {
-  waiting_.on_origin_failed(error, status());
+  waiting_.on_origin_failed(error, {.forward = waiting_.decision.forward});
 }
 
 }  // namespace perigee::edge

@@ -22,8 +22,6 @@ class Completed final : public origin::FillWaiter {
   void begin(origin::MissingFragments& missing, uint64_t number);
   /// The origin has the object `rid` still: what is missing of it comes as it is read.
   bool confirmed(uint64_t rid) const { return confirmed_rid_ == rid; }
-  /// What an answer says whose missing part is asked for.
-  http::CacheStatus status() const;
 
   // FillWaiter
   const http::RequestHead& fill_head() const override;
@@ -37,8 +35,6 @@ class Completed final : public origin::FillWaiter {
   Waiting& waiting_;
   uint64_t asked_rid_ = 0;
   uint64_t confirmed_rid_ = 0;
-  uint16_t origin_status_ = 0;
-  bool collapsed_ = false;
 };
 
 }  // namespace perigee::edge

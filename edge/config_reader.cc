@@ -47,6 +47,7 @@ constexpr std::string_view kPolicyKeys[] = {"ttl",
                                             "shape_guard",
                                             "retain",
                                             "retain_hashed",
+                                            "fetch_ranges",
                                             "interim",
                                             "upgrade",
                                             "bypass"};
@@ -206,6 +207,7 @@ void Reader::policy(const toml::table& table, http::PolicyOptions& policy) {
   flag(table, "shape_guard", policy.shape_guard);
   seconds(table, "retain", policy.retain_s);
   flag(table, "retain_hashed", policy.retain_hashed);
+  flag(table, "fetch_ranges", policy.fetch_ranges);
   if (table.get("interim") != nullptr) {
     policy.drop_interim = choice(table, "interim", {"pass", "drop"}) == 1;
   }

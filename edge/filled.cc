@@ -7,12 +7,33 @@
 #include "edge/origin_request.h"
 #include "edge/request_flow.h"
 #include "edge/waiting.h"
+#include "http/content_range.h"
 #include "http/freshness.h"
 
 namespace perigee::edge {
 
 using http::CacheStatus;
 using Stage = Waiting::Stage;
+
+namespace {
+
+std::string_view range_of(const http::RequestHead& request) {
+  return request.fields.value(http::FieldName::kRange);
+}
+
+}  // namespace
+
+/// Of an object that is not stored a part is wanted, and no more than that.
+bool Filled::wants_part(const origin::FillRequest& request) const {
+  const http::RequestHead& head = waiting_.exchange.request();
+  if (head.method != http::Method::kGet || !request.policy->fetch_ranges ||
+      request.stored.state != cache_store::Found::kMiss) {
+    return false;
+  }
+  const std::optional<http::FirstWanted> wanted = http::first_wanted(range_of(head));
+  const uint64_t each = waiting_.flow.context().store.fragment_bytes();
+  return wanted && (wanted->from_end || !wanted->to_end || wanted->at >= each);
+}
 
 void Filled::begin(const Route& route, Lookup& lookup) {
   const FlowContext& context = waiting_.flow.context();
@@ -23,9 +44,17 @@ void Filled::begin(const Route& route, Lookup& lookup) {
                                         forwarded());
   }
   request.client = client_network(client_of(exchange, *route.sites));
-  waiting_.enter(Stage::kFilling);
   const bool shared = waiting_.mode == origin::JoinMode::kShared;
   hit_for_miss_ = shared && context.fills.is_hit_for_miss(request.join);
+  const bool ranged = wants_part(request);
+  // What nobody else gets is not fetched whole for a part of it.
+  if (ranged && (!shared || hit_for_miss_)) {
+    waiting_.decision.action = http::Action::kPass;
+    waiting_.relayed.emplace(waiting_).begin(route);
+    return;
+  }
+  if (ranged) request.part = http::first_wanted(range_of(exchange.request()));
+  waiting_.enter(Stage::kFilling);
   const origin::JoinMode mode = hit_for_miss_ ? origin::JoinMode::kAlone : waiting_.mode;
   if (!context.fills.join(std::move(request), *this, mode)) {
     const origin::FetchError error{origin::FetchError::kBusy, "too many fills in flight"};
@@ -52,6 +81,12 @@ void Filled::on_slow() { (void)waiting_.serve_stale(http::OriginFailure::kSlow, 
 
 void Filled::on_fill_stored() {
   slow_timer_.disarm();
+  // What it began has brought a part, and looking again finds that.
+  if (began()) {
+    waiting_.fetched = forwarded();
+    waiting_.fetched->forward_status = 206;
+    waiting_.fetched->stored = true;
+  }
   if (++waiting_.attempts >= Waiting::kAttempts) waiting_.mode = origin::JoinMode::kAlone;
   waiting_.go_on();
 }

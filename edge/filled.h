@@ -30,6 +30,7 @@ class Filled final : public origin::FillWaiter {
   void on_fill_failed(const origin::FetchError& error) override;
 
  private:
+  bool wants_part(const origin::FillRequest& request) const;
   /// Why the fill is there, as Cache-Status tells it.
   http::CacheStatus forwarded() const;
   void answer(const http::StoredResponse& response, const http::Selection& part,

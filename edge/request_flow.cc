@@ -151,14 +151,14 @@ void RequestFlow::serve(Pass& pass, Lookup& lookup, int64_t age_s, const CacheSt
   if (part.conditions_failed) {
     return answers_.fail(exchange, 412, "what is stored is not what the request asks for", cache);
   }
-  CacheStatus status = cache;
   if (const auto number = missing_of(record, part); number) {
-    const Waiting* waiting = pass.waiting;
-    const bool asked = waiting != nullptr && waiting->completed;
-    if (!asked || !waiting->completed->confirmed(record.rid))
+    const bool asked = pass.waiting != nullptr && pass.waiting->completed;
+    if (!asked || !pass.waiting->completed->confirmed(record.rid)) {
       return complete(pass, lookup, *number);
-    status = waiting->completed->status();
+    }
   }
+  const bool fetched = pass.waiting != nullptr && pass.waiting->fetched;
+  const CacheStatus status = fetched ? *pass.waiting->fetched : cache;
   if (!part.parts.empty()) part.boundary = context_.env.random();
   const bool waits = fragmented || !part.parts.empty();
   if (waits && !block(pass)) return answers_.fail(exchange, 503, kNoMemory, cache);
@@ -214,7 +214,8 @@ void RequestFlow::complete(Pass& pass, Lookup& lookup, uint64_t number) {
   Waiting& waiting = *pass.waiting;
   origin::MissingFragments* missing = waiting.missing_of(*lookup.found.head, *lookup.stored);
   if (missing == nullptr || waiting.attempts >= Waiting::kAttempts) return act_alone(pass, lookup);
-  waiting.decide(partial);
+  // Where nothing was stored at first, its own request has put the object there.
+  if (!waiting.filled) waiting.decide(partial);
   if (!waiting.completed) waiting.completed.emplace(waiting);
   // The slab of the head is not held while this waits.
   lookup.found = {};

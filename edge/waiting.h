@@ -88,6 +88,8 @@ class Waiting final : public Served, public origin::RequestMaker {
   int attempts = 0;
   origin::JoinMode mode = origin::JoinMode::kShared;
   http::Decision decision;
+  /// Set when something was fetched for it, and its answer is read from the store nevertheless.
+  std::optional<http::CacheStatus> fetched;
 
   base::Pending warming;
   std::optional<Filled> filled;

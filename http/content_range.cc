@@ -1,5 +1,6 @@
 #include "http/content_range.h"
 
+#include <algorithm>
 #include <charconv>
 #include <string>
 
@@ -104,12 +105,38 @@ std::optional<FirstWanted> first_wanted(std::string_view range_field) {
   return FirstWanted{false, *first, !last};
 }
 
+ByteSpan aligned_span(const FirstWanted& wanted, uint64_t each, uint64_t size) {
+  CHECK(each > 0);
+  if (wanted.from_end) return {size - std::min(each, size), size};
+  const uint64_t begin = std::min(wanted.at / each * each, size);
+  return {begin, begin + std::min(each, size - begin)};
+}
+
+std::string_view aligned_range(const FirstWanted& wanted, uint64_t each, Arena& arena) {
+  if (wanted.from_end) return arena.copy("bytes=-" + std::to_string(each));
+  return range_of(aligned_span(wanted, each, UINT64_MAX), arena);
+}
+
 std::optional<ContentRange> usable_part(const ReceivedResponse& response) {
   const std::optional<ContentRange> range = range_brought(response);
   const Field* etag = only_line(response.fields, FieldName::kEtag);
   const bool usable = range && range->size && response.content_length && etag != nullptr &&
                       strongly_equal(etag->value, etag->value);
   return usable ? range : std::nullopt;
+}
+
+ReceivedResponse whole_of(const ReceivedResponse& part, uint64_t size,
+                          std::vector<Field>& storage) {
+  ReceivedResponse whole = part;
+  whole.status = 200;
+  whole.reason = reason_phrase(200);
+  whole.content_length = size;
+  storage.resize(part.fields.size());
+  whole.fields = HeaderList(storage);
+  for (const Field& field : part.fields) {
+    if (field.token != FieldName::kContentRange) whole.fields.add(field);
+  }
+  return whole;
 }
 
 }  // namespace perigee::http

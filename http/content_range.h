@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "http/arena.h"
 #include "http/message.h"
@@ -45,9 +46,16 @@ struct FirstWanted {
 };
 /// nullopt: the field is to be ignored.
 std::optional<FirstWanted> first_wanted(std::string_view range_field);
+/// What is asked for instead: of the pieces of `each` bytes that a body of `size` is cut into the
+/// one with that byte, or the last `each` bytes, among which the last piece is.
+ByteSpan aligned_span(const FirstWanted& wanted, uint64_t each, uint64_t size);
+/// The Range value for it, of a body of any size; data() is null without room.
+std::string_view aligned_range(const FirstWanted& wanted, uint64_t each, Arena& arena);
 
 /// A 206 that can stand for its whole representation: one part, whose size, length and strong
 /// ETag are known. nullopt: it cannot.
 std::optional<ContentRange> usable_part(const ReceivedResponse& response);
+/// The head of that whole. Its fields lie in `storage`.
+ReceivedResponse whole_of(const ReceivedResponse& part, uint64_t size, std::vector<Field>& storage);
 
 }  // namespace perigee::http

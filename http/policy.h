@@ -52,6 +52,8 @@ struct PolicyOptions {
   /// Protocols that a client may switch to, and the node then passes on: "websocket".
   std::vector<std::string> upgrades;
   bool drop_interim = false;       ///< 1xx responses do not go on to clients
+  /// Of a large object that is not stored, only what a range needs is asked for.
+  bool fetch_ranges = true;
   bool surrogate_control = false;  ///< Surrogate-Control and X-Accel-Expires govern, and end here
   /// Request fields that reach the origin on fills; empty: all end-to-end ones but the poisonous.
   std::vector<std::string> forward_headers;

@@ -41,7 +41,7 @@ class FolderFetch final : public Fetch {
               FetchUser& user)
       : folder_(std::move(folder)),
         env_(env),
-        user_(user),
+        user_(&user),
         method_(request.method),
         begun_ms_(env_.wall().ms),
         start_timer_([this] { start(); }),
@@ -71,6 +71,7 @@ class FolderFetch final : public Fetch {
     CHECK(piece_at_ <= piece_.size() && sent_ <= size_);
   }
   std::optional<uint64_t> size() const override { return size_; }
+  void hand_to(FetchUser& user) override { user_ = &user; }
   void become_relay(base::Holder) override {}  ///< a file is not held up by its reader
   void tunnel(http::BodySource&) override { CHECK(false); }  ///< it answers no 101
 
@@ -89,7 +90,7 @@ class FolderFetch final : public Fetch {
 
   const std::shared_ptr<SharedFolder> folder_;
   base::Env& env_;
-  FetchUser& user_;
+  FetchUser* user_;
   const Method method_;
   const int64_t begun_ms_;
   base::Timer start_timer_;
@@ -149,7 +150,7 @@ void FolderFetch::looked(bool done) {
   const std::shared_ptr<FolderLook> look = std::move(look_);
   FolderAnswer& answer = look->answer();
   if (!answer.absent.empty()) {
-    return user_.on_fetch_failed({FetchError::kAbsent, std::move(answer.absent)});
+    return user_->on_fetch_failed({FetchError::kAbsent, std::move(answer.absent)});
   }
   found(answer);
 }
@@ -159,7 +160,7 @@ void FolderFetch::start() {
     FolderAnswer answer = plain_answer(method_ == Method::kOptions ? 204 : 405);
     return found(answer);
   }
-  user_.on_fetch_failed({FetchError::kBusy, "too many files are being read"});
+  user_->on_fetch_failed({FetchError::kBusy, "too many files are being read"});
 }
 
 void FolderFetch::retry() {
@@ -197,7 +198,7 @@ void FolderFetch::found(FolderAnswer& answer) {
     piece_ = std::move(answer.piece);
     file_ = std::move(answer.file);
   }
-  user_.on_fetch_head(head, {begun_ms_, env_.wall().ms});
+  user_->on_fetch_head(head, {begun_ms_, env_.wall().ms});
 }
 
 void FolderFetch::read_next() {

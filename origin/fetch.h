@@ -125,6 +125,8 @@ class Fetch : public http::BodySource {
   /// The response turned out to be for its waiters alone, who pace it from now on: it counts as a
   /// relay of `client`. Beyond the relays' share it is cut when they are slow.
   virtual void become_relay(base::Holder client) = 0;
+  /// From now on this user is told, instead of the one that asked. After the head.
+  virtual void hand_to(FetchUser& user) = 0;
   /// The head was a 101: what `client` gives goes to the origin, to its end. It outlives the Fetch,
   /// and what is peeked here goes to the client.
   virtual void tunnel(http::BodySource& client) = 0;

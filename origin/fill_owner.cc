@@ -8,6 +8,7 @@
 #include "http/forward.h"
 #include "http/head_image.h"
 #include "http/response.h"
+#include "origin/fragment_fetch.h"
 #include "origin/stored_record.h"
 
 namespace perigee::origin {
@@ -15,6 +16,7 @@ namespace perigee::origin {
 namespace limits = base::limits;
 using cache_store::Found;
 using http::Chunk;
+using http::FieldName;
 using http::ReceivedResponse;
 using http::ResponseTimes;
 using Phase = Fill::Phase;
@@ -66,6 +68,8 @@ void FillOwner::fetch() {
     conditional_ = stored && http::add_validators(*stored, fields_) &&
                    fields_.size() > request_->fields.size();
   }
+  const bool nothing_stored = fill_->stored.state == Found::kMiss;
+  part_asked_ = request_->part && nothing_stored && !refetched_ && add_range();
   FetchRequest request;
   request.target = request_->target;
   request.host = request_->host;
@@ -93,10 +97,11 @@ void FillOwner::on_fetch_head(const ReceivedResponse& head, const ResponseTimes&
   if (head.status == 304 && conditional_) {
     if (take_not_modified(head, times)) return;
     // Another response than the one that is stored: its validators are no good (RFC 9111 §4.3.4).
-    refetched_ = true;
-    conditional_ = false;
-    return fetch();
+    return fetch_again();
   }
+  if (part_asked_ && head.status == 206) return take_part(head, times);
+  // What the whole is, a 416 does not say.
+  if (part_asked_ && head.status == 416) return fetch_again();
   if (head.status == 304) {
     return fail({FetchError::kMalformed, "the origin answered a condition that was not sent"});
   }
@@ -172,6 +177,75 @@ bool FillOwner::take_stored(const ReceivedResponse& head, const ResponseTimes& t
   announce_head();
   complete();
   return true;
+}
+
+/// Without conditions, and whole.
+void FillOwner::fetch_again() {
+  refetched_ = true;
+  conditional_ = false;
+  fetch();
+}
+
+bool FillOwner::add_range() {
+  const std::string_view range =
+      http::aligned_range(*request_->part, sink_.fragment_bytes(), *request_->arena);
+  return range.data() != nullptr && fields_.add({FieldName::kRange, "Range", range});
+}
+
+void FillOwner::take_part(const ReceivedResponse& received, const ResponseTimes& times) {
+  const std::optional<http::ContentRange> range = http::usable_part(received);
+  const uint64_t size = range ? range->size.value_or(0) : 0;
+  const uint64_t each = sink_.fragment_bytes();
+  if (!range || range->span != http::aligned_span(*request_->part, each, size)) {
+    return fetch_again();
+  }
+  std::vector<http::Field> fields;
+  const ReceivedResponse whole = http::whole_of(received, size, fields);
+  if (range->span.size() == size) return take_response(whole, times);
+  std::vector<http::Field> storage;
+  const ReceivedResponse head = keyed_response(whole, *request_->policy, storage);
+  const http::Admission admission =
+      http::admit(request_->head, head, times, *request_->policy, request_->sent_for);
+  policy_ = admission.policy;
+  bool storable = admission.storable == http::Storable::kStorable && size <= sink_.most_bytes() &&
+                  !http::is_misshapen(request_->head, head, *request_->policy);
+  judge_vary(head.fields, storable);
+  http::ImageOptions image;
+  image.content_length = size;
+  image.drop_set_cookie = admission.drop_set_cookie;
+  image.accepts_ranges = true;
+  image.drop_names = admission.drop_names;
+  fill_->head.image = http::make_head_image(head, times, image);
+  if (!storable || fill_->head.image.empty()) return pass_on_alone();
+  note_for_others(true, false);
+  sink_.open();
+  const bool taken = sink_.put_head(
+      fills_.env(), policy_, size, [this, span = range->span](std::shared_ptr<const Found> record) {
+        on_head_stored(span, std::move(record));
+      });
+  if (!taken) pass_on_alone();
+}
+
+void FillOwner::on_head_stored(const http::ByteSpan& span, std::shared_ptr<const Found> record) {
+  if (record == nullptr) return pass_on_alone();
+  const FragmentedObject stored = fragmented_object(*record->head);
+  const auto view = http::view_head_image(fill_->head.image, policy_);
+  CHECK(view.has_value());
+  const uint64_t each = sink_.fragment_bytes();
+  const uint64_t number = (span.end - 1) / each;
+  auto object = std::make_shared<const RefetchableObject>(
+      RefetchableObject{stored, std::string(view->etag), request_});
+  fills_.continue_fragment(object, fill_->ticket,
+                           {number, number * each - span.begin, std::move(fetch_), take_permit()});
+  relieve(Fills::Relief::kStored);
+  send_away(Fills::Relief::kStored);
+}
+
+/// Nobody else gets it, or it cannot be stored: each asks for what it wants itself.
+void FillOwner::pass_on_alone() {
+  table().mark(fill_->join_digest, fills_.env().now());
+  relieve(Fills::Relief::kReleased);
+  send_away(Fills::Relief::kReleased);
 }
 
 void FillOwner::take_response(const ReceivedResponse& received, const ResponseTimes& times) {
@@ -326,6 +400,7 @@ FillOwner::Moved FillOwner::move_body() {
       give_up_storing();
     } else if (!sink_.fragmented()) {
       begin_fragments(window_bytes());
+      reconsider_soon();
     }
   }
   pump_soon();

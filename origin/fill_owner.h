@@ -37,7 +37,7 @@ class FillOwner final : public FillProducer {
   void begin_body() override;
   void pump() override;
   bool storing() const override { return sink_.is_open(); }
-  uint64_t most_bytes() const override { return sink_.most_record_bytes(); }
+  uint64_t most_record_bytes() const override { return sink_.most_record_bytes(); }
   void abandon_put() override {
     laggard_timer_.disarm();
     sink_.abandon();
@@ -48,6 +48,13 @@ class FillOwner final : public FillProducer {
   bool take_not_modified(const http::ReceivedResponse& head, const http::ResponseTimes& times);
   /// False: what is stored does not stand in for what the origin said.
   bool take_stored(const http::ReceivedResponse& head, const http::ResponseTimes& times);
+  /// A 206 to the range that was asked for in place of the whole: the object's head is stored, and
+  /// its fragments are fetched one by one, this one first.
+  void take_part(const http::ReceivedResponse& head, const http::ResponseTimes& times);
+  void on_head_stored(const http::ByteSpan& span, std::shared_ptr<const cache_store::Found> record);
+  bool add_range();
+  void fetch_again();
+  void pass_on_alone();
   void take_response(const http::ReceivedResponse& received, const http::ResponseTimes& times);
   bool leaves_record(const http::ReceivedResponse& head, int64_t now_ms) const;
   void judge_vary(const http::HeaderList& fields, bool& storable);
@@ -74,6 +81,7 @@ class FillOwner final : public FillProducer {
   base::Timer laggard_timer_;
   bool conditional_ = false;
   bool refetched_ = false;
+  bool part_asked_ = false;
 };
 
 }  // namespace perigee::origin

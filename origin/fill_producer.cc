@@ -106,7 +106,8 @@ bool FillProducer::wanted() const {
 bool FillProducer::worth_finishing() const {
   if (!storing()) return false;
   const uint64_t got = fill_->body.size();
-  const uint64_t whole = fill_->head.declared_size.value_or(most_bytes());
+  if (!fill_->head.declared_size) return got <= most_record_bytes();
+  const uint64_t whole = *fill_->head.declared_size;
   const uint64_t missing = whole > got ? whole - got : 0;
   return missing <= static_cast<uint64_t>(limits::kFillOutlivesBytes) || missing * 4 <= whole;
 }
@@ -118,6 +119,18 @@ void FillProducer::fail(const FetchError& error) {
   cut_body();
   end(false, &error);
   tell(loops);
+}
+
+void FillProducer::send_away(Fills::Relief relief) {
+  CHECK(!ended_ && fill_->phase() == Phase::kPending);
+  cut_body();
+  const std::shared_ptr<Fill> fill = fill_;
+  // Nobody joins it from here on.
+  end(relief == Fills::Relief::kStored, nullptr);
+  for_each_loop(fill->loops(), [&](unsigned loop) {
+    if (loop == fills_.env().loop()) return fills_.relieve(fill, relief);
+    table().post(loop, [fill, relief](Fills& fills) { fills.relieve(fill, relief); });
+  });
 }
 
 void FillProducer::cancel() {

@@ -47,8 +47,8 @@ class FillProducer : public FetchUser, protected base::Waker {
   virtual void pump() = 0;
   /// The body is to be stored, as far as is known now.
   virtual bool storing() const = 0;
-  /// How long the body may be where nothing has said so.
-  virtual uint64_t most_bytes() const = 0;
+  /// A body of unknown length is waited for up to here though nobody wants it any more.
+  virtual uint64_t most_record_bytes() const = 0;
   /// A put goes on, and nobody is told of it.
   virtual void abandon_put() = 0;
 
@@ -62,11 +62,15 @@ class FillProducer : public FetchUser, protected base::Waker {
   void cut_body();
   /// No head comes.
   void fail(const FetchError& error);
+  /// No head comes; those who wait look for another way.
+  void send_away(Fills::Relief relief);
   /// Nobody is waited for any more; `error`: what the origin is blamed for.
   void end(bool stored, const FetchError* error);
   bool ended() const { return ended_; }
   /// The origin is asked no more: the next one may.
   void give_permit_back() { permit_ = {}; }
+  base::Share take_permit() { return std::move(permit_); }
+  void keep_permit(base::Share permit) { permit_ = std::move(permit); }
   FillTable& table() const { return fills_.table(); }
   cache_store::Store& store_of() const { return table().shared().store; }
 

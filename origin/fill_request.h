@@ -2,11 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/budget.h"
 #include "cache_store/store.h"
 #include "http/arena.h"
+#include "http/content_range.h"
 #include "http/headers.h"
 #include "http/message.h"
 #include "http/policy.h"
@@ -34,6 +36,8 @@ struct FillRequest {
   /// The stored response to validate; empty Found: an unconditional fetch. The fill holds
   /// its pin.
   cache_store::Found stored;
+  /// Nothing is stored, and the client wants this first: the part that holds it is asked for.
+  std::optional<http::FirstWanted> part;
 };
 
 }  // namespace perigee::origin

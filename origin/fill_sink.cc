@@ -69,8 +69,8 @@ class PutJob final : public base::Job {
 
 void PutJob::work(const std::atomic<bool>&) noexcept {
   const Fill::Head& head = fill_->head;
-  // Published, and therefore not written any more.
-  CHECK(fill_->phase() == Fill::Phase::kHead);
+  // What is published is not written any more; nor is a head that goes before its body.
+  CHECK(fill_->phase() == Fill::Phase::kHead || object.rid == 0);
   std::string variant_key;
   if (!head.vary_names.empty() && !put_spec(variant_key)) return;
   cache_store::Draft draft;
@@ -88,6 +88,7 @@ void PutJob::work(const std::atomic<bool>&) noexcept {
     pieces.push_back(stored.body);
   }
   if (object.size > 0) {
+    if (object.rid == 0) object.rid = store_.draw_rid();
     draft.kind = cache_store::RecordKind::kHead;
     draft.rid = object.rid;
     draft.whole_length = object.size;
@@ -141,6 +142,18 @@ bool FillSink::put(base::Env& env, const base::ReuseFacts& policy, OnStored done
                                              fill_->body.size());
     }
   }
+  std::unique_ptr<base::Job> job = std::move(put);
+  return env.offload(base::Lane::kStore, job, pending_);
+}
+
+bool FillSink::put_head(base::Env& env, const base::ReuseFacts& policy, uint64_t size,
+                        OnStored done) {
+  CHECK(open_ && !pending_.waiting());
+  auto put = std::make_unique<PutJob>(store_, fill_, std::move(done));
+  put->key = key_;
+  put->policy = policy;
+  put->image = std::move(image_);
+  put->object = {0, size};
   std::unique_ptr<base::Job> job = std::move(put);
   return env.offload(base::Lane::kStore, job, pending_);
 }

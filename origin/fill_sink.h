@@ -48,6 +48,8 @@ class FillSink {
   /// The response is whole: puts it on the pool, under the ticket from before its request left.
   /// False: the pool's lane is full, and `done` is not called.
   bool put(base::Env& env, const base::ReuseFacts& policy, OnStored done);
+  /// Puts the head of an object of `size` bytes of which fragments will follow, or not.
+  bool put_head(base::Env& env, const base::ReuseFacts& policy, uint64_t size, OnStored done);
   /// The body is kept in fragments from now on: put_fragment() for each, in order, then put().
   void begin_fragments() { fragmented_ = true; }
   bool fragmented() const { return fragmented_; }

@@ -39,6 +39,8 @@ class FillWaiter {
   virtual void on_fill_failed(const FetchError& error) = 0;
   /// It joined and was not told yet.
   bool waiting() const { return fills_ != nullptr; }
+  /// It began what it waits, or was told last, for.
+  bool began() const { return own_; }
   /// The same as destroying it.
   void leave_fill();
 

@@ -189,11 +189,11 @@ Fills::FillPtr Fills::make_fragment_fill(const RefetchableObject& object,
   auto fill = std::make_shared<Fill>();
   fill->fragment = true;
   fill->join_digest = join;
-  fill->base = object.request.base;
+  fill->base = object.request->base;
   fill->awaited = store.await(fill->base);
   fill->ticket = store.ticket();
   fill->owner = env_.loop();
-  fill->policy = object.request.policy;
+  fill->policy = object.request->policy;
   return fill;
 }
 
@@ -223,8 +223,8 @@ Fills::FillPtr Fills::begin_fragment(const RefetchablePtr& object, uint64_t numb
       return present;
     }
     if (store.lookup_fragment(id).state != Found::kMiss) return nullptr;
-    if (why == Fetched::kAhead) permit = object->request.site->fills().try_take(1);
-    if (why == Fetched::kAhead ? !permit : !has_room(object->request)) return nullptr;
+    if (why == Fetched::kAhead) permit = object->request->site->fills().try_take(1);
+    if (why == Fetched::kAhead ? !permit : !has_room(*object->request)) return nullptr;
     fill = make_fragment_fill(*object, join);
     if (joined != nullptr) *joined = fill->join(env_.loop());
     shard.fills.emplace(join.lo, fill);
@@ -241,12 +241,29 @@ Fills::FillPtr Fills::begin_fragment(const RefetchablePtr& object, uint64_t numb
   return fill;
 }
 
+void Fills::continue_fragment(const RefetchablePtr& object, const cache_store::Ticket& ticket,
+                              BegunFragment&& begun) {
+  cache_store::Store& store = table_.shared().store;
+  const cache_store::FragmentKey key({object->object.rid, begun.number});
+  const FillPtr fill = make_fragment_fill(*object, store.digest(key.text()));
+  fill->ticket = ticket;
+  {
+    FillTable::Shard& shard = table_.shard(fill->join_digest);
+    const base::MutexLock lock(shard.mutex);
+    shard.fills.emplace(fill->join_digest.lo, fill);
+  }
+  auto owner = std::make_unique<FragmentFetch>(*this, object, begun.number, fill, true);
+  FragmentFetch& fetch = *owner;
+  add_owner(std::move(owner));
+  fetch.go_on_with(std::move(begun));
+}
+
 bool Fills::join_fragment(const RefetchablePtr& object, uint64_t number, FillWaiter& waiter) {
   CHECK(!waiter.waiting());
   Phase phase = Phase::kPending;
   const FillPtr fill = begin_fragment(object, number, Fetched::kForReader, &phase);
   if (fill == nullptr) {
-    if (!has_room(object->request)) return false;
+    if (!has_room(*object->request)) return false;
     look_again_soon(waiter);
     return true;
   }

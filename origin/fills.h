@@ -12,6 +12,7 @@
 
 namespace perigee::origin {
 
+struct BegunFragment;
 class FillOwner;
 class FillProducer;
 
@@ -57,6 +58,9 @@ class Fills {
   FillPtr fetch_fragment(const RefetchablePtr& object, uint64_t number, Fetched why);
   /// The same; `waiter` hears of it as in join().
   bool join_fragment(const RefetchablePtr& object, uint64_t number, FillWaiter& waiter);
+  /// A fetch whose 206 brings a fragment of an object that is new in the store.
+  void continue_fragment(const RefetchablePtr& object, const cache_store::Ticket& ticket,
+                         BegunFragment&& begun);
   /// The loop ends: every fetch that it owns is given up, and its waiters are told.
   void cancel();
   bool busy() const { return !owners_.empty() || !members_.empty(); }

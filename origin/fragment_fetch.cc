@@ -52,8 +52,7 @@ class FragmentFetch::PutJob final : public base::Job {
 
 FragmentFetch::FragmentFetch(Fills& fills, RefetchablePtr object, uint64_t number,
                              std::shared_ptr<Fill> fill, bool keep)
-    : FillProducer(fills, std::shared_ptr<const FillRequest>(object, &object->request),
-                   std::move(fill), keep),
+    : FillProducer(fills, object->request, std::move(fill), keep),
       object_(std::move(object)),
       id_{object_->object.rid, number},
       span_(fragment_span(object_->object, number, store_of().fragment_bytes())) {
@@ -65,9 +64,22 @@ http::Part FragmentFetch::rest() const {
   return {{span_.begin + fill_->body.size(), span_.end}, object_->object.size, object_->etag};
 }
 
+void FragmentFetch::go_on_with(BegunFragment&& begun) {
+  CHECK(!ended() && fetch_ == nullptr && begun.fetch != nullptr);
+  keep_permit(std::move(begun.permit));
+  fetch_ = std::move(begun.fetch);
+  fetch_->hand_to(*this);
+  ++asked_;
+  skipped_ = begun.skipped;
+  brought_ = span_.size();
+  fill_->head.origin_status = 206;
+  reserve(static_cast<size_t>(span_.size()));
+}
+
 void FragmentFetch::fetch() {
   CHECK(!ended() && fetch_ == nullptr);
   ++asked_;
+  skipped_ = 0;
   arena_.reset();
   storage_.assign(request_->fields.size() + 2, {});
   http::HeaderList fields{std::span<http::Field>(storage_)};
@@ -99,18 +111,9 @@ void FragmentFetch::refuse(const ReceivedResponse& head) {
   const bool failing = http::is_server_failure(head.status);
   if (!failing) store_of().erase(fill_->base);
   if (fill_->phase() != Phase::kPending) return give_up();
-  if (failing) {
-    return fail({FetchError::kMalformed,
-                 "the origin answered a range request with " + std::to_string(head.status)});
-  }
-  cut_body();
-  const std::shared_ptr<Fill> fill = fill_;
-  Fills& fills = fills_;
-  end(false, nullptr);
-  for_each_loop(fill->loops(), [&](unsigned loop) {
-    if (loop == fills.env().loop()) return fills.relieve(fill, Fills::Relief::kStored);
-    fills.table().post(loop, [fill](Fills& there) { there.relieve(fill, Fills::Relief::kStored); });
-  });
+  if (!failing) return send_away(Fills::Relief::kStored);
+  fail({FetchError::kMalformed,
+        "the origin answered a range request with " + std::to_string(head.status)});
 }
 
 void FragmentFetch::begin_body() {
@@ -123,7 +126,14 @@ void FragmentFetch::pump() {
   for (size_t moved = 0; moved < limits::kSendBytes;) {
     const Chunk chunk = fetch_->peek(limits::kFillChunkBytes);
     if (chunk.state == Chunk::kLater) return wake_readers();
-    if (chunk.state != Chunk::kFail && chunk.piece.size > 0) {
+    if (skipped_ > 0 && chunk.state == Chunk::kMore) {
+      const size_t n = static_cast<size_t>(std::min<uint64_t>(skipped_, chunk.piece.size));
+      fetch_->advance(n);
+      skipped_ -= n;
+      moved += n;
+      continue;
+    }
+    if (skipped_ == 0 && chunk.state != Chunk::kFail && chunk.piece.size > 0) {
       // More than was announced is none of this object.
       if (chunk.piece.size > brought_) return give_up();
       body.append({chunk.piece.data, chunk.piece.size});

@@ -17,10 +17,21 @@
 
 namespace perigee::origin {
 
+/// A fetch that was begun for somebody else, and brings a fragment.
+struct BegunFragment {
+  uint64_t number = 0;
+  uint64_t skipped = 0;  ///< bytes that come before the fragment's
+  std::unique_ptr<Fetch> fetch;
+  base::Share permit;
+};
+
 class FragmentFetch final : public FillProducer {
  public:
   FragmentFetch(Fills& fills, RefetchablePtr object, uint64_t number, std::shared_ptr<Fill> fill,
                 bool keep);
+
+  /// Instead of start(): the head of the answer has come.
+  void go_on_with(BegunFragment&& begun);
 
   // FetchUser
   void on_fetch_interim(const http::ReceivedResponse&) override {}
@@ -32,7 +43,7 @@ class FragmentFetch final : public FillProducer {
   void begin_body() override;
   void pump() override;
   bool storing() const override { return true; }
-  uint64_t most_bytes() const override { return span_.size(); }
+  uint64_t most_record_bytes() const override { return span_.size(); }
   void abandon_put() override { pending_.abandon(); }
   /// What is still to come.
   http::Part rest() const;
@@ -47,6 +58,7 @@ class FragmentFetch final : public FillProducer {
   const http::ByteSpan span_;  ///< of the object's body
   http::Arena arena_;
   std::vector<http::Field> storage_;
+  uint64_t skipped_ = 0;  ///< bytes of the present answer that come before the fragment's
   uint64_t brought_ = 0;  ///< bytes of the present answer that are still to come
   int asked_ = 0;
   base::Pending pending_;

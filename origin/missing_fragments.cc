@@ -13,13 +13,12 @@ bool is_refetchable(const http::StoredResponse& response) {
 
 const RefetchablePtr& MissingFragments::refetchable() {
   if (refetchable_ != nullptr) return refetchable_;
-  auto made = std::make_shared<RefetchableObject>();
-  made->object = object_;
-  made->etag = etag_;
-  if (!maker_.make_request(made->request)) return refetchable_;
+  auto request = std::make_shared<FillRequest>();
+  if (!maker_.make_request(*request)) return refetchable_;
   // Nothing is validated, and no slab is held for as long as somebody reads.
-  made->request.stored = {};
-  refetchable_ = std::move(made);
+  request->stored = {};
+  refetchable_ = std::make_shared<const RefetchableObject>(
+      RefetchableObject{object_, etag_, std::move(request)});
   return refetchable_;
 }
 

@@ -20,7 +20,7 @@ class Fills;
 struct RefetchableObject {
   FragmentedObject object;
   std::string etag;  ///< strong
-  FillRequest request;
+  std::shared_ptr<const FillRequest> request;
 };
 using RefetchablePtr = std::shared_ptr<const RefetchableObject>;
 

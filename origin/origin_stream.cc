@@ -48,7 +48,7 @@ bool is_repeatable(const FetchRequest& request) {
 OriginStream::OriginStream(OriginShared& shared, const FetchRequest& request, FetchUser& user)
     : shared_(shared),
       request_(request),
-      user_(user),
+      user_(&user),
       for_one_client_(request.relayed),
       connector_(shared, *this, request_),
       run_([this] { run(); }),
@@ -230,7 +230,7 @@ bool OriginStream::take_step(const http::ResponseReader::Step& step) {
       if (parser_.head().status == 100) return true;
       bool gone = false;
       gone_ = &gone;
-      user_.on_fetch_interim(parser_.head());
+      user_->on_fetch_interim(parser_.head());
       if (!gone) gone_ = nullptr;
       return !gone;
     }
@@ -265,7 +265,7 @@ void OriginStream::hand_over_head() {
   } else if (request_.relayed && request_.upgrade.empty()) {
     watch_pace();
   }
-  user_.on_fetch_head(head, times);
+  user_->on_fetch_head(head, times);
 }
 
 /// The origin may be taken to have read the request's content. One that answered too early, or with
@@ -403,7 +403,7 @@ void OriginStream::end_response() {
 void OriginStream::cut(const char* why) {
   CHECK(phase_ == Phase::kContent);
   close(Phase::kFailed);
-  user_.on_fetch_cut({FetchError::kCut, std::string("a response was cut: ") + why});
+  user_->on_fetch_cut({FetchError::kCut, std::string("a response was cut: ") + why});
 }
 
 void OriginStream::close(Phase phase) {
@@ -446,7 +446,7 @@ void OriginStream::on_pace() {
 
 void OriginStream::fail(FetchError::Kind kind, const std::string& why) {
   close(Phase::kFailed);
-  user_.on_fetch_failed({kind, why});
+  user_->on_fetch_failed({kind, why});
 }
 
 void OriginStream::on_timer() {

@@ -28,6 +28,7 @@ class OriginStream final : public Fetch,
   http::Chunk peek(size_t max) override;
   void advance(size_t n) override;
   std::optional<uint64_t> size() const override { return declared_; }
+  void hand_to(FetchUser& user) override { user_ = &user; }
   void become_relay(base::Holder client) override;
   void tunnel(http::BodySource& client) override;
 
@@ -77,7 +78,7 @@ class OriginStream final : public Fetch,
 
   OriginShared& shared_;
   const FetchRequest request_;
-  FetchUser& user_;
+  FetchUser* user_;
   bool for_one_client_;  ///< relayed, or a fill that became a relay
   Connector connector_;
   Upload upload_;

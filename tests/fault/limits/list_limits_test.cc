@@ -64,8 +64,8 @@ TEST(ListLimits, kDirectives) {
   EXPECT_TRUE(asks(limits::kDirectives - 1));
   EXPECT_FALSE(asks(limits::kDirectives));
   const auto semicolon = [](size_t before) {
-    return http::directive_with_semicolon(
-        Line("Cache-Control", list_of(before, "a", "b;c")).list());
+    return std::string(
+        http::directive_with_semicolon(Line("Cache-Control", list_of(before, "a", "b;c")).list()));
   };
   EXPECT_EQ(semicolon(limits::kDirectives - 1), "b;c");
   EXPECT_EQ(semicolon(limits::kDirectives), "");

@@ -61,20 +61,22 @@ std::string Reply::wire(std::string_view method) const {
 }
 
 Reply RangedFile::operator()(const Asked& asked) const {
-  if (asked["If-None-Match"] == etag) return Reply(304).cache(cache).etag(etag);
+  if (!etag.empty() && asked["If-None-Match"] == etag) return Reply(304).cache(cache).etag(etag);
   const std::string condition = asked["If-Range"];
   const http::RangeRequest range = http::parse_range(asked["Range"], text.size());
   const bool whole = range.kind == http::RangeRequest::kNone || range.spans.size() > 1 ||
                      (!condition.empty() && condition != etag);
-  if (whole) return Reply(200).cache(cache).etag(etag).body(text);
+  const auto reply = [&](uint16_t status) {
+    Reply made = Reply(status).cache(cache);
+    return etag.empty() ? made : made.etag(etag);
+  };
+  if (whole) return reply(200).body(text);
   if (range.kind == http::RangeRequest::kUnsatisfiable) {
     return Reply(416).line("Content-Range", "bytes */" + std::to_string(text.size())).body("");
   }
   const http::ByteSpan span = range.spans[0];
   const size_t size = std::min<size_t>(span.size(), most);
-  return Reply(206)
-      .cache(cache)
-      .etag(etag)
+  return reply(206)
       .line("Content-Range", "bytes " + std::to_string(span.begin) + "-" +
                                  std::to_string(span.begin + size - 1) + "/" +
                                  std::to_string(text.size()))

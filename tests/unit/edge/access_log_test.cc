@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <deque>
 #include <filesystem>
 #include <fstream>
 
@@ -26,8 +27,13 @@ class AccessLogTest : public testing::Test {
     stand_->origin.on("/a", fresh("hello"));
   }
   Stand& stand() { return *stand_; }
+  /// A connection that lasts as long as the node.
+  Client& connect(std::string_view address = "203.0.113.9:4711") {
+    return clients_.emplace_back(stand(), address);
+  }
   /// All lines so far. The node ends with it, since what is queued is written at the end.
   std::vector<std::string> lines() {
+    clients_.clear();
     stand_.reset();
     EXPECT_TRUE(edge::stop_log());
     edge::start_log("info");
@@ -42,11 +48,12 @@ class AccessLogTest : public testing::Test {
 
  private:
   std::unique_ptr<Stand> stand_;
+  std::deque<Client> clients_;
 };
 
 TEST_F(AccessLogTest, ALineSaysWhoAskedWhenForWhatAndWhatCameOfIt) {
   stand().origin.hold();
-  Client client(stand());
+  Client& client = connect();
   client.ask("GET", "/a?b");
   stand().origin.on("/a?b", fresh("hello"));
   stand().pass_ms(250);
@@ -68,7 +75,7 @@ TEST_F(AccessLogTest, ALineSaysWhoAskedWhenForWhatAndWhatCameOfIt) {
 }
 
 TEST_F(AccessLogTest, EveryRequestThatIsAnsweredHasItsLine) {
-  Client client(stand(), "127.0.0.1:4711");
+  Client& client = connect("127.0.0.1:4711");
   const auto bytes = [&](std::string_view method, std::string_view target,
                          std::string_view lines = "") {
     return std::to_string(client.ask(method, target, lines).answer().body.size());
@@ -91,8 +98,8 @@ TEST_F(AccessLogTest, EveryRequestThatIsAnsweredHasItsLine) {
 
 TEST_F(AccessLogTest, WhoJoinedAFillOfAnotherSaysSo) {
   stand().origin.hold();
-  Client first(stand());
-  Client second(stand(), "203.0.113.10:4711");
+  Client& first = connect();
+  Client& second = connect("203.0.113.10:4711");
   first.ask("GET", "/a");
   stand().run();
   second.ask("GET", "/a");
@@ -120,24 +127,24 @@ TEST_F(AccessLogTest, BehindATrustedProxyTheAddressIsTheClients) {
 
 TEST_F(AccessLogTest, WhatWasCutOrLeftHasItsLineToo) {
   stand().origin.on("/cut", fresh("hello").stops_after(3));
-  Client cut(stand());
+  Client& cut = connect();
   cut.ask("GET", "/cut");
   cut.arrived();
   stand().origin.reset();
   stand().run();
   stand().origin.hold();
-  Client left(stand());
+  Client& left = connect();
   left.ask("GET", "/left");
   stand().run();
   left.reset();
   stand().run();
-  Client posted(stand());
+  Client& posted = connect();
   posted.ask("POST", "/left");
   stand().run();
   posted.reset();
   stand().run();
   stand().env.hold_jobs = true;
-  Client purger(stand(), "127.0.0.1:4711");
+  Client& purger = connect("127.0.0.1:4711");
   purger.ask("PURGE", "/left");
   stand().run();
   purger.reset();

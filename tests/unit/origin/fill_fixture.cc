@@ -9,7 +9,7 @@
 namespace perigee::origin {
 
 PlayedFetch::PlayedFetch(PlayedOrigin& origin, const FetchRequest& request, FetchUser& user)
-    : origin_(origin), user_(user) {
+    : origin_(origin), user_(&user) {
   origin_.open.push_back(this);
   for (const http::Field& field : request.fields) fields_.emplace_back(field.name, field.value);
 }
@@ -32,7 +32,7 @@ void PlayedFetch::head(uint16_t status, const std::string& lines) {
   const std::string length(fields.list().value(http::FieldName::kContentLength));
   if (!length.empty()) head.content_length = std::stoull(length);
   const int64_t now_ms = origin_.env.wall().ms;
-  user_.on_fetch_head(head, {now_ms, now_ms});
+  user_->on_fetch_head(head, {now_ms, now_ms});
 }
 
 void PlayedFetch::interim(uint16_t status, const std::string& lines) {
@@ -40,7 +40,7 @@ void PlayedFetch::interim(uint16_t status, const std::string& lines) {
   http::ReceivedResponse head;
   head.status = status;
   head.fields = fields.list();
-  user_.on_fetch_interim(head);
+  user_->on_fetch_interim(head);
 }
 
 void PlayedFetch::feed(std::string_view bytes) {

@@ -42,13 +42,14 @@ class PlayedFetch final : public Fetch {
   void feed(std::string_view bytes);
   void end();
   void cut();
-  void fail(FetchError::Kind kind) { user_.on_fetch_failed({kind, "played"}); }
+  void fail(FetchError::Kind kind) { user_->on_fetch_failed({kind, "played"}); }
   /// A head with its whole body.
   void answer(uint16_t status, const std::string& lines, std::string_view body);
 
   http::Chunk peek(size_t max) override;
   void advance(size_t n) override { bytes_.erase(0, n); }
   std::optional<uint64_t> size() const override { return std::nullopt; }
+  void hand_to(FetchUser& user) override { user_ = &user; }
   void become_relay(base::Holder) override { relay = true; }
   void tunnel(http::BodySource&) override {}
   bool relay = false;  ///< it was told that its readers pace it
@@ -61,7 +62,7 @@ class PlayedFetch final : public Fetch {
   void tell();
 
   PlayedOrigin& origin_;
-  FetchUser& user_;
+  FetchUser* user_;
   std::vector<std::pair<std::string, std::string>> fields_;
   std::string bytes_;
   http::Chunk::State state_ = http::Chunk::kMore;  ///< what follows `bytes_`

@@ -270,7 +270,8 @@ TEST_F(InFragments, A304KeepsTheFragments) {
 }
 
 TEST_F(InFragments, WhatLacksAFragmentIsNotValidatedButFetched) {
-  keep("/a", kFresh + "Content-Length: " + std::to_string(kSize), kText);
+  const std::string weak = "Cache-Control: max-age=60\nETag: W/\"v\"\n";
+  keep("/a", weak + "Content-Length: " + std::to_string(kSize), kText);
   store_.evict_fragment({rid(), 7});
   FillRequest again = request(0, "/a");
   again.stored = store_.lookup({}, key("/a"), 0);
