@@ -21,11 +21,13 @@ const http::RequestHead& Completed::fill_head() const { return waiting_.exchange
 
 void Completed::on_fill_head(std::shared_ptr<origin::Fill> fill, bool own) {
   confirmed_rid_ = asked_rid_;
+  // Where nothing was stored at first, somebody's fetch has put the object there.
+  const bool joined = waiting_.filled && !waiting_.filled->has_brought_part();
   if (!waiting_.fetched) {
     waiting_.fetched = {.forward = waiting_.decision.forward,
                         .forward_status = fill->origin_status(),
                         .stored = true,
-                        .collapsed = !own};
+                        .collapsed = !own || joined};
   }
   waiting_.go_on();
 }

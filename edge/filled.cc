@@ -82,7 +82,7 @@ void Filled::on_slow() { (void)waiting_.serve_stale(http::OriginFailure::kSlow, 
 void Filled::on_fill_stored() {
   slow_timer_.disarm();
   // What it began has brought a part, and looking again finds that.
-  if (began()) {
+  if (has_brought_part()) {
     waiting_.fetched = forwarded();
     waiting_.fetched->forward_status = 206;
     waiting_.fetched->stored = true;

@@ -30,7 +30,18 @@ FolderRequest request_of(const FetchRequest& request) {
           value(http::FieldName::kIfMatch),
           value(http::FieldName::kIfNoneMatch),
           value(http::FieldName::kIfModifiedSince),
-          value(http::FieldName::kIfUnmodifiedSince)};
+          value(http::FieldName::kIfUnmodifiedSince),
+          value(http::FieldName::kRange),
+          value(http::FieldName::kIfRange)};
+}
+
+/// Of a 206 and a 416; else empty.
+std::string content_range(const FolderAnswer& answer) {
+  const std::string size = std::to_string(answer.size);
+  if (answer.status == 416) return "bytes */" + size;
+  if (answer.status != 206) return "";
+  return "bytes " + std::to_string(answer.span.begin) + "-" + std::to_string(answer.span.end - 1) +
+         "/" + size;
 }
 
 /// One request to the folder: jobs to find the file, then a job for each further piece that is
@@ -100,7 +111,8 @@ class FolderFetch final : public Fetch {
   std::shared_ptr<FolderFile> file_;
   std::vector<std::byte> piece_;
   size_t piece_at_ = 0;
-  uint64_t size_ = 0;
+  uint64_t begin_ = 0;  ///< of what is sent, in the file
+  uint64_t size_ = 0;   ///< of what is sent
   uint64_t sent_ = 0;
   bool failed_ = false;
 };
@@ -121,7 +133,10 @@ class FolderFetch::LookJob final : public base::Job {
 class FolderFetch::ReadJob final : public base::Job {
  public:
   ReadJob(FolderFetch& fetch, std::vector<std::byte> bytes)
-      : fetch_(fetch), file_(fetch.file_), offset_(fetch.sent_), bytes_(std::move(bytes)) {}
+      : fetch_(fetch),
+        file_(fetch.file_),
+        offset_(fetch.begin_ + fetch.sent_),
+        bytes_(std::move(bytes)) {}
   void work(const std::atomic<bool>&) noexcept override {
     const base::Result<size_t> read = file_->read(offset_, bytes_);
     whole_ = read.ok() && *read == bytes_.size() && file_->unchanged();
@@ -179,8 +194,10 @@ void FolderFetch::found(FolderAnswer& answer) {
   const bool content = !http::never_has_body(Method::kGet, head.status);
   if (content) {
     head.fields.add("Content-Type", answer.content_type);
-    head.content_length = answer.size;
+    head.content_length = answer.span.size();
   }
+  const std::string range = content_range(answer);
+  if (!range.empty()) head.fields.add("Content-Range", range);
   if (!answer.etag.empty()) head.fields.add("ETag", answer.etag);
   if (!answer.modified.empty()) head.fields.add("Last-Modified", answer.modified);
   if (!answer.location.empty()) head.fields.add("Location", answer.location);
@@ -189,12 +206,14 @@ void FolderFetch::found(FolderAnswer& answer) {
   if (answer.content_type.starts_with("font/")) {
     head.fields.add("Access-Control-Allow-Origin", "*");
   }
-  const bool lasting = head.status == 200 || head.status == 301 || head.status == 304;
+  const bool lasting =
+      head.status == 200 || head.status == 206 || head.status == 301 || head.status == 304;
   if (lasting) head.fields.add("Cache-Control", folder_->options.cache_control);
   head.has_body = !http::never_has_body(method_, head.status);
   head.keep_alive = true;
   if (head.has_body) {
-    size_ = answer.size;
+    begin_ = answer.span.begin;
+    size_ = answer.span.size();
     piece_ = std::move(answer.piece);
     file_ = std::move(answer.file);
   }

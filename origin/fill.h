@@ -67,6 +67,10 @@ class Fill {
   bool asking() const { return asking_; }
   void begin_asking() { asking_ = true; }
 
+  /// Its answer was a part, and the head of its whole is stored.
+  bool brought_part() const { return brought_part_; }
+  void note_part() { brought_part_ = true; }
+
   /// Owner: its body turned out longer than a record may be.
   void outgrow() { outgrown_ = true; }
 
@@ -120,6 +124,7 @@ class Fill {
   std::atomic<bool> further_{false};
   std::atomic<bool> asking_{false};
   std::atomic<bool> outgrown_{false};
+  std::atomic<bool> brought_part_{false};
 };
 
 /// The values that a request selects with under these names, as it is forwarded when the Vary that

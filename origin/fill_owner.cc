@@ -237,6 +237,7 @@ void FillOwner::on_head_stored(const http::ByteSpan& span, std::shared_ptr<const
       RefetchableObject{stored, std::string(view->etag), request_});
   fills_.continue_fragment(object, fill_->ticket,
                            {number, number * each - span.begin, std::move(fetch_), take_permit()});
+  fill_->note_part();
   relieve(Fills::Relief::kStored);
   send_away(Fills::Relief::kStored);
 }

@@ -39,8 +39,8 @@ class FillWaiter {
   virtual void on_fill_failed(const FetchError& error) = 0;
   /// It joined and was not told yet.
   bool waiting() const { return fills_ != nullptr; }
-  /// It began what it waits, or was told last, for.
-  bool began() const { return own_; }
+  /// Told to look again: its own fetch has brought a part of what it wants, which is stored.
+  bool has_brought_part() const { return brought_part_; }
   /// The same as destroying it.
   void leave_fill();
 
@@ -50,6 +50,7 @@ class FillWaiter {
   std::shared_ptr<Fill> fill_;              ///< null while it waits to look again
   std::list<FillWaiter*>::iterator place_;  ///< in its loop's line
   bool own_ = false;
+  bool brought_part_ = false;
   /// Sent away to try one further fetch: those who still wait here may be relieved by it.
   std::shared_ptr<Fill> relieves_;
 };

@@ -388,6 +388,7 @@ void Fills::relieve(const FillPtr& fill, Relief relief) {
     fill->leave();
     fill->body.release();
     if (relief == Relief::kStored) {
+      waiter->brought_part_ = waiter->own_ && fill->brought_part();
       look_again_soon(*waiter);
     } else {
       waiter->on_fill_released();

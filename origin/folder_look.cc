@@ -24,6 +24,7 @@ FolderAnswer plain_answer(uint16_t status) {
   const auto bytes = std::as_bytes(std::span(text));
   answer.piece.assign(bytes.begin(), bytes.end());
   answer.size = text.size();
+  answer.span = {0, answer.size};
   return answer;
 }
 
@@ -82,6 +83,7 @@ bool FolderLook::take_file(FolderFound found) {
   answer_ = {};
   answer_.content_type = folder_->types.type_of(found.path);
   answer_.size = info.size;
+  answer_.span = {0, info.size};
   if (found.instead) {
     answer_.status = 404;
     read_first_piece();
@@ -118,15 +120,31 @@ bool FolderLook::finish(const std::string& opaque) {
   if (has_time(info)) answer_.modified = http::format_date(modified_ms, date);
   answer_.status = judge(modified_ms, settled);
   if (answer_.status == 412) return end(plain_answer(412));
-  if (answer_.status == 200) read_first_piece();
+  if (answer_.status == 200) take_range();
+  if (answer_.status == 200 || answer_.status == 206) read_first_piece();
   return true;
+}
+
+/// One range of a file that cannot be another one under the same tag (RFC 9110 §13.1.5, §14.2).
+void FolderLook::take_range() {
+  const bool strong = http::strongly_equal(answer_.etag, answer_.etag);
+  const bool same = request_.if_range.empty() || request_.if_range == answer_.etag;
+  if (request_.method != http::Method::kGet || request_.range.empty() || !strong || !same) return;
+  const http::RangeRequest range = http::parse_range(request_.range, answer_.size);
+  if (range.kind == http::RangeRequest::kUnsatisfiable) {
+    answer_.status = 416;
+    answer_.span = {};
+  } else if (range.kind == http::RangeRequest::kSatisfiable && range.spans.size() == 1) {
+    answer_.status = 206;
+    answer_.span = range.spans[0];
+  }
 }
 
 void FolderLook::read_first_piece() {
   if (request_.method != http::Method::kGet) return;
   answer_.piece.resize(
-      static_cast<size_t>(std::min<uint64_t>(answer_.size, limits::kFillChunkBytes)));
-  const base::Result<size_t> read = file_->read(0, answer_.piece);
+      static_cast<size_t>(std::min<uint64_t>(answer_.span.size(), limits::kFillChunkBytes)));
+  const base::Result<size_t> read = file_->read(answer_.span.begin, answer_.piece);
   // Asked for each piece, since a range may be answered before the whole was read.
   const bool whole = read.ok() && *read == answer_.piece.size() && file_->unchanged();
   if (!whole) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "http/message.h"
+#include "http/range.h"
 #include "origin/file_tag.h"
 #include "origin/folder_search.h"
 #include "origin/shared_folder.h"
@@ -25,6 +26,8 @@ struct FolderRequest {
   std::string if_none_match;
   std::string if_modified_since;
   std::string if_unmodified_since;
+  std::string range;
+  std::string if_range;
 };
 
 /// What a request turned into: everything of the answer, and the first piece of its content.
@@ -35,7 +38,8 @@ struct FolderAnswer {
   std::string content_type;
   std::string etag;
   std::string modified;          ///< Last-Modified
-  uint64_t size = 0;             ///< of the content, whether it is sent or not
+  uint64_t size = 0;             ///< of the whole content, whether it is sent or not
+  http::ByteSpan span;           ///< what of it is sent: less than all in a 206
   std::vector<std::byte> piece;  ///< its first bytes
   std::shared_ptr<FolderFile> file;
 };
@@ -62,6 +66,7 @@ class FolderLook {
   bool finish(const std::string& opaque);
   bool end(FolderAnswer answer);
   void read_first_piece();
+  void take_range();
   uint16_t judge(int64_t modified_ms, bool settled) const;
 
   const std::shared_ptr<SharedFolder> folder_;

@@ -112,6 +112,7 @@ Catalogue::Temper& Catalogue::temper_of(int resource) {
   }
   temper.dated = random.chance(options.validators / 2);
   temper.conditional = !random.chance(150);
+  temper.ranged = random.chance(options.ranges);
   temper.released = random.chance(120);
   temper.lifetime_s = random.between(0, temper.released ? 5 : options.lifetime_s);
   if (options.lends && random.chance(600)) {
@@ -342,7 +343,29 @@ Answer Catalogue::answer(const OriginExchange& asked) {
     return answer;
   }
   sign(asked.id, answer.fields);
+  if (temper.ranged && temper.tags == Tags::kStrong) cut_part(asked, answer);
   return answer;
+}
+
+/// A file server's answer to one range (RFC 9110 §14.2), under the If-Range that it may have.
+void Catalogue::cut_part(const OriginExchange& asked, Answer& answer) {
+  const auto range = first_of(asked.request, "Range");
+  const auto condition = first_of(asked.request, "If-Range");
+  if (!range || answer.status != 200 || (condition && condition != first_of(answer.fields, "ETag")))
+    return;
+  const http::RangeRequest wanted = http::parse_range(*range, answer.size);
+  if (wanted.kind != http::RangeRequest::kSatisfiable || wanted.spans.size() != 1) return;
+  http::ByteSpan part = wanted.spans[0];
+  // It may send less than it was asked for.
+  if (world_.random.chance(50)) {
+    part.end = part.begin + 1 + world_.random.below(part.size());
+  }
+  answer.status = 206;
+  answer.part = part;
+  answer.until_close = false;
+  answer.fields.emplace_back("Content-Range", "bytes " + std::to_string(part.begin) + "-" +
+                                                  std::to_string(part.end - 1) + "/" +
+                                                  std::to_string(answer.size));
 }
 
 }  // namespace perigee::sim

@@ -15,7 +15,8 @@ struct Answer {
   Fields fields;
   uint64_t content = 0;  ///< 0: none
   uint64_t size = 0;
-  bool until_close = false;  ///< wished for; the connection decides
+  bool until_close = false;            ///< wished for; the connection decides
+  std::optional<http::ByteSpan> part;  ///< of the content, which alone is sent
 };
 
 class Catalogue {
@@ -32,6 +33,7 @@ class Catalogue {
     Tags tags = Tags::kNone;
     bool dated = false;       ///< has Last-Modified
     bool conditional = true;  ///< honours conditions
+    bool ranged = false;      ///< takes ranges
     bool released = false;    ///< says immutable, and a deployment may delete it
     int64_t lifetime_s = 0;
     uint64_t most_bytes = 2000;
@@ -46,6 +48,7 @@ class Catalogue {
   Temper& temper_of(int resource);
   State state_of(int resource, Temper& temper, const Fields& request);
   Answer not_modified(Temper& temper, const State& state, int id);
+  void cut_part(const OriginExchange& asked, Answer& answer);
   Answer options(const OriginExchange& asked);
   Answer unsafe(const OriginExchange& asked, Temper& temper);
   std::string another_target(const Resource& resource);

@@ -211,7 +211,7 @@ void Judge::judge_body(const ClientExchange& exchange) {
   const auto id = first_of(exchange.response, "X-Sim");
   if (!id || exchange.body.empty()) return;
   const OriginExchange& version = ledger_.origin[std::stoul(*id)];
-  if (exchange.status == 206 && version.status != 206) {
+  if (exchange.status == 206 && (version.status != 206 || version.part)) {
     const auto range = first_of(exchange.response, "Content-Range");
     const std::string type = first_of(exchange.response, "Content-Type").value_or("");
     std::string why;

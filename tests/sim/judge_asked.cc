@@ -150,6 +150,8 @@ std::string AskedJudge::wrong_method(const Case& asked) const {
       has(asked.client->fields, "If-Match") || has(asked.client->fields, "If-Unmodified-Since");
   const bool may_be_alone =
       !is_safe(method) || own_conditions || policy_of(asked).bypass ||
+      // What nobody shares is not fetched whole for a part of it.
+      has(asked.client->fields, "Range") ||
       (policy_of(asked).honour_client_directives && has(asked.client->fields, "Cache-Control"));
   return may_be_alone ? "" : "names its client though everybody may get the answer";
 }
@@ -209,8 +211,8 @@ std::string AskedJudge::wrong_fields(const Case& asked) const {
       if (is_among(kNowhere, folded(name))) return "what clients may not say: " + field.first;
       continue;
     }
-    const bool of_shared =
-        name == "accept-encoding" || name == "if-none-match" || name == "if-modified-since";
+    const bool of_shared = name == "accept-encoding" || name == "if-none-match" ||
+                           name == "if-modified-since" || name == "range" || name == "if-range";
     if (!is_among(kOwn, name) && !(asked.shared && of_shared)) got.push_back(field);
   }
   if (got == right) return "";
@@ -268,6 +270,7 @@ std::string AskedJudge::wrong_validators(const Case& asked) const {
   if (count(fields, "If-None-Match") > 1 || count(fields, "If-Modified-Since") > 1) {
     return "more than one validator of a kind";
   }
+  if (std::string why = wrong_part(asked); !why.empty()) return why;
   if (!has(fields, "If-None-Match") && !has(fields, "If-Modified-Since")) return "";
   const bool known =
       std::any_of(ledger_.origin.begin(), ledger_.origin.end(), [&](const OriginExchange& earlier) {
@@ -277,6 +280,25 @@ std::string AskedJudge::wrong_validators(const Case& asked) const {
                 first_of(earlier.fields, "Last-Modified") == first_of(fields, "If-Modified-Since"));
       });
   return known ? "" : "validators of another response";
+}
+
+/// A part of what a client wants, aligned, or of an object that is stored, under its strong tag.
+std::string AskedJudge::wrong_part(const Case& asked) const {
+  const Fields& fields = asked.sent.fields;
+  const auto range = first_of(fields, "Range");
+  const auto tag = first_of(fields, "If-Range");
+  if (!range) return tag ? "If-Range without Range" : "";
+  if (count(fields, "Range") > 1 || count(fields, "If-Range") > 1 || asked.sent.method != "GET") {
+    return "a range of something else";
+  }
+  if (!tag) return has(asked.client->fields, "Range") ? "" : "a range that nobody asked for";
+  if (tag->starts_with("W/")) return "a part under a weak tag";
+  const bool known =
+      std::any_of(ledger_.origin.begin(), ledger_.origin.end(), [&](const OriginExchange& earlier) {
+        return earlier.resource == asked.client->resource &&
+               first_of(earlier.fields, "ETag") == tag;
+      });
+  return known ? "" : "a part of another response";
 }
 
 std::string AskedJudge::wrong_content(const Case& asked) const {

@@ -44,6 +44,7 @@ class AskedJudge {
   std::string wrong_own_fields(const Case& asked) const;
   std::string wrong_chain(const Case& asked) const;
   std::string wrong_validators(const Case& asked) const;
+  std::string wrong_part(const Case& asked) const;
   std::string wrong_content(const Case& asked) const;
   bool goes_on(const Case& asked, const std::pair<std::string, std::string>& field) const;
   const SiteOptions& site_of(const Case& asked) const;

@@ -74,9 +74,13 @@ void Judge::note_fetch(const OriginExchange& fetch, std::vector<Event>& events) 
 std::vector<Judge::Event> Judge::events_of(int resource) const {
   std::vector<Event> events;
   for (const OriginExchange& fetch : ledger_.origin) {
-    if (fetch.method == "GET" && fetch.resource == resource) {
+    const bool part = fetch.part || has(fetch.request, "If-Range");
+    if (fetch.method == "GET" && fetch.resource == resource && !part) {
       note_fetch(fetch, events);
       continue;
+    }
+    if (part && fetch.resource == resource && !has(fetch.request, "If-Range")) {
+      events.push_back({fetch.begun(), Event::kBegun, &fetch});
     }
     if (fetch.method == "OPTIONS") continue;
     // HEAD may mark stale; an unsafe request may name any target of its place in its answer.
@@ -321,6 +325,7 @@ void Judge::judge_company(const OriginExchange& fetch) {
 
 /// Whether there is a reason why `fetch` did not join `other`. In doubt there is.
 bool Judge::may_be_alone(const OriginExchange& fetch, const OriginExchange& other) const {
+  if (has(fetch.request, "Range") || has(other.request, "Range")) return true;
   const ClientExchange& late = ledger_.clients[static_cast<size_t>(fetch.asked_by)];
   const ClientExchange& early = ledger_.clients[static_cast<size_t>(other.asked_by)];
   if (policy_of(fetch.resource).bypass) return true;

@@ -41,7 +41,7 @@ std::string Judge::why_not(const Case& asked, const StoredModel& state, bool exa
   // The substitute for an answer that did not come, or that said that the resource is gone, is told
   // as forwarded (RFC 9211 §2.2).
   const bool from_store = asked.told.hit || asked.told.detail.starts_with("stale-if-") ||
-                          asked.told.detail == "retained";
+                          asked.told.detail == "retained" || asked.told.forward == "partial";
   if (!safe || (state.base().method != "GET" && !from_store && !asked.told.collapsed)) {
     // Relayed: it must be the answer to this very request.
     if (state.base().asked_by != exchange.id) return "the answer to somebody else's request";
@@ -83,6 +83,9 @@ std::string Judge::why_not_fetched(const Case& asked, const StoredModel& state, 
     if (exact) {
       if (const std::string why = wrong_age(asked, state); !why.empty()) return why;
     }
+  } else if (heard.part && heard.part->size() != heard.size) {
+    // Read from the store, where the part has put its whole's head.
+    if (const std::string why = wrong_age(asked, state); !why.empty()) return why;
   } else if (first_of(exchange.response, "Age") != first_of(heard.fields, "Age")) {
     return "another Age than the origin's";
   }
@@ -95,7 +98,8 @@ std::string Judge::why_not_shared(const Case& asked, const StoredModel& state, b
   if (const std::string why = state.why_not_stored(); !why.empty()) {
     return "reused, but not to be stored: " + why;
   }
-  const Stamp known = !asked.told.collapsed ? state.base().completed() : state.base().head_taken();
+  const bool by_head = asked.told.collapsed || state.base().part;
+  const Stamp known = by_head ? state.base().head_taken() : state.base().completed();
   if (!known || known.seq > exchange.answered().seq) return "reused before it was there";
   if (!state.selects(exchange.fields)) return "reused, but Vary excludes it";
   const OriginExchange* newer = asked.told.hit && exact ? replacement_of(exchange, state) : nullptr;

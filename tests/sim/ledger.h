@@ -4,9 +4,11 @@
 
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "http/range.h"
 #include "tests/sim/fields.h"
 #include "tests/sim/places.h"
 #include "tests/sim/sim_channel.h"
@@ -33,7 +35,9 @@ struct OriginExchange {
   Fields fields;
   uint64_t content = 0;  ///< 0: none
   uint64_t size = 0;     ///< of the content as a whole
-  bool sound = false;    ///< the head is well formed and what follows is whole as it is framed
+  /// Of a 206 to a range: the bytes of the content that it brings.
+  std::optional<http::ByteSpan> part;
+  bool sound = false;  ///< the head is well formed and what follows is whole as it is framed
   bool head_sound = false;
   bool until_close = false;
   bool has_length = false;

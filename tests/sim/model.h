@@ -62,7 +62,8 @@ class StoredModel {
   const OriginExchange& last() const { return freshened_.empty() ? *base_ : *freshened_.back(); }
   /// The same, freshened once more.
   StoredModel freshened_by(const OriginExchange& not_modified) const;
-  int status() const { return base_->status; }
+  /// A part stands for its whole.
+  int status() const { return base_->part ? 200 : base_->status; }
   const Fields& fields() const { return fields_; }
   const Directives& directives() const { return directives_; }
 

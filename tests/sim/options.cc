@@ -55,10 +55,11 @@ void draw_responses(Dice& dice, Options& o) {
   o.odd_status = swarm(50, 300);
   o.validators = static_cast<unsigned>(dice.one_of({0, 500, 900, 1000}));
   o.lies_304 = swarm(30, 200);
+  o.ranges = static_cast<unsigned>(dice.one_of({0, 500, 1000}));
   o.age = swarm(100, 400);
   o.date_skew = swarm(100, 400);
   o.interim = swarm(50, 200);
-  o.large = swarm(50, 200);
+  o.large = o.ranges == 1000 ? 500 : swarm(50, 200);
   o.lifetime_s = dice.one_of({1, 10, 60, 3600});
 }
 
@@ -144,7 +145,8 @@ std::string Options::text() const {
   add("think_ms", think_ms), add("churn", churn), add("odd_directives", odd_directives);
   add("targeted", targeted), add("vary", vary), add("odd_vary", odd_vary);
   add("set_cookie", set_cookie), add("odd_status", odd_status), add("validators", validators);
-  add("lies_304", lies_304), add("age", age), add("date_skew", date_skew), add("interim", interim);
+  add("lies_304", lies_304), add("ranges", ranges), add("age", age), add("date_skew", date_skew),
+      add("interim", interim);
   add("large", large), add("lifetime_s", lifetime_s), add("short_body", short_body);
   add("reset", reset), add("malformed", malformed), add("surplus", surplus);
   add("close_delimited", close_delimited), add("closes", closes), add("slow", slow);

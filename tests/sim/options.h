@@ -54,6 +54,7 @@ struct Options {
   unsigned odd_status = 0;
   unsigned validators = 0;  ///< of the targets
   unsigned lies_304 = 0;
+  unsigned ranges = 0;  ///< of the resources, that their origin gives parts of
   unsigned age = 0;
   unsigned date_skew = 0;
   unsigned interim = 0;

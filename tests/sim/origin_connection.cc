@@ -127,7 +127,8 @@ std::string OriginConnection::frame(const Answer& answer, OriginExchange& exchan
                                     std::string& head) {
   Random& random = world_.random;
   const bool bodiless = exchange.method == "HEAD" || answer.status == 204 || answer.status == 304;
-  const std::string content = content_bytes(answer.content, 0, answer.size);
+  const http::ByteSpan sent = answer.part.value_or(http::ByteSpan{0, answer.size});
+  const std::string content = content_bytes(answer.content, sent.begin, sent.end);
   std::string body;
   ending_ = Ending::kKeep;
   if (world_.random.chance(world_.options.closes)) {
@@ -173,6 +174,7 @@ void OriginConnection::write_answer(const Answer& answer, OriginExchange& exchan
   exchange.fields = answer.fields;
   exchange.content = answer.content;
   exchange.size = answer.size;
+  exchange.part = answer.part;
   exchange.sound = exchange.head_sound = true;
   exchange.head_end = link_->pipes[kToNode].sent() + interim.size() + head.size();
   exchange.end = exchange.head_end + body.size();

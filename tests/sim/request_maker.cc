@@ -14,9 +14,23 @@ constexpr const char* kTags[] = {"a", "b", "A", "a, b", "a,b", "", "a,", ",a", "
 constexpr const char* kAccepts[] = {"text/html", "text/html,image/webp", "image/webp, text/html",
                                     "*/*", "image/webp;q=0, */*"};
 constexpr const char* kCookies[] = {"s=1", "s=2", "s=1; u=7", "u=7"};
-constexpr const char* kRanges[] = {"bytes=0-9", "bytes=5-",       "bytes=-5",  "bytes=9-5",
-                                   "bytes=0-0", "bytes=0-1,4-5",  "lines=1-2", "bytes=999999-",
-                                   "bytes=-0",  "bytes=100-4000", "bytes=x-1", "BYTES=1-2"};
+constexpr const char* kRanges[] = {"bytes=0-9",
+                                   "bytes=5-",
+                                   "bytes=-5",
+                                   "bytes=9-5",
+                                   "bytes=0-0",
+                                   "bytes=0-1,4-5",
+                                   "lines=1-2",
+                                   "bytes=999999-",
+                                   "bytes=-0",
+                                   "bytes=100-4000",
+                                   "bytes=x-1",
+                                   "BYTES=1-2",
+                                   "bytes=61000-62000",
+                                   "bytes=130000-130099",
+                                   "bytes=70000-",
+                                   "bytes=-70000",
+                                   "bytes=200000-200000,5-9"};
 constexpr const char* kDirectives[] = {"no-cache",       "max-age=0",
                                        "only-if-cached", "no-store",
                                        "max-stale",      "max-stale=10",

@@ -50,6 +50,7 @@ void Tally::count_fetch(const OriginExchange& fetch) {
   ++fetches;
   if (fetch.status == 304) ++validated;
   if (fetch.relayed()) ++relayed;
+  if (fetch.part && !fetch.relayed()) ++(has(fetch.request, "If-Range") ? completed : ranged);
   if (fetch.method == "HEAD") ++heads;
   if (fetch.method != "GET" && fetch.method != "HEAD") ++unsafe;
 }
@@ -91,6 +92,8 @@ void Tally::add(const Tally& other) {
   fetches += other.fetches;
   validated += other.validated;
   relayed += other.relayed;
+  ranged += other.ranged;
+  completed += other.completed;
   unsafe += other.unsafe;
   heads += other.heads;
   cut += other.cut;
@@ -123,7 +126,8 @@ std::string Tally::text() const {
   add(runs, "runs"), add(requests, "requests"), add(answers, "answers"), add(hits, "hits");
   add(stale, "stale"), add(collapsed, "collapsed"), add(not_modified, "not modified");
   add(parts, "parts"), add(purges, "purges"), add(fetches, "fetches");
-  add(validated, "validated"), add(relayed, "relayed"), add(unsafe, "unsafe");
+  add(validated, "validated"), add(relayed, "relayed"), add(ranged, "ranged"),
+      add(completed, "completed"), add(unsafe, "unsafe");
   add(heads, "heads"), add(cut, "cut requests"), add(places, "names"), add(sites, "sites");
   add(while_refreshed, "while refreshed"), add(while_slow, "while slow");
   add(while_failing, "while failing"), add(retained, "retained"), add(errors, "errors"),
@@ -170,6 +174,8 @@ std::vector<std::string> Tally::too_tame() const {
   wants.least(fetches, batches * 400, "fetches");
   wants.least(validated, batches * 50, "validated");
   wants.least(relayed, batches * 15, "relayed");
+  wants.least(ranged, batches, "ranged");
+  wants.least(completed, batches / 4, "completed");
   wants.least(unsafe, batches * 15, "unsafe");
   wants.least(heads, batches * 15, "heads");
   wants.least(places, batches * 50, "names");

@@ -40,8 +40,10 @@ struct Tally {
   unsigned purges = 0;   ///< carried out
   unsigned fetches = 0;  ///< requests that an origin answered
   unsigned validated = 0;
-  unsigned relayed = 0;  ///< fetches for one client alone
-  unsigned unsafe = 0;   ///< that an origin answered
+  unsigned relayed = 0;    ///< fetches for one client alone
+  unsigned ranged = 0;     ///< fetches of a part of what nothing was stored of
+  unsigned completed = 0;  ///< fetches of a part of what is stored
+  unsigned unsafe = 0;     ///< that an origin answered
   unsigned heads = 0;
   unsigned cut = 0;     ///< requests that reached an origin in part
   unsigned places = 0;  ///< names that reached an origin

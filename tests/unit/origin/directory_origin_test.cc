@@ -191,6 +191,44 @@ TEST_F(DirectoryTest, JudgesConditions) {
   EXPECT_EQ(unchanged->fields["Cache-Control"], "max-age=10");
 }
 
+TEST_F(DirectoryTest, GivesTheRangeThatIsAskedFor) {
+  write("a.txt", "0123456789");
+  const std::string tag = get("/a.txt")->fields["ETag"];
+  const auto part = get("/a.txt", "Range: bytes=2-4\n");
+  EXPECT_EQ(part->status, 206);
+  EXPECT_EQ(part->body(), "234");
+  EXPECT_EQ(part->fields["Content-Range"], "bytes 2-4/10");
+  EXPECT_EQ(part->fields["ETag"], tag);
+  EXPECT_EQ(part->fields["Cache-Control"], "max-age=10");
+  EXPECT_EQ(get("/a.txt", "Range: bytes=-3\nIf-Range: " + tag + "\n")->body(), "789");
+  const auto beyond = get("/a.txt", "Range: bytes=10-\n");
+  EXPECT_EQ(beyond->status, 416);
+  EXPECT_EQ(beyond->fields["Content-Range"], "bytes */10");
+  for (const char* lines :
+       {"Range: bytes=0-1,4-5\n", "Range: lines=1-2\n", "Range: bytes=2-4\nIf-Range: \"another\"\n",
+        "Range: bytes=2-4\nIf-None-Match: \"another\"\nIf-Range: W/\"x\"\n"}) {
+    const auto whole = get("/a.txt", lines);
+    EXPECT_EQ(whole->status, 200) << lines;
+    EXPECT_EQ(whole->body(), "0123456789") << lines;
+  }
+}
+
+TEST_F(DirectoryTest, OfALongFileOnlyTheRangeIsRead) {
+  std::string content;
+  for (size_t i = 0; content.size() < 1'000'000; ++i) content += std::to_string(i) + ";";
+  write("large.bin", content);
+  const auto part = get("/large.bin", "Range: bytes=300000-699999\n");
+  EXPECT_EQ(part->status, 206);
+  EXPECT_TRUE(part->body() == content.substr(300'000, 400'000));
+  EXPECT_TRUE(part->reader->ended());
+}
+
+TEST_F(DirectoryTest, AFileThatWasJustWrittenGivesNoParts) {
+  write("a.txt", "0123456789");
+  set_modified("a.txt", env_.wall().ms);
+  EXPECT_EQ(get("/a.txt", "Range: bytes=2-4\n")->status, 200);
+}
+
 TEST_F(DirectoryTest, TheTagChangesWithTheFile) {
   write("a.txt", "a");
   const std::string first = get("/a.txt")->fields["ETag"];
