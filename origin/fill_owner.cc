@@ -70,6 +70,10 @@ void FillOwner::fetch() {
   }
   const bool nothing_stored = fill_->stored.state == Found::kMiss;
   part_asked_ = request_->part && nothing_stored && !refetched_ && add_range();
+  ask_origin();
+}
+
+void FillOwner::ask_origin() {
   FetchRequest request;
   request.target = request_->target;
   request.host = request_->host;
@@ -91,7 +95,9 @@ void FillOwner::on_fetch_interim(const ReceivedResponse& interim) {
 }
 
 void FillOwner::on_fetch_head(const ReceivedResponse& head, const ResponseTimes& times) {
-  CHECK(!ended() && fill_->phase() == Phase::kPending);
+  CHECK(!ended());
+  if (resumed_ > 0) return take_rest(head);
+  CHECK(fill_->phase() == Phase::kPending);
   request_->site->on_head(head, times, *request_->policy);
   fill_->head.origin_status = head.status;
   if (head.status == 304 && conditional_) {
@@ -385,14 +391,17 @@ FillOwner::Moved FillOwner::move_body() {
     }
     const Chunk chunk = fetch_->peek(limits::kFillChunkBytes);
     if (chunk.state == Chunk::kLater) return Moved::kMore;
+    if (chunk.piece.size > allowed_) return Moved::kCut;
     if (chunk.state != Chunk::kFail && chunk.piece.size > 0) {
       body.append({chunk.piece.data, chunk.piece.size});
       fetch_->advance(chunk.piece.size);
       moved += chunk.piece.size;
+      if (allowed_ != UINT64_MAX) allowed_ -= chunk.piece.size;
     }
     if (chunk.state != Chunk::kMore) {
-      const bool whole = chunk.state == Chunk::kEnd;
-      body.finish(whole);
+      const bool whole =
+          chunk.state == Chunk::kEnd && (resumed_ == 0 || body.size() == fill_->head.declared_size);
+      if (whole) body.finish(true);
       return whole ? Moved::kWhole : Moved::kCut;
     }
     if (!sink_.is_open() || body.size() <= most_record) continue;
@@ -414,6 +423,8 @@ void FillOwner::settle(Moved moved) {
   if (moved != Moved::kCut) store_fragments();
   if (moved == Moved::kWhole) return complete();
   if (moved == Moved::kCut) {
+    if (resume()) return;
+    cut_body();
     if (fill_->error.message.empty()) fill_->error = {FetchError::kCut, "a response was cut"};
     return end(false, &fill_->error);
   }
@@ -421,6 +432,36 @@ void FillOwner::settle(Moved moved) {
   if (!laggard_timer_.armed()) {
     fills_.env().arm(laggard_timer_, fills_.env().now() + limits::kLaggardMs);
   }
+}
+
+http::Part FillOwner::rest() const {
+  const uint64_t size = fill_->head.declared_size.value_or(0);
+  return {{fill_->body.size(), size}, size, fill_->response().etag};
+}
+
+/// What is kept is worth another request; to those who read it nothing has happened (RFC 9111
+/// §3.3).
+bool FillOwner::resume() {
+  if (!sink_.is_open() || !is_refetchable(fill_->response()) || rest().span.size() == 0 ||
+      rest().span.begin > rest().span.end || resumed_ >= limits::kPartRequests) {
+    return false;
+  }
+  fields_ = request_->fields;
+  if (!http::add_part_fields(rest(), *request_->arena, fields_)) return false;
+  ++resumed_;
+  ask_origin();
+  return true;
+}
+
+void FillOwner::take_rest(const ReceivedResponse& head) {
+  CHECK(fill_->phase() == Phase::kHead);
+  allowed_ = http::bytes_brought(head, rest());
+  if (allowed_ == 0) {
+    cut_body();
+    return end(false, &fill_->error);
+  }
+  fetch_->set_waker(this);
+  pump_soon();
 }
 
 void FillOwner::complete() {

@@ -53,6 +53,7 @@ class FillOwner final : public FillProducer {
   void take_part(const http::ReceivedResponse& head, const http::ResponseTimes& times);
   void on_head_stored(const http::ByteSpan& span, std::shared_ptr<const cache_store::Found> record);
   bool add_range();
+  void ask_origin();
   void fetch_again();
   void pass_on_alone();
   void take_response(const http::ReceivedResponse& received, const http::ResponseTimes& times);
@@ -65,6 +66,11 @@ class FillOwner final : public FillProducer {
   void announce_head();
   Moved move_body();
   void settle(Moved moved);
+  /// Asks for the rest of a body that was cut. False: it cannot be had.
+  bool resume();
+  void take_rest(const http::ReceivedResponse& head);
+  /// What is missing of the body of a declared length.
+  http::Part rest() const;
   void complete();
   void begin_fragments(size_t window_bytes);
   void store_fragments();
@@ -82,6 +88,9 @@ class FillOwner final : public FillProducer {
   bool conditional_ = false;
   bool refetched_ = false;
   bool part_asked_ = false;
+  int resumed_ = 0;  ///< times that the rest was asked for
+  /// Bytes that the answer may still bring.
+  uint64_t allowed_ = UINT64_MAX;
 };
 
 }  // namespace perigee::origin

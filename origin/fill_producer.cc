@@ -112,6 +112,14 @@ bool FillProducer::worth_finishing() const {
   return missing <= static_cast<uint64_t>(limits::kFillOutlivesBytes) || missing * 4 <= whole;
 }
 
+/// Before a head, or when the rest of a body was asked for and does not come.
+void FillProducer::on_fetch_failed(const FetchError& error) {
+  if (fill_->phase() == Phase::kPending) return fail(error);
+  fill_->error = error;
+  cut_body();
+  end(false, &error);
+}
+
 void FillProducer::fail(const FetchError& error) {
   CHECK(!ended_);
   fill_->error = error;

@@ -33,7 +33,7 @@ class FillProducer : public FetchUser, protected base::Waker {
   const Fill* fill() const { return fill_.get(); }
 
   // FetchUser
-  void on_fetch_failed(const FetchError& error) override { fail(error); }
+  void on_fetch_failed(const FetchError& error) override;
   void on_fetch_cut(const FetchError& error) override { fill_->error = error; }
 
   std::list<std::unique_ptr<FillProducer>>::iterator place;  ///< in its loop's list

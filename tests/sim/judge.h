@@ -89,6 +89,7 @@ class Judge {
   // judge_reuse.cc: empty means permitted.
   std::string why_not(const Case& asked, const StoredModel& state, bool exact) const;
   std::string why_not_fetched(const Case& asked, const StoredModel& state, bool exact) const;
+  Stamp whole_at(const OriginExchange& response) const;
   std::string why_not_shared(const Case& asked, const StoredModel& state, bool exact) const;
   std::string why_not_fresh(const Case& asked, const StoredModel& state) const;
   std::string why_not_stale(const Case& asked, const StoredModel& state) const;

@@ -93,13 +93,25 @@ std::string Judge::why_not_fetched(const Case& asked, const StoredModel& state, 
   return wrong_fields(asked, state, false);
 }
 
+/// The node had all of a response's content: what was cut may have been completed by its last part.
+Stamp Judge::whole_at(const OriginExchange& response) const {
+  if (const Stamp completed = response.completed()) return completed;
+  for (const OriginExchange& later : ledger_.origin) {
+    const bool last = later.id > response.id && later.resource == response.resource && later.part &&
+                      later.part->end == response.size &&
+                      first_of(later.request, "If-Range") == first_of(response.fields, "ETag");
+    if (last && later.completed()) return later.completed();
+  }
+  return {};
+}
+
 std::string Judge::why_not_shared(const Case& asked, const StoredModel& state, bool exact) const {
   const ClientExchange& exchange = asked.exchange;
   if (const std::string why = state.why_not_stored(); !why.empty()) {
     return "reused, but not to be stored: " + why;
   }
   const bool by_head = asked.told.collapsed || state.base().part;
-  const Stamp known = by_head ? state.base().head_taken() : state.base().completed();
+  const Stamp known = by_head ? state.base().head_taken() : whole_at(state.base());
   if (!known || known.seq > exchange.answered().seq) return "reused before it was there";
   if (!state.selects(exchange.fields)) return "reused, but Vary excludes it";
   const OriginExchange* newer = asked.told.hit && exact ? replacement_of(exchange, state) : nullptr;

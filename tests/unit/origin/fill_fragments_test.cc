@@ -223,6 +223,10 @@ TEST_F(InFragments, ACutBodyLeavesNoHead) {
   begin(500'000);
   fetch().cut();
   run();
+  EXPECT_FALSE(client.cut()) << "the rest is asked for";
+  EXPECT_EQ(fetch().asked("Range"), "bytes=500000-" + std::to_string(kSize - 1));
+  fetch().fail(FetchError::kClosed);
+  run();
   EXPECT_TRUE(client.cut());
   EXPECT_EQ(stored(), nullptr);
   drop(client);
