@@ -97,4 +97,17 @@ base::Result<Geometry> adopt_geometry(const format::Superblock& found, uint64_t 
                "the store file's slabs are too large for its new size; it begins anew, empty"};
 }
 
+base::Result<Geometry> geometry_of(const format::Superblock& found) {
+  if (found.slab_count == 0 || found.slab_count > format::kMostSlabs) {
+    return Error{ErrorCode::kInvalid, 0,
+                 "the superblock names " + std::to_string(found.slab_count) + " slabs"};
+  }
+  Geometry geometry;
+  geometry.slab_bytes = found.slab_bytes;
+  geometry.journal_bytes = found.journal_bytes;
+  place_area(geometry);
+  geometry.slab_count = found.slab_count;
+  return geometry;
+}
+
 }  // namespace perigee::cache_store

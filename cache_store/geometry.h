@@ -37,6 +37,9 @@ base::Result<Geometry> choose_geometry(const StoreOptions& options);
 /// that.
 base::Result<Geometry> adopt_geometry(const format::Superblock& found, uint64_t size_bytes);
 
+/// Of a file as its superblock says. kInvalid: it says what cannot be.
+base::Result<Geometry> geometry_of(const format::Superblock& found);
+
 /// What StoreOptions and superblocks may say.
 bool is_slab_size(uint64_t bytes);
 bool is_journal_size(uint64_t bytes);

@@ -5,6 +5,10 @@
 // adopted; the file is written under this part's own lock.
 #pragma once
 
+#include <array>
+#include <optional>
+#include <string>
+
 #include "base/mutex.h"
 #include "cache_store/format.h"
 #include "cache_store/geometry.h"
@@ -12,6 +16,30 @@
 #include "cache_store/store_io.h"
 
 namespace perigee::cache_store {
+
+/// What stands at one of the two places.
+enum class SuperblockPlace : uint8_t {
+  kBlank,         ///< nothing, or the file ends before it
+  kWhole,         ///< a superblock that this version can read
+  kOtherVersion,  ///< a whole one that it cannot
+  kDamaged,       ///< one whose checksum does not hold
+  kForeign,       ///< something else
+  kUnreadable,    ///< the file cannot be read there
+};
+
+/// Both places of a file that may be a store.
+struct FoundBlocks {
+  std::optional<format::Superblock> newest;  ///< unless one that cannot be read is newer
+  std::optional<format::Superblock> other;   ///< the newest whole one that cannot be read
+  bool ours = false;                         ///< a store began here, whatever has become of it
+  std::array<SuperblockPlace, 2> places{};
+  base::Status unreadable = base::Done{};
+};
+/// Of the file that was opened. Reads only.
+FoundBlocks read_superblocks(StoreIo& io, uint64_t file_size);
+/// Of FoundBlocks::other, as an end of a sentence that begins with the file: which version it is
+/// of.
+std::string why_not_read(const format::Superblock& other);
 
 class Superblocks {
  public:

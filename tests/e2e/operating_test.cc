@@ -270,6 +270,7 @@ TEST(Install, KeepsAConfigurationThatIsThere) {
   const std::string shipped = read_file(test::source_file("conf/perigee.toml"));
   EXPECT_EQ(read_file(config), shipped);
   EXPECT_TRUE(std::filesystem::exists(root.file("usr/local/bin/perigee")));
+  EXPECT_TRUE(std::filesystem::exists(root.file("usr/local/bin/perigeectl")));
   EXPECT_FALSE(std::filesystem::exists(config + ".example"));
   root.write("etc/perigee/perigee.toml", "# mine\n");
   const Finished second = install();
