@@ -73,20 +73,18 @@ base::Result<std::unique_ptr<Inspection>> Inspection::begin(StoreIo& io, uint64_
                  file_size == 0 ? "it is empty: no store was made in it yet"
                                 : "it is not a store of perigee"};
   }
-  const base::Result<Geometry> geometry = geometry_of(*found.newest);
-  if (!geometry.ok()) return Error{ErrorCode::kCorrupt, 0, geometry.error().message};
-  std::unique_ptr<Inspection> inspection(new Inspection(io, *found.newest, *geometry));
+  std::unique_ptr<Inspection> inspection(new Inspection(io, *found.newest));
   // What is wrong with the journal, check_frame() tells.
   if (!inspection->load_journal()) (void)inspection->load_journal();
   return inspection;
 }
 
-Inspection::Inspection(StoreIo& io, const format::Superblock& superblock, const Geometry& geometry)
+Inspection::Inspection(StoreIo& io, const format::Superblock& superblock)
     : io_(io),
       superblock_(superblock),
-      geometry_(geometry),
+      geometry_(geometry_of(superblock)),
       secret_(superblock),
-      recovery_(io, geometry, {std::to_array(superblock.uuid), secret_}) {
+      recovery_(io, geometry_, {std::to_array(superblock.uuid), secret_}) {
   CHECK(geometry_.slab_count > 0 && geometry_.file_bytes() > geometry_.area);
 }
 

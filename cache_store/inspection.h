@@ -95,7 +95,7 @@ class Inspection {
   }
 
  private:
-  Inspection(StoreIo& io, const format::Superblock& superblock, const Geometry& geometry);
+  Inspection(StoreIo& io, const format::Superblock& superblock);
   bool load_journal();
   PartReport look_at_frame();
   PartReport look_at_slab(uint32_t number) const;

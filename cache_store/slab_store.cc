@@ -48,13 +48,13 @@ base::Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options, St
   const base::Result<FileFacts> facts = io.open(options.path);
   if (!facts.ok()) return facts.error();
   auto superblocks = std::make_unique<Superblocks>(io, observer);
-  const base::Result<Geometry> geometry = superblocks->adopt_or_create(options, *facts);
-  if (!geometry.ok()) return geometry.error();
-  const base::Result<const std::byte*> map = io.map(geometry->file_bytes());
+  const base::Result<OpenedSize> size = superblocks->adopt_or_create(options, *facts);
+  if (!size.ok()) return size.error();
+  const base::Result<const std::byte*> map = io.map(size->geometry.file_bytes());
   if (!map.ok()) return map.error();
-  const MappedFile file{*geometry, *map, std::to_array(superblocks->current().uuid)};
+  const MappedFile file{size->geometry, *map, std::to_array(superblocks->current().uuid)};
   auto store = std::make_unique<SlabStore>(io, observer, std::move(superblocks), file);
-  const Status status = store->start(*facts, wall_ms);
+  const Status status = store->start(*facts, size->slabs_found, wall_ms);
   if (!status.ok()) return status.error();
   return std::unique_ptr<Store>(std::move(store));
 }
@@ -83,16 +83,18 @@ SlabStore::~SlabStore() {
 
 /// The epoch is raised and synced before the first write, so that no generation, seq or purge seq
 /// is used twice.
-Status SlabStore::start(const FileFacts& facts, int64_t wall_ms) {
+Status SlabStore::start(const FileFacts& facts, uint64_t slabs_found, int64_t wall_ms) {
   if (!slabs_.guard()) {
     return Error{ErrorCode::kUnsupported, 0, "the store's pages cannot be guarded"};
   }
   const format::Superblock found = superblocks_->current();
   PurgeJournal::Loaded journal =
       purges_.load({found.journal_half, found.journal_generation, found.journal_seq, 0});
-  const ScannedFile file = recovery_.scan();
+  ScannedFile file = scan(slabs_found);
+  const Shrunk shrunk = take_slabs_beyond(slabs_.geometry().slab_count, file);
   {
     const base::MutexLock lock(slabs_.mutex());
+    if (slabs_found > slabs_.count()) slabs_.note_left(shrunk.lowest_purge_seq);
     for (const ScannedFile::Slab& slab : file.slabs) {
       slabs_.adopt_sealed(slab.number, slab.contents);
     }
@@ -109,13 +111,36 @@ Status SlabStore::start(const FileFacts& facts, int64_t wall_ms) {
   const uint64_t epoch = superblocks_->begin_epoch(newest_epoch, facts);
   slabs_.begin_epoch(epoch);
   purges_.begin(epoch << format::kEpochShift, doubt != nullptr);
-  const Status written = journal_keeper_.begin();
+  Status written = journal_keeper_.begin();
+  if (written.ok() && slabs_found > slabs_.count()) {
+    written = cut(shrunk, journal.entries);
+    if (written.ok()) health_.tell("the store is smaller than it was: what lay at its end is gone");
+  }
   const Status synced = written.ok() ? io_.sync() : written;
   if (!synced.ok()) return synced;
   syncer_.begin(wall_ms);
   publish_scanned(file, {std::move(journal.entries), superblocks_->current().stale_floor});
   slabs_.probe_lending();
   return Done{};
+}
+
+/// All slabs of the file, those too that are about to go.
+ScannedFile SlabStore::scan(uint64_t slab_count) const {
+  Geometry found = slabs_.geometry();
+  CHECK(slab_count >= found.slab_count);
+  found.slab_count = slab_count;
+  return Recovery(io_, found, {std::to_array(superblocks_->current().uuid), secret_}).scan();
+}
+
+/// Ends the slabs at the end of the file. First what must not come back is durably erased, then
+/// they go: a crash in between leaves them, and the next start does it again.
+Status SlabStore::cut(const Shrunk& shrunk, std::vector<PurgeJournal::Entry>& purges) {
+  for (const Digest& digest : shrunk.outdated) {
+    purges_.drop(digest);
+    purges.push_back({.seq = purges_.newest(), .digest = digest, .erasure = true});
+  }
+  const Status erased = commit(purges_.newest());
+  return erased.ok() ? superblocks_->cut(slabs_.geometry()) : erased;
 }
 
 /// In the order of their seq, so that the highest of a key wins and takes out the slots it

@@ -23,6 +23,7 @@
 #include "cache_store/record_reader.h"
 #include "cache_store/record_writer.h"
 #include "cache_store/recovery.h"
+#include "cache_store/shrinking.h"
 #include "cache_store/slabs.h"
 #include "cache_store/store.h"
 #include "cache_store/store_io.h"
@@ -33,14 +34,14 @@ namespace perigee::cache_store {
 
 class SlabStore final : public Store {
  public:
-  /// The file is opened, adopted and mapped; `superblock` is its newest.
+  /// The file is opened, adopted and mapped.
   SlabStore(StoreIo& io, StoreObserver& observer, std::unique_ptr<Superblocks> superblocks,
             const MappedFile& file);
   /// Writes the last purges.
   ~SlabStore() override;
 
-  /// At start: recovers the index, before any other verb.
-  base::Status start(const FileFacts& facts, int64_t wall_ms);
+  /// At start: recovers the index, before any other verb. `slabs_found`: see OpenedSize.
+  base::Status start(const FileFacts& facts, uint64_t slabs_found, int64_t wall_ms);
 
   Digest digest(std::string_view key) const override { return secret_.digest(key); }
   Found lookup(const Digest& digest, std::string_view key, SlotMask accepted) override;
@@ -71,6 +72,8 @@ class SlabStore final : public Store {
   uint64_t identity() const override { return superblocks_->identity(); }
 
  private:
+  ScannedFile scan(uint64_t slab_count) const;
+  base::Status cut(const Shrunk& shrunk, std::vector<PurgeJournal::Entry>& purges);
   void publish_scanned(const ScannedFile& file, const PurgeHistory& history);
   bool view(IndexEntry& entry, std::string_view key, std::optional<RecordView>& out) const;
   void warm_entry(const Digest& digest, const IndexEntry& entry);

@@ -20,7 +20,8 @@ namespace {
 bool is_known(const format::Superblock& block) {
   return block.major == format::kMajor && block.incompat == 0 &&
          block.byte_order == format::kByteOrder && is_slab_size(block.slab_bytes) &&
-         is_journal_size(block.journal_bytes) && block.journal_half <= 1;
+         is_journal_size(block.journal_bytes) && block.journal_half <= 1 && block.slab_count > 0 &&
+         block.slab_count <= format::kMostSlabs;
 }
 
 /// `begins_otherwise`: somebody else's bytes stand where A would.
@@ -98,8 +99,8 @@ FoundBlocks read_superblocks(StoreIo& io, uint64_t file_size) {
   return result;
 }
 
-base::Result<Geometry> Superblocks::adopt_or_create(const StoreOptions& options,
-                                                    const FileFacts& facts) {
+base::Result<OpenedSize> Superblocks::adopt_or_create(const StoreOptions& options,
+                                                      const FileFacts& facts) {
   const base::MutexLock lock(mutex_);
   const base::Result<Geometry> wanted = choose_geometry(options);
   if (!wanted.ok()) return wanted.error();
@@ -107,31 +108,59 @@ base::Result<Geometry> Superblocks::adopt_or_create(const StoreOptions& options,
     const FoundBlocks found = read_superblocks(io_, facts.size);
     if (found.newest) {
       const base::Result<Geometry> geometry = adopt_geometry(*found.newest, options.size_bytes);
-      if (geometry.ok()) {
-        current_ = *found.newest;
-        // The slab size stays what it was; only the number of slabs follows the configured size.
-        current_.slab_count = geometry->slab_count;
-        const Status allocated = allocate(*geometry, options.path);
-        if (!allocated.ok()) return allocated.error();
-        return *geometry;
-      }
+      if (geometry.ok()) return adopt_locked(options, facts, *found.newest, *geometry);
       observer_.on_store_event(geometry.error().message);
     } else if (!found.unreadable.ok()) {
       return found.unreadable.error();
+    } else if (found.other) {
+      return Error{ErrorCode::kInvalid, 0,
+                   options.path + " stays as it is: " + why_not_read(*found.other) +
+                       "; run the perigee that made it, name another file for the store, or "
+                       "remove this one"};
     } else if (!found.ours) {
       return Error{ErrorCode::kInvalid, 0,
                    options.path +
                        " is not a store of perigee and stays as it is: name another file for the "
                        "store, or remove this one"};
     } else {
-      observer_.on_store_event(found.other
-                                   ? "the store file is of another version; it begins anew, empty"
-                                   : "the store file is damaged; it begins anew, empty");
+      observer_.on_store_event("the store file is damaged; it begins anew, empty");
     }
   }
   const Status created = create_locked(options, facts, *wanted);
   if (!created.ok()) return created.error();
-  return *wanted;
+  return OpenedSize{*wanted, wanted->slab_count};
+}
+
+/// The slab size stays what it was; only the number of slabs follows the configured size.
+base::Result<OpenedSize> Superblocks::adopt_locked(const StoreOptions& options,
+                                                   const FileFacts& facts,
+                                                   const format::Superblock& found,
+                                                   const Geometry& wanted) {
+  const Geometry present = geometry_of(found);
+  CHECK(present.area == wanted.area);
+  current_ = found;
+  uint64_t file_size = facts.size;
+  if (file_size > present.file_bytes()) {
+    // What lies there was cut off before: it must not be found when the file grows again.
+    const Status cut_off = io_.allocate(present.file_bytes());
+    if (!cut_off.ok()) return cut_off.error();
+    file_size = present.file_bytes();
+  }
+  const bool shrinks = wanted.slab_count < present.slab_count;
+  if (!shrinks || file_size < wanted.file_bytes()) {
+    const Status allocated = allocate(wanted, options.path);
+    if (!allocated.ok()) return allocated.error();
+  }
+  if (shrinks) return OpenedSize{wanted, present.slab_count};
+  current_.slab_count = wanted.slab_count;
+  return OpenedSize{wanted, wanted.slab_count};
+}
+
+Status Superblocks::cut(const Geometry& geometry) {
+  const Status named =
+      update([&](format::Superblock& next) { next.slab_count = geometry.slab_count; });
+  // The file is made shorter last: a start finds either all slabs or the smaller number.
+  return named.ok() ? io_.allocate(geometry.file_bytes()) : named;
 }
 
 Status Superblocks::create_locked(const StoreOptions& options, const FileFacts& facts,
@@ -160,7 +189,13 @@ Status Superblocks::allocate(const Geometry& geometry, const std::string& path) 
   const Status allocated = io_.allocate(geometry.file_bytes());
   if (allocated.ok()) return allocated;
   Error error = allocated.error();
-  error.message += " (" + std::to_string(geometry.file_bytes()) + " bytes at " + path + ")";
+  const auto mib = [](uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; };
+  error.message += ": " + path + " needs " + mib(geometry.file_bytes());
+  const std::optional<uint64_t> room = io_.room();
+  if (room) error.message += ", and there is room for " + mib(*room);
+  if (error.code == ErrorCode::kNoSpace) {
+    error.message += "; give the store a smaller size, or a file on another disk";
+  }
   return error;
 }
 

@@ -41,13 +41,25 @@ FoundBlocks read_superblocks(StoreIo& io, uint64_t file_size);
 /// of.
 std::string why_not_read(const format::Superblock& other);
 
+/// How a store that is opened lies in its file.
+struct OpenedSize {
+  Geometry geometry;  ///< from now on
+  /// The slabs that the file holds, if it is to shrink: those from geometry.slab_count on are there
+  /// until cut() takes them. Else geometry.slab_count.
+  uint64_t slabs_found = 0;
+};
+
 class Superblocks {
  public:
   Superblocks(StoreIo& io, StoreObserver& observer) : io_(io), observer_(observer) {}
 
   /// At start. Takes over the file that was opened, or makes it a new store, and allocates all of
-  /// it. Errors: kInvalid (too small, or somebody else's file), kNoSpace, kIo.
-  base::Result<Geometry> adopt_or_create(const StoreOptions& options, const FileFacts& facts);
+  /// it. Errors: kInvalid (too small, somebody else's file, or a store of another version: it stays
+  /// as it is), kNoSpace, kIo.
+  base::Result<OpenedSize> adopt_or_create(const StoreOptions& options, const FileFacts& facts);
+  /// At start. The slabs from `geometry.slab_count` on are gone, durably; before it, nothing that
+  /// was newer in them may come back in an older version.
+  base::Status cut(const Geometry& geometry);
   /// As it was last written, apart from what begin_epoch() changed since.
   format::Superblock current() const;
   /// See Store::identity(). After begin_epoch().
@@ -66,6 +78,9 @@ class Superblocks {
   }
 
  private:
+  base::Result<OpenedSize> adopt_locked(const StoreOptions& options, const FileFacts& facts,
+                                        const format::Superblock& found, const Geometry& wanted)
+      REQUIRES(mutex_);
   base::Status create_locked(const StoreOptions& options, const FileFacts& facts,
                              const Geometry& geometry) REQUIRES(mutex_);
   base::Status write_locked(format::Superblock next) REQUIRES(mutex_);

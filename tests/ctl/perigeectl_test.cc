@@ -248,6 +248,20 @@ TEST_F(Perigeectl, AStoreOfANewerFormatCannotBeRead) {
   expect_unreadable("features that this perigee does not know");
 }
 
+TEST_F(Perigeectl, AStoreOfANewerFormatIsRefusedByANodeToo) {
+  make_store();
+  change_superblocks([](format::Superblock& block) { block.major = 2; });
+  const std::string before = read_file(path);
+  tools::FakeOrigin origin;
+  const Finished done = run({.arguments = {binary(), "--origin", origin.url(), "--listen",
+                                           "127.0.0.1:0", "--store", path}});
+  EXPECT_EQ(done.exit, 78);
+  EXPECT_TRUE(holds(done.err, path + " stays as it is")) << done.err;
+  EXPECT_TRUE(holds(done.err, "format 2.0")) << done.err;
+  EXPECT_TRUE(holds(done.err, "name another file for the store")) << done.err;
+  EXPECT_TRUE(read_file(path) == before);
+}
+
 TEST_F(Perigeectl, DumpsALineForEachLiveRecord) {
   open();
   put("key0", "old");
