@@ -35,13 +35,18 @@ bool RecordReader::view(const Location& location, std::string_view key, RecordVi
   return true;
 }
 
-RecordReader::Condition RecordReader::verify(const Location& location, const Digest& digest,
-                                             Slot slot) const {
-  const uint64_t size = uint64_t{location.length64} * format::kAlignment;
-  std::vector<std::byte> bytes(size);
-  if (!io_.pread(slabs_.offset_of(location), bytes).ok()) return Condition::kUnreadable;
-  const RecordIdentity identity{slabs_.generation_of(location.slab), digest, slot};
-  if (!is_whole(bytes, identity, secret_)) return Condition::kDamaged;
+RecordReader::Condition RecordReader::check(const Location& location, const EntryKey& key,
+                                            std::vector<std::byte>& buffer) const {
+  buffer.resize(uint64_t{location.length64} * format::kAlignment);
+  if (!io_.pread(slabs_.offset_of(location), buffer).ok()) return Condition::kUnreadable;
+  const RecordIdentity identity{slabs_.generation_of(location.slab), key.digest, key.slot};
+  return is_whole(buffer, identity, secret_) ? Condition::kGood : Condition::kDamaged;
+}
+
+RecordReader::Condition RecordReader::verify(const Location& location, const EntryKey& key) const {
+  std::vector<std::byte> buffer;
+  const Condition condition = check(location, key, buffer);
+  if (condition != Condition::kGood) return condition;
   // The map may still have to fault these pages in: here, not on a loop.
   touch(location);
   return slabs_.is_poisoned(location.slab) ? Condition::kUnreadable : Condition::kGood;

@@ -72,7 +72,9 @@ SlabStore::SlabStore(StoreIo& io, StoreObserver& observer, std::unique_ptr<Super
       writer_(io, secret_, health_, file.geometry),
       reclaimer_(index_, purges_, recovery_, health_),
       journal_keeper_(purges_, slabs_, *superblocks_, health_),
-      syncer_(io, slabs_, reclaimer_, health_) {}
+      syncer_(io, slabs_, reclaimer_, health_),
+      bad_(index_, purges_, health_),
+      scrubber_({recovery_, slabs_, index_, reader_, bad_}) {}
 
 SlabStore::~SlabStore() {
   // What was purged or erased must not come back, however the process ends.
@@ -119,6 +121,7 @@ Status SlabStore::start(const FileFacts& facts, uint64_t slabs_found, int64_t wa
   const Status synced = written.ok() ? io_.sync() : written;
   if (!synced.ok()) return synced;
   syncer_.begin(wall_ms);
+  scrubber_.begin(wall_ms);
   publish_scanned(file, {std::move(journal.entries), superblocks_->current().stale_floor});
   slabs_.probe_lending();
   return Done{};
@@ -207,15 +210,10 @@ void SlabStore::warm(const Digest& digest, std::string_view, SlotMask accepted) 
 void SlabStore::warm_entry(const Digest& digest, const IndexEntry& entry) {
   using Condition = RecordReader::Condition;
   if (entry.verified || entry.pin.is_poisoned()) return;
-  const Condition condition = reader_.verify(entry.location, digest, entry.slot);
-  if (condition == Condition::kGood) {
-    return index_.set_verified({digest, entry.slot}, entry.location);
-  }
-  corrupt_.fetch_add(1, std::memory_order_relaxed);
-  index_.erase_if({digest, entry.slot}, entry.location, [&] {
-    // An older version must not take its place at the next start.
-    if (condition == Condition::kDamaged) purges_.drop(digest);
-  });
+  const EntryKey key{digest, entry.slot};
+  const Condition condition = reader_.verify(entry.location, key);
+  if (condition == Condition::kGood) return index_.set_verified(key, entry.location);
+  bad_.drop(key, entry.location, condition);
 }
 
 Found SlabStore::lookup_fragment(const FragmentId& id) {
@@ -314,7 +312,7 @@ Found SlabStore::present_under(const Digest& digest, std::string_view key) {
   if (!entry || entry->pin.is_poisoned()) return found;
   const bool spec = entry->slot == kVarySlot;
   const bool readable =
-      entry->verified || (spec && reader_.verify(entry->location, digest, entry->slot) ==
+      entry->verified || (spec && reader_.verify(entry->location, {digest, entry->slot}) ==
                                       RecordReader::Condition::kGood);
   std::optional<RecordView>& place = spec ? found.vary : found.head;
   if (!readable || !view(*entry, key, place)) return found;
@@ -397,6 +395,7 @@ bool SlabStore::maintain(const StepBudget& budget) {
     reclaimer_.drop_poisoned(slabs_);
   }
   journal_keeper_.tidy(committed);
+  scrubber_.step(budget);
   const base::MutexLock lock(slabs_.mutex());
   return reclaimer_.prepare_one(slabs_);
 }
@@ -416,7 +415,8 @@ StoreStats SlabStore::stats() const {
   stats.puts_refused = puts_refused_.load(std::memory_order_relaxed);
   stats.puts_no_room = puts_no_room_.load(std::memory_order_relaxed);
   stats.evicted = reclaimer_.evicted();
-  stats.corrupt = corrupt_.load(std::memory_order_relaxed);
+  stats.corrupt = bad_.count();
+  stats.scrubbed_bytes = scrubber_.bytes();
   stats.poisoned = reclaimer_.poisoned();
   stats.purges = purges_.count();
   stats.recovered = recovered_;

@@ -5,6 +5,7 @@
 //   Index          where each key's are        RecordWriter   appends them
 //   PurgeLog       what purges did to them     Reclaimer      makes room
 //   JournalKeeper, Syncer, Health              what must be durable, and what happens if it is not
+//   Scrubber, BadRecords                       find rot, and take out what it hit
 //
 // The order of the locks is base/lock_rank.h. Nothing is read or written in the file under an index
 // shard's lock.
@@ -14,6 +15,7 @@
 #include <memory>
 #include <optional>
 
+#include "cache_store/bad_records.h"
 #include "cache_store/file_secret.h"
 #include "cache_store/health.h"
 #include "cache_store/index.h"
@@ -23,6 +25,7 @@
 #include "cache_store/record_reader.h"
 #include "cache_store/record_writer.h"
 #include "cache_store/recovery.h"
+#include "cache_store/scrubber.h"
 #include "cache_store/shrinking.h"
 #include "cache_store/slabs.h"
 #include "cache_store/store.h"
@@ -97,11 +100,12 @@ class SlabStore final : public Store {
   Reclaimer reclaimer_;
   JournalKeeper journal_keeper_;
   Syncer syncer_;
+  BadRecords bad_;
+  Scrubber scrubber_;
 
   std::atomic<uint64_t> puts_{0};
   std::atomic<uint64_t> puts_refused_{0};
   std::atomic<uint64_t> puts_no_room_{0};
-  std::atomic<uint64_t> corrupt_{0};
   uint64_t recovered_ = 0;
 };
 

@@ -296,6 +296,7 @@ void Server::stop() {
   threads_.clear();
   node_.reset();
   snapshot_.reset();
+  log_info("the store: " + summary_of(store_->stats()));
   store_.reset();
   log_info("stopped: " + metrics_.summary());
 }

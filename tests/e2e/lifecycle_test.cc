@@ -172,6 +172,28 @@ TEST_F(Lifecycle, ADamagedStoreStartsAllTheSame) {
   hit("/a").expect_body("one");
 }
 
+TEST_F(Lifecycle, RotIsFoundAndDroppedBeforeAnybodyAsks) {
+  const std::string body = "<begin of the body>" + tools::pattern_body(50'000);
+  origin.reply("/a", {.fields = {max_age(600)}, .body = body});
+  origin.reply("/b", {.fields = {max_age(600)}, .body = "behind it: a start checks the last one"});
+  hit("/a");
+  hit("/b");
+  EXPECT_EQ(node.stop(), 0);
+  const std::string store = read_file(node.store());
+  const size_t at = store.find("<begin of the body>") + 1000;
+  std::fstream(node.store(), std::ios::in | std::ios::out | std::ios::binary)
+      .seekp(static_cast<std::streamoff>(at))
+      .put(static_cast<char>(store[at] ^ 1));
+  node.start();
+  EXPECT_TRUE(eventually([&] {
+    return node.output().find("damaged records found in the store and dropped: 1") !=
+           std::string::npos;
+  })) << node.output();
+  get("/a").expect(200).expect_body(body).expect_cache("fwd=uri-miss");
+  EXPECT_EQ(node.stop(), 0);
+  EXPECT_NE(node.output().find(" bytes scrubbed, 1 damaged"), std::string::npos) << node.output();
+}
+
 TEST_F(Lifecycle, SomebodysFileIsNeverTakenForAStore) {
   TempFolder folder;
   for (const std::string& content : {std::string("short\n"), tools::pattern_body(1 << 20)}) {
