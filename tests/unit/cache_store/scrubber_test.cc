@@ -20,7 +20,9 @@ using test::MemoryIo;
 
 constexpr uint64_t kSlabBytes = 64 << 10;
 constexpr uint64_t kSlabs = 40;
-constexpr uint64_t kBytes = (2 << 20) + kSlabs * kSlabBytes;
+constexpr uint64_t bytes_of(uint64_t slabs) { return (2 << 20) + slabs * kSlabBytes; }
+constexpr uint64_t kBytes = bytes_of(kSlabs);
+constexpr uint64_t kManySlabs = 2 * base::limits::kScrubSlabsLooked + 20;
 constexpr size_t kBodyBytes = 12'000;  ///< five to a slab
 constexpr auto kPace = static_cast<uint64_t>(base::limits::kScrubBytesPerSecond);
 
@@ -33,14 +35,14 @@ class ScrubberTest : public testing::Test {
  protected:
   void SetUp() override { open(); }
 
-  void open() {
+  void open(uint64_t slabs = kSlabs) {
     store_.reset();
     io_ = std::make_unique<MemoryIo>(disk_);
     StoreOptions options;
     options.path = "store";
     options.slab_bytes = kSlabBytes;
     options.journal_bytes = 16 << 10;
-    options.size_bytes = kBytes;
+    options.size_bytes = bytes_of(slabs);
     auto opened = Store::open(options, *io_, observer_, now_);
     ASSERT_TRUE(opened.ok()) << opened.error().message;
     store_ = std::move(*opened);
@@ -96,7 +98,7 @@ class ScrubberTest : public testing::Test {
   }
 
   int64_t now_ = 1'700'000'000'000;
-  MemoryDisk disk_{kBytes};
+  MemoryDisk disk_{bytes_of(kManySlabs)};
   Silent observer_;
   std::unique_ptr<MemoryIo> io_;
   std::unique_ptr<Store> store_;
@@ -186,6 +188,19 @@ TEST_F(ScrubberTest, CoversTheWholeStoreInTurnAndAgain) {
   scrub_all();
   EXPECT_EQ(store_->stats().corrupt, 28u);
   for (int key = 0; key < 150; ++key) EXPECT_EQ(is_there(key), key >= 140 || key % 5 != 0) << key;
+}
+
+/// Two steps lead over all but some slabs, of which all but the first are empty.
+TEST_F(ScrubberTest, LooksAtABoundedNumberOfSlabsAStep) {
+  open(kManySlabs);
+  put_many(0, 6);
+  step(1000);
+  EXPECT_GE(store_->stats().scrubbed_bytes, 5 * kBodyBytes);
+  flip(place_of(2) + 50);
+  step(1000);
+  EXPECT_EQ(store_->stats().corrupt, 0u);
+  step(1000);
+  EXPECT_EQ(store_->stats().corrupt, 1u);
 }
 
 /// Between two steps the slab that is being looked at is used again.
