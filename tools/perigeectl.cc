@@ -54,6 +54,7 @@ int main(int argc, char** argv) {
                          "each thing that is wrong, then a summary.");
   CLI::App* dump = add("dump",
                        "Prints one JSON object a line for each record that a start would find.\n"
+                       "url: what it answers; selected: a variant's values; number: a fragment's.\n"
                        "Times are milliseconds, wall times since 1970; null: absent.");
   dump->add_flag("--all", all,
                  "dead records too: superseded, purged, or fragments without their head");

@@ -12,6 +12,7 @@
 #include "cache_store/inspection.h"
 #include "cache_store/read_only_io.h"
 #include "cache_store/store.h"
+#include "http/cache_key.h"
 #include "tools/json_text.h"
 
 namespace perigee::tools {
@@ -182,6 +183,9 @@ bool StoreCommands::print_record(const FiledRecord& record) const {
   const auto fragment = cache_store::FragmentKey::parse(text->key);
   if (fragment) {
     line.add("number", static_cast<int64_t>(fragment->number));
+  } else if (const auto key = http::read_key(text->key)) {
+    line.add("url", key->url);
+    if (!key->selected.empty()) line.add("selected", key->selected);
   } else {
     line.add("key", text->key);
   }

@@ -411,6 +411,8 @@ TEST_F(Perigeectl, BesideANodeThatWritesNothingIsCalledDamaged) {
   writer.join();
   const Finished dump = ctl("dump", path);
   EXPECT_TRUE(holds(dump.out, R"("body_bytes":40000)")) << "it did write";
+  EXPECT_TRUE(holds(dump.out, R"("url":"http://127.0.0.1:)" + std::to_string(node.port()) +
+                                  "/page1?h=Cache-Control"));
   EXPECT_EQ(node.stop(), 0);
   EXPECT_TRUE(holds(ctl("verify", path).out, "node: none seen"));
 }
