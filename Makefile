@@ -17,7 +17,7 @@ QUIET     = > $(1)/configure.log 2>&1 || { cat $(1)/configure.log; exit 1; }
 all: bootstrap
 	@mkdir -p $(BUILD)
 	@$(CONFIGURE) -B $(BUILD) -DPERIGEE_TESTS=OFF $(call QUIET,$(BUILD))
-	@cmake --build $(BUILD) -j $(JOBS) --target perigee
+	@cmake --build $(BUILD) -j $(JOBS) --target perigee perigeectl
 
 bootstrap:
 	@tools/bootstrap
@@ -134,7 +134,7 @@ fmt:
 	git ls-files '*.h' '*.cc' | xargs clang-format -i
 
 install: all
-	install -D -m 755 $(BUILD)/perigee $(DESTDIR)$(PREFIX)/bin/perigee
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(BUILD)/perigee $(BUILD)/perigeectl
 	@# A configuration that is there is somebody's: the example then goes beside it.
 	@to=$(DESTDIR)/etc/perigee/perigee.toml; \
 	  if [ -e "$$to" ] || [ -L "$$to" ]; then \

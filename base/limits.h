@@ -132,6 +132,10 @@ inline constexpr size_t kPurgesPending = 65'536;
 inline constexpr size_t kSlabsReady = 2;     ///< detached ahead, so that a put does not wait
 inline constexpr size_t kDrainingShare = 8;  ///< 1/8 of the slabs emptied and still read: no room
 inline constexpr int64_t kSyncMs = 2'000;    ///< what a power cut may take
+/// Read of what is stored, to compare its checksums: 1 GiB in a quarter of an hour.
+inline constexpr int64_t kScrubBytesPerSecond = 1 * kMiB;
+/// Slabs that one step of the scrubber looks at; more at the next one.
+inline constexpr size_t kScrubSlabsLooked = 64;
 /// Two failed syncs within: nothing is stored any more.
 inline constexpr int64_t kSyncFailuresMs = 60'000;
 inline constexpr int kWriteFailures = 2;  ///< in a row: nothing is stored any more

@@ -21,6 +21,7 @@ enum class LockRank : uint8_t {
   kHitForMiss,      ///< origin: the keys whose responses cannot be shared
   kContentTags,     ///< origin: the tags of a folder's files
   kStoreSync,       ///< cache_store: when the file was synced
+  kScrub,           ///< cache_store: how far the scrubber is
   kSlabs,           ///< cache_store: where records are appended, and the state of each slab
   kIndex,           ///< cache_store: a shard of the index
   kAwaited,         ///< cache_store: a shard of the URLs with a response on its way
@@ -54,6 +55,8 @@ constexpr const char* name_of(LockRank rank) {
       return "content tags";
     case LockRank::kStoreSync:
       return "store sync";
+    case LockRank::kScrub:
+      return "scrub";
     case LockRank::kSlabs:
       return "slabs";
     case LockRank::kIndex:

@@ -5,6 +5,7 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -33,6 +34,12 @@ std::span<const std::byte> bytes_of(const auto& value) {
 }
 std::span<std::byte> writable_bytes_of(auto& value) {
   return std::as_writable_bytes(std::span(&value, 1));
+}
+/// Nothing was ever written there.
+bool is_blank(const auto& value) {
+  const auto bytes = bytes_of(value);
+  return std::all_of(bytes.begin(), bytes.end(),
+                     [](std::byte byte) { return byte == std::byte{}; });
 }
 
 }  // namespace perigee::cache_store

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "base/check.h"
@@ -21,15 +22,29 @@ class FragmentKey {
     put(1 + sizeof id.rid, id.number);
   }
   std::string_view text() const { return {bytes_.data(), bytes_.size()}; }
+  /// What the text of a fragment's key names; nothing: it is no such text.
+  static std::optional<FragmentId> parse(std::string_view text) {
+    if (text.size() != kBytes || text[0] != 0) return std::nullopt;
+    return FragmentId{get(text, 1), get(text, 1 + sizeof(uint64_t))};
+  }
 
  private:
+  static constexpr size_t kBytes = 1 + 2 * sizeof(uint64_t);
+
+  static uint64_t get(std::string_view text, size_t at) {
+    uint64_t number = 0;
+    for (size_t i = 0; i < sizeof number; ++i) {
+      number |= uint64_t{static_cast<unsigned char>(text[at + i])} << (8 * i);
+    }
+    return number;
+  }
   void put(size_t at, uint64_t number) {
     for (size_t i = 0; i < sizeof number; ++i) {
       bytes_[at + i] = static_cast<char>(number >> (8 * i) & 0xff);
     }
   }
 
-  std::array<char, 1 + 2 * sizeof(uint64_t)> bytes_{};
+  std::array<char, kBytes> bytes_{};
 };
 
 }  // namespace perigee::cache_store

@@ -84,7 +84,8 @@ base::Result<Geometry> choose_geometry(const StoreOptions& options) {
   }
   return Error{ErrorCode::kInvalid, 0,
                "a store of " + std::to_string(options.size_bytes) +
-                   " bytes is too small: the least size is 18 MiB"};
+                   " bytes is too small: the least size is " +
+                   std::to_string(kLeastStoreBytes / kMiB) + " MiB"};
 }
 
 base::Result<Geometry> adopt_geometry(const format::Superblock& found, uint64_t size_bytes) {
@@ -95,6 +96,15 @@ base::Result<Geometry> adopt_geometry(const format::Superblock& found, uint64_t 
   if (geometry.slab_count >= kLeastChosenSlabs) return geometry;
   return Error{ErrorCode::kInvalid, 0,
                "the store file's slabs are too large for its new size; it begins anew, empty"};
+}
+
+Geometry geometry_of(const format::Superblock& found) {
+  Geometry geometry;
+  geometry.slab_bytes = found.slab_bytes;
+  geometry.journal_bytes = found.journal_bytes;
+  place_area(geometry);
+  geometry.slab_count = found.slab_count;
+  return geometry;
 }
 
 }  // namespace perigee::cache_store

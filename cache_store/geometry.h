@@ -31,11 +31,17 @@ struct Geometry {
   uint64_t fragmented_bytes_most() const;
 };
 
+/// A smaller store cannot be made: superblocks, journal, scratch area and the fewest slabs.
+inline constexpr uint64_t kLeastStoreBytes = 18 << 20;
+
 /// For a new file of the wanted size. kInvalid, with the least size, when it is too small.
 base::Result<Geometry> choose_geometry(const StoreOptions& options);
 /// Of a file that exists, grown or shrunk to `size_bytes`. kInvalid: its slabs are too large for
 /// that.
 base::Result<Geometry> adopt_geometry(const format::Superblock& found, uint64_t size_bytes);
+
+/// Of a file as its superblock says.
+Geometry geometry_of(const format::Superblock& found);
 
 /// What StoreOptions and superblocks may say.
 bool is_slab_size(uint64_t bytes);

@@ -1,6 +1,9 @@
 #include "cache_store/record.h"
 
+#include <xxhash.h>
+
 #include <algorithm>
+#include <cstring>
 
 namespace perigee::cache_store {
 
@@ -56,6 +59,21 @@ bool is_well_shaped(const format::RecordHeader& header, const Geometry& geometry
     default:
       return true;
   }
+}
+
+bool is_whole(std::span<const std::byte> bytes, const RecordIdentity& identity,
+              const FileSecret& secret) {
+  format::RecordHeader header;
+  if (bytes.size() < sizeof header) return false;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  const bool asked_for =
+      stays_within(header, bytes.size()) && header.generation == identity.generation &&
+      Digest{header.digest_lo, header.digest_hi} == identity.digest && header.slot == identity.slot;
+  if (!asked_for) return false;
+  const format::RecordLayout layout = format::layout(header);
+  return secret.head_checksum(header, bytes.subspan(layout.key, layout.body - layout.key)) ==
+             header.head_checksum &&
+         XXH3_64bits(bytes.data() + layout.body, header.body_length) == header.body_checksum;
 }
 
 format::TableEntry table_entry(const format::RecordHeader& header, uint64_t offset) {

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "base/reuse_facts.h"
+#include "cache_store/file_secret.h"
 #include "cache_store/format.h"
 #include "cache_store/geometry.h"
 
@@ -19,6 +21,15 @@ bool stays_within(const format::RecordHeader& header, uint64_t size);
 /// Whether a head or a fragment is of the shape that its kind has in such a store. Other kinds say
 /// nothing that could disagree.
 bool is_well_shaped(const format::RecordHeader& header, const Geometry& geometry);
+/// What tells a record from others that lay at its place.
+struct RecordIdentity {
+  uint64_t generation = 0;  ///< of its slab
+  Digest digest;
+  Slot slot = kHeadSlot;
+};
+/// Whether `bytes` are this record as it was written: its head and its body hold their checksums.
+bool is_whole(std::span<const std::byte> bytes, const RecordIdentity& identity,
+              const FileSecret& secret);
 /// The entry in its slab's table of a record that lies at `offset` there.
 format::TableEntry table_entry(const format::RecordHeader& header, uint64_t offset);
 

@@ -1,7 +1,5 @@
 #include "cache_store/record_reader.h"
 
-#include <xxhash.h>
-
 #include <cstring>
 #include <vector>
 
@@ -37,25 +35,18 @@ bool RecordReader::view(const Location& location, std::string_view key, RecordVi
   return true;
 }
 
-RecordReader::Condition RecordReader::verify(const Location& location, const Digest& digest,
-                                             Slot slot) const {
-  const uint64_t size = uint64_t{location.length64} * format::kAlignment;
-  std::vector<std::byte> bytes(size);
-  if (!io_.pread(slabs_.offset_of(location), bytes).ok()) return Condition::kUnreadable;
-  format::RecordHeader header;
-  if (size < sizeof header) return Condition::kDamaged;
-  std::memcpy(&header, bytes.data(), sizeof header);
-  const bool asked_for =
-      stays_within(header, size) && header.generation == slabs_.generation_of(location.slab) &&
-      header.digest_lo == digest.lo && header.digest_hi == digest.hi && header.slot == slot;
-  if (!asked_for) return Condition::kDamaged;
-  const format::RecordLayout layout = format::layout(header);
-  const std::span<const std::byte> all(bytes);
-  const bool whole =
-      secret_.head_checksum(header, all.subspan(layout.key, layout.body - layout.key)) ==
-          header.head_checksum &&
-      XXH3_64bits(bytes.data() + layout.body, header.body_length) == header.body_checksum;
-  if (!whole) return Condition::kDamaged;
+RecordReader::Condition RecordReader::check(const Location& location, const EntryKey& key,
+                                            std::vector<std::byte>& buffer) const {
+  buffer.resize(uint64_t{location.length64} * format::kAlignment);
+  if (!io_.pread(slabs_.offset_of(location), buffer).ok()) return Condition::kUnreadable;
+  const RecordIdentity identity{slabs_.generation_of(location.slab), key.digest, key.slot};
+  return is_whole(buffer, identity, secret_) ? Condition::kGood : Condition::kDamaged;
+}
+
+RecordReader::Condition RecordReader::verify(const Location& location, const EntryKey& key) const {
+  std::vector<std::byte> buffer;
+  const Condition condition = check(location, key, buffer);
+  if (condition != Condition::kGood) return condition;
   // The map may still have to fault these pages in: here, not on a loop.
   touch(location);
   return slabs_.is_poisoned(location.slab) ? Condition::kUnreadable : Condition::kGood;

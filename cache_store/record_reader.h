@@ -5,8 +5,10 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 #include "cache_store/file_secret.h"
+#include "cache_store/index.h"
 #include "cache_store/location.h"
 #include "cache_store/slabs.h"
 #include "cache_store/store.h"
@@ -28,9 +30,12 @@ class RecordReader {
     kDamaged,     ///< the bytes are not those that were written
     kUnreadable,  ///< the file or a page of the map cannot be read now
   };
-  /// Pool. Reads the record from the file, so that a bad block is an error and not a signal, checks
-  /// all of it, and brings its pages into the map.
-  Condition verify(const Location& location, const Digest& digest, Slot slot) const;
+  /// Pool. Reads the record from the file into `buffer`, so that a bad block is an error and not a
+  /// signal, and checks all of it.
+  Condition check(const Location& location, const EntryKey& key,
+                  std::vector<std::byte>& buffer) const;
+  /// Pool. The same, and brings its pages into the map.
+  Condition verify(const Location& location, const EntryKey& key) const;
   /// Pool. Touches each page of a record in the map: only this process's page table is filled in,
   /// off the loops.
   void touch(const Location& location) const;

@@ -11,10 +11,6 @@
 
 namespace perigee::cache_store {
 
-namespace {
-
-/// Both know kinds and slots that this version does not: they lie in the file and are not looked
-/// up.
 bool is_known_kind(const format::TableEntry& entry) {
   switch (static_cast<RecordKind>(entry.kind)) {
     case RecordKind::kObject:
@@ -27,8 +23,6 @@ bool is_known_kind(const format::TableEntry& entry) {
       return false;
   }
 }
-
-}  // namespace
 
 ScannedFile Recovery::scan() const {
   ScannedFile file;
@@ -75,29 +69,34 @@ std::optional<Recovery::ScannedSlab> Recovery::read_slab(uint32_t number) const 
       !is_slab_header(slab.header, number, identity_.uuid)) {
     return std::nullopt;
   }
-  if (!read_table(number, slab)) walk_slab(number, slab);
+  slab.ending = read_table(number, slab);
+  if (slab.ending != Ending::kTable) walk_slab(number, slab);
   return slab;
 }
 
-bool Recovery::read_table(uint32_t number, ScannedSlab& slab) const {
+Recovery::Ending Recovery::read_table(uint32_t number, ScannedSlab& slab) const {
   format::SlabTrailer trailer;
   const uint64_t begin = geometry_.slab_begin(number);
   const uint64_t trailer_at = geometry_.slab_bytes - sizeof trailer;
-  if (!io_.pread(begin + trailer_at, writable_bytes_of(trailer)).ok()) return false;
+  if (!io_.pread(begin + trailer_at, writable_bytes_of(trailer)).ok()) return Ending::kDamaged;
+  const bool whole =
+      trailer.magic == format::kTrailerMagic && trailer.checksum == checksum_of(trailer);
+  // Only a trailer is ever written there: what is not blank, or of an earlier life, is one.
+  if (is_blank(trailer) || (whole && trailer.generation != slab.header.generation)) {
+    return Ending::kOpen;
+  }
   const uint64_t size = uint64_t{trailer.count} * sizeof(format::TableEntry);
   const bool valid =
-      trailer.magic == format::kTrailerMagic && trailer.generation == slab.header.generation &&
-      trailer.checksum == checksum_of(trailer) && trailer.table_offset <= trailer_at &&
-      size == trailer_at - trailer.table_offset;
-  if (!valid) return false;
+      whole && trailer.table_offset <= trailer_at && size == trailer_at - trailer.table_offset;
+  if (!valid) return Ending::kDamaged;
   slab.table.resize(trailer.count);
   const std::span<std::byte> bytes = std::as_writable_bytes(std::span(slab.table));
   if (!io_.pread(begin + trailer.table_offset, bytes).ok() ||
       XXH3_64bits(bytes.data(), bytes.size()) != trailer.table_checksum) {
     slab.table.clear();
-    return false;
+    return Ending::kDamaged;
   }
-  return true;
+  return Ending::kTable;
 }
 
 /// Reads record after record by their lengths until the first header that is not whole. The last
@@ -110,6 +109,7 @@ void Recovery::walk_slab(uint32_t number, ScannedSlab& slab) const {
   while (at_byte + sizeof(format::RecordHeader) <= geometry_.slab_bytes) {
     format::RecordHeader header;
     if (!io_.pread(begin + at_byte, writable_bytes_of(header)).ok()) break;
+    slab.torn = header.generation == slab.header.generation;
     if (header.magic != format::kRecordMagic || header.generation != slab.header.generation ||
         header.header_length < sizeof header || header.body_length > geometry_.slab_bytes) {
       break;
@@ -121,6 +121,7 @@ void Recovery::walk_slab(uint32_t number, ScannedSlab& slab) const {
     if (identity_.secret.head_checksum(header, meta) != header.head_checksum) break;
     slab.table.push_back(table_entry(header, at_byte));
     last = header;
+    slab.torn = false;
     at_byte += layout.end;
   }
   if (slab.table.empty()) return;
@@ -129,6 +130,7 @@ void Recovery::walk_slab(uint32_t number, ScannedSlab& slab) const {
   if (!io_.pread(body, bytes).ok() ||
       XXH3_64bits(bytes.data(), bytes.size()) != last.body_checksum) {
     slab.table.pop_back();
+    slab.torn = true;
   }
 }
 

@@ -33,6 +33,9 @@ struct ScannedFile {
   uint64_t journal_seq = 0;  ///< purges up to this one were durable once
 };
 
+/// Whether this version looks up records of such a kind and slot. Others lie in the file.
+bool is_known_kind(const format::TableEntry& entry);
+
 class Recovery {
  public:
   /// What tells a slab of this file from other bytes.
@@ -45,16 +48,25 @@ class Recovery {
 
   /// Reads every slab. What cannot be read counts as empty.
   ScannedFile scan() const;
+  /// What a slab ends with.
+  enum class Ending : uint8_t {
+    kTable,    ///< sealed
+    kOpen,     ///< no table was written in this life
+    kDamaged,  ///< a table that is not whole, or cannot be read
+  };
   /// What the header of a slab and its table, or a walk, say of it.
   struct ScannedSlab {
     format::SlabHeader header{};
     std::vector<format::TableEntry> table;
+    Ending ending = Ending::kTable;
+    /// Of a walk: behind what was found stands a record of this life that is not whole.
+    bool torn = false;
   };
   /// Nothing when the slab's header is not one of this file.
   std::optional<ScannedSlab> read_slab(uint32_t number) const;
 
  private:
-  bool read_table(uint32_t number, ScannedSlab& slab) const;
+  Ending read_table(uint32_t number, ScannedSlab& slab) const;
   void walk_slab(uint32_t number, ScannedSlab& slab) const;
   bool is_plausible(const format::TableEntry& entry) const;
 

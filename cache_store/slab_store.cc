@@ -48,13 +48,13 @@ base::Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options, St
   const base::Result<FileFacts> facts = io.open(options.path);
   if (!facts.ok()) return facts.error();
   auto superblocks = std::make_unique<Superblocks>(io, observer);
-  const base::Result<Geometry> geometry = superblocks->adopt_or_create(options, *facts);
-  if (!geometry.ok()) return geometry.error();
-  const base::Result<const std::byte*> map = io.map(geometry->file_bytes());
+  const base::Result<OpenedSize> size = superblocks->adopt_or_create(options, *facts);
+  if (!size.ok()) return size.error();
+  const base::Result<const std::byte*> map = io.map(size->geometry.file_bytes());
   if (!map.ok()) return map.error();
-  const MappedFile file{*geometry, *map, std::to_array(superblocks->current().uuid)};
+  const MappedFile file{size->geometry, *map, std::to_array(superblocks->current().uuid)};
   auto store = std::make_unique<SlabStore>(io, observer, std::move(superblocks), file);
-  const Status status = store->start(*facts, wall_ms);
+  const Status status = store->start(*facts, size->slabs_found, wall_ms);
   if (!status.ok()) return status.error();
   return std::unique_ptr<Store>(std::move(store));
 }
@@ -72,7 +72,9 @@ SlabStore::SlabStore(StoreIo& io, StoreObserver& observer, std::unique_ptr<Super
       writer_(io, secret_, health_, file.geometry),
       reclaimer_(index_, purges_, recovery_, health_),
       journal_keeper_(purges_, slabs_, *superblocks_, health_),
-      syncer_(io, slabs_, reclaimer_, health_) {}
+      syncer_(io, slabs_, reclaimer_, health_),
+      bad_(index_, purges_, health_),
+      scrubber_({recovery_, slabs_, index_, reader_, bad_}) {}
 
 SlabStore::~SlabStore() {
   // What was purged or erased must not come back, however the process ends.
@@ -83,16 +85,18 @@ SlabStore::~SlabStore() {
 
 /// The epoch is raised and synced before the first write, so that no generation, seq or purge seq
 /// is used twice.
-Status SlabStore::start(const FileFacts& facts, int64_t wall_ms) {
+Status SlabStore::start(const FileFacts& facts, uint64_t slabs_found, int64_t wall_ms) {
   if (!slabs_.guard()) {
     return Error{ErrorCode::kUnsupported, 0, "the store's pages cannot be guarded"};
   }
   const format::Superblock found = superblocks_->current();
   PurgeJournal::Loaded journal =
       purges_.load({found.journal_half, found.journal_generation, found.journal_seq, 0});
-  const ScannedFile file = recovery_.scan();
+  ScannedFile file = scan(slabs_found);
+  const Shrunk shrunk = take_slabs_beyond(slabs_.geometry().slab_count, file);
   {
     const base::MutexLock lock(slabs_.mutex());
+    if (slabs_found > slabs_.count()) slabs_.note_left(shrunk.lowest_purge_seq);
     for (const ScannedFile::Slab& slab : file.slabs) {
       slabs_.adopt_sealed(slab.number, slab.contents);
     }
@@ -109,13 +113,37 @@ Status SlabStore::start(const FileFacts& facts, int64_t wall_ms) {
   const uint64_t epoch = superblocks_->begin_epoch(newest_epoch, facts);
   slabs_.begin_epoch(epoch);
   purges_.begin(epoch << format::kEpochShift, doubt != nullptr);
-  const Status written = journal_keeper_.begin();
+  Status written = journal_keeper_.begin();
+  if (written.ok() && slabs_found > slabs_.count()) {
+    written = cut(shrunk, journal.entries);
+    if (written.ok()) health_.tell("the store is smaller than it was: what lay at its end is gone");
+  }
   const Status synced = written.ok() ? io_.sync() : written;
   if (!synced.ok()) return synced;
   syncer_.begin(wall_ms);
+  scrubber_.begin(wall_ms);
   publish_scanned(file, {std::move(journal.entries), superblocks_->current().stale_floor});
   slabs_.probe_lending();
   return Done{};
+}
+
+/// All slabs of the file, those too that are about to go.
+ScannedFile SlabStore::scan(uint64_t slab_count) const {
+  Geometry found = slabs_.geometry();
+  CHECK(slab_count >= found.slab_count);
+  found.slab_count = slab_count;
+  return Recovery(io_, found, {std::to_array(superblocks_->current().uuid), secret_}).scan();
+}
+
+/// Ends the slabs at the end of the file. First what must not come back is durably erased, then
+/// they go: a crash in between leaves them, and the next start does it again.
+Status SlabStore::cut(const Shrunk& shrunk, std::vector<PurgeJournal::Entry>& purges) {
+  for (const Digest& digest : shrunk.outdated) {
+    purges_.drop(digest);
+    purges.push_back({.seq = purges_.newest(), .digest = digest, .erasure = true});
+  }
+  const Status erased = commit(purges_.newest());
+  return erased.ok() ? superblocks_->cut(slabs_.geometry()) : erased;
 }
 
 /// In the order of their seq, so that the highest of a key wins and takes out the slots it
@@ -182,15 +210,10 @@ void SlabStore::warm(const Digest& digest, std::string_view, SlotMask accepted) 
 void SlabStore::warm_entry(const Digest& digest, const IndexEntry& entry) {
   using Condition = RecordReader::Condition;
   if (entry.verified || entry.pin.is_poisoned()) return;
-  const Condition condition = reader_.verify(entry.location, digest, entry.slot);
-  if (condition == Condition::kGood) {
-    return index_.set_verified({digest, entry.slot}, entry.location);
-  }
-  corrupt_.fetch_add(1, std::memory_order_relaxed);
-  index_.erase_if({digest, entry.slot}, entry.location, [&] {
-    // An older version must not take its place at the next start.
-    if (condition == Condition::kDamaged) purges_.drop(digest);
-  });
+  const EntryKey key{digest, entry.slot};
+  const Condition condition = reader_.verify(entry.location, key);
+  if (condition == Condition::kGood) return index_.set_verified(key, entry.location);
+  bad_.drop(key, entry.location, condition);
 }
 
 Found SlabStore::lookup_fragment(const FragmentId& id) {
@@ -289,7 +312,7 @@ Found SlabStore::present_under(const Digest& digest, std::string_view key) {
   if (!entry || entry->pin.is_poisoned()) return found;
   const bool spec = entry->slot == kVarySlot;
   const bool readable =
-      entry->verified || (spec && reader_.verify(entry->location, digest, entry->slot) ==
+      entry->verified || (spec && reader_.verify(entry->location, {digest, entry->slot}) ==
                                       RecordReader::Condition::kGood);
   std::optional<RecordView>& place = spec ? found.vary : found.head;
   if (!readable || !view(*entry, key, place)) return found;
@@ -372,6 +395,7 @@ bool SlabStore::maintain(const StepBudget& budget) {
     reclaimer_.drop_poisoned(slabs_);
   }
   journal_keeper_.tidy(committed);
+  scrubber_.step(budget);
   const base::MutexLock lock(slabs_.mutex());
   return reclaimer_.prepare_one(slabs_);
 }
@@ -391,7 +415,8 @@ StoreStats SlabStore::stats() const {
   stats.puts_refused = puts_refused_.load(std::memory_order_relaxed);
   stats.puts_no_room = puts_no_room_.load(std::memory_order_relaxed);
   stats.evicted = reclaimer_.evicted();
-  stats.corrupt = corrupt_.load(std::memory_order_relaxed);
+  stats.corrupt = bad_.count();
+  stats.scrubbed_bytes = scrubber_.bytes();
   stats.poisoned = reclaimer_.poisoned();
   stats.purges = purges_.count();
   stats.recovered = recovered_;

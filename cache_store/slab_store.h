@@ -5,6 +5,7 @@
 //   Index          where each key's are        RecordWriter   appends them
 //   PurgeLog       what purges did to them     Reclaimer      makes room
 //   JournalKeeper, Syncer, Health              what must be durable, and what happens if it is not
+//   Scrubber, BadRecords                       find rot, and take out what it hit
 //
 // The order of the locks is base/lock_rank.h. Nothing is read or written in the file under an index
 // shard's lock.
@@ -14,6 +15,7 @@
 #include <memory>
 #include <optional>
 
+#include "cache_store/bad_records.h"
 #include "cache_store/file_secret.h"
 #include "cache_store/health.h"
 #include "cache_store/index.h"
@@ -23,6 +25,8 @@
 #include "cache_store/record_reader.h"
 #include "cache_store/record_writer.h"
 #include "cache_store/recovery.h"
+#include "cache_store/scrubber.h"
+#include "cache_store/shrinking.h"
 #include "cache_store/slabs.h"
 #include "cache_store/store.h"
 #include "cache_store/store_io.h"
@@ -33,14 +37,14 @@ namespace perigee::cache_store {
 
 class SlabStore final : public Store {
  public:
-  /// The file is opened, adopted and mapped; `superblock` is its newest.
+  /// The file is opened, adopted and mapped.
   SlabStore(StoreIo& io, StoreObserver& observer, std::unique_ptr<Superblocks> superblocks,
             const MappedFile& file);
   /// Writes the last purges.
   ~SlabStore() override;
 
-  /// At start: recovers the index, before any other verb.
-  base::Status start(const FileFacts& facts, int64_t wall_ms);
+  /// At start: recovers the index, before any other verb. `slabs_found`: see OpenedSize.
+  base::Status start(const FileFacts& facts, uint64_t slabs_found, int64_t wall_ms);
 
   Digest digest(std::string_view key) const override { return secret_.digest(key); }
   Found lookup(const Digest& digest, std::string_view key, SlotMask accepted) override;
@@ -71,6 +75,8 @@ class SlabStore final : public Store {
   uint64_t identity() const override { return superblocks_->identity(); }
 
  private:
+  ScannedFile scan(uint64_t slab_count) const;
+  base::Status cut(const Shrunk& shrunk, std::vector<PurgeJournal::Entry>& purges);
   void publish_scanned(const ScannedFile& file, const PurgeHistory& history);
   bool view(IndexEntry& entry, std::string_view key, std::optional<RecordView>& out) const;
   void warm_entry(const Digest& digest, const IndexEntry& entry);
@@ -94,11 +100,12 @@ class SlabStore final : public Store {
   Reclaimer reclaimer_;
   JournalKeeper journal_keeper_;
   Syncer syncer_;
+  BadRecords bad_;
+  Scrubber scrubber_;
 
   std::atomic<uint64_t> puts_{0};
   std::atomic<uint64_t> puts_refused_{0};
   std::atomic<uint64_t> puts_no_room_{0};
-  std::atomic<uint64_t> corrupt_{0};
   uint64_t recovered_ = 0;
 };
 

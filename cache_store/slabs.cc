@@ -112,6 +112,11 @@ void Slabs::adopt_sealed(uint32_t slab, const SlabContents& contents) {
 
 void Slabs::adopt_empty(uint32_t slab) { move(slab, SlabState::kFree, SlabState::kDraining); }
 
+void Slabs::note_left(uint64_t purge_seq) {
+  slabs_[0].lowest_left = std::min(slabs_[0].lowest_left, purge_seq);
+  slabs_[0].synced = false;
+}
+
 Status Slabs::open(uint64_t journal_seq) {
   CHECK(is_whole() && !open_ && !free_.empty());
   const uint32_t number = free_.front();

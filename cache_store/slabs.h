@@ -103,6 +103,9 @@ class Slabs {
 
   /// At start: the slab holds these records; the oldest slab first.
   void adopt_sealed(uint32_t slab, const SlabContents& contents) REQUIRES(mutex_);
+  /// At start: records of purges since `purge_seq` lie behind the last slab until the file is cut;
+  /// a crash may bring them back until the next sync.
+  void note_left(uint64_t purge_seq) REQUIRES(mutex_);
   /// At start: the slab holds nothing.
   void adopt_empty(uint32_t slab) REQUIRES(mutex_);
 

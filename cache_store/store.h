@@ -203,11 +203,12 @@ struct StoreStats {
   uint64_t puts = 0;
   uint64_t puts_refused = 0;  ///< by the purge fence, or older than what is there
   uint64_t puts_no_room = 0;
-  uint64_t evicted = 0;    ///< entries dropped by recycling
-  uint64_t corrupt = 0;    ///< records dropped at a failed checksum
-  uint64_t poisoned = 0;   ///< slabs dropped after a bad page
-  uint64_t purges = 0;     ///< and erasures
-  uint64_t recovered = 0;  ///< entries found at open
+  uint64_t evicted = 0;         ///< entries dropped by recycling
+  uint64_t corrupt = 0;         ///< records dropped at a failed checksum
+  uint64_t scrubbed_bytes = 0;  ///< read to find such records before anybody asks for them
+  uint64_t poisoned = 0;        ///< slabs dropped after a bad page
+  uint64_t purges = 0;          ///< and erasures
+  uint64_t recovered = 0;       ///< entries found at open
   bool journal_bad = false;
   bool failed = false;  ///< nothing is stored any more; the node goes on as a proxy
 };
@@ -283,7 +284,7 @@ class Store {
   virtual Ticket ticket() const = 0;
   /// Any thread. True when a hard or soft purge of this URL, or an erase, came after the ticket.
   virtual bool purged_since(const Digest& digest, Ticket ticket) const = 0;
-  /// Pool. One step of reclaim, sync and journal; false when nothing is left to do now.
+  /// Pool. One step of reclaim, sync, journal and scrubbing; false when nothing is left to do now.
   virtual bool maintain(const StepBudget& budget) = 0;
   /// True when bytes of this slab cannot be trusted any more (a page went bad under a reader).
   /// Loop; asked after what was read was used and before it leaves.

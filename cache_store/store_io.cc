@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -105,6 +106,14 @@ class FileIo final : public StoreIo {
     struct stat facts {};
     if (::fstat(fd_, &facts) != 0) return os_failure("the store file cannot be examined");
     return static_cast<uint64_t>(facts.st_size);
+  }
+  std::optional<uint64_t> room() override {
+    struct stat facts {};
+    struct statvfs disk {};
+    if (::fstat(fd_, &facts) != 0 || ::fstatvfs(fd_, &disk) != 0) return std::nullopt;
+    constexpr uint64_t kBlockBytes = 512;  // of st_blocks, whatever the disk has
+    return static_cast<uint64_t>(facts.st_blocks) * kBlockBytes +
+           uint64_t{disk.f_bavail} * disk.f_frsize;
   }
   Status pread(uint64_t offset, std::span<std::byte> into) override {
     while (!into.empty()) {

@@ -33,6 +33,8 @@ class StoreIo {
   virtual base::Result<const std::byte*> map(uint64_t size) = 0;
   /// How long the file is now: less than was mapped when somebody cut it short.
   virtual base::Result<uint64_t> size() = 0;
+  /// How many bytes the file could have on its disk, with those that it has. nullopt: not known.
+  virtual std::optional<uint64_t> room() { return std::nullopt; }
   /// All of `into`, or an error.
   virtual base::Status pread(uint64_t offset, std::span<std::byte> into) = 0;
   /// All of `bytes`, or an error. A file that was cut short is not made longer again: what was cut

@@ -17,56 +17,25 @@ using base::Status;
 
 namespace {
 
-/// Both places of a file that may be a store.
-struct FoundBlocks {
-  std::optional<format::Superblock> newest;
-  bool ours = false;        ///< a store began here, whatever has become of it
-  bool other_kind = false;  ///< and one of them is whole, of a version that is not known here
-  Status unreadable = Done{};
-};
-
 bool is_known(const format::Superblock& block) {
   return block.major == format::kMajor && block.incompat == 0 &&
          block.byte_order == format::kByteOrder && is_slab_size(block.slab_bytes) &&
-         is_journal_size(block.journal_bytes) && block.journal_half <= 1;
+         is_journal_size(block.journal_bytes) && block.journal_half <= 1 && block.slab_count > 0 &&
+         block.slab_count <= format::kMostSlabs;
 }
 
-bool is_blank(const format::Superblock& block) {
-  const auto bytes = bytes_of(block);
-  return std::all_of(bytes.begin(), bytes.end(),
-                     [](std::byte byte) { return byte == std::byte{}; });
-}
-
-FoundBlocks read_blocks(StoreIo& io, uint64_t file_size) {
-  FoundBlocks result;
-  bool begins_otherwise = false;  ///< somebody else's bytes stand where A would
-  uint64_t other_version = 0;     ///< of the newest one of another kind
-  for (const uint64_t offset : {format::kSuperblockA, format::kSuperblockB}) {
-    format::Superblock block{};
-    // What lies behind the end of a short file is blank; what lies before it may be somebody's.
-    if (file_size <= offset) continue;
-    const uint64_t there = file_size - offset;
-    const Status read =
-        io.pread(offset, writable_bytes_of(block).first(std::min<uint64_t>(there, sizeof block)));
-    if (!read.ok()) {
-      result.unreadable = read;
-      continue;
-    }
-    const bool named = block.magic == format::kSuperblockMagic;
-    const bool whole = named && block.checksum == checksum_of(block);
-    result.ours = result.ours || whole || (named && !begins_otherwise);
-    begins_otherwise = !named && !is_blank(block);
-    if (!whole) continue;
-    if (!is_known(block)) {
-      result.other_kind = true;
-      other_version = std::max(other_version, block.version);
-    } else if (!result.newest || block.version > result.newest->version) {
-      result.newest = block;
-    }
+/// `begins_otherwise`: somebody else's bytes stand where A would.
+SuperblockPlace judge(const format::Superblock& block, bool begins_otherwise) {
+  const bool named = block.magic == format::kSuperblockMagic;
+  if (named && block.checksum == checksum_of(block)) {
+    return is_known(block) ? SuperblockPlace::kWhole : SuperblockPlace::kOtherVersion;
   }
-  // An older one that is known says nothing of what a newer kind has written since.
-  if (result.newest && other_version > result.newest->version) result.newest.reset();
-  return result;
+  if (named && !begins_otherwise) return SuperblockPlace::kDamaged;
+  return is_blank(block) ? SuperblockPlace::kBlank : SuperblockPlace::kForeign;
+}
+
+bool is_newer(const format::Superblock& block, const std::optional<format::Superblock>& than) {
+  return !than || block.version > than->version;
 }
 
 format::Superblock first_block(const StoreOptions& options, const FileFacts& facts,
@@ -91,40 +60,107 @@ format::Superblock first_block(const StoreOptions& options, const FileFacts& fac
 
 }  // namespace
 
-base::Result<Geometry> Superblocks::adopt_or_create(const StoreOptions& options,
-                                                    const FileFacts& facts) {
+std::string why_not_read(const format::Superblock& other) {
+  const auto text = [](uint64_t number) { return std::to_string(number); };
+  const std::string is = "it is a store of format " + text(other.major) + "." + text(other.minor);
+  if (other.major != format::kMajor) {
+    return is + ", and this perigee reads format " + text(format::kMajor);
+  }
+  return is + " with features that this perigee does not know";
+}
+
+FoundBlocks read_superblocks(StoreIo& io, uint64_t file_size) {
+  FoundBlocks result;
+  constexpr std::array kOffsets = {format::kSuperblockA, format::kSuperblockB};
+  for (size_t i = 0; i < kOffsets.size(); ++i) {
+    format::Superblock block{};
+    SuperblockPlace& place = result.places[i];
+    // What lies behind the end of a short file is blank; what lies before it may be somebody's.
+    if (file_size <= kOffsets[i]) continue;
+    const uint64_t there = std::min<uint64_t>(file_size - kOffsets[i], sizeof block);
+    const Status read = io.pread(kOffsets[i], writable_bytes_of(block).first(there));
+    if (!read.ok()) {
+      place = SuperblockPlace::kUnreadable;
+      result.unreadable = read;
+      continue;
+    }
+    place = judge(block, result.places[0] == SuperblockPlace::kForeign);
+    if (place == SuperblockPlace::kWhole && is_newer(block, result.newest)) result.newest = block;
+    if (place == SuperblockPlace::kOtherVersion && is_newer(block, result.other)) {
+      result.other = block;
+    }
+    result.ours = result.ours || place == SuperblockPlace::kWhole ||
+                  place == SuperblockPlace::kOtherVersion || place == SuperblockPlace::kDamaged;
+  }
+  // An older one that is known says nothing of what a newer kind has written since.
+  if (result.newest && result.other && result.other->version > result.newest->version) {
+    result.newest.reset();
+  }
+  return result;
+}
+
+base::Result<OpenedSize> Superblocks::adopt_or_create(const StoreOptions& options,
+                                                      const FileFacts& facts) {
   const base::MutexLock lock(mutex_);
   const base::Result<Geometry> wanted = choose_geometry(options);
   if (!wanted.ok()) return wanted.error();
   if (facts.size > 0) {
-    const FoundBlocks found = read_blocks(io_, facts.size);
+    const FoundBlocks found = read_superblocks(io_, facts.size);
     if (found.newest) {
       const base::Result<Geometry> geometry = adopt_geometry(*found.newest, options.size_bytes);
-      if (geometry.ok()) {
-        current_ = *found.newest;
-        // The slab size stays what it was; only the number of slabs follows the configured size.
-        current_.slab_count = geometry->slab_count;
-        const Status allocated = allocate(*geometry, options.path);
-        if (!allocated.ok()) return allocated.error();
-        return *geometry;
-      }
+      if (geometry.ok()) return adopt_locked(options, facts, *found.newest, *geometry);
       observer_.on_store_event(geometry.error().message);
     } else if (!found.unreadable.ok()) {
       return found.unreadable.error();
+    } else if (found.other) {
+      return Error{ErrorCode::kInvalid, 0,
+                   options.path + " stays as it is: " + why_not_read(*found.other) +
+                       "; run the perigee that made it, name another file for the store, or "
+                       "remove this one"};
     } else if (!found.ours) {
       return Error{ErrorCode::kInvalid, 0,
                    options.path +
                        " is not a store of perigee and stays as it is: name another file for the "
                        "store, or remove this one"};
     } else {
-      observer_.on_store_event(found.other_kind
-                                   ? "the store file is of another version; it begins anew, empty"
-                                   : "the store file is damaged; it begins anew, empty");
+      observer_.on_store_event("the store file is damaged; it begins anew, empty");
     }
   }
   const Status created = create_locked(options, facts, *wanted);
   if (!created.ok()) return created.error();
-  return *wanted;
+  return OpenedSize{*wanted, wanted->slab_count};
+}
+
+/// The slab size stays what it was; only the number of slabs follows the configured size.
+base::Result<OpenedSize> Superblocks::adopt_locked(const StoreOptions& options,
+                                                   const FileFacts& facts,
+                                                   const format::Superblock& found,
+                                                   const Geometry& wanted) {
+  const Geometry present = geometry_of(found);
+  CHECK(present.area == wanted.area);
+  current_ = found;
+  uint64_t file_size = facts.size;
+  if (file_size > present.file_bytes()) {
+    // What lies there was cut off before: it must not be found when the file grows again.
+    const Status cut_off = io_.allocate(present.file_bytes());
+    if (!cut_off.ok()) return cut_off.error();
+    file_size = present.file_bytes();
+  }
+  const bool shrinks = wanted.slab_count < present.slab_count;
+  if (!shrinks || file_size < wanted.file_bytes()) {
+    const Status allocated = allocate(wanted, options.path);
+    if (!allocated.ok()) return allocated.error();
+  }
+  if (shrinks) return OpenedSize{wanted, present.slab_count};
+  current_.slab_count = wanted.slab_count;
+  return OpenedSize{wanted, wanted.slab_count};
+}
+
+Status Superblocks::cut(const Geometry& geometry) {
+  const Status named =
+      update([&](format::Superblock& next) { next.slab_count = geometry.slab_count; });
+  // The file is made shorter last: a start finds either all slabs or the smaller number.
+  return named.ok() ? io_.allocate(geometry.file_bytes()) : named;
 }
 
 Status Superblocks::create_locked(const StoreOptions& options, const FileFacts& facts,
@@ -153,7 +189,13 @@ Status Superblocks::allocate(const Geometry& geometry, const std::string& path) 
   const Status allocated = io_.allocate(geometry.file_bytes());
   if (allocated.ok()) return allocated;
   Error error = allocated.error();
-  error.message += " (" + std::to_string(geometry.file_bytes()) + " bytes at " + path + ")";
+  const auto mib = [](uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; };
+  error.message += ": " + path + " needs " + mib(geometry.file_bytes());
+  const std::optional<uint64_t> room = io_.room();
+  if (room) error.message += ", and there is room for " + mib(*room);
+  if (error.code == ErrorCode::kNoSpace) {
+    error.message += "; give the store a smaller size, or a file on another disk";
+  }
   return error;
 }
 

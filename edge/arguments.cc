@@ -52,7 +52,8 @@ void add_options(CLI::App& app, Arguments& arguments, Found& found) {
   app.add_option("--store", arguments.store_path,
                  "store file (default: in $XDG_CACHE_HOME/perigee or ~/.cache/perigee)");
   app.add_option("--store-size", arguments.store_size,
-                 "size of the store (default: 1GiB, or half of the memory if that is less)");
+                 "size of the store (default: 1GiB, but at most half of the memory and a tenth of "
+                 "the free disk; a store that is there keeps its size)");
   app.add_option("--workers", arguments.workers,
                  "number of worker threads (default: number of cores)")
       ->check(CLI::Range(1u, static_cast<unsigned>(base::limits::kLoops)));

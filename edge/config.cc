@@ -1,18 +1,16 @@
 #include "edge/config.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <utility>
 
 #include "base/text.h"
 #include "edge/config_reader.h"
 #include "edge/host_names.h"
+#include "edge/store_size.h"
 #include "edge/units.h"
 
 namespace perigee::edge {
@@ -21,23 +19,9 @@ namespace {
 using base::Error;
 using base::ErrorCode;
 
-constexpr uint64_t kDefaultStoreBytes = 1ull << 30;
 constexpr size_t kFileNameMost = 255;  ///< NAME_MAX of all file systems that matter
 
 Error mistake(std::string message) { return {ErrorCode::kInvalid, 0, std::move(message)}; }
-
-/// The memory that this process may use: the machine's, or its control group's if that is less.
-uint64_t memory_bytes() {
-  uint64_t bytes =
-      static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  for (const char* path :
-       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
-    std::ifstream file(path);
-    uint64_t limit = 0;
-    if (file >> limit && limit > 0) bytes = std::min(bytes, limit);
-  }
-  return bytes;
-}
 
 /// A file of the user's cache folder.
 std::string default_store_path(const std::string& name) {
@@ -145,7 +129,9 @@ void lay_over(const Arguments& arguments, ReadConfig& read) {
     }
   }
   if (config.store.size_bytes == 0) {
-    config.store.size_bytes = std::min(kDefaultStoreBytes, memory_bytes() / 2);
+    const ChosenSize chosen = choose_store_size(look_at_ground(config.store.path));
+    config.store.size_bytes = chosen.bytes;
+    config.store.size_why = chosen.why;
   }
   if (arguments.workers != 0) config.workers = arguments.workers;
 }

@@ -29,6 +29,7 @@ inline constexpr std::string_view kClientHost = "client";
 struct StoreConfig {
   std::string path;
   uint64_t size_bytes = 0;
+  std::string_view size_why = "as configured";  ///< see ChosenSize
 };
 
 /// What is logged, and where.

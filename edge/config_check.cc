@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,16 +21,6 @@
 namespace perigee::edge {
 
 namespace {
-
-/// The folder in which a file will be made: its own, or the nearest above that is there already.
-std::string folder_for(const std::string& path) {
-  std::filesystem::path folder = std::filesystem::absolute(path).parent_path();
-  struct stat facts {};
-  while (::stat(folder.c_str(), &facts) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
-    folder = folder.parent_path();
-  }
-  return folder.string();
-}
 
 /// As the user that this process acts for.
 bool may(const std::string& path, int mode) {
@@ -52,7 +41,7 @@ std::string why_not_made(const std::string& path) {
 void check_origin(const SiteConfig& site, const Spot& spot, ReadConfig& read) {
   if (const auto* folder = std::get_if<origin::DirectoryOriginOptions>(&site.origin)) {
     const std::optional<std::string> absent = absent_folder(*folder);
-    if (absent) read.problems.warning(spot, *absent);
+    if (absent) read.problems.warning(spot, *absent + kUntilThere);
     return;
   }
   const auto& options = std::get<origin::HttpOriginOptions>(site.origin);
@@ -102,7 +91,10 @@ void check_store(ReadConfig& read) {
   cache_store::StoreOptions options;
   options.size_bytes = store.size_bytes;
   const base::Result<cache_store::Geometry> geometry = cache_store::choose_geometry(options);
-  if (!geometry.ok()) return read.problems.error(read.spots.store_size, geometry.error().message);
+  if (!geometry.ok()) {
+    return read.problems.error(read.spots.store_size, geometry.error().message + "; this is " +
+                                                          std::string(store.size_why));
+  }
   check_room(store, geometry->file_bytes(), read);
 }
 

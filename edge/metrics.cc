@@ -10,6 +10,14 @@ uint64_t value_of(const std::atomic<uint64_t>& counter) {
 
 }  // namespace
 
+std::string summary_of(const cache_store::StoreStats& stats) {
+  const auto text = [](uint64_t number) { return std::to_string(number); };
+  return text(stats.objects) + " objects, " + text(stats.puts) + " stored, " +
+         text(stats.puts_refused) + " refused, " + text(stats.evicted) + " evicted, " +
+         text(stats.purges) + " purges, " + text(stats.scrubbed_bytes) + " bytes scrubbed, " +
+         text(stats.corrupt) + " damaged";
+}
+
 std::string Metrics::summary() const {
   uint64_t hits = 0;
   uint64_t forwarded = 0;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "cache_store/store.h"
 #include "http/response.h"
 
 namespace perigee::edge {
@@ -39,6 +40,9 @@ struct alignas(64) LoopMetrics {
     counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
 };
+
+/// One line of a store's totals for the log.
+std::string summary_of(const cache_store::StoreStats& stats);
 
 class Metrics {
  public:

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 namespace perigee::edge {
 
@@ -68,6 +69,15 @@ base::Result<std::string> read_regular_file(const std::string& path, size_t most
   }
   content.resize(size);
   return content;
+}
+
+std::string folder_for(const std::string& path) {
+  std::filesystem::path folder = std::filesystem::absolute(path).parent_path();
+  struct stat facts {};
+  while (::stat(folder.c_str(), &facts) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
+    folder = folder.parent_path();
+  }
+  return folder.string();
 }
 
 }  // namespace perigee::edge

@@ -12,6 +12,9 @@ namespace perigee::edge {
 /// is instead (then kInvalid). Opens nothing.
 base::Status check_regular_file(const std::string& path);
 
+/// The folder in which a file will be made: its own, or the nearest above that is there already.
+std::string folder_for(const std::string& path);
+
 /// All of a regular file of at most `most` bytes. Never waits for a FIFO or a device, and holds
 /// `most` bytes at most. Errors name the path.
 base::Result<std::string> read_regular_file(const std::string& path, size_t most);

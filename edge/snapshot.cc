@@ -129,7 +129,7 @@ Site* Snapshot::find(std::string_view authority) const {
 std::optional<std::string> absent_folder(const origin::DirectoryOriginOptions& options) {
   const auto opened = origin::make_folder_place(place_of(options))->open();
   if (opened.ok()) return std::nullopt;
-  return opened.error().message + "; its site answers 503 until it is there";
+  return opened.error().message;
 }
 
 std::vector<std::string> absent_folders(const Config& config) {
@@ -137,7 +137,7 @@ std::vector<std::string> absent_folders(const Config& config) {
   for (const SiteConfig& site : config.sites) {
     const auto* options = std::get_if<origin::DirectoryOriginOptions>(&site.origin);
     if (options == nullptr) continue;
-    if (auto absent = absent_folder(*options)) sentences.push_back(std::move(*absent));
+    if (const auto absent = absent_folder(*options)) sentences.push_back(*absent + kUntilThere);
   }
   return sentences;
 }

@@ -87,6 +87,8 @@ using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
 /// Why the folder cannot be opened now, in a sentence; nullopt: it can. Blocking.
 std::optional<std::string> absent_folder(const origin::DirectoryOriginOptions& options);
+/// What follows from it: the end of that sentence.
+inline constexpr const char* kUntilThere = "; its site answers 503 until it is there";
 /// A sentence for each folder of a `dir:` site that cannot be opened now. Blocking.
 std::vector<std::string> absent_folders(const Config& config);
 

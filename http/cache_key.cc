@@ -40,6 +40,21 @@ std::optional<std::string_view> significant_port(std::string_view port, std::str
   return port.substr(port.find_first_not_of('0'));
 }
 
+/// The three parts of a key, each with its length before it and nothing behind the last.
+std::optional<std::array<std::string_view, 3>> parts_of(std::string_view key) {
+  std::array<std::string_view, 3> parts;
+  for (std::string_view& part : parts) {
+    uint32_t size = 0;
+    if (key.size() < sizeof size) return std::nullopt;
+    std::memcpy(&size, key.data(), sizeof size);
+    key.remove_prefix(sizeof size);
+    if (key.size() < size) return std::nullopt;
+    part = key.substr(0, size);
+    key.remove_prefix(size);
+  }
+  return key.empty() ? std::optional(parts) : std::nullopt;
+}
+
 void append_length_prefixed(std::string& out, std::string_view text) {
   const auto size = static_cast<uint32_t>(text.size());
   char bytes[sizeof size];
@@ -117,6 +132,17 @@ std::string_view make_variant_key(std::string_view url_key, uint64_t spec_id,
   append_length_prefixed(out, {id, sizeof id});
   append_length_prefixed(out, selected);
   return out;
+}
+
+std::optional<KeyText> read_key(std::string_view key) {
+  const auto parts = parts_of(key);
+  if (!parts) return std::nullopt;
+  const auto& [first, second, third] = *parts;
+  // A scheme has no key's parts: its first bytes would be a length.
+  const auto url = parts_of(first);
+  if (!url) return KeyText{std::string(first).append("://").append(second).append(third), ""};
+  return KeyText{std::string((*url)[0]).append("://").append((*url)[1]).append((*url)[2]),
+                 std::string(third)};
 }
 
 std::string_view normalize_query(std::string_view target, const QueryOptions& options,

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,14 @@ std::string_view make_cache_key(std::string_view scheme, std::string_view site,
 /// values.
 std::string_view make_variant_key(std::string_view url_key, uint64_t spec_id,
                                   std::string_view selected, std::string& out);
+
+/// What a key says, for people.
+struct KeyText {
+  std::string url;       ///< scheme://site/target
+  std::string selected;  ///< of a variant: the selected values; empty: the URL's own key
+};
+/// Nothing: it is no key of a URL or a variant.
+std::optional<KeyText> read_key(std::string_view key);
 
 /// What a site does to the query before it is keyed and forwarded.
 struct QueryOptions {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <set>
 #include <utility>
 #include <variant>
@@ -10,6 +11,7 @@
 #include "base/address.h"
 #include "edge/doors/uv_env.h"
 #include "edge/log.h"
+#include "edge/snapshot.h"
 
 namespace perigee::edge {
 
@@ -60,17 +62,22 @@ class Names {
 
 }  // namespace
 
-base::Status check_names(const Config& config, ThreadPool& pool) {
+base::Status check_origins(const Config& config, ThreadPool& pool) {
   const std::set<std::string> names = names_of(config);
   const std::vector<std::string> reasons = Names(pool).fail_to_resolve(names);
-  const bool all_are_names =
-      std::all_of(config.sites.begin(), config.sites.end(), [&](const SiteConfig& site) {
-        const auto* options = std::get_if<origin::HttpOriginOptions>(&site.origin);
-        return options != nullptr && names.contains(options->host);
-      });
-  if (!reasons.empty() && reasons.size() == names.size() && all_are_names) {
-    return base::Error{base::ErrorCode::kResolve, 0,
-                       "the origin " + reasons.front() + "; no store was made"};
+  const bool no_name_is_known = reasons.size() == names.size();
+  std::string missing = reasons.empty() ? "" : "the origin " + reasons.front();
+  const auto is_missing = [&](const SiteConfig& site) {
+    if (const auto* folder = std::get_if<origin::DirectoryOriginOptions>(&site.origin)) {
+      const std::optional<std::string> absent = absent_folder(*folder);
+      if (absent && missing.empty()) missing = *absent;
+      return absent.has_value();
+    }
+    const auto& options = std::get<origin::HttpOriginOptions>(site.origin);
+    return no_name_is_known && names.contains(options.host);
+  };
+  if (std::all_of(config.sites.begin(), config.sites.end(), is_missing)) {
+    return base::Error{base::ErrorCode::kResolve, 0, missing + "; no store was made"};
   }
   for (const std::string& reason : reasons) log_warning("the origin " + reason);
   return base::Done{};

@@ -9,9 +9,9 @@
 
 namespace perigee::edge {
 
-/// Resolves the names of all other origins at once; blocks for limits::kResolveMs at most. Each
-/// that cannot be resolved is warned of. An error: not one origin of the configuration can be
-/// found, so that a store would be made for nothing.
-base::Status check_names(const Config& config, ThreadPool& pool);
+/// Resolves the names of all origins at once; blocks for limits::kResolveMs at most. Each that
+/// cannot be resolved is warned of. An error: not one origin of the configuration can be found, be
+/// it a name or a folder, so that a store would be made for nothing.
+base::Status check_origins(const Config& config, ThreadPool& pool);
 
 }  // namespace perigee::edge

@@ -15,6 +15,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "cache_store/geometry.h"
 #include "cache_store/store.h"
 #include "cache_store/store_io.h"
 #include "edge/access_log.h"
@@ -173,16 +174,23 @@ base::Status Server::open_store() {
   fill_random(options.entropy);
   base::Result<std::unique_ptr<cache_store::Store>> store =
       cache_store::Store::open(options, *io_, store_events_, system_wall_ms());
-  if (!store.ok()) return store.error();
+  if (!store.ok()) {
+    base::Error error = store.error();
+    if (options.size_bytes < cache_store::kLeastStoreBytes) {
+      error.message += "; this is " + std::string(config_.store.size_why);
+    }
+    return error;
+  }
   store_ = std::move(*store);
   name_node(store_->identity(), config_);
   const cache_store::StoreStats stats = store_->stats();
   std::error_code unknown;
   const uintmax_t mib = std::filesystem::file_size(options.path, unknown) >> 20;
   log_info("the store " + options.path + " takes " + (unknown ? "?" : std::to_string(mib)) +
-           " MiB of disk: " + std::to_string(stats.recovered) + " objects, " +
-           std::to_string(stats.slabs) + " slabs of " + std::to_string(stats.slab_bytes >> 10) +
-           " KiB" + (store_->can_lend_pages() ? "" : ", pages are copied to sockets"));
+           " MiB of disk, " + std::string(config_.store.size_why) + ": " +
+           std::to_string(stats.recovered) + " objects, " + std::to_string(stats.slabs) +
+           " slabs of " + std::to_string(stats.slab_bytes >> 10) + " KiB" +
+           (store_->can_lend_pages() ? "" : ", pages are copied to sockets"));
   return base::Done{};
 }
 
@@ -201,10 +209,10 @@ base::Status Server::start() {
   raise_descriptor_limit();
   pool_ = std::make_unique<ThreadPool>(std::clamp(std::thread::hardware_concurrency(), 2u, 4u));
   // The sockets first: a second perigee is told before it asks for the store. The store last: a
-  // mistyped origin must not leave one behind.
+  // mistyped origin or folder must not leave one behind.
   base::Status status = listen();
   for (const std::string& sentence : absent_folders(config_)) log_warning(sentence);
-  if (status.ok() && makes_store()) status = check_names(config_, *pool_);
+  if (status.ok() && makes_store()) status = check_origins(config_, *pool_);
   if (status.ok()) status = open_store();
   if (!status.ok()) return status;
   snapshot_ = Snapshot::make(config_, nullptr, metrics_, log_warning);
@@ -288,6 +296,7 @@ void Server::stop() {
   threads_.clear();
   node_.reset();
   snapshot_.reset();
+  log_info("the store: " + summary_of(store_->stats()));
   store_.reset();
   log_info("stopped: " + metrics_.summary());
 }

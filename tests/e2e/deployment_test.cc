@@ -157,6 +157,8 @@ class Deployment : public testing::TestWithParam<Host> {
     }
     std::string site = "[[site]]\ndefault = true\n";
     if (GetParam() == Host::kFolder) {
+      // A new store is only made for a folder that is there.
+      fs::create_directory_symlink(release_of(0).name, all.file("current"));
       site += "origin = \"dir:" + all.file("current") + "\"\nttl = \"1h\"\nretain_hashed = true\n";
     } else {
       nginx = std::make_unique<Nginx>(all.file("current"), directives(GetParam()));

@@ -76,7 +76,11 @@ TEST_F(Folder, WhileItIsRemovedAndBuiltWhatIsStoredIsServed) {
 }
 
 TEST_F(Folder, ThatIsNotThereAtStartIsAWarningAndHeals) {
+  release("public", "an earlier one");
   Node node({.origin = "dir:" + served()});
+  EXPECT_EQ(node.stop(), 0);
+  std::filesystem::remove_all(served());
+  node.start();
   Client client(node.port());
   client.get("/").expect(503);
   EXPECT_NE(node.output().find("the folder " + served() +

@@ -107,7 +107,8 @@ TEST_F(Lifecycle, ASecondOneOnTheStoreIsRefusedByName) {
   const Finished second =
       perigee({"--origin", origin.url(), "--listen", "127.0.0.1:0", "--store", node.store()});
   EXPECT_EQ(second.exit, 1);
-  EXPECT_NE(second.err.find(node.store()), std::string::npos) << second.err;
+  EXPECT_NE(second.err.find(node.store() + " is in use by another perigee"), std::string::npos)
+      << second.err;
   get("/a").expect(200);
 }
 
@@ -171,6 +172,28 @@ TEST_F(Lifecycle, ADamagedStoreStartsAllTheSame) {
   hit("/a").expect_body("one");
 }
 
+TEST_F(Lifecycle, RotIsFoundAndDroppedBeforeAnybodyAsks) {
+  const std::string body = "<begin of the body>" + tools::pattern_body(50'000);
+  origin.reply("/a", {.fields = {max_age(600)}, .body = body});
+  origin.reply("/b", {.fields = {max_age(600)}, .body = "behind it: a start checks the last one"});
+  hit("/a");
+  hit("/b");
+  EXPECT_EQ(node.stop(), 0);
+  const std::string store = read_file(node.store());
+  const size_t at = store.find("<begin of the body>") + 1000;
+  std::fstream(node.store(), std::ios::in | std::ios::out | std::ios::binary)
+      .seekp(static_cast<std::streamoff>(at))
+      .put(static_cast<char>(store[at] ^ 1));
+  node.start();
+  EXPECT_TRUE(eventually([&] {
+    return node.output().find("damaged records found in the store and dropped: 1") !=
+           std::string::npos;
+  })) << node.output();
+  get("/a").expect(200).expect_body(body).expect_cache("fwd=uri-miss");
+  EXPECT_EQ(node.stop(), 0);
+  EXPECT_NE(node.output().find(" bytes scrubbed, 1 damaged"), std::string::npos) << node.output();
+}
+
 TEST_F(Lifecycle, SomebodysFileIsNeverTakenForAStore) {
   TempFolder folder;
   for (const std::string& content : {std::string("short\n"), tools::pattern_body(1 << 20)}) {
@@ -186,12 +209,64 @@ TEST_F(Lifecycle, SomebodysFileIsNeverTakenForAStore) {
 TEST_F(Lifecycle, AFullDiskIsAClearError) {
   TempFolder folder;
   const std::string store = folder.file("store");
-  const Finished done =
-      perigee({"--origin", origin.url(), "--listen", "127.0.0.1:0", "--store", store},
-              {{RLIMIT_FSIZE, 1 << 20}});
+  const Finished done = perigee({"--origin", origin.url(), "--listen", "127.0.0.1:0", "--store",
+                                 store, "--store-size", "64MiB"},
+                                {{RLIMIT_FSIZE, 1 << 20}});
   EXPECT_EQ(done.exit, 1);
   EXPECT_NE(done.err.find(store), std::string::npos) << done.err;
   EXPECT_NE(done.err.find("allocated"), std::string::npos) << done.err;
+  EXPECT_NE(done.err.find("needs 64 MiB, and there is room for "), std::string::npos) << done.err;
+  EXPECT_NE(done.err.find("give the store a smaller size"), std::string::npos) << done.err;
+  EXPECT_EQ(std::filesystem::file_size(store), 0u);
+}
+
+TEST_F(Lifecycle, AStoreThatCannotGrowStaysAsItWas) {
+  TempFolder folder;
+  const std::string store = folder.file("store");
+  { const Node small({.origin = origin.url(), .store = store, .store_size = "32MiB"}); }
+  const Finished done = perigee({"--origin", origin.url(), "--listen", "127.0.0.1:0", "--store",
+                                 store, "--store-size", "64MiB"},
+                                {{RLIMIT_FSIZE, 40 << 20}});
+  EXPECT_EQ(done.exit, 1);
+  EXPECT_NE(done.err.find(store + " needs 64 MiB"), std::string::npos) << done.err;
+  EXPECT_EQ(std::filesystem::file_size(store), 32u << 20);
+}
+
+TEST_F(Lifecycle, WithAnotherSizeTheStoreKeepsWhatFits) {
+  TempFolder folder;
+  const std::string store = folder.file("store");
+  constexpr int kPages = 80;
+  constexpr const char* kHost = "Host: a.test";  // the port is another one at each start
+  for (int i = 0; i < kPages; ++i) {
+    origin.reply("/page" + std::to_string(i),
+                 {.fields = {max_age(600)}, .body = tools::pattern_body(200'000)});
+  }
+  const auto hits_with = [&](const std::string& size) {
+    Node resized({.origin = origin.url(), .store = store, .store_size = size});
+    Client client(resized.port());
+    int hits = 0;
+    for (int i = 0; i < kPages; ++i) {
+      const Response page =
+          client.get("/page" + std::to_string(i), {kHost, "Cache-Control: only-if-cached"});
+      hits += page.is_hit() ? 1 : 0;
+    }
+    return hits;
+  };
+  {
+    Node first({.origin = origin.url(), .store = store, .store_size = "64MiB"});
+    for (int i = 0; i < kPages; ++i) {
+      const std::string page = "/page" + std::to_string(i);
+      EXPECT_TRUE(eventually([&] { return Client(first.port()).get(page, {kHost}).is_hit(); }))
+          << page;
+    }
+  }
+  EXPECT_EQ(hits_with("96MiB"), kPages);
+  EXPECT_EQ(std::filesystem::file_size(store), 96u << 20);
+  EXPECT_EQ(hits_with("80MiB"), kPages) << "the slabs at the end were empty";
+  const int left = hits_with("18MiB");
+  EXPECT_GT(left, 0);
+  EXPECT_LT(left, kPages);
+  EXPECT_LE(std::filesystem::file_size(store), 18u << 20);
 }
 
 }  // namespace

@@ -156,6 +156,49 @@ TEST_F(Starting, AMistypedOriginLeavesNoStoreBehind) {
   EXPECT_FALSE(std::filesystem::exists(folder.file("cache")));
 }
 
+TEST_F(Starting, AMissingFolderLeavesNoStoreBehind) {
+  const Finished done = start("dir:" + folder.file("public"));
+  EXPECT_EQ(done.exit, 1);
+  EXPECT_TRUE(holds(done.err, folder.file("public"))) << done.err;
+  EXPECT_TRUE(holds(done.err, "no store was made")) << done.err;
+  EXPECT_FALSE(std::filesystem::exists(folder.file("cache")));
+}
+
+TEST_F(Starting, AMissingFolderIsNoMatterForAStoreThatIsThere) {
+  const std::string page = folder.write("public/a.txt", "one");
+  const std::string origin = "dir:" + folder.file("public");
+  {
+    Node node({.origin = origin, .store = store(), .store_size = "32MiB"});
+    EXPECT_TRUE(
+        eventually([&] { return Client(node.port()).get("/a.txt", {"Host: a.test"}).is_hit(); }));
+  }
+  std::filesystem::remove_all(folder.file("public"));
+  Node node({.origin = origin, .store = store(), .store_size = "32MiB"});
+  Client(node.port()).get("/a.txt", {"Host: a.test"}).expect(200).expect_body("one");
+}
+
+TEST_F(Starting, APortThatIsTakenLeavesNoStoreBehind) {
+  tools::FakeOrigin origin;
+  const Finished done =
+      run({.arguments = {binary(), "--origin", origin.url(), "--listen",
+                         "127.0.0.1:" + std::to_string(origin.port()), "--store", store()}});
+  EXPECT_EQ(done.exit, 1);
+  EXPECT_TRUE(holds(done.err, "cannot listen on")) << done.err;
+  EXPECT_FALSE(std::filesystem::exists(folder.file("cache")));
+}
+
+TEST_F(Starting, WithoutASizeAStoreThatIsThereKeepsIts) {
+  tools::FakeOrigin origin;
+  { const Node node({.origin = origin.url(), .store = store(), .store_size = "32MiB"}); }
+  Process node({.arguments = {binary(), "--origin", origin.url(), "--listen", "127.0.0.1:0",
+                              "--store", store()}});
+  EXPECT_TRUE(eventually([&] {
+    return holds(node.err(), "takes 32 MiB of disk, as large as it was: 0 objects");
+  })) << node.err();
+  node.signal(SIGTERM);
+  EXPECT_EQ(node.wait(), 0);
+}
+
 TEST_F(Starting, AStoreThatIsThereIsServedFromWhateverNamesSay) {
   tools::FakeOrigin origin;
   origin.reply("/a", {.fields = {max_age(600)}, .body = "one"});
@@ -185,7 +228,8 @@ TEST_F(Starting, TheStartSaysWhatTheStoreTakes) {
   tools::FakeOrigin origin;
   Node node({.origin = origin.url(), .store_size = "32MiB"});
   EXPECT_TRUE(eventually([&] {
-    return holds(node.output(), "the store " + node.store() + " takes 32 MiB of disk: 0 objects");
+    return holds(node.output(),
+                 "the store " + node.store() + " takes 32 MiB of disk, as configured: 0 objects");
   })) << node.output();
 }
 
@@ -270,6 +314,7 @@ TEST(Install, KeepsAConfigurationThatIsThere) {
   const std::string shipped = read_file(test::source_file("conf/perigee.toml"));
   EXPECT_EQ(read_file(config), shipped);
   EXPECT_TRUE(std::filesystem::exists(root.file("usr/local/bin/perigee")));
+  EXPECT_TRUE(std::filesystem::exists(root.file("usr/local/bin/perigeectl")));
   EXPECT_FALSE(std::filesystem::exists(config + ".example"));
   root.write("etc/perigee/perigee.toml", "# mine\n");
   const Finished second = install();

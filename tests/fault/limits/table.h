@@ -54,6 +54,8 @@ inline constexpr Shown kShownElsewhere[] = {
     {"kPurgesPending", "StoreTest.ManyPurgesFoldIntoAFloorAndNothingComesBack"},
     {"kSlabsReady", "StoreTest.MakesSoManySlabsReadyAndNoMore"},
     {"kDrainingShare", "FailingWritesTest.AReaderKeepsItsBytesAndAStoreFullOfReadersRefuses"},
+    {"kScrubBytesPerSecond", "ScrubberTest.KeepsItsPace"},
+    {"kScrubSlabsLooked", "ScrubberTest.LooksAtABoundedNumberOfSlabsAStep"},
     {"kSyncMs", "FailingWritesTest.WhatWasWrittenIsSyncedInItsTime"},
     {"kSyncFailuresMs", "FailingWritesTest.TwoFailedSyncsEndStoringOnlyWhenTheyAreClose"},
     {"kWriteFailures", "FailingWritesTest.OnlySoManyFailuresInARowEndStoring"},

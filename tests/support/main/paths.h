@@ -12,5 +12,7 @@ std::string source_dir();
 std::string source_file(const std::string& relative);
 /// The perigee that was built with the tests.
 std::string perigee_binary();
+/// And its perigeectl.
+std::string perigeectl_binary();
 
 }  // namespace perigee::test

@@ -204,5 +204,27 @@ TEST(Query, WhatIsNormalStaysSo) {
   }
 }
 
+TEST(CacheKey, IsReadBackForPeople) {
+  const std::string url = key("https", "a.test:8443", "/p?q=1");
+  const auto own = read_key(url);
+  ASSERT_TRUE(own);
+  EXPECT_EQ(own->url, "https://a.test:8443/p?q=1");
+  EXPECT_EQ(own->selected, "");
+  std::string variant;
+  make_variant_key(url, 7, "accept: text/html", variant);
+  const auto other = read_key(variant);
+  ASSERT_TRUE(other);
+  EXPECT_EQ(other->url, "https://a.test:8443/p?q=1");
+  EXPECT_EQ(other->selected, "accept: text/html");
+}
+
+TEST(CacheKey, WhatIsNoKeyIsNotReadAsOne) {
+  const std::string url = key("https", "a.test", "/p");
+  for (size_t size = 0; size < url.size(); ++size) EXPECT_FALSE(read_key(url.substr(0, size)));
+  EXPECT_FALSE(read_key(url + "x"));
+  EXPECT_FALSE(read_key("https://a.test/p"));
+  EXPECT_FALSE(read_key(std::string(12, '\xff')));
+}
+
 }  // namespace
 }  // namespace perigee::http

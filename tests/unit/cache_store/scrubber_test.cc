@@ -1,0 +1,228 @@
+// Rot in what is stored is found without a client that asks, at a bounded pace, everywhere in turn.
+#include "cache_store/scrubber.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <string>
+
+#include "base/limits.h"
+#include "cache_store/store.h"
+#include "tests/support/memory_disk.h"
+
+namespace perigee::cache_store {
+namespace {
+
+using test::MemoryDisk;
+using test::MemoryIo;
+
+constexpr uint64_t kSlabBytes = 64 << 10;
+constexpr uint64_t kSlabs = 40;
+constexpr uint64_t bytes_of(uint64_t slabs) { return (2 << 20) + slabs * kSlabBytes; }
+constexpr uint64_t kBytes = bytes_of(kSlabs);
+constexpr uint64_t kManySlabs = 2 * base::limits::kScrubSlabsLooked + 20;
+constexpr size_t kBodyBytes = 12'000;  ///< five to a slab
+constexpr auto kPace = static_cast<uint64_t>(base::limits::kScrubBytesPerSecond);
+
+class Silent final : public StoreObserver {
+ public:
+  void on_store_event(std::string_view) override {}
+};
+
+class ScrubberTest : public testing::Test {
+ protected:
+  void SetUp() override { open(); }
+
+  void open(uint64_t slabs = kSlabs) {
+    store_.reset();
+    io_ = std::make_unique<MemoryIo>(disk_);
+    StoreOptions options;
+    options.path = "store";
+    options.slab_bytes = kSlabBytes;
+    options.journal_bytes = 16 << 10;
+    options.size_bytes = bytes_of(slabs);
+    auto opened = Store::open(options, *io_, observer_, now_);
+    ASSERT_TRUE(opened.ok()) << opened.error().message;
+    store_ = std::move(*opened);
+  }
+  /// Every body begins with its mark, so that it can be found on the disk.
+  static std::string mark(int key, int version) {
+    return "<key " + std::to_string(key) + ", version " + std::to_string(version) + ">";
+  }
+  void put(int key, int version = 1) {
+    const std::string body = mark(key, version) + std::string(kBodyBytes, 'x');
+    const std::span<const std::byte> piece = std::as_bytes(std::span(body));
+    const std::string text = "key" + std::to_string(key);
+    Draft draft;
+    draft.key = text;
+    draft.base = store_->digest(text);
+    draft.body = {&piece, 1};
+    draft.ticket = store_->ticket();
+    ASSERT_TRUE(store_->put(draft).ok());
+  }
+  void put_many(int first, int count) {
+    for (int key = first; key < first + count; ++key) put(key);
+  }
+  Found::State state_of(int key) {
+    const std::string text = "key" + std::to_string(key);
+    return store_->lookup(store_->digest(text), text, 0).state;
+  }
+  /// After the look of a client that comes when all is warm.
+  bool is_there(int key) {
+    const std::string text = "key" + std::to_string(key);
+    if (state_of(key) == Found::kCold) store_->warm(store_->digest(text), text, 0);
+    return state_of(key) == Found::kHit;
+  }
+  /// Where the body lies, in the file.
+  uint64_t place_of(int key, int version = 1) {
+    const std::string wanted = mark(key, version);
+    const auto* begin = reinterpret_cast<const char*>(disk_.bytes());
+    const char* found = std::search(begin, begin + disk_.size(), wanted.begin(), wanted.end());
+    EXPECT_NE(found, begin + disk_.size());
+    return static_cast<uint64_t>(found - begin);
+  }
+  void flip(uint64_t offset) {
+    const std::byte flipped = disk_.bytes()[offset] ^ std::byte{1};
+    disk_.write(offset, {&flipped, 1});
+  }
+  void step(int64_t after_ms) {
+    now_ += after_ms;
+    store_->maintain({.wall_ms = now_});
+  }
+  /// Long enough for the whole store.
+  void scrub_all() {
+    const int64_t seconds = static_cast<int64_t>(kBytes / kPace) + 2;
+    for (int64_t ms = 0; ms < seconds * 1000; ms += 50) step(50);
+  }
+
+  int64_t now_ = 1'700'000'000'000;
+  MemoryDisk disk_{bytes_of(kManySlabs)};
+  Silent observer_;
+  std::unique_ptr<MemoryIo> io_;
+  std::unique_ptr<Store> store_;
+};
+
+TEST_F(ScrubberTest, AFlippedBitIsFoundAndDroppedThoughNobodyAsks) {
+  put_many(0, 12);
+  flip(place_of(3) + 9000);
+  flip(place_of(8) - 10);  // the end of its head
+  scrub_all();
+  EXPECT_EQ(store_->stats().corrupt, 2u);
+  for (int key = 0; key < 12; ++key) {
+    EXPECT_EQ(state_of(key), key == 3 || key == 8 ? Found::kMiss : Found::kHit) << key;
+  }
+}
+
+TEST_F(ScrubberTest, AnOlderVersionDoesNotTakeItsPlace) {
+  put(1, 1);
+  put_many(10, 6);
+  put(1, 2);
+  put_many(20, 6);
+  flip(place_of(1, 2) + 100);
+  scrub_all();
+  EXPECT_EQ(state_of(1), Found::kMiss);
+  open();
+  EXPECT_EQ(state_of(1), Found::kMiss);
+  EXPECT_TRUE(is_there(10));
+}
+
+TEST_F(ScrubberTest, WhatIsDeadIsLeftAlone) {
+  put(1, 1);
+  put_many(10, 6);
+  put(1, 2);
+  flip(place_of(1, 1) + 100);
+  scrub_all();
+  EXPECT_EQ(store_->stats().corrupt, 0u);
+  EXPECT_TRUE(is_there(1));
+}
+
+TEST_F(ScrubberTest, WhatCannotBeReadIsDropped) {
+  put_many(0, 12);
+  const uint64_t bad = place_of(3);
+  io_->fail = [&](MemoryIo::Op op, uint64_t offset) {
+    return op == MemoryIo::Op::kRead && offset <= bad && bad < offset + 1000;
+  };
+  scrub_all();
+  EXPECT_EQ(store_->stats().corrupt, 1u);
+  EXPECT_EQ(state_of(3), Found::kMiss);
+}
+
+TEST_F(ScrubberTest, KeepsItsPace) {
+  put_many(0, 150);
+  const auto scrubbed = [&] { return store_->stats().scrubbed_bytes; };
+  ASSERT_EQ(scrubbed(), 0u);
+  constexpr uint64_t kOneMore = kBodyBytes + 4096;
+  step(100);
+  EXPECT_GT(scrubbed(), kPace / 20);
+  EXPECT_LE(scrubbed(), kPace / 10 + kOneMore);
+  const uint64_t before = scrubbed();
+  for (int i = 0; i < 100; ++i) step(0);
+  EXPECT_EQ(scrubbed(), before) << "no time went by";
+  for (int i = 0; i < 9; ++i) step(100);
+  EXPECT_GT(scrubbed(), kPace - 2 * kOneMore);
+  EXPECT_LE(scrubbed(), kPace + kOneMore);
+  const uint64_t second = scrubbed();
+  step(86'400'000);
+  EXPECT_LE(scrubbed(), second + kPace + kOneMore) << "a day earns no burst";
+  const uint64_t third = scrubbed();
+  step(-86'400'000);
+  EXPECT_EQ(scrubbed(), third) << "nor does a clock that was put back";
+}
+
+TEST_F(ScrubberTest, AStepKeepsToItsBudgetToo) {
+  put_many(0, 150);
+  now_ += 1000;
+  store_->maintain({.bytes = 1, .wall_ms = now_});
+  EXPECT_GT(store_->stats().scrubbed_bytes, 0u);
+  EXPECT_LE(store_->stats().scrubbed_bytes, kBodyBytes + 4096);
+}
+
+TEST_F(ScrubberTest, CoversTheWholeStoreInTurnAndAgain) {
+  put_many(0, 150);
+  scrub_all();
+  EXPECT_GE(store_->stats().scrubbed_bytes, 145 * kBodyBytes) << "the open slab is not looked at";
+  EXPECT_EQ(store_->stats().corrupt, 0u);
+  for (int key = 0; key < 140; key += 5) flip(place_of(key) + 50);
+  scrub_all();
+  EXPECT_EQ(store_->stats().corrupt, 28u);
+  for (int key = 0; key < 150; ++key) EXPECT_EQ(is_there(key), key >= 140 || key % 5 != 0) << key;
+}
+
+/// Two steps lead over all but some slabs, of which all but the first are empty.
+TEST_F(ScrubberTest, LooksAtABoundedNumberOfSlabsAStep) {
+  open(kManySlabs);
+  put_many(0, 6);
+  step(1000);
+  EXPECT_GE(store_->stats().scrubbed_bytes, 5 * kBodyBytes);
+  flip(place_of(2) + 50);
+  step(1000);
+  EXPECT_EQ(store_->stats().corrupt, 0u);
+  step(1000);
+  EXPECT_EQ(store_->stats().corrupt, 1u);
+}
+
+/// Between two steps the slab that is being looked at is used again.
+TEST_F(ScrubberTest, ASlabThatIsUsedAgainIsNotJudgedByItsOldTable) {
+  for (int round = 0; round < 20; ++round) {
+    put_many(round * 1000, 150);
+    step(20);
+  }
+  for (int i = 0; i < 100; ++i) step(50);
+  EXPECT_EQ(store_->stats().corrupt, 0u);
+  EXPECT_GT(store_->stats().scrubbed_bytes, 0u);
+  for (int key = 19'100; key < 19'150; ++key) EXPECT_TRUE(is_there(key)) << key;
+}
+
+TEST_F(ScrubberTest, LeavesThePagesOfWhatNobodyAskedForAlone) {
+  put_many(0, 12);
+  open();
+  scrub_all();
+  EXPECT_GT(store_->stats().scrubbed_bytes, 11 * kBodyBytes);
+  EXPECT_EQ(state_of(3), Found::kCold) << "a loop would wait for its pages";
+  EXPECT_EQ(store_->stats().pins, 0u);
+}
+
+}  // namespace
+}  // namespace perigee::cache_store
