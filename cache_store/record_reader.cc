@@ -20,6 +20,7 @@ bool RecordReader::view(const Location& location, std::string_view key, RecordVi
   if (std::string_view(chars + layout.key, header.key_length) != key) return false;
   out.kind = static_cast<RecordKind>(header.kind);
   out.slot = header.slot;
+  out.digest = {header.digest_lo, header.digest_hi};
   out.rid = header.rid;
   out.ticket = {header.purge_seq, header.fetch_seq};
   out.policy = facts_of(header);
@@ -33,6 +34,16 @@ bool RecordReader::view(const Location& location, std::string_view key, RecordVi
   out.whole_length = header.whole_length;
   out.body_offset = slabs_.offset_of(location) + layout.body;
   return true;
+}
+
+const std::byte* RecordReader::body_of(const Location& location, uint64_t rid) const {
+  const std::byte* base = slabs_.at(location);
+  format::RecordHeader header;
+  std::memcpy(&header, base, sizeof header);
+  const bool right = header.rid == rid &&
+                     stays_within(header, uint64_t{location.length64} * format::kAlignment) &&
+                     is_well_shaped(header, slabs_.geometry());
+  return right ? base + format::layout(header).body : nullptr;
 }
 
 RecordReader::Condition RecordReader::check(const Location& location, const EntryKey& key,

@@ -200,6 +200,21 @@ Found SlabStore::lookup(const Digest& digest, std::string_view key, SlotMask acc
   return found;
 }
 
+Pin SlabStore::resume(ParkedRecord& parked) {
+  if (Pin pin = slabs_.pin_again(parked.slab, parked.life)) return pin;
+  std::optional<IndexEntry> entry = index_.peek(
+      parked.digest, [&](const Location& location) { return slabs_.pin(location.slab); });
+  if (!entry || !entry->verified || entry->slot != kHeadSlot || entry->pin.is_poisoned()) return {};
+  const std::byte* body = reader_.body_of(entry->location, parked.rid);
+  if (body == nullptr) return {};
+  parked.slab = entry->pin.slab();
+  parked.life = entry->pin.life();
+  parked.body_offset =
+      slabs_.offset_of(entry->location) + static_cast<uint64_t>(body - slabs_.at(entry->location));
+  parked.body = body;
+  return std::move(entry->pin);
+}
+
 void SlabStore::warm(const Digest& digest, std::string_view, SlotMask accepted) {
   const IndexMatches matches = index_.find(
       digest, accepted, [&](const Location& location) { return slabs_.pin(location.slab); });

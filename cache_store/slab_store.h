@@ -48,6 +48,7 @@ class SlabStore final : public Store {
 
   Digest digest(std::string_view key) const override { return secret_.digest(key); }
   Found lookup(const Digest& digest, std::string_view key, SlotMask accepted) override;
+  Pin resume(ParkedRecord& parked) override;
   void warm(const Digest& digest, std::string_view key, SlotMask accepted) override;
   base::Result<Found> put(const Draft& draft) override;
   uint64_t draw_rid() override;

@@ -62,6 +62,12 @@ class Slabs {
     CHECK(static_cast<uint32_t>(word) != UINT32_MAX);
     return Pin(&words_[slab], slab, static_cast<uint32_t>(word >> 32));
   }
+  /// The same of a slab that nobody holds: empty when it was used again since that life.
+  Pin pin_again(uint32_t slab, uint32_t life) {
+    Pin pin = this->pin(slab);
+    if (pin.life() != life) pin.reset();
+    return pin;
+  }
   /// In the file.
   uint64_t offset_of(const Location& location) const {
     return file_.geometry.slab_begin(location.slab) +

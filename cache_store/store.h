@@ -93,6 +93,7 @@ struct RecordView {
   Pin pin;
   RecordKind kind = RecordKind::kObject;
   Slot slot = 0;
+  Digest digest;
   uint64_t rid = 0;
   Ticket ticket;  ///< under which it was put
   base::ReuseFacts policy;
@@ -109,6 +110,17 @@ struct RecordView {
   /// Of a Vary spec: the soft purge that `stale_since_ms` tells of. It holds for the variants whose
   /// ticket has a lower purge_seq.
   uint64_t stale_seq = 0;
+};
+
+/// What a reader that waits for long keeps of a record in place of its Pin, so that the slab can be
+/// used again meanwhile.
+struct ParkedRecord {
+  Digest digest;
+  uint64_t rid = 0;
+  uint32_t slab = 0;
+  uint32_t life = 0;
+  const std::byte* body = nullptr;
+  uint64_t body_offset = 0;  ///< in the store file
 };
 
 /// The answer of lookup. Each record holds its own slab.
@@ -241,6 +253,10 @@ class Store {
   virtual Digest digest(std::string_view key) const = 0;
   /// Loop. One shard lock, no copy, no system call, no allocation.
   virtual Found lookup(const Digest& digest, std::string_view key, SlotMask accepted) = 0;
+  /// Loop. The Pin that reading a parked record goes on under: of its slab if that was not used
+  /// again, else of the one that holds the same record by now; `parked` then says where. Empty: it
+  /// is gone.
+  virtual Pin resume(ParkedRecord& parked) = 0;
   /// Pool. Populates and verifies what lookup found cold; afterwards look up again.
   virtual void warm(const Digest& digest, std::string_view key, SlotMask accepted) = 0;
   /// Pool. A Vary spec that equals the present one is not stored again: the present one is

@@ -125,6 +125,7 @@ void Connection::feed_spill(Tick now) {
 }
 
 void Connection::settle(Tick now) {
+  resting_ = false;
   // Bounded: each round either takes bytes towards kSendBytes or consumes what was received.
   const uint64_t start = out_.total_taken();
   while (true) {
@@ -197,6 +198,12 @@ void Connection::update_interest() {
 void Connection::update_deadline(Tick now) {
   Tick due = codec_->deadline();
   const bool sending = !out_.empty() || !writable_;
+  if (writable_ || resting_) {
+    park_at_ = kNone;
+  } else if (park_at_ == kNone) {
+    park_at_ = now + limits::kParkMs;
+  }
+  if (park_at_ != kNone) due = std::min(due, park_at_);
   if (!sending) {
     stall_check_ = kNone;
   } else {
@@ -234,7 +241,14 @@ void Connection::on_deadline() {
     channel_->abort();
     return end();
   }
-  if (now >= codec_->deadline()) codec_->on_deadline(now);
+  const bool late = now >= codec_->deadline();
+  if (park_at_ != kNone && now >= park_at_) {
+    codec_->rest();
+    resting_ = true;
+    // A turn would pull, and hold again what was let go of.
+    if (!late) return update_deadline(now);
+  }
+  if (late) codec_->on_deadline(now);
   wake();
 }
 

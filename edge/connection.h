@@ -90,6 +90,8 @@ class Connection final : public Runnable, public QuietMember, private base::Chan
   uint64_t rate_progress_ = 0;
   bool readable_ = true;  ///< a fresh connection has its first bytes (TCP_DEFER_ACCEPT)
   bool writable_ = true;
+  base::Tick park_at_{-1};  ///< when a blocked body is to let go of what it holds; -1: never
+  bool resting_ = false;    ///< it did, and nothing was pulled since
   bool peer_ended_ = false;
   bool finished_ = false;
   bool ended_ = false;

@@ -118,6 +118,11 @@ bool FillReader::read_record(const cache_store::RecordView& record) {
   return true;
 }
 
+void FillReader::rest() {
+  if (stored_) stored_->rest();
+  if (fragments_) fragments_->rest();
+}
+
 void FillReader::advance(size_t n) {
   if (stored_) return stored_->advance(n);
   move_to(at_ + n);

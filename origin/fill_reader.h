@@ -32,6 +32,7 @@ class FillReader final : public http::SpanSource {
   http::Chunk peek(size_t max) override;
   void advance(size_t n) override;
   std::optional<uint64_t> size() const override;
+  void rest() override;
 
  private:
   friend class Fills;

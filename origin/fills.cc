@@ -216,9 +216,8 @@ Fills::FillPtr Fills::begin_fragment(const RefetchablePtr& object, uint64_t numb
     const auto [first, last] = shard.fills.equal_range(join.lo);
     for (auto it = first; it != last; ++it) {
       const FillPtr& present = it->second;
-      if (!(present->join_digest == join) || store.purged_since(present->base, present->ticket)) {
-        continue;
-      }
+      // A purge takes the object that it is part of, and with that whoever would ask for it later.
+      if (!(present->join_digest == join)) continue;
       if (joined != nullptr) *joined = present->join(env_.loop());
       return present;
     }

@@ -94,6 +94,11 @@ void FragmentBody::advance(size_t n) {
   if (at_ % store_.fragment_bytes() == 0) arriving_.reset();
 }
 
+void FragmentBody::rest() {
+  fragment_.reset();
+  if (arriving_ != nullptr) arriving_->rest();
+}
+
 Chunk FragmentBody::peek_arriving(size_t max) {
   Chunk chunk = arriving_->peek(max);
   if (chunk.state == Chunk::kFail) {

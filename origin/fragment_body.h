@@ -52,6 +52,7 @@ class FragmentBody final : public http::SpanSource {
   http::Chunk peek(size_t max) override;
   void advance(size_t n) override;
   std::optional<uint64_t> size() const override { return span_.size(); }
+  void rest() override;
 
  private:
   class WarmJob;

@@ -13,15 +13,16 @@
 namespace perigee::origin {
 
 /// Lends the bytes as they lie in the store's map, under a pin of its own. Loop-local, never waits.
+/// While it rests it holds nothing; it fails when the record is gone then.
 class StoredBody final : public http::SpanSource {
  public:
   /// Over `span` of the body of `record`, whose slab `pin` holds. `store` outlives it.
-  StoredBody(const cache_store::Store& store, cache_store::Pin pin,
-             const cache_store::RecordView& record, const http::ByteSpan& span)
+  StoredBody(cache_store::Store& store, cache_store::Pin pin, const cache_store::RecordView& record,
+             const http::ByteSpan& span)
       : store_(store),
         pin_(std::move(pin)),
-        body_(record.body.data()),
-        offset_(record.body_offset),
+        place_{record.digest, record.rid,         pin_.slab(),
+               pin_.life(),   record.body.data(), record.body_offset},
         span_(span),
         at_(span.begin) {
     CHECK(span.begin <= span.end && span.end <= record.body.size());
@@ -32,23 +33,25 @@ class StoredBody final : public http::SpanSource {
     at_ = span.begin;
   }
   http::Chunk peek(size_t max) override {
+    if (!pin_) pin_ = store_.resume(place_);
+    if (!pin_) return {{}, http::Chunk::kFail};
     if (store_.poisoned(pin_)) return {{}, http::Chunk::kBad};
     const uint64_t left = span_.end - at_;
     const auto n = static_cast<size_t>(std::min<uint64_t>(max, left));
     const auto state = n == left ? http::Chunk::kEnd : http::Chunk::kMore;
-    return {{body_ + at_, n, fd_, offset_ + at_}, state};
+    return {{place_.body + at_, n, fd_, place_.body_offset + at_}, state};
   }
   void advance(size_t n) override {
     at_ += n;
     CHECK(at_ <= span_.end);
   }
   std::optional<uint64_t> size() const override { return span_.size(); }
+  void rest() override { pin_.reset(); }
 
  private:
-  const cache_store::Store& store_;
-  cache_store::Pin pin_;
-  const std::byte* body_;
-  uint64_t offset_;  ///< of the body in the store's file
+  cache_store::Store& store_;
+  cache_store::Pin pin_;  ///< empty while it rests
+  cache_store::ParkedRecord place_;
   http::ByteSpan span_;
   uint64_t at_;
   int fd_ = -1;  ///< the store's, where its pages may be lent

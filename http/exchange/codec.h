@@ -49,6 +49,8 @@ class ServerCodec {
   /// When on_deadline() is due; Tick{INT64_MAX}: never. One timer a connection follows it.
   virtual base::Tick deadline() const = 0;
   virtual void on_deadline(base::Tick now) = 0;
+  /// The peer has taken nothing for a while: what is held for its next bytes is let go of.
+  virtual void rest() = 0;
   /// Ends the connection: what is in flight, or has arrived and is fed before the next pump, is
   /// answered, then the state becomes kClose.
   virtual void drain() = 0;

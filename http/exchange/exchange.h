@@ -36,6 +36,8 @@ class BodySource {
   virtual void advance(size_t n) = 0;
   /// The whole length where it is known.
   virtual std::optional<uint64_t> size() const = 0;
+  /// Nobody will pull for a while: what is held for the next peek is let go of until then.
+  virtual void rest() {}
   /// Whom a kLater wakes. Must outlive the source or be replaced.
   void set_waker(base::Waker* waker) { waker_ = waker; }
 

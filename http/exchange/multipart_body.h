@@ -28,6 +28,7 @@ class MultipartBody final : public BodySource {
   Chunk peek(size_t max) override;
   void advance(size_t n) override;
   std::optional<uint64_t> size() const override { return size_; }
+  void rest() override { source_.rest(); }
 
  private:
   void begin_text();

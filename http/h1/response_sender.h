@@ -44,6 +44,10 @@ class ResponseSender {
   bool sending() const { return body_ != nullptr; }
   /// Bytes of content that left so far.
   uint64_t sent() const { return sent_; }
+  /// See ServerCodec.
+  void rest() {
+    if (body_ != nullptr) body_->rest();
+  }
   /// The connection is gone: forgets the body and what was lent of it.
   void cancel();
 

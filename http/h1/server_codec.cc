@@ -36,6 +36,7 @@ class Http1Codec final : public ServerCodec, public Exchange, private ResponseSe
   bool wants_read() const override;
   Tick deadline() const override { return deadline_; }
   void on_deadline(Tick now) override;
+  void rest() override { sender_.rest(); }
   void drain() override { draining_ = true; }
   bool cancel() override;
   State state() const override { return state_; }

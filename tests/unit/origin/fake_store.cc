@@ -75,6 +75,7 @@ Found FakeStore::view(Record& record) const {
   record.word.life_pins.fetch_add(1);
   view.pin = cache_store::Pin(&record.word, 0, 0);
   view.kind = record.kind;
+  view.digest = digest(record.key);
   view.rid = record.rid;
   view.ticket = record.ticket;
   view.policy = record.policy;
@@ -89,6 +90,16 @@ Found FakeStore::view(Record& record) const {
 Found FakeStore::lookup(const Digest&, std::string_view key, cache_store::SlotMask) {
   const auto it = records_.find(std::string(key));
   return it == records_.end() ? Found() : view(*it->second);
+}
+
+cache_store::Pin FakeStore::resume(cache_store::ParkedRecord& parked) {
+  for (const auto& [key, record] : records_) {
+    if (!(digest(key) == parked.digest) || record->rid != parked.rid) continue;
+    parked.body = std::as_bytes(std::span(record->body)).data();
+    record->word.life_pins.fetch_add(1);
+    return {&record->word, 0, 0};
+  }
+  return {};
 }
 
 Found FakeStore::lookup_fragment(const FragmentId& id) {

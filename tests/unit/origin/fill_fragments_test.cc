@@ -243,6 +243,18 @@ TEST_F(InFragments, WithoutClientsItGoesOnWhenLittleIsMissing) {
   EXPECT_TRUE(kept() == kText);
 }
 
+TEST_F(InFragments, OfUnknownLengthItIsGivenUpWhenNobodyWaitsAnyMore) {
+  TestWaiter& client = join();
+  fetch().head(200, kFresh);
+  fetch().feed(std::string_view(kText).substr(0, 450'000));
+  run();
+  ASSERT_EQ(origin().open.size(), 1u);
+  drop(client);
+  run();
+  EXPECT_TRUE(origin().open.empty());
+  EXPECT_EQ(budget_.used(), 0u);
+}
+
 TEST_F(InFragments, AStopInTheMiddleOfAPutIsInOrder) {
   TestWaiter& client = join();
   fetch().head(200, declared());

@@ -1,0 +1,143 @@
+// Clients that stop reading: after a while they hold no slab of the store any more, and go on where
+// they were.
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <string>
+
+#include "base/limits.h"
+#include "tests/support/edge/stand.h"
+
+namespace perigee::test {
+namespace {
+
+namespace limits = base::limits;
+
+std::string content(size_t size) {
+  std::string text;
+  for (size_t i = 0; text.size() < size; ++i) text += std::to_string(i) + ";";
+  text.resize(size);
+  return text;
+}
+
+class Parking : public testing::Test {
+ protected:
+  void store(const std::string& target, const std::string& text) {
+    stand.origin.on(target, Reply(200).cache("max-age=600").etag("\"v\"").body(text));
+    Client client(stand);
+    client.reading().capacity = 16 * limits::kMiB;
+    EXPECT_TRUE(client.ask("GET", target).answer().body == text);
+    stand.settle();
+  }
+  /// A client that takes a thousand bytes and no more.
+  Client& begin(const std::string& target) {
+    Client& client = clients.emplace_back(stand);
+    client.reading().capacity = 1'000;
+    client.ask("GET", target);
+    stand.run();
+    return client;
+  }
+  uint64_t pins() { return stand.store().stats().pins; }
+  std::string rest_of(Client& client) {
+    client.reading().capacity = 16 * limits::kMiB;
+    std::string got;
+    for (std::string part = client.arrived(); !part.empty(); part = client.arrived()) got += part;
+    return got;
+  }
+  /// Other things, until nothing that was there is left.
+  void churn() {
+    const size_t each = stand.store().max_object_bytes() / 2;
+    const size_t all = stand.store().stats().slabs * stand.store().stats().slab_bytes;
+    for (size_t bytes = 0; bytes < 3 * all; bytes += each) {
+      store("/other" + std::to_string(++churned), std::string(each, 'x'));
+    }
+  }
+
+  Stand stand;
+  std::deque<Client> clients;
+  size_t churned = 0;
+};
+
+TEST_F(Parking, WhoIsBlockedForLongHoldsNothingAndGoesOn) {
+  for (const size_t size : {20'000u, 500'000u}) {
+    SCOPED_TRACE(size);
+    const std::string text = content(size);
+    const std::string target = "/" + std::to_string(size);
+    store(target, text);
+    Client& client = begin(target);
+    EXPECT_EQ(pins(), 1u);
+    stand.pass_ms(limits::kParkMs - 1'000);
+    EXPECT_EQ(pins(), 1u);
+    stand.pass_ms(1'500);
+    EXPECT_EQ(pins(), 0u);
+    EXPECT_TRUE(rest_of(client).ends_with(text));
+  }
+  EXPECT_EQ(stand.origin.asked.size(), 2u);
+}
+
+TEST_F(Parking, ARequestBehindItTakesNothingUpAgainForLong) {
+  store("/a", content(20'000));
+  Client& client = begin("/a");
+  stand.pass_ms(limits::kParkMs + 500);
+  client.ask("GET", "/a");
+  stand.run();
+  stand.pass_ms(limits::kParkMs + 500);
+  EXPECT_EQ(pins(), 0u);
+}
+
+TEST_F(Parking, PartsOfABodyGoOnToo) {
+  const std::string text = content(30'000);
+  store("/a", text);
+  Client& client = clients.emplace_back(stand);
+  client.reading().capacity = 1'000;
+  client.ask("GET", "/a", "Range: bytes=0-9999,20000-29999\r\n");
+  stand.run();
+  stand.pass_ms(limits::kParkMs + 500);
+  EXPECT_EQ(pins(), 0u);
+  const std::string got = rest_of(client);
+  EXPECT_NE(got.find(text.substr(0, 10'000)), std::string::npos);
+  EXPECT_NE(got.find(text.substr(20'000, 10'000)), std::string::npos);
+}
+
+TEST_F(Parking, WhoseRecordIsGoneMeanwhileIsCut) {
+  const std::string text = content(20'000);
+  store("/a", text);
+  Client& client = begin("/a");
+  stand.pass_ms(limits::kParkMs + 500);
+  churn();
+  const std::string got = rest_of(client);
+  EXPECT_TRUE(client.saw_reset());
+  EXPECT_TRUE(text.starts_with(got.substr(got.find("\r\n\r\n") + 4)));
+}
+
+TEST_F(Parking, ALongBodyGoesOnWithWhatTheOriginStillHas) {
+  const std::string text = content(500'000);
+  stand.origin.on("/a", RangedFile{text, "\"v\""});
+  Client first(stand);
+  first.reading().capacity = 16 * limits::kMiB;
+  EXPECT_TRUE(first.ask("GET", "/a").answer().body == text);
+  stand.settle();
+  Client& client = begin("/a");
+  stand.pass_ms(limits::kParkMs + 500);
+  churn();
+  EXPECT_TRUE(rest_of(client).ends_with(text));
+}
+
+TEST_F(Parking, WhenEachSlabIsHeldByASlowClientOthersAreStoredAllTheSame) {
+  const size_t slabs = stand.store().stats().slabs;
+  const std::string text = content(stand.store().max_object_bytes());
+  for (size_t i = 0; i < 4 * slabs; ++i) store("/" + std::to_string(i), text);
+  for (size_t i = 0; i < 4 * slabs; ++i) {
+    const std::string target = "/" + std::to_string(i);
+    if (stand.stored(target).state == cache_store::Found::kHit) begin(target);
+  }
+  ASSERT_GT(pins(), 2 * slabs);
+  stand.pass_ms(limits::kParkMs + 500);
+  EXPECT_EQ(pins(), 0u);
+  churn();
+  EXPECT_EQ(stand.store().stats().puts_no_room, 0u);
+  EXPECT_EQ(stand.stored("/other" + std::to_string(churned)).state, cache_store::Found::kHit);
+}
+
+}  // namespace
+}  // namespace perigee::test
