@@ -3,7 +3,6 @@
 #include <xxhash.h>
 
 #include <cstring>
-#include <vector>
 
 #include "cache_store/record.h"
 
@@ -39,8 +38,18 @@ bool RecordReader::view(const Location& location, std::string_view key, RecordVi
 
 RecordReader::Condition RecordReader::verify(const Location& location, const Digest& digest,
                                              Slot slot) const {
+  std::vector<std::byte> bytes;
+  const Condition condition = read(location, digest, slot, bytes);
+  if (condition != Condition::kGood) return condition;
+  // The map may still have to fault these pages in: here, not on a loop.
+  touch(location);
+  return slabs_.is_poisoned(location.slab) ? Condition::kUnreadable : Condition::kGood;
+}
+
+RecordReader::Condition RecordReader::read(const Location& location, const Digest& digest,
+                                           Slot slot, std::vector<std::byte>& bytes) const {
   const uint64_t size = uint64_t{location.length64} * format::kAlignment;
-  std::vector<std::byte> bytes(size);
+  bytes.resize(size);
   if (!io_.pread(slabs_.offset_of(location), bytes).ok()) return Condition::kUnreadable;
   format::RecordHeader header;
   if (size < sizeof header) return Condition::kDamaged;
@@ -55,10 +64,13 @@ RecordReader::Condition RecordReader::verify(const Location& location, const Dig
       secret_.head_checksum(header, all.subspan(layout.key, layout.body - layout.key)) ==
           header.head_checksum &&
       XXH3_64bits(bytes.data() + layout.body, header.body_length) == header.body_checksum;
-  if (!whole) return Condition::kDamaged;
-  // The map may still have to fault these pages in: here, not on a loop.
-  touch(location);
-  return slabs_.is_poisoned(location.slab) ? Condition::kUnreadable : Condition::kGood;
+  return whole ? Condition::kGood : Condition::kDamaged;
+}
+
+uint64_t RecordReader::rid_of(const Location& head) const {
+  format::RecordHeader header;
+  std::memcpy(&header, slabs_.at(head), sizeof header);
+  return static_cast<RecordKind>(header.kind) == RecordKind::kHead ? header.rid : 0;
 }
 
 void RecordReader::touch(const Location& location) const {

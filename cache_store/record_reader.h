@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 #include "cache_store/file_secret.h"
 #include "cache_store/location.h"
@@ -31,6 +32,11 @@ class RecordReader {
   /// Pool. Reads the record from the file, so that a bad block is an error and not a signal, checks
   /// all of it, and brings its pages into the map.
   Condition verify(const Location& location, const Digest& digest, Slot slot) const;
+  /// Pool. Reads the record from the file and checks all of it. kGood: `bytes` has it.
+  Condition read(const Location& location, const Digest& digest, Slot slot,
+                 std::vector<std::byte>& bytes) const;
+  /// Pool. Of a head, as the map has it; 0 of other records.
+  uint64_t rid_of(const Location& head) const;
   /// Pool. Touches each page of a record in the map: only this process's page table is filled in,
   /// off the loops.
   void touch(const Location& location) const;

@@ -35,7 +35,7 @@ class SlabStore final : public Store {
  public:
   /// The file is opened, adopted and mapped; `superblock` is its newest.
   SlabStore(StoreIo& io, StoreObserver& observer, std::unique_ptr<Superblocks> superblocks,
-            const MappedFile& file);
+            const MappedFile& file, unsigned probation_percent);
   /// Writes the last purges.
   ~SlabStore() override;
 
@@ -72,9 +72,13 @@ class SlabStore final : public Store {
 
  private:
   void publish_scanned(const ScannedFile& file, const PurgeHistory& history);
+  bool is_good(const ScannedFile::Record& copy) const;
   bool view(IndexEntry& entry, std::string_view key, std::optional<RecordView>& out) const;
   void warm_entry(const Digest& digest, const IndexEntry& entry);
   base::Result<Found> store(const Draft& draft);
+  std::optional<base::Result<Found>> store_now(const Draft& draft, const PurgeSubject& subject,
+                                               RecordWriter::Image& image);
+  Reclaimer::Progress reclaim(uint64_t bytes);
   Found present_under(const Digest& digest, std::string_view key) REQUIRES(slabs_.mutex());
   base::Result<Found> publish(const Draft& draft, const PurgeSubject& subject,
                               const Location& location) REQUIRES(slabs_.mutex());
@@ -96,6 +100,7 @@ class SlabStore final : public Store {
   Syncer syncer_;
 
   std::atomic<uint64_t> puts_{0};
+  std::atomic<uint64_t> put_bytes_{0};
   std::atomic<uint64_t> puts_refused_{0};
   std::atomic<uint64_t> puts_no_room_{0};
   std::atomic<uint64_t> corrupt_{0};

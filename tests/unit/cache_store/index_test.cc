@@ -18,8 +18,7 @@ constexpr auto kNoFence = [](auto...) { return uint64_t{7}; };
 class IndexTest : public testing::Test {
  protected:
   bool insert(const Digest& digest, Slot slot, const Location& location, bool verified = true) {
-    const auto trust = verified ? Index::Trust::kVerified : Index::Trust::kUnverified;
-    return index_.insert({digest, slot}, location, trust, kAdmitted);
+    return index_.insert({digest, slot}, {.location = location, .verified = verified}, kAdmitted);
   }
   IndexMatches find_all(const Digest& digest, SlotMask accepted) {
     return index_.find(digest, accepted, kNoPin);
@@ -119,7 +118,7 @@ TEST_F(IndexTest, PinsBothWhatItFindsOfACodedObject) {
 
 TEST_F(IndexTest, WhatIsRefusedLeavesWhatWasThere) {
   insert({8, 1}, kHeadSlot, kHere);
-  EXPECT_FALSE(index_.insert({{8, 1}, kVarySlot}, kThere, Index::Trust::kVerified,
+  EXPECT_FALSE(index_.insert({{8, 1}, kVarySlot}, {.location = kThere},
                              []() -> std::optional<Staleness> { return std::nullopt; }));
   EXPECT_EQ(find({8, 1})->location, kHere);
 }
@@ -128,10 +127,10 @@ TEST_F(IndexTest, WhatIsRefusedLeavesWhatWasThere) {
 TEST_F(IndexTest, ErasesOnlyWhatIsStillAtItsPlace) {
   insert({8, 1}, kHeadSlot, kHere);
   insert({8, 1}, kHeadSlot, kThere);
-  EXPECT_FALSE(index_.erase_if({{8, 1}, kHeadSlot}, kHere, [] { FAIL() << "nothing goes"; }));
+  EXPECT_FALSE(index_.erase_if({{8, 1}, kHeadSlot}, kHere, [](bool) { FAIL() << "nothing goes"; }));
   EXPECT_EQ(find({8, 1})->location, kThere);
   bool fenced = false;
-  EXPECT_TRUE(index_.erase_if({{8, 1}, kHeadSlot}, kThere, [&] { fenced = true; }));
+  EXPECT_TRUE(index_.erase_if({{8, 1}, kHeadSlot}, kThere, [&](bool) { fenced = true; }));
   EXPECT_TRUE(fenced);
   EXPECT_FALSE(find({8, 1}));
 }
