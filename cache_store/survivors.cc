@@ -55,15 +55,15 @@ void Survivors::choose(const Victim& victim, int64_t now_ms) {
     parts_.counts.laps[place_of(victim.ring)].fetch_add(1, std::memory_order_relaxed);
     parts_.counts.uses[place_of(victim.ring)].fetch_add(standing->frequency,
                                                         std::memory_order_relaxed);
-    if (standing->frequency > 0) {
-      // In main, a use is spent on each lap.
-      const unsigned spent = victim.ring == Ring::kMain ? 1 : 0;
-      chosen_.push_back({entry, standing->frequency - spent, true});
-    } else if (victim.ring == Ring::kProbation && has_second_lap(entry, *standing, now_ms)) {
-      chosen_.push_back({entry, 0, false});
-    }
+    const bool again = victim.ring == Ring::kProbation && has_second_lap(entry, *standing, now_ms);
+    if (standing->frequency > 0 || again) chosen_.push_back({entry, standing->frequency});
   }
-  take_what_fits();
+  const uint64_t slab_bytes = parts_.slabs.geometry().slab_bytes;
+  credit_ = std::min<uint64_t>(credit_ + slab_bytes / limits::kSurvivorShare,
+                               limits::kSurvivorSlabs * slab_bytes);
+  // When more is in use than may be copied, what is used most comes along.
+  std::stable_sort(chosen_.begin(), chosen_.end(),
+                   [](const Candidate& a, const Candidate& b) { return a.uses < b.uses; });
 }
 
 /// Whether what was not used in probation goes to main all the same.
@@ -84,31 +84,12 @@ bool Survivors::has_second_lap(const format::TableEntry& entry, const Standing& 
   }
 }
 
-/// When more is in use than may be copied, what is used most goes first.
-void Survivors::take_what_fits() {
-  const uint64_t slab_bytes = parts_.slabs.geometry().slab_bytes;
-  credit_ = std::min<uint64_t>(credit_ + slab_bytes / limits::kSurvivorShare,
-                               limits::kSurvivorSlabs * slab_bytes);
-  std::stable_sort(chosen_.begin(), chosen_.end(), [](const Candidate& a, const Candidate& b) {
-    return a.used != b.used ? a.used : a.frequency > b.frequency;
-  });
-  uint64_t left = credit_;
-  std::erase_if(chosen_, [&](const Candidate& candidate) {
-    const uint64_t size = size_of(candidate.entry);
-    if (size > left) return true;
-    left -= size;
-    return false;
-  });
-  std::sort(chosen_.begin(), chosen_.end(), [](const Candidate& a, const Candidate& b) {
-    return a.entry.offset64 > b.entry.offset64;
-  });
-}
-
 bool Survivors::copy_some(const Victim& victim, uint64_t bytes) {
   uint64_t done = 0;
   while (!chosen_.empty() && done < bytes) {
     const Candidate candidate = chosen_.back();
     chosen_.pop_back();
+    if (size_of(candidate.entry) > credit_) continue;
     done += size_of(candidate.entry);
     copy(victim, candidate);
   }
@@ -150,12 +131,17 @@ void Survivors::copy(const Victim& victim, const Candidate& candidate) {
   const base::Result<Location> to = parts_.writer.append_copy(parts_.slabs, bytes_, purge_seq);
   if (!to.ok()) return;
   copied_at_ = parts_.slabs.syncs_begun();
-  credit_ -= std::min<uint64_t>(credit_, bytes_.size());
+  CHECK(credit_ >= bytes_.size());
+  credit_ -= bytes_.size();
   parts_.counts.bytes.fetch_add(bytes_.size(), std::memory_order_relaxed);
   parts_.reader.touch(*to);
-  if (!parts_.index.relocate(key, from, *to, Ring::kMain, candidate.frequency)) return;
+  // On each lap in main a use is spent. What comes from probation has none left: it must be used in
+  // main to stay there.
+  const unsigned left = victim.ring == Ring::kMain ? candidate.uses - 1 : 0;
+  if (!parts_.index.relocate(key, from, *to, Ring::kMain, left)) return;
   if (victim.ring != Ring::kProbation) return;
-  SurvivorCounts::Count& laps = candidate.used ? parts_.counts.promoted : parts_.counts.second_laps;
+  SurvivorCounts::Count& laps =
+      candidate.uses > 0 ? parts_.counts.promoted : parts_.counts.second_laps;
   laps.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -164,7 +150,7 @@ bool Survivors::is_wanted(const Candidate& candidate, const format::RecordHeader
   if (static_cast<RecordKind>(header.kind) != RecordKind::kFragment) return true;
   const Digest base{header.base_lo, header.base_hi};
   if (parts_.purges.is_awaited(base)) return true;
-  return candidate.used && is_live_fragment(header);
+  return candidate.uses > 0 && is_live_fragment(header);
 }
 
 bool Survivors::is_live_fragment(const format::RecordHeader& header) {

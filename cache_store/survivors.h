@@ -70,12 +70,10 @@ class Survivors {
  private:
   struct Candidate {
     format::TableEntry entry{};
-    unsigned frequency = 0;  ///< that it will have
-    bool used = false;       ///< else on its second lap
+    unsigned uses = 0;  ///< 0: on its second lap
   };
   bool has_second_lap(const format::TableEntry& entry, const Standing& standing,
                       int64_t now_ms) const;
-  void take_what_fits();
   void copy(const Victim& victim, const Candidate& candidate);
   bool is_wanted(const Candidate& candidate, const format::RecordHeader& header);
   bool is_live_fragment(const format::RecordHeader& header);

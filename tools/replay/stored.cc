@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <random>
+#include <string>
+#include <unordered_set>
 
 #include "base/check.h"
 
@@ -84,9 +86,10 @@ Found Stored::look(std::string_view key) {
   return store_->lookup(digest, key, 0);
 }
 
-/// Reads what a client would be sent.
-bool Stored::is_whole(const RecordView& head) {
+/// Reads what a client would be sent, up to what is missing. Returns how much there is.
+uint64_t Stored::fragments_there(const RecordView& head) {
   const uint64_t each = store_->fragment_bytes();
+  uint64_t bytes = 0;
   for (uint64_t number = 0; number * each < head.whole_length; ++number) {
     const cache_store::FragmentId id{head.rid, number};
     Found found = store_->lookup_fragment(id);
@@ -94,9 +97,10 @@ bool Stored::is_whole(const RecordView& head) {
       store_->warm_fragment(id);
       found = store_->lookup_fragment(id);
     }
-    if (found.state != Found::kHit) return false;
+    if (found.state != Found::kHit) break;
+    bytes += found.head->body.size();
   }
-  return true;
+  return bytes;
 }
 
 bool Stored::request(const Request& request) {
@@ -105,8 +109,8 @@ bool Stored::request(const Request& request) {
   bool hit = false;
   {
     const Found found = look(key);
-    hit = found.state == Found::kHit &&
-          (found.head->kind != RecordKind::kHead || is_whole(*found.head));
+    hit = found.state == Found::kHit && (found.head->kind != RecordKind::kHead ||
+                                         fragments_there(*found.head) == found.head->whole_length);
   }
   if (!hit) put(key, request);
   if (wall_ms_ % kUpkeepEach == 0) {
@@ -126,14 +130,14 @@ void Stored::put(std::string_view key, const Request& request) {
   draft.policy.lifetime_ms = int64_t{1} << 40;
   draft.policy.status = 200;
   draft.ticket = store_->ticket();
-  if (request.size > store_->max_object_bytes()) return put_fragments(key, request, draft);
+  if (request.size > store_->max_object_bytes()) return put_fragments(request, draft);
   draft.body = {&body, 1};
   const double begin = now_ns();
-  if (store_->put(draft).ok()) body_bytes_ += body.size();
+  (void)store_->put(draft);
   longest_put_ns_ = std::max(longest_put_ns_, now_ns() - begin);
 }
 
-void Stored::put_fragments(std::string_view, const Request& request, Draft& draft) {
+void Stored::put_fragments(const Request& request, Draft& draft) {
   if (request.size > store_->max_fragmented_bytes() || request.size > bytes_.size()) {
     ++bypassed_;
     return;
@@ -148,7 +152,6 @@ void Stored::put_fragments(std::string_view, const Request& request, Draft& draf
     left = left.subspan(piece.size());
     const std::span<const std::byte> pieces[] = {piece};
     if (!store_->put_fragment({{draft.rid, number}, draft.base, draft.ticket, pieces}).ok()) return;
-    body_bytes_ += piece.size();
   }
   (void)store_->put(draft);
 }
@@ -159,9 +162,19 @@ double Stored::write_amplification() const {
   return (put + static_cast<double>(now.survivor_bytes)) / put;
 }
 
-double Stored::overhead() const {
-  const auto put = static_cast<double>(std::max<uint64_t>(stats().put_bytes, 1));
-  return (put - static_cast<double>(body_bytes_)) / put;
+double Stored::overhead(const Workload& objects) {
+  std::unordered_set<uint64_t> ids;
+  uint64_t body_bytes = 0;
+  for (const Request& request : objects.requests) {
+    if (!ids.insert(request.id).second) continue;
+    const Found found = look(std::to_string(request.id));
+    if (found.state != Found::kHit) continue;
+    const bool fragments = found.head->kind == RecordKind::kHead;
+    body_bytes += fragments ? fragments_there(*found.head) : found.head->body.size();
+  }
+  const cache_store::StoreStats now = stats();
+  const uint64_t live = now.probation.live_bytes + now.main.live_bytes;
+  return static_cast<double>(live - body_bytes) / static_cast<double>(slab_area());
 }
 
 }  // namespace perigee::tools
