@@ -133,7 +133,7 @@ inline constexpr size_t kSlabsReady = 2;  ///< detached ahead, so that a put doe
 inline constexpr size_t kSlabsForSurvivors = 1;
 inline constexpr size_t kProbationSlabs = 4;  ///< at least, whatever its share is
 inline constexpr size_t kProbationPercentMost = 90;
-/// Of the bytes of emptied slabs 1/2 is copied, on average; the rest goes.
+/// For each slab that is emptied, 1/2 slab of what is used in main may be copied; the rest goes.
 inline constexpr size_t kSurvivorShare = 2;
 /// Slabs' worth of it that may be saved up for slabs of which more is in use.
 inline constexpr size_t kSurvivorSlabs = 2;

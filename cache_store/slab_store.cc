@@ -207,10 +207,9 @@ void SlabStore::warm_entry(const Digest& digest, const IndexEntry& entry) {
     return index_.set_verified({digest, entry.slot}, entry.location);
   }
   corrupt_.fetch_add(1, std::memory_order_relaxed);
-  index_.erase_if({digest, entry.slot}, entry.location, [&](bool hides_older) {
-    // An older version must not take its place at the next start.
-    if (hides_older || condition == Condition::kDamaged) purges_.drop(digest);
-  });
+  // An older version must not take its place at the next start; nor must it come back itself, if it
+  // can be read then, and a newer one lay in the other ring and has gone.
+  index_.erase_if({digest, entry.slot}, entry.location, [&](bool) { purges_.drop(digest); });
 }
 
 Found SlabStore::lookup_fragment(const FragmentId& id) {

@@ -89,7 +89,9 @@ bool Survivors::copy_some(const Victim& victim, uint64_t bytes) {
   while (!chosen_.empty() && done < bytes) {
     const Candidate candidate = chosen_.back();
     chosen_.pop_back();
-    if (size_of(candidate.entry) > credit_) continue;
+    // Probation shrinks by each slab that is emptied, so all that was used there is copied: a site
+    // that was fetched at once comes to main whole. Main must give room.
+    if (victim.ring == Ring::kMain && size_of(candidate.entry) > credit_) continue;
     done += size_of(candidate.entry);
     copy(victim, candidate);
   }
@@ -131,10 +133,14 @@ void Survivors::copy(const Victim& victim, const Candidate& candidate) {
   const base::Result<Location> to = parts_.writer.append_copy(parts_.slabs, bytes_, purge_seq);
   if (!to.ok()) return;
   copied_at_ = parts_.slabs.syncs_begun();
-  CHECK(credit_ >= bytes_.size());
-  credit_ -= bytes_.size();
+  if (victim.ring == Ring::kMain) {
+    CHECK(credit_ >= bytes_.size());
+    credit_ -= bytes_.size();
+  }
   parts_.counts.bytes.fetch_add(bytes_.size(), std::memory_order_relaxed);
+  // A write that was told as done may not be there.
   parts_.reader.touch(*to);
+  if (std::memcmp(parts_.slabs.at(*to), bytes_.data(), sizeof header) != 0) return;
   // On each lap in main a use is spent. What comes from probation has none left: it must be used in
   // main to stay there.
   const unsigned left = victim.ring == Ring::kMain ? candidate.uses - 1 : 0;

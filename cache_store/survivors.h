@@ -84,7 +84,7 @@ class Survivors {
   const Parts parts_;
   std::vector<Candidate> chosen_;  ///< the next one is the last
   std::optional<uint64_t> copied_at_;
-  uint64_t credit_ = 0;       ///< bytes that may be copied
+  uint64_t credit_ = 0;       ///< bytes of main that may be copied
   uint64_t small_bytes_ = 0;  ///< below it, a record has a second lap
   std::vector<std::byte> bytes_;
 };

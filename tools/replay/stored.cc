@@ -133,7 +133,7 @@ void Stored::put(std::string_view key, const Request& request) {
   if (request.size > store_->max_object_bytes()) return put_fragments(request, draft);
   draft.body = {&body, 1};
   const double begin = now_ns();
-  (void)store_->put(draft);
+  if (store_->put(draft).ok()) body_bytes_ += body.size();
   longest_put_ns_ = std::max(longest_put_ns_, now_ns() - begin);
 }
 
@@ -152,6 +152,7 @@ void Stored::put_fragments(const Request& request, Draft& draft) {
     left = left.subspan(piece.size());
     const std::span<const std::byte> pieces[] = {piece};
     if (!store_->put_fragment({{draft.rid, number}, draft.base, draft.ticket, pieces}).ok()) return;
+    body_bytes_ += piece.size();
   }
   (void)store_->put(draft);
 }
@@ -162,7 +163,12 @@ double Stored::write_amplification() const {
   return (put + static_cast<double>(now.survivor_bytes)) / put;
 }
 
-double Stored::overhead(const Workload& objects) {
+double Stored::overhead() const {
+  const auto put = static_cast<double>(std::max<uint64_t>(stats().put_bytes, 1));
+  return (put - static_cast<double>(body_bytes_)) / put;
+}
+
+double Stored::overhead_of_what_stays(const Workload& objects) {
   std::unordered_set<uint64_t> ids;
   uint64_t body_bytes = 0;
   for (const Request& request : objects.requests) {

@@ -29,9 +29,11 @@ class Stored : public Policy, private cache_store::StoreObserver {
   uint64_t slab_area() const { return stats().slabs * stats().slab_bytes; }
   /// Bytes written into slabs by puts and copies, for each byte that was put.
   double write_amplification() const;
+  /// What the records that were put take beside their bodies, of all that they take.
+  double overhead() const;
   /// What the records that are there take beside their bodies, for each byte of the slabs.
   /// `objects` are all that were asked for. Counts as a use of each.
-  double overhead(const Workload& objects);
+  double overhead_of_what_stays(const Workload& objects);
   uint64_t bypassed() const { return bypassed_; }
   /// The longest put, in milliseconds.
   double longest_put_ms() const { return longest_put_ns_ / 1e6; }
@@ -50,6 +52,7 @@ class Stored : public Policy, private cache_store::StoreObserver {
   std::string error_;
   std::vector<std::byte> bytes_;
   int64_t wall_ms_ = 1'700'000'000'000;
+  uint64_t body_bytes_ = 0;  ///< that were put
   uint64_t bypassed_ = 0;
   double longest_put_ns_ = 0;
 };
