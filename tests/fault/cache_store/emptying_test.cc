@@ -117,6 +117,10 @@ TEST_F(EmptyingTest, AnOlderVersionInTheOtherRingDoesNotComeBack) {
   fill_main();
   const std::string in_main = "used90";
   ASSERT_NE(look(in_main), kNothing);
+  for (int i = 0; i < 30; ++i) {
+    put_object("unused" + std::to_string(i));
+    keep_up();
+  }
   const uint64_t old_a = put_used("a");
   const uint64_t old_b = put_used("b");
   const uint64_t before = promoted();
