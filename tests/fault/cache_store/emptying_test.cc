@@ -1,7 +1,10 @@
 // A slab is emptied while its records are put, erased and purged, and the process is killed in the
 // middle of it: no record comes back that was replaced or removed.
+#include <cstring>
 #include <functional>
 #include <random>
+#include <utility>
+#include <vector>
 
 #include "cache_store/checksum.h"
 #include "cache_store/format.h"
@@ -52,6 +55,16 @@ class EmptyingTest : public SmallStoreTest {
       keep_up();
     }
   }
+  /// On the disk, not asking the store.
+  bool has_main_slab() const {
+    for (uint64_t slab = format::kAreaAlignment; slab < kSmallStoreBytes; slab += 16 << 10) {
+      format::SlabHeader header;
+      std::memcpy(&header, disk_.bytes() + slab, sizeof header);
+      const bool main = header.ring == static_cast<uint8_t>(format::Ring::kMain);
+      if (header.magic == format::kSlabMagic && main) return true;
+    }
+    return false;
+  }
   uint64_t promoted() const { return store_->stats().promoted; }
 
  private:
@@ -86,6 +99,28 @@ TEST_F(EmptyingTest, WhatIsErasedWhileItIsCopiedStaysAway) {
   }
   EXPECT_GT(copied, kSeeds / 20) << "the erase came after the copy";
   EXPECT_LT(copied, kSeeds * 19 / 20) << "the erase came before the copy";
+}
+
+/// Between the look at its entry and the write of its copy, main's first slab is opened.
+TEST_F(EmptyingTest, WhatIsErasedJustBeforeItsCopyIsWrittenStaysAway) {
+  open_new_file();
+  put_used("a");
+  fill_up();
+  bool erased = false;
+  io_->watch = [&] {
+    if (!std::exchange(erased, erased || has_main_slab()) && erased) {
+      EXPECT_EQ(store_->erase(store_->digest("a")), 1);
+    }
+  };
+  keep_up();
+  ASSERT_TRUE(erased);
+  EXPECT_EQ(promoted(), 0u);
+  EXPECT_GT(store_->stats().survivor_bytes, 0u) << "the copy was written all the same";
+  EXPECT_EQ(look("a"), kNothing);
+  EXPECT_TRUE(store_->commit(store_->ticket().purge_seq).ok());
+  kill();
+  open();
+  EXPECT_EQ(look("a"), kNothing);
 }
 
 TEST_F(EmptyingTest, WhatIsPutWhileItIsCopiedIsFound) {
