@@ -365,13 +365,13 @@ TEST_F(EvictionTest, ACopyOfAVariantIsAsOldAsItWasForThePurgesOfItsUrl) {
 TEST_F(EvictionTest, AVarySpecStaysAsLongAsAVariantThatWasUsed) {
   fill();
   const Ticket before = store_->ticket();
-  for (int round = 0; round < 10; ++round) {
+  for (uint64_t round = 0; round < 12; ++round) {
     const std::string url = "/v" + std::to_string(round);
     const std::string variant = url + "|variant";
     ASSERT_TRUE(put(url, 40, RecordKind::kVarySpec));
     ASSERT_TRUE(has(url));
     end_probation();
-    turn_main(static_cast<uint64_t>(round) * 4);
+    turn_main(round * 4);
     ASSERT_TRUE(put(variant, 3'000, RecordKind::kObject, url));
     ASSERT_TRUE(has(url) && has(variant));
     for (int turn = 0; is_there(variant, before); ++turn) {
