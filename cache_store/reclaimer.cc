@@ -65,7 +65,7 @@ Status Reclaimer::make_room(Slabs& slabs, Ring ring, uint64_t record_bytes) {
 bool Reclaimer::is_enough(const Slabs& slabs) const {
   const size_t ready =
       std::clamp<size_t>(slabs.count() / limits::kDrainingShare, 1, limits::kSlabsReady);
-  return health_.failed() || slabs.free_count() >= ready + limits::kSlabsForSurvivors;
+  return slabs.free_count() >= ready + limits::kSlabsForSurvivors;
 }
 
 /// Probation gives what it has beyond its share, then main.
@@ -93,6 +93,8 @@ void Reclaimer::read_table(Victim& victim) const {
 
 Reclaimer::Progress Reclaimer::step(uint64_t bytes) {
   const base::MutexLock lock(mutex_);
+  // Nothing is stored any more, so nothing needs room.
+  if (health_.failed()) return Progress::kEnough;
   if (!victim_) {
     {
       const base::MutexLock slabs_lock(slabs_.mutex());
