@@ -5,14 +5,15 @@ JOBS     ?= $(shell nproc)
 ORIGIN   ?=
 LISTEN   ?= 127.0.0.1:8080
 SEED     ?= 1
+TRACE    ?=
 FUZZ_SECONDS ?= 60
 PREFIX   ?= /usr/local
 
 CONFIGURE = cmake -S . -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo
 QUIET     = > $(1)/configure.log 2>&1 || { cat $(1)/configure.log; exit 1; }
 
-.PHONY: all run test check asan tsan asan-short tsan-short bench head-cost sim fuzz mutants docs \
-        tidy locks format fmt install clean bootstrap fresh
+.PHONY: all run test check asan tsan asan-short tsan-short bench head-cost sim replay fuzz mutants \
+        docs tidy locks format fmt install clean bootstrap fresh
 
 all: bootstrap
 	@mkdir -p $(BUILD)
@@ -81,6 +82,15 @@ sim:
 	@$(CONFIGURE) -B $(BUILD)-test $(call QUIET,$(BUILD)-test)
 	@cmake --build $(BUILD)-test -j $(JOBS) --target sim
 	PERIGEE_SIM_SEED=$(SEED) $(BUILD)-test/tests/sim --gtest_filter='*AskedFor'
+
+# How often the store has what a trace asks for (lines `time id size`, plain or .xz), beside other
+# caches: make replay TRACE=file. Fails when a bar is missed.
+replay:
+	@tools/bootstrap --tests
+	@mkdir -p $(BUILD)-test
+	@$(CONFIGURE) -B $(BUILD)-test $(call QUIET,$(BUILD)-test)
+	@cmake --build $(BUILD)-test -j $(JOBS) --target store_replay
+	$(BUILD)-test/tools/store_replay $(TRACE)
 
 # Looks for new inputs with each fuzz target in turn, FUZZ_SECONDS each; what is found is kept in
 # build-fuzz.

@@ -129,7 +129,20 @@ inline constexpr size_t kTags = 64;                   ///< of one record; beyond
 inline constexpr size_t kPurgesRemembered = 4'096;
 /// Not written yet; beyond: the oldest are folded.
 inline constexpr size_t kPurgesPending = 65'536;
-inline constexpr size_t kSlabsReady = 2;     ///< detached ahead, so that a put does not wait
+inline constexpr size_t kSlabsReady = 2;  ///< detached ahead, so that a put does not wait
+/// Free slabs that puts leave to what is copied out of others.
+inline constexpr size_t kSlabsForSurvivors = 1;
+inline constexpr size_t kProbationSlabs = 4;  ///< at least, whatever its share is
+inline constexpr size_t kProbationPercentMost = 90;
+/// For each slab that is emptied, 1/2 slab of what is used in main may be copied; the rest goes.
+inline constexpr size_t kSurvivorShare = 2;
+/// Slabs' worth of it that may be saved up for slabs of which more is in use.
+inline constexpr size_t kSurvivorSlabs = 2;
+inline constexpr size_t kReclaimStepBytes = 256 * kKiB;  ///< copied; then others get their turn
+/// Of one put that finds no slab free; then it is not stored.
+inline constexpr size_t kReclaimSteps = 64;
+inline constexpr size_t kGhostsLeast = 1'024;
+inline constexpr size_t kGhostsMost = 4'194'304;  ///< 4 bytes each; beyond: the oldest go
 inline constexpr size_t kDrainingShare = 8;  ///< 1/8 of the slabs emptied and still read: no room
 inline constexpr int64_t kSyncMs = 2'000;    ///< what a power cut may take
 /// Read of what is stored, to compare its checksums: 1 GiB in a quarter of an hour.

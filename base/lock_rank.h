@@ -20,10 +20,12 @@ enum class LockRank : uint8_t {
   kFillBody,        ///< origin: the bytes of one fill
   kHitForMiss,      ///< origin: the keys whose responses cannot be shared
   kContentTags,     ///< origin: the tags of a folder's files
+  kReclaim,         ///< cache_store: the slab that is being emptied
   kStoreSync,       ///< cache_store: when the file was synced
   kScrub,           ///< cache_store: how far the scrubber is
   kSlabs,           ///< cache_store: where records are appended, and the state of each slab
   kIndex,           ///< cache_store: a shard of the index
+  kGhosts,          ///< cache_store: the keys of records that left probation
   kAwaited,         ///< cache_store: a shard of the URLs with a response on its way
   kPurges,          ///< cache_store: the drawing of a purge's number
   kPurgeTable,      ///< cache_store: the purges that the fence remembers
@@ -53,6 +55,8 @@ constexpr const char* name_of(LockRank rank) {
       return "hit-for-miss marks";
     case LockRank::kContentTags:
       return "content tags";
+    case LockRank::kReclaim:
+      return "reclaim";
     case LockRank::kStoreSync:
       return "store sync";
     case LockRank::kScrub:
@@ -61,6 +65,8 @@ constexpr const char* name_of(LockRank rank) {
       return "slabs";
     case LockRank::kIndex:
       return "index shard";
+    case LockRank::kGhosts:
+      return "ghosts";
     case LockRank::kAwaited:
       return "awaited shard";
     case LockRank::kPurges:

@@ -24,6 +24,12 @@ void AwaitedTable::leave(const Digest& base) {
   if (--it->second.responses == 0) shard.flights.erase(it);
 }
 
+bool AwaitedTable::contains(const Digest& base) {
+  Shard& shard = shard_of(base);
+  const base::MutexLock lock(shard.mutex);
+  return shard.flights.contains(base);
+}
+
 AwaitedTable::Fence AwaitedTable::fence(const Digest& base) {
   Shard& shard = shard_of(base);
   const base::MutexLock lock(shard.mutex);

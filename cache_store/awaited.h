@@ -22,6 +22,8 @@ class AwaitedTable {
   /// One more response for the URL is on its way, until leave().
   void enter(const Digest& base);
   void leave(const Digest& base);
+  /// A response for the URL is on its way.
+  bool contains(const Digest& base);
   /// What an erase of the URL means for the responses that are on their way.
   enum class Fence : uint8_t {
     kNone,    ///< there are none: nothing to remember

@@ -9,7 +9,6 @@
 #include "cache_store/health.h"
 #include "cache_store/index.h"
 #include "cache_store/purge_log.h"
-#include "cache_store/record_reader.h"
 
 namespace perigee::cache_store {
 
@@ -22,11 +21,10 @@ class BadRecords {
   /// Takes a record that is not good out of the index, if it is there still. The caller holds a Pin
   /// of its slab. The operator is told of the first, the second, the fourth and so on: a disk that
   /// goes bad does not fill the log.
-  void drop(const EntryKey& key, const Location& location, RecordReader::Condition condition) {
-    index_.erase_if(key, location, [&] {
-      // An older version must not take its place at the next start.
-      if (condition == RecordReader::Condition::kDamaged) purges_.drop(key.digest);
-    });
+  void drop(const EntryKey& key, const Location& location) {
+    // An older version must not take its place at the next start; nor must it come back itself, if
+    // it can be read then, and a newer one lay in the other ring and has gone.
+    index_.erase_if(key, location, [&](bool) { purges_.drop(key.digest); });
     const uint64_t count = count_.fetch_add(1, std::memory_order_relaxed) + 1;
     if (std::has_single_bit(count)) {
       health_.tell("damaged records found in the store and dropped: " + std::to_string(count) +

@@ -29,6 +29,15 @@ inline constexpr uint64_t kMostJournalBytes = 64 * 1024 * 1024;
 inline constexpr uint32_t kByteOrder = 0x01020304;
 inline constexpr int kEpochShift = 40;  ///< generation, seq and purge seq: epoch << 40 | counter
 
+/// The queue that a slab stands in. A reader takes a value that it does not know for kProbation.
+enum class Ring : uint8_t {
+  kProbation = 0,  ///< where new records begin
+  kMain = 1,       ///< for what was used
+};
+inline constexpr size_t kRings = 2;
+inline constexpr std::array<Ring, kRings> kAllRings{Ring::kProbation, Ring::kMain};
+static_assert(static_cast<uint8_t>(Ring::kMain) == 1 && sizeof(Ring) == 1);
+
 /// Of a store file, drawn when it is made.
 using Uuid = std::array<uint8_t, 16>;
 
@@ -70,7 +79,7 @@ struct SlabHeader {
   uint64_t generation;
   uint8_t uuid[16];
   uint64_t journal_seq;  ///< the newest purge that was durable when the slab was opened
-  uint8_t ring;          ///< 0; main and probation come with the second ring
+  uint8_t ring;          ///< a Ring
   uint8_t spare[15];
   uint64_t checksum;  ///< XXH3-64 of all before it
 };

@@ -46,15 +46,32 @@ const Index::Entry* Index::Shard::find_coded(uint64_t tag, SlotMask accepted) co
 void Index::Shard::insert(const Entry& entry) {
   CHECK(entry.tag != 0);
   if (Entry* present = find(entry.tag); present != nullptr) {
+    subtract(*present);
+    add(entry);
     *present = entry;
     return;
   }
   if (!fits(used + 1, entries.size())) resize(entries.size() * 4 / 3 + 8);
+  add(entry);
   size_t at = home(entry.tag);
   while (entries[at].tag != 0) at = after(at);
   entries[at] = entry;
   ++used;
   CHECK(fits(used, entries.size()));
+}
+
+void Index::Shard::add(const Entry& entry) {
+  RingTotals& ring = totals[place_of(ring_of(entry))];
+  ++ring.entries;
+  ring.bytes += uint64_t{unpack(entry.loc).length64} * format::kAlignment;
+}
+
+void Index::Shard::subtract(const Entry& entry) {
+  RingTotals& ring = totals[place_of(ring_of(entry))];
+  const uint64_t bytes = uint64_t{unpack(entry.loc).length64} * format::kAlignment;
+  CHECK(ring.entries > 0 && ring.bytes >= bytes);
+  --ring.entries;
+  ring.bytes -= bytes;
 }
 
 bool Index::Shard::remove(uint64_t tag) {
@@ -85,6 +102,7 @@ void Index::Shard::note_spec(const Entry& entry, uint64_t stale_seq) {
 
 /// Backward shift: whoever could stand in the hole moves there, so that no tombstone is needed.
 void Index::Shard::remove_at(size_t hole) {
+  subtract(entries[hole]);
   const size_t size = entries.size();
   for (size_t at = after(hole); entries[at].tag != 0; at = after(at)) {
     const size_t from_home = (at + size - home(entries[at].tag)) % size;
@@ -102,6 +120,7 @@ void Index::Shard::resize(size_t capacity) {
   std::vector<Entry> old(capacity);
   old.swap(entries);
   used = 0;
+  totals = {};
   for (const Entry& entry : old) {
     if (entry.tag != 0) insert(entry);
   }
@@ -112,6 +131,44 @@ void Index::set_verified(const EntryKey& key, const Location& location) {
   const base::MutexLock lock(shard.mutex);
   Entry* entry = shard.find(tag_of(key));
   if (entry != nullptr && unpack(entry->loc) == location) entry->loc |= kVerified;
+}
+
+std::optional<Standing> Index::standing(const EntryKey& key, const Location& location) {
+  Shard& shard = shard_of(key.digest);
+  const base::MutexLock lock(shard.mutex);
+  const Entry* entry = shard.find(tag_of(key));
+  if (entry == nullptr || unpack(entry->loc) != location) return std::nullopt;
+  return Standing{frequency(entry->loc), entry->stale_since != 0};
+}
+
+std::optional<Ring> Index::ring_of(const Digest& digest) {
+  Shard& shard = shard_of(digest);
+  const base::MutexLock lock(shard.mutex);
+  const Entry* entry = shard.find_head_or_vary(tag_of({digest, kHeadSlot}));
+  if (entry == nullptr) return std::nullopt;
+  return ring_of(*entry);
+}
+
+bool Index::has_fresh_spec(const Digest& digest) {
+  Shard& shard = shard_of(digest);
+  const base::MutexLock lock(shard.mutex);
+  const Entry* entry = shard.find(tag_of({digest, kVarySlot}));
+  return entry != nullptr && entry->stale_since == 0;
+}
+
+bool Index::relocate(const EntryKey& key, const Location& from, const Location& to, Ring ring,
+                     unsigned frequency) {
+  Shard& shard = shard_of(key.digest);
+  const base::MutexLock lock(shard.mutex);
+  Entry* entry = shard.find(tag_of(key));
+  if (entry == nullptr || unpack(entry->loc) != from) return false;
+  CHECK(from.length64 == to.length64);
+  shard.subtract(*entry);
+  const bool verified = (entry->loc & kVerified) != 0;
+  const uint64_t hides = entry->loc & kHidesOlder;
+  entry->loc = pack({to, ring, verified, frequency}) | hides;
+  shard.add(*entry);
+  return true;
 }
 
 size_t Index::erase_slab(uint32_t slab) {
@@ -152,6 +209,16 @@ size_t Index::size() const {
     size += shard.used;
   }
   return size;
+}
+
+RingTotals Index::totals(Ring ring) const {
+  RingTotals sum;
+  for (const Shard& shard : shards_) {
+    const base::MutexLock lock(shard.mutex);
+    sum.entries += shard.totals[place_of(ring)].entries;
+    sum.bytes += shard.totals[place_of(ring)].bytes;
+  }
+  return sum;
 }
 
 size_t Index::memory_bytes() const {

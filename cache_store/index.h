@@ -1,4 +1,5 @@
-// Where each record lies: lock-striped shards of 24-byte entries, open addressing.
+// Where each record lies, and how much it is used: lock-striped shards of 24-byte entries, open
+// addressing.
 //
 // The record itself is never touched under a shard's lock. An entry that is found under the lock
 // keeps its slab from being recycled until it is pinned: recycling takes all entries of a slab out
@@ -16,6 +17,7 @@
 #include "cache_store/format.h"
 #include "cache_store/location.h"
 #include "cache_store/pin.h"
+#include "cache_store/slab.h"
 #include "cache_store/store.h"
 
 namespace perigee::cache_store {
@@ -35,6 +37,26 @@ inline uint32_t seconds_up(int64_t ms) {
 struct EntryKey {
   Digest digest;
   Slot slot = kHeadSlot;
+};
+
+/// What insert() writes.
+struct NewEntry {
+  Location location;
+  Ring ring = Ring::kProbation;  ///< of the location's slab
+  bool verified = true;          ///< this process wrote or checked the record
+  unsigned frequency = 0;        ///< if it replaces an entry that has a higher one, it keeps that
+};
+
+/// What decides whether a record outlives its slab.
+struct Standing {
+  unsigned frequency = 0;
+  bool stale = false;
+};
+
+/// What the entries of a ring add up to.
+struct RingTotals {
+  uint64_t entries = 0;
+  uint64_t bytes = 0;
 };
 
 /// A copy of what an entry says, and the Pin of its slab.
@@ -59,9 +81,13 @@ class Index {
  public:
   Index();
 
+  /// Uses that are counted; more are not told from it.
+  static constexpr unsigned kMostFrequency = 3;
+
   /// Looks at slots 0 and 7 of a digest and, where slot 0 is there, at the codings that are
   /// accepted. `pin` is called with the location of what is found and returns its Pin, so that the
-  /// slab cannot go away. Counts a use.
+  /// slab cannot go away. Counts a use, once the record is verified: who finds it unverified looks
+  /// again.
   template <typename PinIt>
   IndexMatches find(const Digest& digest, SlotMask accepted, PinIt pin) {
     IndexMatches matches;
@@ -71,7 +97,7 @@ class Index {
     Entry* entry = shard.find_head_or_vary(tag);
     if (entry == nullptr) return matches;
     // Written only while it is low, so that hot entries stay clean in every core's cache.
-    if (frequency(entry->loc) < kMostFrequency) entry->loc += kFrequencyOne;
+    if (frequency(entry->loc) < kMostFrequency) Shard::count_use(*entry);
     shard.view(*entry, matches.head.emplace());
     matches.head->pin = pin(matches.head->location);
     if ((accepted & kCodedSlots) == 0 || matches.head->slot != kHeadSlot) return matches;
@@ -93,37 +119,69 @@ class Index {
     found->pin = pin(found->location);
     return found;
   }
-  enum class Trust : uint8_t {
-    kVerified,    ///< this process wrote or checked the record
-    kUnverified,  ///< it must be checked before it is served
-  };
+  /// As find(), for who only makes ready what was found: counts nothing.
+  template <typename PinIt>
+  IndexMatches find_uncounted(const Digest& digest, SlotMask accepted, PinIt pin) {
+    IndexMatches matches;
+    Shard& shard = shard_of(digest);
+    const base::MutexLock lock(shard.mutex);
+    const uint64_t tag = tag_of({digest, kHeadSlot});
+    const Entry* entry = shard.find_head_or_vary(tag);
+    if (entry == nullptr) return matches;
+    const bool codings = slot_of(entry->tag) == kHeadSlot && (accepted & kCodedSlots) != 0;
+    const Entry* coded = codings ? shard.find_coded(tag, accepted & kCodedSlots) : nullptr;
+    shard.view(*entry, matches.head.emplace());
+    matches.head->pin = pin(matches.head->location);
+    if (coded == nullptr) return matches;
+    shard.view(*coded, matches.coded.emplace());
+    matches.coded->pin = pin(matches.coded->location);
+    return matches;
+  }
   /// Puts an entry in, taking out those that it excludes; `admit` is asked under the lock and
   /// returns the Staleness to write, or nullopt to refuse. False: refused.
+  ///
+  /// An entry that it replaces and that lay in the other ring may come back at a start, if the new
+  /// one's slab goes first: the new one remembers that (erase_if), and so does what replaces it.
   template <typename Admit>
-  bool insert(const EntryKey& key, const Location& location, Trust trust, Admit admit) {
+  bool insert(const EntryKey& key, const NewEntry& made, Admit admit) {
     Shard& shard = shard_of(key.digest);
     const base::MutexLock lock(shard.mutex);
     const std::optional<Staleness> stale = admit();
     if (!stale) return false;
+    Entry entry{tag_of(key), pack(made), stale->since_s, 0};
     for (Slot other = 0; other <= kVarySlot; ++other) {
       const bool excluded = key.slot == kVarySlot ? other < kVarySlot : other == kVarySlot;
-      if (excluded) shard.remove(tag_of({key.digest, other}));
+      if (!excluded && other != key.slot) continue;
+      const Entry* replaced = shard.find(tag_of({key.digest, other}));
+      if (replaced == nullptr) continue;
+      Shard::succeed(*replaced, entry);
+      if (excluded) shard.remove(replaced->tag);
     }
-    const Entry entry{tag_of(key), pack(location, trust == Trust::kVerified), stale->since_s, 0};
     shard.insert(entry);
     if (key.slot == kVarySlot) shard.note_spec(entry, stale->seq);
     return true;
   }
-  /// Only if the entry still is at `location`; `fence` runs before it goes.
+  /// Only if the entry still is at `location`; `fence` runs before it goes, and is told whether an
+  /// older version may come back at a start.
   template <typename Fence>
   bool erase_if(const EntryKey& key, const Location& location, Fence fence) {
     Shard& shard = shard_of(key.digest);
     const base::MutexLock lock(shard.mutex);
     const Entry* entry = shard.find(tag_of(key));
     if (entry == nullptr || unpack(entry->loc) != location) return false;
-    fence();
+    fence((entry->loc & kHidesOlder) != 0);
     return shard.remove(entry->tag);
   }
+  /// What is known of the entry, if it still is at `location`.
+  std::optional<Standing> standing(const EntryKey& key, const Location& location);
+  /// The ring of slot 0 or 7 of the digest, whichever is there.
+  std::optional<Ring> ring_of(const Digest& digest);
+  /// Slot 7 of the digest is there, and no soft purge has marked it.
+  bool has_fresh_spec(const Digest& digest);
+  /// The record was copied from one place to another. Only if the entry still is at `from`.
+  /// Whatever is not told stays as it is.
+  bool relocate(const EntryKey& key, const Location& from, const Location& to, Ring ring,
+                unsigned frequency);
   /// Only if the entry still is at `location`.
   void set_verified(const EntryKey& key, const Location& location);
   /// All slots of the digest. True: something was there. `fence` is told so before they go.
@@ -165,29 +223,33 @@ class Index {
   /// Makes room for so many entries at once.
   void reserve(size_t entries);
   size_t size() const;
+  RingTotals totals(Ring ring) const;
   size_t memory_bytes() const;
 
  private:
   static constexpr size_t kShards = 256;
   static constexpr uint64_t kSlotBits = 7;
-  // Entry::loc, from the lowest bit on: slab, offset, length, frequency, verified.
+  // Entry::loc, from the lowest bit on: slab, offset, length, frequency, and a bit each for
+  // verified, in main, hides an older version.
   static constexpr unsigned kSlabBits = 22;
   static constexpr unsigned kPlaceBits = 18;  ///< of an offset or a length in units of 64 bytes
   static constexpr unsigned kFrequencyShift = kSlabBits + 2 * kPlaceBits;
-  static constexpr unsigned kMostFrequency = 3;
   static constexpr uint64_t kSlabMask = (1ull << kSlabBits) - 1;
   static constexpr uint64_t kPlaceMask = (1ull << kPlaceBits) - 1;
   static constexpr uint64_t kFrequencyOne = 1ull << kFrequencyShift;
+  static constexpr uint64_t kFrequencyMask = uint64_t{kMostFrequency} << kFrequencyShift;
   static constexpr uint64_t kVerified = 1ull << (kFrequencyShift + 2);
+  static constexpr uint64_t kInMain = 1ull << (kFrequencyShift + 3);
+  static constexpr uint64_t kHidesOlder = 1ull << (kFrequencyShift + 4);
   static_assert(format::kMostSlabs - 1 <= kSlabMask, "every slab has a number");
   static_assert((format::kMostSlabBytes - sizeof(format::SlabHeader)) / format::kAlignment <=
                     kPlaceMask,
                 "every offset and length of a record has a number");
-  static_assert(kFrequencyShift + 2 < 64);
+  static_assert(kFrequencyShift + 4 < 64);
 
   struct Entry {
     uint64_t tag = 0;  ///< digest.lo with the slot in its low 3 bits; 0: empty
-    uint64_t loc = 0;  ///< slab 22, offset 18, length 18, frequency 2, verified 1, spare 3 bits
+    uint64_t loc = 0;  ///< slab 22, offset 18, length 18, frequency 2, three flags, spare 1 bit
     uint32_t stale_since = 0;
     uint32_t checked = 0;
   };
@@ -197,6 +259,7 @@ class Index {
     mutable base::Mutex mutex{base::LockRank::kIndex};
     std::vector<Entry> entries GUARDED_BY(mutex);
     size_t used GUARDED_BY(mutex) = 0;
+    std::array<RingTotals, format::kRings> totals GUARDED_BY(mutex){};
     /// Of the Vary specs that are stale, by tag: rare, and too wide for an entry.
     std::unordered_map<uint64_t, uint64_t> stale_seqs GUARDED_BY(mutex);
 
@@ -213,6 +276,23 @@ class Index {
     void insert(const Entry& entry) REQUIRES(mutex);
     bool remove(uint64_t tag) REQUIRES(mutex);
     void remove_at(size_t hole) REQUIRES(mutex);
+    /// One entry more, or one less, in its ring's totals.
+    void add(const Entry& entry) REQUIRES(mutex);
+    void subtract(const Entry& entry) REQUIRES(mutex);
+    /// Of a spec that is used all that can be counted is: it must not go before the variants that
+    /// are found by it.
+    static void count_use(Entry& entry) {
+      if ((entry.loc & kVerified) == 0) return;
+      entry.loc =
+          slot_of(entry.tag) == kVarySlot ? entry.loc | kFrequencyMask : entry.loc + kFrequencyOne;
+    }
+    /// What stays of an entry that another takes the place of.
+    static void succeed(const Entry& replaced, Entry& entry) {
+      const bool across = ((replaced.loc ^ entry.loc) & kInMain) != 0;
+      if (across || (replaced.loc & kHidesOlder) != 0) entry.loc |= kHidesOlder;
+      const bool more = frequency(replaced.loc) > frequency(entry.loc);
+      if (replaced.tag == entry.tag && more) set_frequency(entry, frequency(replaced.loc));
+    }
     /// All but the Pin.
     void view(const Entry& entry, IndexEntry& out) const REQUIRES(mutex);
     void note_spec(const Entry& entry, uint64_t stale_seq) REQUIRES(mutex);
@@ -223,11 +303,14 @@ class Index {
     return (key.digest.lo & ~uint64_t{kSlotBits}) | key.slot;
   }
   static Slot slot_of(uint64_t tag) { return static_cast<Slot>(tag & kSlotBits); }
-  static uint64_t pack(const Location& location, bool verified) {
+  static uint64_t pack(const NewEntry& entry) {
+    const Location& location = entry.location;
     CHECK(location.slab <= kSlabMask && location.offset64 <= kPlaceMask &&
-          location.length64 <= kPlaceMask);
+          location.length64 <= kPlaceMask && entry.frequency <= kMostFrequency);
     return location.slab | uint64_t{location.offset64} << kSlabBits |
-           uint64_t{location.length64} << (kSlabBits + kPlaceBits) | (verified ? kVerified : 0);
+           uint64_t{location.length64} << (kSlabBits + kPlaceBits) |
+           uint64_t{entry.frequency} << kFrequencyShift | (entry.verified ? kVerified : 0) |
+           (entry.ring == Ring::kMain ? kInMain : 0);
   }
   static Location unpack(uint64_t loc) {
     return {static_cast<uint32_t>(loc & kSlabMask),
@@ -235,6 +318,12 @@ class Index {
             static_cast<uint32_t>(loc >> (kSlabBits + kPlaceBits) & kPlaceMask)};
   }
   static unsigned frequency(uint64_t loc) { return loc >> kFrequencyShift & kMostFrequency; }
+  static void set_frequency(Entry& entry, unsigned frequency) {
+    entry.loc = (entry.loc & ~kFrequencyMask) | uint64_t{frequency} << kFrequencyShift;
+  }
+  static Ring ring_of(const Entry& entry) {
+    return (entry.loc & kInMain) != 0 ? Ring::kMain : Ring::kProbation;
+  }
   Shard& shard_of(const Digest& digest) { return shards_[digest.hi % kShards]; }
 
   std::array<Shard, kShards> shards_;

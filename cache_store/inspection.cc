@@ -232,8 +232,8 @@ std::vector<FiledRecord> Inspection::records(size_t& empty_slabs) const {
     record.standing = fate.gone ? FiledRecord::Standing::kPurged : FiledRecord::Standing::kLive;
     record.stale_since_s = fate.stale.since_s;
     if (!fate.gone) {
-      index.insert({{each.entry.digest_lo, each.entry.digest_hi}, each.entry.slot}, place(record),
-                   Index::Trust::kUnverified,
+      index.insert({{each.entry.digest_lo, each.entry.digest_hi}, each.entry.slot},
+                   {place(record), each.ring, false, 1},
                    [&]() -> std::optional<Staleness> { return fate.stale; });
     }
     all.push_back(record);

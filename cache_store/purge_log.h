@@ -71,6 +71,7 @@ class PurgeLog {
   Ticket ticket() const { return {newest(), fetches_.fetch_add(1, std::memory_order_relaxed)}; }
   /// A response for the URL `base` is on its way; before ticket().
   Awaited await(const Digest& base) { return {awaited_, base}; }
+  bool is_awaited(const Digest& base) { return awaited_.contains(base); }
   /// What happened to the subject since its ticket.
   Fate fate_of(const PurgeSubject& subject) const;
   /// A purge or an erasure of the URL came after the ticket.

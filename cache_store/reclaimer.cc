@@ -11,60 +11,158 @@
 namespace perigee::cache_store {
 
 namespace limits = base::limits;
-using base::Error;
-using base::ErrorCode;
 using base::Status;
 
-Status Reclaimer::make_room(Slabs& slabs, uint64_t record_bytes) {
-  if (slabs.has_room(record_bytes)) return base::Done{};
-  if (slabs.has_open()) slabs.seal();
-  if (slabs.free_count() == 0 && !slabs.free_one() && !empty_oldest(slabs)) {
-    return Error{ErrorCode::kNoSpace, 0, "no slab is free"};
-  }
-  const Status opened = slabs.open(purges_.durable_seq());
+namespace {
+
+/// How many slabs probation has when all are in use. A very small store has both rings too.
+size_t probation_slabs(size_t slabs, unsigned percent) {
+  const size_t share = std::max<size_t>(slabs * percent / 100, limits::kProbationSlabs);
+  return std::min(share, std::max<size_t>(slabs / 2, 1));
+}
+
+/// Whether a key that asks to be stored again shows that the record was of use: what large objects
+/// are made of is asked for in long runs, which would push out all else.
+bool has_ghosts(RecordKind kind) {
+  return kind != RecordKind::kHead && kind != RecordKind::kFragment;
+}
+
+}  // namespace
+
+Reclaimer::Reclaimer(const Parts& parts, unsigned probation_percent)
+    : index_(parts.index),
+      purges_(parts.purges),
+      slabs_(parts.slabs),
+      health_(parts.health),
+      recovery_(parts.recovery),
+      probation_slabs_(probation_slabs(parts.slabs.count(), probation_percent)),
+      survivors_({parts.index, parts.purges, parts.slabs, parts.reader, parts.writer, parts.health,
+                  survivor_counts_}) {}
+
+Ring Reclaimer::ring_for(const Slabs&, RecordKind kind, const Digest& digest) {
+  // An older version must not lie in the ring whose slabs stay longer.
+  if (const std::optional<Ring> present = index_.ring_of(digest); present) return *present;
+  return has_ghosts(kind) && ghosts_.contains(digest) ? Ring::kMain : Ring::kProbation;
+}
+
+void Reclaimer::note_stored(const Digest& digest) {
+  if (ghosts_.remove(digest)) ghost_hits_.fetch_add(1, std::memory_order_relaxed);
+}
+
+bool Reclaimer::has_room(const Slabs& slabs, Ring ring, uint64_t record_bytes) const {
+  return slabs.has_room(ring, record_bytes) || slabs.free_count() > limits::kSlabsForSurvivors;
+}
+
+Status Reclaimer::make_room(Slabs& slabs, Ring ring, uint64_t record_bytes) {
+  if (slabs.has_room(ring, record_bytes)) return base::Done{};
+  CHECK(has_room(slabs, ring, record_bytes));
+  if (slabs.has_open(ring)) slabs.seal(ring);
+  const Status opened = slabs.open(ring, purges_.durable_seq());
   if (!opened.ok()) health_.note_write(opened);
   return opened;
 }
 
-bool Reclaimer::prepare_one(Slabs& slabs) {
-  const size_t wanted = std::min(limits::kSlabsReady, slabs.count() / limits::kDrainingShare);
-  if (health_.failed() || slabs.free_count() >= wanted) return false;
-  return (slabs.free_one() || empty_oldest(slabs)) && slabs.free_count() < wanted;
+bool Reclaimer::is_enough(const Slabs& slabs) const {
+  const size_t ready =
+      std::clamp<size_t>(slabs.count() / limits::kDrainingShare, 1, limits::kSlabsReady);
+  return slabs.free_count() >= ready + limits::kSlabsForSurvivors;
 }
 
-/// Empties the oldest slabs until one of them can be freed; false: too many are still read.
-bool Reclaimer::empty_oldest(Slabs& slabs) {
-  const size_t most = slabs.count() / limits::kDrainingShare;
-  while (slabs.draining_pinned() <= most) {
-    const std::optional<uint32_t> oldest = slabs.oldest_sealed();
-    if (!oldest) return false;
-    empty(slabs, *oldest, Older::kAreGone);
-    if (slabs.free_one()) return true;
+/// Probation gives what it has beyond its share, then main.
+std::optional<Ring> Reclaimer::victims_ring(const Slabs& slabs) const {
+  const bool main = slabs.oldest_sealed(Ring::kMain).has_value();
+  if (main && slabs.ring_count(Ring::kProbation) <= probation_slabs_) return Ring::kMain;
+  if (slabs.oldest_sealed(Ring::kProbation)) return Ring::kProbation;
+  return main ? std::optional(Ring::kMain) : std::nullopt;
+}
+
+std::optional<Victim> Reclaimer::choose_victim(const Slabs& slabs) const {
+  if (slabs.draining_pinned() > slabs.count() / limits::kDrainingShare) return std::nullopt;
+  const std::optional<Ring> ring = victims_ring(slabs);
+  if (!ring) return std::nullopt;
+  const uint32_t slab = *slabs.oldest_sealed(*ring);
+  return Victim{slab, *ring, slabs.info(slab).contents, {}};
+}
+
+void Reclaimer::read_table(Victim& victim) const {
+  std::optional<Recovery::ScannedSlab> scanned = recovery_.read_slab(victim.slab);
+  if (scanned && scanned->header.generation == victim.contents.generation) {
+    victim.table = std::move(scanned->table);
   }
-  return false;
 }
 
-/// Nobody finds the slab's records any more, now or after a crash. When older slabs stay, what goes
-/// is journalled as erased, lest an older version of it comes back.
-void Reclaimer::empty(Slabs& slabs, uint32_t slab, Older older) {
-  CHECK(slabs.holds_records(slab));
-  const SlabContents contents = slabs.info(slab).contents;
-  std::vector<format::TableEntry> table = slabs.take_table(slab);
-  if (table.empty()) {
-    std::optional<Recovery::ScannedSlab> scanned = recovery_.read_slab(slab);
-    if (scanned && scanned->header.generation == contents.generation) {
-      table = std::move(scanned->table);
+Reclaimer::Progress Reclaimer::step(uint64_t bytes) {
+  const base::MutexLock lock(mutex_);
+  // Nothing is stored any more, so nothing needs room.
+  if (health_.failed()) return Progress::kEnough;
+  if (!victim_) {
+    {
+      const base::MutexLock slabs_lock(slabs_.mutex());
+      if (is_enough(slabs_)) return Progress::kEnough;
+      if (slabs_.free_one()) return is_enough(slabs_) ? Progress::kEnough : Progress::kMore;
+      victim_ = choose_victim(slabs_);
     }
+    if (!victim_) return Progress::kStuck;
+    read_table(*victim_);
+    survivors_.choose(*victim_, now_ms_.load(std::memory_order_relaxed));
   }
-  for (const format::TableEntry& entry : table) {
-    const Digest digest{entry.digest_lo, entry.digest_hi};
-    const Location location{slab, entry.offset64, entry.length64};
-    const bool erased = index_.erase_if({digest, entry.slot}, location, [&] {
-      if (older == Older::kStay) purges_.drop(digest);
-    });
-    if (erased) evicted_.fetch_add(1, std::memory_order_relaxed);
+  if (survivors_.copy_some(*victim_, bytes)) return Progress::kMore;
+  if (survivors_.has_copied()) {
+    // A power cut must not find the copies gone and the originals wiped.
+    const base::MutexLock slabs_lock(slabs_.mutex());
+    if (!slabs_.was_synced_since(survivors_.copied_at())) return Progress::kSync;
   }
-  if (table.size() != contents.records) {
+  finish(*victim_);
+  survivors_.forget();
+  victim_.reset();
+  return Progress::kMore;
+}
+
+/// Nobody finds what is left in the slab, now or after a crash.
+void Reclaimer::finish(const Victim& victim) {
+  Pin pin;
+  {
+    const base::MutexLock lock(slabs_.mutex());
+    if (!slabs_.is_in_life(victim.slab, victim.contents.generation)) return;
+    // It may be dropped meanwhile, but not used again.
+    pin = slabs_.pin(victim.slab);
+  }
+  std::vector<Digest> ghosts;
+  for (const format::TableEntry& entry : victim.table) {
+    if (!evict(entry, victim.slab, Older::kAreGone)) continue;
+    const bool leaves_ghost =
+        victim.ring == Ring::kProbation && has_ghosts(static_cast<RecordKind>(entry.kind));
+    if (leaves_ghost) ghosts.push_back({entry.digest_lo, entry.digest_hi});
+  }
+  if (victim.table.size() != victim.contents.records) {
+    evicted_.fetch_add(index_.erase_slab(victim.slab), std::memory_order_relaxed);
+  }
+  ghosts_.make_room_for(index_.totals(Ring::kMain).entries);
+  for (const Digest& digest : ghosts) ghosts_.add(digest);
+  const base::MutexLock lock(slabs_.mutex());
+  if (slabs_.is_in_life(victim.slab, victim.contents.generation)) slabs_.retire(victim.slab);
+  pin.reset();
+}
+
+/// When older versions stay, what goes is journalled as erased, lest one of them comes back. False:
+/// the record was not the present one of its key.
+bool Reclaimer::evict(const format::TableEntry& entry, uint32_t slab, Older older) {
+  const Digest digest{entry.digest_lo, entry.digest_hi};
+  const Location location{slab, entry.offset64, entry.length64};
+  const bool erased = index_.erase_if({digest, entry.slot}, location, [&](bool hides_older) {
+    if (hides_older || older == Older::kStay) purges_.drop(digest);
+  });
+  if (erased) evicted_.fetch_add(1, std::memory_order_relaxed);
+  return erased;
+}
+
+/// Out of turn: older slabs stay.
+void Reclaimer::empty(Slabs& slabs, uint32_t slab) {
+  CHECK(slabs.holds_records(slab));
+  Victim victim{slab, slabs.info(slab).ring, slabs.info(slab).contents, slabs.take_table(slab)};
+  if (victim.table.empty()) read_table(victim);
+  for (const format::TableEntry& entry : victim.table) evict(entry, slab, Older::kStay);
+  if (victim.table.size() != victim.contents.records) {
     evicted_.fetch_add(index_.erase_slab(slab), std::memory_order_relaxed);
   }
   slabs.retire(slab);
@@ -75,15 +173,36 @@ void Reclaimer::drop_poisoned(Slabs& slabs) {
     if (!slabs.is_poisoned(slab) || !slabs.holds_records(slab)) continue;
     poisoned_.fetch_add(1, std::memory_order_relaxed);
     health_.tell("a page of the store file went bad; its slab is dropped");
-    empty(slabs, slab, Older::kStay);
+    empty(slabs, slab);
   }
 }
 
 void Reclaimer::drop_unsynced(Slabs& slabs) {
   for (uint32_t slab = 0; slab < slabs.count(); ++slab) {
-    if (slabs.holds_records(slab) && !slabs.info(slab).synced) empty(slabs, slab, Older::kStay);
+    if (slabs.holds_records(slab) && !slabs.info(slab).synced) empty(slabs, slab);
   }
   index_.distrust_all();
+}
+
+void Reclaimer::add_to(StoreStats& stats) const {
+  const auto value = [](const std::atomic<uint64_t>& count) {
+    return count.load(std::memory_order_relaxed);
+  };
+  stats.evicted = value(evicted_);
+  stats.poisoned = value(poisoned_);
+  stats.ghost_hits = value(ghost_hits_);
+  stats.survivor_bytes = value(survivor_counts_.bytes);
+  stats.promoted = value(survivor_counts_.promoted);
+  stats.second_laps = value(survivor_counts_.second_laps);
+  stats.corrupt += value(survivor_counts_.damaged);
+  for (const Ring ring : format::kAllRings) {
+    RingStats& to = ring == Ring::kMain ? stats.main : stats.probation;
+    to.laps = value(survivor_counts_.laps[place_of(ring)]);
+    to.uses = value(survivor_counts_.uses[place_of(ring)]);
+    to.live_bytes = index_.totals(ring).bytes;
+    const base::MutexLock lock(slabs_.mutex());
+    to.slabs = slabs_.ring_count(ring);
+  }
 }
 
 }  // namespace perigee::cache_store

@@ -1,7 +1,6 @@
 #include "cache_store/record_reader.h"
 
 #include <cstring>
-#include <vector>
 
 #include "cache_store/record.h"
 
@@ -61,6 +60,12 @@ RecordReader::Condition RecordReader::verify(const Location& location, const Ent
   // The map may still have to fault these pages in: here, not on a loop.
   touch(location);
   return slabs_.is_poisoned(location.slab) ? Condition::kUnreadable : Condition::kGood;
+}
+
+uint64_t RecordReader::rid_of(const Location& head) const {
+  format::RecordHeader header;
+  std::memcpy(&header, slabs_.at(head), sizeof header);
+  return static_cast<RecordKind>(header.kind) == RecordKind::kHead ? header.rid : 0;
 }
 
 void RecordReader::touch(const Location& location) const {

@@ -39,6 +39,8 @@ class RecordReader {
                   std::vector<std::byte>& buffer) const;
   /// Pool. The same, and brings its pages into the map.
   Condition verify(const Location& location, const EntryKey& key) const;
+  /// Pool. Of a head, as the map has it; 0 of other records.
+  uint64_t rid_of(const Location& head) const;
   /// Pool. Touches each page of a record in the map: only this process's page table is filled in,
   /// off the loops.
   void touch(const Location& location) const;

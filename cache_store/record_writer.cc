@@ -113,28 +113,56 @@ RecordWriter::Image RecordWriter::make_image(const Draft& draft, const Digest& d
   return image;
 }
 
-base::Result<Location> RecordWriter::append(Slabs& slabs, const Draft& draft, Image& image) {
-  CHECK(slabs.has_room(image.layout.end));
+base::Result<Location> RecordWriter::append(Slabs& slabs, Ring ring, const Draft& draft,
+                                            Image& image) {
+  CHECK(slabs.has_room(ring, image.layout.end));
   if (has_bad_source(draft)) return Error{ErrorCode::kIo, 0, "the stored body cannot be read"};
   format::RecordHeader& header = image.header;
-  header.generation = slabs.open_generation();
+  header.generation = slabs.open_generation(ring);
   header.seq = slabs.draw_number();
   if (header.rid == 0) header.rid = header.seq;
   const std::span<const std::byte> bytes(image.bytes);
   header.head_checksum = secret_.head_checksum(
       header, bytes.subspan(image.layout.key, image.layout.body - image.layout.key));
   std::memcpy(image.bytes.data(), &header, sizeof header);
-  const Status written = write(draft, image, slabs.tail());
-  health_.note_write(written);
-  if (!written.ok()) {
-    // The hole would end the walk of a start.
-    slabs.seal();
-    return written.error();
-  }
-  const Location location = slabs.append(table_entry(header, slabs.used()));
+  const Status written = note_write(slabs, ring, write(draft, image, slabs.tail(ring)));
+  if (!written.ok()) return written.error();
+  const Location location =
+      slabs.append(ring, table_entry(header, slabs.used(ring)), Slabs::Origin::kNew);
   CHECK(uint64_t{location.length64} * format::kAlignment == image.layout.end);
   if (has_bad_source(draft)) return Error{ErrorCode::kIo, 0, "the stored body cannot be read"};
   return location;
+}
+
+base::Result<Location> RecordWriter::append_copy(Slabs& slabs, std::span<std::byte> record,
+                                                 uint64_t purge_seq) {
+  constexpr Ring kRing = Ring::kMain;
+  CHECK(slabs.has_room(kRing, record.size()));
+  format::RecordHeader header;
+  CHECK(record.size() >= sizeof header);
+  std::memcpy(&header, record.data(), sizeof header);
+  const format::RecordLayout layout = format::layout(header);
+  CHECK(layout.end == record.size() && header.purge_seq <= purge_seq);
+  header.generation = slabs.open_generation(kRing);
+  header.purge_seq = purge_seq;
+  header.head_checksum = secret_.head_checksum(
+      header, std::span<const std::byte>(record).subspan(layout.key, layout.body - layout.key));
+  std::memcpy(record.data(), &header, sizeof header);
+  const uint64_t begin = slabs.tail(kRing);
+  const uint64_t first = record.size() <= kOneWriteBytes ? record.size() : layout.body;
+  Status written = Done{};
+  if (first < record.size()) written = io_.pwrite(begin + first, record.subspan(first));
+  if (written.ok()) written = io_.pwrite(begin, record.first(first));
+  written = note_write(slabs, kRing, written);
+  if (!written.ok()) return written.error();
+  return slabs.append(kRing, table_entry(header, slabs.used(kRing)), Slabs::Origin::kCopy);
+}
+
+Status RecordWriter::note_write(Slabs& slabs, Ring ring, const Status& written) {
+  health_.note_write(written);
+  // The hole would end the walk of a start.
+  if (!written.ok()) slabs.seal(ring);
+  return written;
 }
 
 Status RecordWriter::write(const Draft& draft, const Image& image, uint64_t begin) {

@@ -1,4 +1,5 @@
-// Turns a draft into a record of the open slab: checks it, makes its image, appends it.
+// Turns a draft into a record of an open slab: checks it, makes its image, appends it; and appends
+// copies of records.
 //
 // The body is written first and the header last: after a crash in between, the walk of a start ends
 // there. What tears all the same, the checksums find.
@@ -35,14 +36,20 @@ class RecordWriter {
   base::Status check(const Draft& draft) const;
   /// Of a draft that was checked; `digest` is that of its key. All but what append() draws.
   Image make_image(const Draft& draft, const Digest& digest) const;
-  /// Writes the image behind the last record of the open slab, which has room for it, and returns
-  /// its place. kIo: nothing may be published; when the file failed, the slab is sealed. What the
-  /// order of appends decides is drawn here, hence the lock.
-  base::Result<Location> append(Slabs& slabs, const Draft& draft, Image& image)
+  /// Writes the image behind the last record of the ring's open slab, which has room for it, and
+  /// returns its place. kIo: nothing may be published; when the file failed, the slab is sealed.
+  /// What the order of appends decides is drawn here, hence the lock.
+  base::Result<Location> append(Slabs& slabs, Ring ring, const Draft& draft, Image& image)
+      REQUIRES(slabs.mutex());
+  /// The same with a copy of a good record, for main. It keeps all but what belongs to its slab,
+  /// and `purge_seq`: no purge up to this one concerns it.
+  base::Result<Location> append_copy(Slabs& slabs, std::span<std::byte> record, uint64_t purge_seq)
       REQUIRES(slabs.mutex());
 
  private:
   base::Status write(const Draft& draft, const Image& image, uint64_t begin);
+  base::Status note_write(Slabs& slabs, Ring ring, const base::Status& written)
+      REQUIRES(slabs.mutex());
 
   StoreIo& io_;
   const FileSecret& secret_;

@@ -11,6 +11,15 @@
 
 namespace perigee::cache_store {
 
+namespace {
+
+/// A ring of a later version is one whose rules are not known: its slabs are read, and go first.
+Ring ring_of(const format::SlabHeader& header) {
+  return header.ring == static_cast<uint8_t>(Ring::kMain) ? Ring::kMain : Ring::kProbation;
+}
+
+}  // namespace
+
 bool is_known_kind(const format::TableEntry& entry) {
   switch (static_cast<RecordKind>(entry.kind)) {
     case RecordKind::kObject:
@@ -42,7 +51,8 @@ ScannedFile Recovery::scan() const {
     SlabContents contents{.generation = slab->header.generation};
     for (const format::TableEntry& entry : slab->table) contents.note(entry);
     records += slab->table.size();
-    slabs.emplace_back(ScannedFile::Slab{number, contents}, std::move(slab->table));
+    slabs.emplace_back(ScannedFile::Slab{number, ring_of(slab->header), contents},
+                       std::move(slab->table));
   }
   CHECK(slabs.size() + file.empty.size() == geometry_.slab_count);
   std::sort(slabs.begin(), slabs.end(), [](const auto& a, const auto& b) {
@@ -52,12 +62,15 @@ ScannedFile Recovery::scan() const {
   for (const auto& [slab, table] : slabs) {
     file.slabs.push_back(slab);
     for (const format::TableEntry& entry : table) {
-      if (is_known_kind(entry) && is_plausible(entry)) file.records.push_back({entry, slab.number});
+      if (is_known_kind(entry) && is_plausible(entry)) {
+        file.records.push_back({entry, slab.number, slab.ring});
+      }
     }
   }
   const auto by_seq = [](const auto& a, const auto& b) { return a.entry.seq < b.entry.seq; };
   if (!std::is_sorted(file.records.begin(), file.records.end(), by_seq)) {
-    std::sort(file.records.begin(), file.records.end(), by_seq);
+    // The younger slab has the copy: of two with one seq it stays the last.
+    std::stable_sort(file.records.begin(), file.records.end(), by_seq);
   }
   return file;
 }

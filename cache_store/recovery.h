@@ -20,15 +20,19 @@ namespace perigee::cache_store {
 struct ScannedFile {
   struct Slab {
     uint32_t number = 0;
+    Ring ring = Ring::kProbation;
     SlabContents contents;
   };
   struct Record {
     format::TableEntry entry{};
     uint32_t slab = 0;
+    Ring ring = Ring::kProbation;  ///< of the slab
   };
   std::vector<Slab> slabs;      ///< that hold records, oldest first
   std::vector<uint32_t> empty;  ///< slabs without any
-  std::vector<Record> records;  ///< that this version can serve, the highest seq last
+  /// That this version can serve, the highest seq last. A copy has the seq of its original and
+  /// comes behind it.
+  std::vector<Record> records;
   uint64_t newest_epoch = 0;
   uint64_t journal_seq = 0;  ///< purges up to this one were durable once
 };

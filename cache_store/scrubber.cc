@@ -79,7 +79,7 @@ void Scrubber::look_at(const format::TableEntry& entry) {
       parts_.reader.check(location, {digest, entry.slot}, buffer_);
   spend(buffer_.size());
   if (condition != RecordReader::Condition::kGood) {
-    parts_.bad.drop({digest, entry.slot}, location, condition);
+    parts_.bad.drop({digest, entry.slot}, location);
   }
 }
 

@@ -45,6 +45,10 @@ const char* doubt_about(const format::Superblock& found, const FileFacts& facts,
 
 base::Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options, StoreIo& io,
                                                  StoreObserver& observer, int64_t wall_ms) {
+  if (options.probation_percent == 0 ||
+      options.probation_percent > base::limits::kProbationPercentMost) {
+    return Error{ErrorCode::kInvalid, 0, "probation takes 1 to 90 percent of the store"};
+  }
   const base::Result<FileFacts> facts = io.open(options.path);
   if (!facts.ok()) return facts.error();
   auto superblocks = std::make_unique<Superblocks>(io, observer);
@@ -53,14 +57,15 @@ base::Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options, St
   const base::Result<const std::byte*> map = io.map(size->geometry.file_bytes());
   if (!map.ok()) return map.error();
   const MappedFile file{size->geometry, *map, std::to_array(superblocks->current().uuid)};
-  auto store = std::make_unique<SlabStore>(io, observer, std::move(superblocks), file);
+  auto store = std::make_unique<SlabStore>(io, observer, std::move(superblocks), file,
+                                           options.probation_percent);
   const Status status = store->start(*facts, size->slabs_found, wall_ms);
   if (!status.ok()) return status.error();
   return std::unique_ptr<Store>(std::move(store));
 }
 
 SlabStore::SlabStore(StoreIo& io, StoreObserver& observer, std::unique_ptr<Superblocks> superblocks,
-                     const MappedFile& file)
+                     const MappedFile& file, unsigned probation_percent)
     : io_(io),
       health_(observer),
       superblocks_(std::move(superblocks)),
@@ -70,7 +75,8 @@ SlabStore::SlabStore(StoreIo& io, StoreObserver& observer, std::unique_ptr<Super
       recovery_(io, file.geometry, {file.uuid, secret_}),
       reader_(io, slabs_, secret_),
       writer_(io, secret_, health_, file.geometry),
-      reclaimer_(index_, purges_, recovery_, health_),
+      reclaimer_({index_, purges_, slabs_, recovery_, reader_, writer_, health_},
+                 probation_percent),
       journal_keeper_(purges_, slabs_, *superblocks_, health_),
       syncer_(io, slabs_, reclaimer_, health_),
       bad_(index_, purges_, health_),
@@ -98,7 +104,7 @@ Status SlabStore::start(const FileFacts& facts, uint64_t slabs_found, int64_t wa
     const base::MutexLock lock(slabs_.mutex());
     if (slabs_found > slabs_.count()) slabs_.note_left(shrunk.lowest_purge_seq);
     for (const ScannedFile::Slab& slab : file.slabs) {
-      slabs_.adopt_sealed(slab.number, slab.contents);
+      slabs_.adopt_sealed(slab.number, slab.ring, slab.contents);
     }
     for (const uint32_t slab : file.empty) slabs_.adopt_empty(slab);
   }
@@ -122,6 +128,7 @@ Status SlabStore::start(const FileFacts& facts, uint64_t slabs_found, int64_t wa
   if (!synced.ok()) return synced;
   syncer_.begin(wall_ms);
   scrubber_.begin(wall_ms);
+  reclaimer_.set_time(wall_ms);
   publish_scanned(file, {std::move(journal.entries), superblocks_->current().stale_floor});
   slabs_.probe_lending();
   return Done{};
@@ -147,18 +154,31 @@ Status SlabStore::cut(const Shrunk& shrunk, std::vector<PurgeJournal::Entry>& pu
 }
 
 /// In the order of their seq, so that the highest of a key wins and takes out the slots it
-/// excludes.
+/// excludes. Nothing is known of how they were used: as if each was once.
 void SlabStore::publish_scanned(const ScannedFile& file, const PurgeHistory& history) {
   index_.reserve(file.records.size());
+  const ScannedFile::Record* before = nullptr;
   for (const ScannedFile::Record& record : file.records) {
     const format::TableEntry& entry = record.entry;
+    const bool copy = before != nullptr && before->entry.seq == entry.seq;
+    before = &record;
     const Fate fate = history.fate_of(entry);
-    if (fate.gone) continue;
+    if (fate.gone || (copy && !is_good(record))) continue;
     index_.insert({{entry.digest_lo, entry.digest_hi}, entry.slot},
-                  {record.slab, entry.offset64, entry.length64}, Index::Trust::kUnverified,
+                  {{record.slab, entry.offset64, entry.length64}, record.ring, false, 1},
                   [&]() -> std::optional<Staleness> { return fate.stale; });
   }
   recovered_ = index_.size();
+}
+
+/// Of a copy whose original is still there: it may not have reached the disk before a power cut.
+/// There are as many as one slab holds, and few more.
+bool SlabStore::is_good(const ScannedFile::Record& copy) const {
+  const format::TableEntry& entry = copy.entry;
+  std::vector<std::byte> bytes;
+  return reader_.check({copy.slab, entry.offset64, entry.length64},
+                       {{entry.digest_lo, entry.digest_hi}, entry.slot},
+                       bytes) == RecordReader::Condition::kGood;
 }
 
 /// Views a verified entry with its pin; `out` stays empty when there is nothing to serve.
@@ -216,19 +236,19 @@ Pin SlabStore::resume(ParkedRecord& parked) {
 }
 
 void SlabStore::warm(const Digest& digest, std::string_view, SlotMask accepted) {
-  const IndexMatches matches = index_.find(
+  const IndexMatches matches = index_.find_uncounted(
       digest, accepted, [&](const Location& location) { return slabs_.pin(location.slab); });
   if (matches.head) warm_entry(digest, *matches.head);
   if (matches.coded) warm_entry(digest, *matches.coded);
 }
 
 void SlabStore::warm_entry(const Digest& digest, const IndexEntry& entry) {
-  using Condition = RecordReader::Condition;
   if (entry.verified || entry.pin.is_poisoned()) return;
   const EntryKey key{digest, entry.slot};
-  const Condition condition = reader_.verify(entry.location, key);
-  if (condition == Condition::kGood) return index_.set_verified(key, entry.location);
-  bad_.drop(key, entry.location, condition);
+  if (reader_.verify(entry.location, key) == RecordReader::Condition::kGood) {
+    return index_.set_verified(key, entry.location);
+  }
+  bad_.drop(key, entry.location);
 }
 
 Found SlabStore::lookup_fragment(const FragmentId& id) {
@@ -249,6 +269,12 @@ Found SlabStore::lookup_fragment(const FragmentId& id) {
   }
   found.state = Found::kHit;
   return found;
+}
+
+bool SlabStore::has_fragment(const FragmentId& id) {
+  const FragmentKey key(id);
+  return index_.find_uncounted(digest(key.text()), 0, [](const Location&) { return Pin(); })
+      .head.has_value();
 }
 
 void SlabStore::warm_fragment(const FragmentId& id) {
@@ -291,10 +317,24 @@ base::Result<Found> SlabStore::store(const Draft& draft) {
                              fragment};
   if (purges_.fate_of(subject).gone) return refuse("purged since the fetch began");
   RecordWriter::Image image = writer_.make_image(draft, key_digest);
+  for (size_t step = 0; step < base::limits::kReclaimSteps; ++step) {
+    std::optional<base::Result<Found>> stored = store_now(draft, subject, image);
+    if (stored) return std::move(*stored);
+    if (reclaim(slabs_.geometry().slab_bytes) == Reclaimer::Progress::kStuck) break;
+  }
+  puts_no_room_.fetch_add(1, std::memory_order_relaxed);
+  return Error{ErrorCode::kNoSpace, 0, "no slab is free"};
+}
+
+/// Nothing: no slab is free.
+std::optional<base::Result<Found>> SlabStore::store_now(const Draft& draft,
+                                                        const PurgeSubject& subject,
+                                                        RecordWriter::Image& image) {
+  const Digest key_digest{image.header.digest_lo, image.header.digest_hi};
   // Held until the entry stands: a slab is emptied under it, and must not miss this record.
   const base::MutexLock lock(slabs_.mutex());
   // Of one fragment all that is ever put is the same.
-  if (!fragment) {
+  if (!subject.fragment) {
     // Not pinned any longer than this: its slab may be the one to make room.
     Found present = present_under(key_digest, draft.key);
     if (present.vary && is_same_spec(draft, *present.vary)) return present;
@@ -305,16 +345,20 @@ base::Result<Found> SlabStore::store(const Draft& draft) {
     const bool older = record != nullptr && draft.ticket.fetch_seq < record->ticket.fetch_seq;
     if (older) return refuse("a response that was asked for later is there");
   }
-  const Status room = reclaimer_.make_room(slabs_, image.layout.end);
-  if (!room.ok()) {
-    if (room.error().code == ErrorCode::kNoSpace) {
-      puts_no_room_.fetch_add(1, std::memory_order_relaxed);
-    }
-    return room.error();
-  }
-  const base::Result<Location> location = writer_.append(slabs_, draft, image);
+  const Ring ring = reclaimer_.ring_for(slabs_, draft.kind, key_digest);
+  if (!reclaimer_.has_room(slabs_, ring, image.layout.end)) return std::nullopt;
+  const Status room = reclaimer_.make_room(slabs_, ring, image.layout.end);
+  if (!room.ok()) return room.error();
+  const base::Result<Location> location = writer_.append(slabs_, ring, draft, image);
   if (!location.ok()) return location.error();
   return publish(draft, subject, *location);
+}
+
+/// One step. Not under the lock of the slabs.
+Reclaimer::Progress SlabStore::reclaim(uint64_t bytes) {
+  const Reclaimer::Progress progress = reclaimer_.step(bytes);
+  if (progress == Reclaimer::Progress::kSync) syncer_.sync();
+  return progress;
 }
 
 /// What a put would replace, if it is good and of this run; a Vary spec of any run. Only puts bring
@@ -345,6 +389,7 @@ base::Result<Found> SlabStore::publish(const Draft& draft, const PurgeSubject& s
                                        const Location& location) {
   Found found;
   found.digest = digest(draft.key);
+  const Ring ring = slabs_.info(location.slab).ring;
   Pin pin = slabs_.pin(location.slab);
   // The pages were just written, so this is quick.
   reader_.touch(location);
@@ -353,14 +398,16 @@ base::Result<Found> SlabStore::publish(const Draft& draft, const PurgeSubject& s
     return Error{ErrorCode::kIo, 0, "what was written cannot be read"};
   }
   Fate fate;
-  const bool published = index_.insert({found.digest, draft.slot}, location,
-                                       Index::Trust::kVerified, [&]() -> std::optional<Staleness> {
+  const bool published = index_.insert({found.digest, draft.slot}, {location, ring},
+                                       [&]() -> std::optional<Staleness> {
                                          fate = purges_.fate_of(subject);
                                          if (fate.gone) return std::nullopt;
                                          return fate.stale;
                                        });
   if (!published) return refuse("purged since the fetch began");
+  reclaimer_.note_stored(found.digest);
   puts_.fetch_add(1, std::memory_order_relaxed);
+  put_bytes_.fetch_add(uint64_t{location.length64} * format::kAlignment, std::memory_order_relaxed);
   record.stale_since_ms = int64_t{fate.stale.since_s} * 1000;
   record.pin = std::move(pin);
   const bool spec = draft.slot == kVarySlot;
@@ -403,6 +450,7 @@ void SlabStore::check_length() {
 
 bool SlabStore::maintain(const StepBudget& budget) {
   const Status committed = commit(purges_.newest());
+  reclaimer_.set_time(budget.wall_ms);
   syncer_.step(budget.wall_ms);
   check_length();
   {
@@ -411,8 +459,8 @@ bool SlabStore::maintain(const StepBudget& budget) {
   }
   journal_keeper_.tidy(committed);
   scrubber_.step(budget);
-  const base::MutexLock lock(slabs_.mutex());
-  return reclaimer_.prepare_one(slabs_);
+  const Reclaimer::Progress progress = reclaim(budget.bytes);
+  return progress == Reclaimer::Progress::kMore || progress == Reclaimer::Progress::kSync;
 }
 
 StoreStats SlabStore::stats() const {
@@ -429,10 +477,10 @@ StoreStats SlabStore::stats() const {
   stats.puts = puts_.load(std::memory_order_relaxed);
   stats.puts_refused = puts_refused_.load(std::memory_order_relaxed);
   stats.puts_no_room = puts_no_room_.load(std::memory_order_relaxed);
-  stats.evicted = reclaimer_.evicted();
+  stats.put_bytes = put_bytes_.load(std::memory_order_relaxed);
   stats.corrupt = bad_.count();
   stats.scrubbed_bytes = scrubber_.bytes();
-  stats.poisoned = reclaimer_.poisoned();
+  reclaimer_.add_to(stats);
   stats.purges = purges_.count();
   stats.recovered = recovered_;
   stats.journal_bad = purges_.bad();

@@ -39,7 +39,7 @@ class SlabStore final : public Store {
  public:
   /// The file is opened, adopted and mapped.
   SlabStore(StoreIo& io, StoreObserver& observer, std::unique_ptr<Superblocks> superblocks,
-            const MappedFile& file);
+            const MappedFile& file, unsigned probation_percent);
   /// Writes the last purges.
   ~SlabStore() override;
 
@@ -53,6 +53,7 @@ class SlabStore final : public Store {
   base::Result<Found> put(const Draft& draft) override;
   uint64_t draw_rid() override;
   Found lookup_fragment(const FragmentId& id) override;
+  bool has_fragment(const FragmentId& id) override;
   void warm_fragment(const FragmentId& id) override;
   base::Result<Found> put_fragment(const FragmentDraft& fragment) override;
   uint64_t fragment_bytes() const override { return slabs_.geometry().fragment_bytes(); }
@@ -79,9 +80,13 @@ class SlabStore final : public Store {
   ScannedFile scan(uint64_t slab_count) const;
   base::Status cut(const Shrunk& shrunk, std::vector<PurgeJournal::Entry>& purges);
   void publish_scanned(const ScannedFile& file, const PurgeHistory& history);
+  bool is_good(const ScannedFile::Record& copy) const;
   bool view(IndexEntry& entry, std::string_view key, std::optional<RecordView>& out) const;
   void warm_entry(const Digest& digest, const IndexEntry& entry);
   base::Result<Found> store(const Draft& draft);
+  std::optional<base::Result<Found>> store_now(const Draft& draft, const PurgeSubject& subject,
+                                               RecordWriter::Image& image);
+  Reclaimer::Progress reclaim(uint64_t bytes);
   Found present_under(const Digest& digest, std::string_view key) REQUIRES(slabs_.mutex());
   base::Result<Found> publish(const Draft& draft, const PurgeSubject& subject,
                               const Location& location) REQUIRES(slabs_.mutex());
@@ -105,6 +110,7 @@ class SlabStore final : public Store {
   Scrubber scrubber_;
 
   std::atomic<uint64_t> puts_{0};
+  std::atomic<uint64_t> put_bytes_{0};
   std::atomic<uint64_t> puts_refused_{0};
   std::atomic<uint64_t> puts_no_room_{0};
   uint64_t recovered_ = 0;

@@ -48,8 +48,11 @@ void Slabs::probe_lending() {
 
 uint64_t Slabs::draw_number() {
   CHECK(epoch_.has_value() && counter_ + 1 < uint64_t{1} << format::kEpochShift);
-  return *epoch_ << format::kEpochShift | ++counter_;
+  ++counter_;
+  return newest_number();
 }
+
+uint64_t Slabs::newest_number() const { return *epoch_ << format::kEpochShift | counter_; }
 
 /// The last page of a file that was cut short reads as zeros to its end, without a signal; so its
 /// slab and all behind it are bad.
@@ -75,9 +78,10 @@ size_t Slabs::draining_pinned() const {
       }));
 }
 
-std::optional<uint32_t> Slabs::oldest_sealed() const {
-  if (sealed_.empty()) return std::nullopt;
-  return sealed_.front();
+std::optional<uint32_t> Slabs::oldest_sealed(Ring ring) const {
+  const std::deque<uint32_t>& sealed = sealed_[place_of(ring)];
+  if (sealed.empty()) return std::nullopt;
+  return sealed.front();
 }
 
 uint64_t Slabs::lowest_purge_seq() const {
@@ -92,7 +96,7 @@ uint64_t Slabs::lowest_purge_seq() const {
 void Slabs::move(uint32_t slab, SlabState from, SlabState to) {
   CHECK(slab < slabs_.size() && slabs_[slab].state == from);
   slabs_[slab].state = to;
-  if (to == SlabState::kSealed) sealed_.push_back(slab);
+  if (to == SlabState::kSealed) sealed_[place_of(slabs_[slab].ring)].push_back(slab);
   if (to == SlabState::kDraining) draining_.push_back(slab);
   if (to == SlabState::kFree) free_.push_back(slab);
   if (to == SlabState::kQuarantined) ++quarantined_;
@@ -100,12 +104,14 @@ void Slabs::move(uint32_t slab, SlabState from, SlabState to) {
 
 /// Each slab is in exactly one place.
 bool Slabs::is_whole() const {
-  return free_.size() + sealed_.size() + draining_.size() + quarantined_ + (open_ ? 1 : 0) ==
-         slabs_.size();
+  size_t in_rings = 0;
+  for (const Ring ring : format::kAllRings) in_rings += ring_count(ring);
+  return free_.size() + in_rings + draining_.size() + quarantined_ == slabs_.size();
 }
 
-void Slabs::adopt_sealed(uint32_t slab, const SlabContents& contents) {
+void Slabs::adopt_sealed(uint32_t slab, Ring ring, const SlabContents& contents) {
   slabs_[slab].begin_life(contents);
+  slabs_[slab].ring = ring;
   words_[slab].generation = contents.generation;
   move(slab, SlabState::kFree, SlabState::kSealed);
 }
@@ -117,8 +123,8 @@ void Slabs::note_left(uint64_t purge_seq) {
   slabs_[0].synced = false;
 }
 
-Status Slabs::open(uint64_t journal_seq) {
-  CHECK(is_whole() && !open_ && !free_.empty());
+Status Slabs::open(Ring ring, uint64_t journal_seq) {
+  CHECK(is_whole() && !has_open(ring) && !free_.empty());
   const uint32_t number = free_.front();
   SlabInfo& slab = slabs_[number];
   CHECK(slab.state == SlabState::kFree && slab.contents.records == 0);
@@ -128,6 +134,7 @@ Status Slabs::open(uint64_t journal_seq) {
   header.generation = draw_number();
   std::memcpy(header.uuid, file_.uuid.data(), sizeof header.uuid);
   header.journal_seq = journal_seq;
+  header.ring = static_cast<uint8_t>(ring);
   header.checksum = checksum_of(header);
   slab.synced = false;
   const Status status = io_.pwrite(file_.geometry.slab_begin(number), bytes_of(header));
@@ -136,59 +143,63 @@ Status Slabs::open(uint64_t journal_seq) {
   io_.populate(file_.geometry.slab_begin(number), file_.geometry.slab_bytes);
   free_.pop_front();
   slab.begin_life({.generation = header.generation});
+  slab.ring = ring;
   words_[number].generation = header.generation;
   move(number, SlabState::kFree, SlabState::kOpen);
-  open_ = number;
+  open_[place_of(ring)] = number;
   return Done{};
 }
 
-bool Slabs::has_room(uint64_t record_bytes) const {
-  if (!open_) return false;
-  const SlabInfo& slab = slabs_[*open_];
+bool Slabs::has_room(Ring ring, uint64_t record_bytes) const {
+  if (!has_open(ring)) return false;
+  const SlabInfo& slab = open_slab(ring);
   return slab.used + record_bytes + format::table_bytes(slab.table.size() + 1) <=
          file_.geometry.slab_bytes;
 }
 
-uint64_t Slabs::used() const {
-  CHECK(open_.has_value());
-  return slabs_[*open_].used;
+const SlabInfo& Slabs::open_slab(Ring ring) const {
+  CHECK(has_open(ring));
+  return slabs_[*open_[place_of(ring)]];
 }
 
-uint64_t Slabs::tail() const {
-  CHECK(open_.has_value());
-  return file_.geometry.slab_begin(*open_) + slabs_[*open_].used;
+uint64_t Slabs::used(Ring ring) const { return open_slab(ring).used; }
+
+uint64_t Slabs::tail(Ring ring) const {
+  return file_.geometry.slab_begin(*open_[place_of(ring)]) + open_slab(ring).used;
 }
 
-uint64_t Slabs::open_generation() const {
-  CHECK(open_.has_value());
-  return slabs_[*open_].contents.generation;
-}
+uint64_t Slabs::open_generation(Ring ring) const { return open_slab(ring).contents.generation; }
 
-Location Slabs::append(const format::TableEntry& entry) {
-  CHECK(open_.has_value());
-  SlabInfo& slab = slabs_[*open_];
+Location Slabs::append(Ring ring, const format::TableEntry& entry, Origin origin) {
+  CHECK(has_open(ring));
+  const uint32_t number = *open_[place_of(ring)];
+  SlabInfo& slab = slabs_[number];
   CHECK(entry.length64 > 0 && uint64_t{entry.offset64} * format::kAlignment == slab.used);
-  CHECK(entry.seq > slab.contents.highest_seq && entry.seq > slab.contents.generation);
+  // A new record is newer than its slab and all in it; a copy need not be, but it is not newer than
+  // what was drawn last, or the next version of its key would lose against it at a start.
+  CHECK(entry.seq > 0 && entry.seq <= newest_number());
+  CHECK(origin == Origin::kCopy ||
+        (entry.seq > slab.contents.highest_seq && entry.seq > slab.contents.generation));
   slab.table.push_back(entry);
   slab.contents.note(entry);
   slab.used += uint64_t{entry.length64} * format::kAlignment;
   CHECK(slab.used + format::table_bytes(slab.table.size()) <= file_.geometry.slab_bytes);
   slab.synced = false;
-  return {*open_, entry.offset64, entry.length64};
+  return {number, entry.offset64, entry.length64};
 }
 
-/// The open slab takes no more records; they stay where they are.
-void Slabs::close_open() {
-  CHECK(open_.has_value());
-  move(*open_, SlabState::kOpen, SlabState::kSealed);
-  open_.reset();
+/// The ring's open slab takes no more records; they stay where they are.
+void Slabs::close_open(Ring ring) {
+  CHECK(has_open(ring));
+  move(*open_[place_of(ring)], SlabState::kOpen, SlabState::kSealed);
+  open_[place_of(ring)].reset();
 }
 
-void Slabs::seal() {
-  CHECK(open_.has_value());
-  const uint32_t number = *open_;
+void Slabs::seal(Ring ring) {
+  CHECK(has_open(ring));
+  const uint32_t number = *open_[place_of(ring)];
   SlabInfo& slab = slabs_[number];
-  close_open();
+  close_open(ring);
   CHECK(slab.contents.records == slab.table.size());
   format::SlabTrailer trailer{};
   trailer.magic = format::kTrailerMagic;
@@ -216,17 +227,18 @@ void Slabs::seal() {
 std::vector<format::TableEntry> Slabs::take_table(uint32_t slab) {
   CHECK(holds_records(slab));
   // No more is appended to it: its table would be cut.
-  if (open_ == slab) close_open();
+  if (is_open(slab)) close_open(slabs_[slab].ring);
   return std::exchange(slabs_[slab].table, {});
 }
 
 void Slabs::retire(uint32_t slab) {
-  if (open_ == slab) close_open();
-  CHECK(!sealed_.empty());
-  if (sealed_.front() == slab) {
-    sealed_.pop_front();
+  if (is_open(slab)) close_open(slabs_[slab].ring);
+  std::deque<uint32_t>& sealed = sealed_[place_of(slabs_[slab].ring)];
+  CHECK(!sealed.empty());
+  if (sealed.front() == slab) {
+    sealed.pop_front();
   } else {
-    const size_t taken_out = std::erase(sealed_, slab);
+    const size_t taken_out = std::erase(sealed, slab);
     CHECK(taken_out == 1);
   }
   // Readers still use its records, so only the header goes.
@@ -276,6 +288,8 @@ void Slabs::free(uint32_t slab) {
 }
 
 std::vector<uint32_t> Slabs::begin_sync() {
+  CHECK(sync_ended_ == syncs_begun_);
+  ++syncs_begun_;
   std::vector<uint32_t> waiting;
   for (uint32_t number = 0; number < slabs_.size(); ++number) {
     if (!slabs_[number].synced) waiting.push_back(number);
@@ -285,6 +299,8 @@ std::vector<uint32_t> Slabs::begin_sync() {
 }
 
 void Slabs::end_sync(std::span<const uint32_t> slabs, bool synced) {
+  CHECK(sync_ended_ + 1 == syncs_begun_);
+  sync_ended_ = syncs_begun_;
   for (const uint32_t number : slabs) {
     SlabInfo& slab = slabs_[number];
     if (!synced) slab.synced = false;

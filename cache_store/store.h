@@ -15,6 +15,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/limits.h"
 #include "base/result.h"
 #include "base/reuse_facts.h"
 #include "cache_store/pin.h"
@@ -200,8 +201,19 @@ struct StoreOptions {
   uint64_t slab_bytes = 0;
   /// Of one half. 0: chosen from the size; else a multiple of 64 from 1 KiB to 64 MiB.
   uint64_t journal_bytes = 0;
+  /// The share of all slabs that new records pass through, 1 to 90; at least four slabs.
+  unsigned probation_percent = 10;
   /// Chance from the operating system for a new file's uuid (16 bytes) and secret (32).
   std::array<std::byte, 48> entropy{};
+};
+
+/// Of one of the two queues in which slabs stand. Laps and uses are counted when a slab is emptied;
+/// of one record, three uses at most are told from more.
+struct RingStats {
+  uint64_t slabs = 0;
+  uint64_t live_bytes = 0;  ///< of records that can be found
+  uint64_t laps = 0;        ///< records that were still there at the end of the queue
+  uint64_t uses = 0;        ///< of these on their way to it
 };
 
 /// Counts since open, and the present state.
@@ -215,6 +227,13 @@ struct StoreStats {
   uint64_t puts = 0;
   uint64_t puts_refused = 0;  ///< by the purge fence, or older than what is there
   uint64_t puts_no_room = 0;
+  RingStats probation;
+  RingStats main;
+  uint64_t put_bytes = 0;       ///< of records that were put
+  uint64_t survivor_bytes = 0;  ///< of records that were copied out of a slab before it was emptied
+  uint64_t promoted = 0;        ///< records that went from probation to main, since they were used
+  uint64_t second_laps = 0;     ///< records that went to main without a use
+  uint64_t ghost_hits = 0;      ///< records that began in main, since they had left not long ago
   uint64_t evicted = 0;         ///< entries dropped by recycling
   uint64_t corrupt = 0;         ///< records dropped at a failed checksum
   uint64_t scrubbed_bytes = 0;  ///< read to find such records before anybody asks for them
@@ -236,8 +255,8 @@ class StoreObserver {
 
 /// Bounds one maintenance step.
 struct StepBudget {
-  uint64_t bytes = 4 << 20;
-  int64_t wall_ms = 0;  ///< now
+  uint64_t bytes = base::limits::kReclaimStepBytes;  ///< copied
+  int64_t wall_ms = 0;                               ///< now
 };
 
 /// The verbs. Which thread may call what is said at each.
@@ -276,6 +295,8 @@ class Store {
   /// Loop. As lookup(): kMiss; kHit, with the fragment in `head`; kCold: warm_fragment(), then
   /// again.
   virtual Found lookup_fragment(const FragmentId& id) = 0;
+  /// Loop. It is there, verified or not. Counts no use of it.
+  virtual bool has_fragment(const FragmentId& id) = 0;
   /// Pool. As warm().
   virtual void warm_fragment(const FragmentId& id) = 0;
   /// Pool. Replaces the fragment of this id. Errors as put(), but neither a soft purge nor what was

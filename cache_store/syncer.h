@@ -24,16 +24,20 @@ class Syncer {
   void begin(int64_t wall_ms);
   /// Pool. Syncs when it is due.
   void step(int64_t wall_ms);
+  /// Pool. Syncs now.
+  void sync();
 
  private:
-  bool is_due(int64_t wall_ms);
-  void note_failure(int64_t wall_ms);
+  bool is_due(int64_t wall_ms) REQUIRES(mutex_);
+  void sync_now() REQUIRES(mutex_);
 
   StoreIo& io_;
   Slabs& slabs_;
   Reclaimer& reclaimer_;
   Health& health_;
+  /// Held while the file is synced: one sync at a time.
   base::Mutex mutex_{base::LockRank::kStoreSync};
+  int64_t now_ms_ GUARDED_BY(mutex_) = 0;  ///< as step() was told last
   int64_t last_sync_ms_ GUARDED_BY(mutex_) = 0;
   int64_t last_failure_ms_ GUARDED_BY(mutex_) = 0;
   bool has_failed_ GUARDED_BY(mutex_) = false;

@@ -221,7 +221,7 @@ Fills::FillPtr Fills::begin_fragment(const RefetchablePtr& object, uint64_t numb
       if (joined != nullptr) *joined = present->join(env_.loop());
       return present;
     }
-    if (store.lookup_fragment(id).state != Found::kMiss) return nullptr;
+    if (store.has_fragment(id)) return nullptr;
     if (why == Fetched::kAhead) permit = object->request->site->fills().try_take(1);
     if (why == Fetched::kAhead ? !permit : !has_room(*object->request)) return nullptr;
     fill = make_fragment_fill(*object, join);

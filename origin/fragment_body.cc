@@ -28,7 +28,7 @@ std::optional<uint64_t> first_missing(cache_store::Store& store, const Fragmente
   const uint64_t each = store.fragment_bytes();
   CHECK(each > 0 && span.begin <= span.end);
   for (uint64_t at = span.begin / each * each; at < span.end; at += each) {
-    if (store.lookup_fragment({object.rid, at / each}).state == Found::kMiss) return at / each;
+    if (!store.has_fragment({object.rid, at / each})) return at / each;
   }
   return std::nullopt;
 }
@@ -153,7 +153,7 @@ FragmentBody::Held FragmentBody::fetch(uint64_t number) {
 void FragmentBody::fetch_ahead(uint64_t number) {
   if (missing_ == nullptr || number * store_.fragment_bytes() >= span_.end) return;
   const FragmentId next{object_.rid, number};
-  if (store_.lookup_fragment(next).state == Found::kMiss) missing_->fetch_ahead(number);
+  if (!store_.has_fragment(next)) missing_->fetch_ahead(number);
 }
 
 FragmentBody::Held FragmentBody::warm(const FragmentId& id) {

@@ -242,7 +242,10 @@ void StoreCommands::print_slabs(size_t empty_slabs) const {
         " bytes: " + number(sealed) + " sealed, " + number(open) + " without a table, " +
         number(empty_slabs) + " empty\n");
   for (const auto& [ring, records] : rings) {
-    print("ring " + number(ring) + ": " + counted(records) + "\n");
+    // An unknown ring counts as probation (FORMAT.md).
+    const char* name =
+        ring == static_cast<unsigned>(cache_store::format::Ring::kMain) ? "main" : "probation";
+    print(std::string(name) + ": " + counted(records) + "\n");
   }
 }
 

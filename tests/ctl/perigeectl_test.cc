@@ -349,7 +349,7 @@ TEST_F(Perigeectl, StatSaysWhatTheFileHoldsAndNotItsSecret) {
   EXPECT_TRUE(holds(done.out, "epoch: 2")) << done.out;
   EXPECT_TRUE(holds(done.out, "slabs: 16 of 65536 bytes: 1 sealed, 1 without a table, 14 empty"))
       << done.out;
-  EXPECT_TRUE(holds(done.out, "ring 0: 10 (")) << done.out;
+  EXPECT_TRUE(holds(done.out, "probation: 10 (")) << done.out;
   EXPECT_TRUE(holds(done.out, "live: 8 (") && holds(done.out, "dead: 2 (")) << done.out;
   EXPECT_TRUE(holds(done.out, "median: 2023-11-14 22:13:20Z")) << done.out;
   EXPECT_TRUE(holds(done.out, "journal: half 0, 1 of 256 units used")) << done.out;

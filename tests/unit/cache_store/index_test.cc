@@ -18,8 +18,7 @@ constexpr auto kNoFence = [](auto...) { return uint64_t{7}; };
 class IndexTest : public testing::Test {
  protected:
   bool insert(const Digest& digest, Slot slot, const Location& location, bool verified = true) {
-    const auto trust = verified ? Index::Trust::kVerified : Index::Trust::kUnverified;
-    return index_.insert({digest, slot}, location, trust, kAdmitted);
+    return index_.insert({digest, slot}, {.location = location, .verified = verified}, kAdmitted);
   }
   IndexMatches find_all(const Digest& digest, SlotMask accepted) {
     return index_.find(digest, accepted, kNoPin);
@@ -47,6 +46,72 @@ TEST_F(IndexTest, CountsUsesWithoutTouchingTheRestOfTheEntry) {
     EXPECT_EQ(entry->location, kHere);
     EXPECT_FALSE(entry->verified);
   }
+}
+
+TEST_F(IndexTest, CountsTheUsesOfWhatIsVerified) {
+  const EntryKey key{{8, 1}, kHeadSlot};
+  insert(key.digest, key.slot, kHere, false);
+  find(key.digest);
+  EXPECT_EQ(index_.standing(key, kHere)->frequency, 0u) << "who found it will look again";
+  index_.set_verified(key, kHere);
+  index_.find_uncounted(key.digest, 0, kNoPin);
+  (void)index_.peek(key.digest, kNoPin);
+  EXPECT_EQ(index_.standing(key, kHere)->frequency, 0u);
+  for (unsigned use = 1; use <= Index::kMostFrequency + 2; ++use) {
+    find(key.digest);
+    EXPECT_EQ(index_.standing(key, kHere)->frequency, std::min(use, Index::kMostFrequency));
+  }
+  EXPECT_FALSE(index_.standing(key, kThere)) << "it lies elsewhere";
+}
+
+TEST_F(IndexTest, AnEntryKeepsItsUsesWhenItsRecordIsReplaced) {
+  const EntryKey key{{8, 1}, kHeadSlot};
+  insert(key.digest, key.slot, kHere);
+  find(key.digest);
+  insert(key.digest, key.slot, kThere);
+  EXPECT_EQ(index_.standing(key, kThere)->frequency, 1u);
+}
+
+TEST_F(IndexTest, MovesAnEntryThatIsWhereItWas) {
+  const EntryKey key{{8, 1}, kHeadSlot};
+  const Location from{1, 2, 3};
+  const Location to{4, 5, 3};
+  insert(key.digest, key.slot, from);
+  index_.make_stale(key.digest, 1'700, kNoFence);
+  find(key.digest);
+  EXPECT_FALSE(index_.relocate(key, to, from, Ring::kMain, 2));
+  EXPECT_TRUE(index_.relocate(key, from, to, Ring::kMain, 2));
+  EXPECT_EQ(index_.standing(key, to)->frequency, 2u);
+  EXPECT_EQ(index_.ring_of(key.digest), Ring::kMain);
+  const std::optional<IndexEntry> entry = find(key.digest);
+  EXPECT_TRUE(entry->verified);
+  EXPECT_EQ(entry->stale.since_s, 1'700u);
+  EXPECT_EQ(index_.totals(Ring::kMain).entries, 1u);
+  EXPECT_EQ(index_.totals(Ring::kMain).bytes, 3u * format::kAlignment);
+  EXPECT_EQ(index_.totals(Ring::kProbation).entries, 0u);
+}
+
+/// As a start may find them: an older version in the other ring may outlive the newer one's slab.
+TEST_F(IndexTest, AnEntryRemembersThatAnOlderVersionMayComeBack) {
+  const EntryKey key{{8, 1}, kHeadSlot};
+  const auto put = [&](const Location& location, Ring ring) {
+    index_.insert(key, {.location = location, .ring = ring}, kAdmitted);
+  };
+  const auto hides_older = [&](const Location& location) {
+    bool hides = false;
+    EXPECT_TRUE(index_.erase_if(key, location, [&](bool older) { hides = older; }));
+    return hides;
+  };
+  put(kHere, Ring::kMain);
+  put(kThere, Ring::kMain);
+  EXPECT_FALSE(hides_older(kThere)) << "it goes first";
+  put(kHere, Ring::kMain);
+  put(kThere, Ring::kProbation);
+  EXPECT_TRUE(hides_older(kThere));
+  put(kHere, Ring::kMain);
+  put(kThere, Ring::kProbation);
+  put(kHere, Ring::kProbation);
+  EXPECT_TRUE(hides_older(kHere)) << "whatever replaces it";
 }
 
 TEST_F(IndexTest, PinsWhatItFindsAndOnlyThat) {
@@ -119,7 +184,7 @@ TEST_F(IndexTest, PinsBothWhatItFindsOfACodedObject) {
 
 TEST_F(IndexTest, WhatIsRefusedLeavesWhatWasThere) {
   insert({8, 1}, kHeadSlot, kHere);
-  EXPECT_FALSE(index_.insert({{8, 1}, kVarySlot}, kThere, Index::Trust::kVerified,
+  EXPECT_FALSE(index_.insert({{8, 1}, kVarySlot}, {.location = kThere},
                              []() -> std::optional<Staleness> { return std::nullopt; }));
   EXPECT_EQ(find({8, 1})->location, kHere);
 }
@@ -128,10 +193,10 @@ TEST_F(IndexTest, WhatIsRefusedLeavesWhatWasThere) {
 TEST_F(IndexTest, ErasesOnlyWhatIsStillAtItsPlace) {
   insert({8, 1}, kHeadSlot, kHere);
   insert({8, 1}, kHeadSlot, kThere);
-  EXPECT_FALSE(index_.erase_if({{8, 1}, kHeadSlot}, kHere, [] { FAIL() << "nothing goes"; }));
+  EXPECT_FALSE(index_.erase_if({{8, 1}, kHeadSlot}, kHere, [](bool) { FAIL() << "nothing goes"; }));
   EXPECT_EQ(find({8, 1})->location, kThere);
   bool fenced = false;
-  EXPECT_TRUE(index_.erase_if({{8, 1}, kHeadSlot}, kThere, [&] { fenced = true; }));
+  EXPECT_TRUE(index_.erase_if({{8, 1}, kHeadSlot}, kThere, [&](bool) { fenced = true; }));
   EXPECT_TRUE(fenced);
   EXPECT_FALSE(find({8, 1}));
 }

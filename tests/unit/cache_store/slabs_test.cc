@@ -12,6 +12,7 @@ namespace perigee::cache_store {
 namespace {
 
 constexpr uint64_t kSlabBytes = 64 << 10;
+constexpr Ring kRing = Ring::kProbation;
 
 class SlabsTest : public testing::Test, private StoreObserver {
  protected:
@@ -32,14 +33,14 @@ class SlabsTest : public testing::Test, private StoreObserver {
   }
   void open_one() REQUIRES(slabs_.mutex()) {
     ASSERT_TRUE(slabs_.free_count() > 0 || slabs_.free_one());
-    ASSERT_TRUE(slabs_.open(0).ok());
+    ASSERT_TRUE(slabs_.open(kRing, 0).ok());
   }
   Location append(uint64_t bytes) REQUIRES(slabs_.mutex()) {
     format::TableEntry entry{};
     entry.seq = slabs_.draw_number();
-    entry.offset64 = static_cast<uint32_t>(slabs_.used() / format::kAlignment);
+    entry.offset64 = static_cast<uint32_t>(slabs_.used(kRing) / format::kAlignment);
     entry.length64 = static_cast<uint32_t>(bytes / format::kAlignment);
-    return slabs_.append(entry);
+    return slabs_.append(kRing, entry, Slabs::Origin::kNew);
   }
 
   test::MemoryDisk disk_;
@@ -61,9 +62,9 @@ TEST_F(SlabsTest, RecordsLieBehindOneAnotherUntilTheTableWouldNotFit) {
   const Location second = append(2048);
   EXPECT_EQ(first.slab, second.slab);
   EXPECT_EQ(second.offset64, first.offset64 + first.length64);
-  const uint64_t left = kSlabBytes - slabs_.used() - format::table_bytes(3);
-  EXPECT_TRUE(slabs_.has_room(left));
-  EXPECT_FALSE(slabs_.has_room(left + 1));
+  const uint64_t left = kSlabBytes - slabs_.used(kRing) - format::table_bytes(3);
+  EXPECT_TRUE(slabs_.has_room(kRing, left));
+  EXPECT_FALSE(slabs_.has_room(kRing, left + 1));
 }
 
 TEST_F(SlabsTest, ASlabThatIsReadIsFreedWhenItsLastPinDrops) {
@@ -74,8 +75,8 @@ TEST_F(SlabsTest, ASlabThatIsReadIsFreedWhenItsLastPinDrops) {
   const Location location = append(1024);
   Pin pin = slabs_.pin(location.slab);
   EXPECT_EQ(slabs_.pins(), 1u);
-  slabs_.seal();
-  EXPECT_EQ(slabs_.oldest_sealed(), location.slab);
+  slabs_.seal(kRing);
+  EXPECT_EQ(slabs_.oldest_sealed(kRing), location.slab);
   slabs_.retire(location.slab);
   EXPECT_EQ(slabs_.draining_pinned(), 1u);
   EXPECT_FALSE(slabs_.free_one());
@@ -95,7 +96,7 @@ TEST_F(SlabsDeathTest, ASlabIsRetiredOnce) {
 TEST_F(SlabsDeathTest, OneSlabIsOpenAtATime) {
   const base::MutexLock lock(slabs_.mutex());
   open_one();
-  EXPECT_DEATH((void)slabs_.open(0), "CHECK failed");
+  EXPECT_DEATH((void)slabs_.open(kRing, 0), "CHECK failed");
 }
 
 TEST_F(SlabsDeathTest, SequenceNumbersRise) {
@@ -104,9 +105,9 @@ TEST_F(SlabsDeathTest, SequenceNumbersRise) {
   append(1024);
   format::TableEntry entry{};
   entry.seq = 1;
-  entry.offset64 = static_cast<uint32_t>(slabs_.used() / format::kAlignment);
+  entry.offset64 = static_cast<uint32_t>(slabs_.used(kRing) / format::kAlignment);
   entry.length64 = 1;
-  EXPECT_DEATH(slabs_.append(entry), "highest_seq");
+  EXPECT_DEATH(slabs_.append(kRing, entry, Slabs::Origin::kNew), "highest_seq");
 }
 
 TEST_F(SlabsDeathTest, ARecordEndsBeforeTheTable) {

@@ -46,6 +46,9 @@ class FakeStore final : public cache_store::Store {
   base::Result<cache_store::Found> put(const cache_store::Draft& draft) override;
   uint64_t draw_rid() override { return next_rid_++; }
   cache_store::Found lookup_fragment(const cache_store::FragmentId& id) override;
+  bool has_fragment(const cache_store::FragmentId& id) override {
+    return lookup_fragment(id).state != cache_store::Found::kMiss;
+  }
   void warm_fragment(const cache_store::FragmentId& id) override;
   base::Result<cache_store::Found> put_fragment(const cache_store::FragmentDraft& draft) override;
   uint64_t fragment_bytes() const override { return fragment_size; }

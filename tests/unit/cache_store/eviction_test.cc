@@ -1,0 +1,547 @@
+// What stays and what goes when the store is full: what is used stays, a crawl passes through, and
+// a copy is the record that it was made of.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/limits.h"
+#include "cache_store/store.h"
+#include "tests/support/memory_disk.h"
+
+namespace perigee::cache_store {
+namespace {
+
+namespace limits = base::limits;
+
+constexpr int64_t kNow = 1'700'000'000'000;
+constexpr uint64_t kArea = 2 << 20;
+constexpr uint64_t kSlabs = 64;
+
+std::string text(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+/// 64 slabs of 16 KiB. An object of 3,000 bytes is a usual one here: five fill a slab.
+class EvictionTest : public testing::Test, protected StoreObserver {
+ protected:
+  explicit EvictionTest(uint64_t slabs = kSlabs, uint64_t slab_bytes = 16 << 10)
+      : disk_(kArea + slabs * slab_bytes) {
+    options_.path = "store";
+    options_.slab_bytes = slab_bytes;
+    options_.journal_bytes = 2 << 10;
+    options_.size_bytes = kArea + slabs * slab_bytes;
+    open();
+  }
+  void open() {
+    store_.reset();
+    io_ = std::make_unique<test::MemoryIo>(disk_);
+    auto opened = Store::open(options_, *io_, *this, now_);
+    ASSERT_TRUE(opened.ok()) << opened.error().message;
+    store_ = std::move(*opened);
+  }
+  /// A draft whose body is its key, again and again.
+  bool put(const std::string& key, size_t bytes = 3'000, RecordKind kind = RecordKind::kObject,
+           const std::string& url = "") {
+    std::string body;
+    while (body.size() < bytes) body += key + " ";
+    body.resize(bytes);
+    const std::span<const std::byte> piece = std::as_bytes(std::span(body));
+    Draft draft;
+    draft.kind = kind;
+    draft.slot = kind == RecordKind::kVarySpec ? kVarySlot : kHeadSlot;
+    draft.key = key;
+    draft.base = store_->digest(url.empty() ? key : url);
+    draft.policy.response_time_ms = now_;
+    draft.policy.lifetime_ms = lifetime_ms_;
+    draft.body = {&piece, 1};
+    draft.ticket = ticket_ ? *ticket_ : store_->ticket();
+    return store_->put(draft).ok();
+  }
+  bool put_long(const std::string& key, uint64_t rid, uint64_t fragments) {
+    for (uint64_t number = 0; number < fragments; ++number) {
+      if (!put_fragment(key, {rid, number})) return false;
+    }
+    return put_head(key, rid, fragments * store_->fragment_bytes());
+  }
+  bool put_fragment(const std::string& key, const FragmentId& id) {
+    const std::vector<std::byte> body(store_->fragment_bytes(), std::byte{'f'});
+    const std::span<const std::byte> piece(body);
+    return store_->put_fragment({id, store_->digest(key), store_->ticket(), {&piece, 1}}).ok();
+  }
+  bool put_head(const std::string& key, uint64_t rid, uint64_t whole_length) {
+    Draft draft;
+    draft.kind = RecordKind::kHead;
+    draft.rid = rid;
+    draft.key = key;
+    draft.base = store_->digest(key);
+    draft.whole_length = whole_length;
+    draft.ticket = store_->ticket();
+    return store_->put(draft).ok();
+  }
+  Found look(const std::string& key) {
+    const Digest digest = store_->digest(key);
+    Found found = store_->lookup(digest, key, 0);
+    if (found.state != Found::kCold) return found;
+    store_->warm(digest, key, 0);
+    return store_->lookup(digest, key, 0);
+  }
+  bool has(const std::string& key) { return look(key).state != Found::kMiss; }
+  bool has_fragment(const FragmentId& id) {
+    Found found = store_->lookup_fragment(id);
+    if (found.state == Found::kCold) {
+      store_->warm_fragment(id);
+      found = store_->lookup_fragment(id);
+    }
+    return found.state == Found::kHit;
+  }
+  void use_long(const std::string& key, uint64_t rid, uint64_t fragments) {
+    ASSERT_TRUE(has(key));
+    for (uint64_t number = 0; number < fragments; ++number) {
+      ASSERT_TRUE(has_fragment({rid, number}));
+    }
+  }
+  void maintain() {
+    for (int steps = 0; store_->maintain({.wall_ms = now_}); ++steps) ASSERT_LT(steps, 1'000);
+  }
+  /// Objects that nobody asks for again; `slabs` of them.
+  void crawl(uint64_t slabs, size_t bytes = 3'000) {
+    const uint64_t each = options_.slab_bytes / (bytes + 300);
+    for (uint64_t i = 0; i < slabs * each; ++i) {
+      ASSERT_TRUE(put("crawled " + std::to_string(crawled_++), bytes));
+      maintain();
+    }
+  }
+  /// All slabs are in use, and probation has its share. Counts are taken from here on.
+  void fill() {
+    turn_main(kSlabs * 3 / 2);
+    end_probation();
+    filled_ = stats();
+  }
+  uint64_t promoted() const { return stats().promoted - filled_.promoted; }
+  /// All that lies in probation comes to its end, and main does not go round.
+  void end_probation() { crawl(kSlabs / 10 + 4); }
+  /// So many slabs of main are emptied, and as many filled with what is used once.
+  void turn_main(uint64_t slabs) {
+    for (uint64_t i = 0; i < slabs * 5; ++i) {
+      const std::string key = "used " + std::to_string(crawled_++);
+      ASSERT_TRUE(put(key));
+      ASSERT_TRUE(has(key));
+      maintain();
+    }
+  }
+  /// Without a use of it: an older response is refused. If it is gone, that one is there then.
+  bool is_there(const std::string& key, const Ticket& older) {
+    ticket_ = older;
+    const bool refused = !put(key);
+    ticket_.reset();
+    return refused;
+  }
+  StoreStats stats() const { return store_->stats(); }
+
+  test::MemoryDisk disk_;
+  StoreOptions options_;
+  std::unique_ptr<test::MemoryIo> io_;
+  std::unique_ptr<Store> store_;
+  int64_t now_ = kNow;
+  int64_t lifetime_ms_ = 3'600'000;
+  std::optional<Ticket> ticket_;  ///< of what is put; else a new one
+  uint64_t crawled_ = 0;
+  StoreStats filled_;
+
+ private:
+  void on_store_event(std::string_view sentence) override { ADD_FAILURE() << sentence; }
+};
+
+TEST_F(EvictionTest, ACrawlPassesTheHotSetBy) {
+  std::vector<std::string> hot;
+  for (int i = 0; i < 100; ++i) hot.push_back("hot " + std::to_string(i));
+  for (const std::string& key : hot) ASSERT_TRUE(put(key));
+  for (int round = 0; round < 20; ++round) {
+    for (const std::string& key : hot) EXPECT_TRUE(has(key)) << key << " in round " << round;
+    crawl(kSlabs / 4);
+  }
+  EXPECT_GT(stats().evicted, 10 * stats().main.slabs);
+}
+
+TEST_F(EvictionTest, AFillIsNoUse) {
+  fill();
+  ASSERT_TRUE(put("a"));
+  end_probation();
+  EXPECT_FALSE(has("a"));
+}
+
+TEST_F(EvictionTest, OneUseInProbationIsEnough) {
+  fill();
+  ASSERT_TRUE(put("a"));
+  EXPECT_TRUE(has("a"));
+  end_probation();
+  EXPECT_TRUE(has("a"));
+  EXPECT_EQ(promoted(), 1u);
+}
+
+TEST_F(EvictionTest, InMainItMustBeUsedAgain) {
+  fill();
+  const Ticket before = store_->ticket();
+  ASSERT_TRUE(put("a"));
+  ASSERT_TRUE(put("b"));
+  ASSERT_TRUE(has("a") && has("b"));
+  end_probation();
+  ASSERT_TRUE(has("a"));
+  turn_main(kSlabs);
+  EXPECT_TRUE(is_there("a", before));
+  EXPECT_FALSE(has("b"));
+  turn_main(2 * kSlabs);
+  EXPECT_FALSE(has("a")) << "one use, one lap more";
+  EXPECT_GT(stats().main.laps, 0u);
+}
+
+TEST_F(EvictionTest, WhatIsSmallHasASecondLapWhileItIsFresh) {
+  fill();
+  ASSERT_TRUE(put("small", 100));
+  ASSERT_TRUE(put("half", 2'000));
+  lifetime_ms_ = 0;
+  ASSERT_TRUE(put("expired", 100));
+  end_probation();
+  EXPECT_TRUE(has("small"));
+  EXPECT_FALSE(has("half"));
+  EXPECT_FALSE(has("expired"));
+  EXPECT_EQ(stats().second_laps, 1u);
+}
+
+TEST_F(EvictionTest, WhatLeftProbationNotLongAgoBeginsInMain) {
+  fill();
+  ASSERT_TRUE(put("a"));
+  end_probation();
+  ASSERT_FALSE(has("a"));
+  const uint64_t before = stats().main.live_bytes;
+  ASSERT_TRUE(put("a"));
+  EXPECT_GT(stats().main.live_bytes, before);
+  EXPECT_EQ(stats().ghost_hits, 1u);
+  end_probation();
+  EXPECT_TRUE(has("a"));
+}
+
+TEST_F(EvictionTest, ANewVersionLiesWhereThePresentOneDoes) {
+  fill();
+  ASSERT_TRUE(put("a"));
+  const uint64_t in_main = stats().main.live_bytes;
+  ASSERT_TRUE(put("a"));
+  EXPECT_EQ(stats().main.live_bytes, in_main);
+  ASSERT_TRUE(has("a"));
+  end_probation();
+  const StoreStats before = stats();
+  ASSERT_TRUE(put("a", 2'000));
+  EXPECT_LT(stats().main.live_bytes, before.main.live_bytes) << "the old version is not counted";
+  EXPECT_EQ(stats().probation.live_bytes, before.probation.live_bytes);
+}
+
+TEST_F(EvictionTest, ARestartKeepsTheRingsAndCountsOneUseOfEach) {
+  fill();
+  ASSERT_TRUE(put("a"));
+  const StoreStats before = stats();
+  ASSERT_GT(before.main.slabs, 0u);
+  open();
+  EXPECT_EQ(stats().main.slabs, before.main.slabs);
+  EXPECT_EQ(stats().probation.slabs, before.probation.slabs);
+  EXPECT_EQ(stats().main.live_bytes, before.main.live_bytes);
+  end_probation();
+  EXPECT_TRUE(has("a")) << "without a use since";
+}
+
+TEST_F(EvictionTest, ACopyIsTheSameRecord) {
+  fill();
+  const std::vector<uint64_t> tags{5, 6, 7};
+  const std::string body(3'000, 'b');
+  const std::string head(500, 'h');
+  const std::span<const std::byte> piece = std::as_bytes(std::span(body));
+  Draft draft;
+  draft.rid = store_->draw_rid();
+  draft.key = "a";
+  draft.base = store_->digest("a");
+  draft.policy = {kNow, 5'000, 3'600'000, 60'000, 70'000, 9, 203};
+  draft.tags = tags;
+  draft.head = std::as_bytes(std::span(head));
+  draft.body = {&piece, 1};
+  draft.ticket = store_->ticket();
+  ASSERT_TRUE(store_->put(draft).ok());
+  const uint64_t place = look("a").head->body_offset;
+  end_probation();
+  for (const bool restarted : {false, true}) {
+    if (restarted) open();
+    const Found found = look("a");
+    ASSERT_EQ(found.state, Found::kHit);
+    EXPECT_NE(found.head->body_offset, place);
+    EXPECT_EQ(found.head->kind, RecordKind::kObject);
+    EXPECT_EQ(found.head->rid, draft.rid);
+    EXPECT_EQ(found.head->ticket.fetch_seq, draft.ticket.fetch_seq);
+    EXPECT_EQ(found.head->policy, draft.policy);
+    EXPECT_EQ(found.head->key, "a");
+    EXPECT_TRUE(std::ranges::equal(found.head->tags, tags));
+    EXPECT_EQ(text(found.head->head), head);
+    EXPECT_EQ(text(found.head->body), body);
+  }
+}
+
+TEST_F(EvictionTest, WhatWasReplacedErasedOrPurgedIsNotCopied) {
+  fill();
+  for (const char* key : {"replaced", "erased", "purged"}) {
+    ASSERT_TRUE(put(key));
+    ASSERT_TRUE(has(key));
+  }
+  store_->erase(store_->digest("erased"));
+  store_->purge({store_->digest("purged"), false, now_});
+  end_probation();
+  ASSERT_TRUE(put("replaced"));
+  EXPECT_EQ(promoted(), 1u);
+  EXPECT_FALSE(has("erased"));
+  EXPECT_FALSE(has("purged"));
+}
+
+/// A damaged record is dropped, and stays away.
+TEST_F(EvictionTest, ADamagedRecordIsNotCopied) {
+  fill();
+  ASSERT_TRUE(put("a"));
+  const uint64_t place = look("a").head->body_offset;
+  const std::byte wrong{'!'};
+  ASSERT_TRUE(io_->pwrite(place + 100, {&wrong, 1}).ok());
+  end_probation();
+  EXPECT_EQ(stats().corrupt, 1u);
+  EXPECT_EQ(promoted(), 0u);
+  EXPECT_FALSE(has("a"));
+}
+
+/// The journal of 32 units is compacted again and again: what it must keep would become the floor.
+TEST_F(EvictionTest, ACopyLetsTheJournalForgetOlderPurges) {
+  fill();
+  ASSERT_TRUE(put("a"));
+  for (int round = 0; round < 8; ++round) {
+    ASSERT_TRUE(has("a"));
+    for (int i = 0; i < 10; ++i) {
+      const std::string key = "purged " + std::to_string(i);
+      ASSERT_TRUE(store_->commit(store_->purge({store_->digest(key), false, now_}).seq).ok());
+    }
+    for (int turn = 0; turn < 12; ++turn) {
+      turn_main(10);
+      ASSERT_TRUE(has("a"));
+    }
+  }
+  open();
+  EXPECT_EQ(look("a").head->stale_since_ms, 0);
+}
+
+TEST_F(EvictionTest, ACopyOfWhatIsStaleIsStaleAtTheNextStartToo) {
+  fill();
+  ASSERT_TRUE(put("a"));
+  ASSERT_TRUE(store_->commit(store_->purge({store_->digest("a"), true, now_}).seq).ok());
+  ASSERT_EQ(look("a").head->stale_since_ms, now_);
+  end_probation();
+  ASSERT_EQ(look("a").head->stale_since_ms, now_);
+  open();
+  EXPECT_EQ(look("a").head->stale_since_ms, now_);
+}
+
+/// A soft purge of the URL marks its spec, and holds for the variants with an older ticket.
+TEST_F(EvictionTest, ACopyOfAVariantIsAsOldAsItWasForThePurgesOfItsUrl) {
+  fill();
+  ASSERT_TRUE(put("/v", 40, RecordKind::kVarySpec));
+  ASSERT_TRUE(put("/v|variant", 3'000, RecordKind::kObject, "/v"));
+  const auto is_stale = [&] {
+    return look("/v|variant").head->ticket.purge_seq < look("/v").vary->stale_seq;
+  };
+  EXPECT_FALSE(is_stale());
+  ASSERT_TRUE(store_->commit(store_->purge({store_->digest("/v"), true, now_}).seq).ok());
+  EXPECT_TRUE(is_stale());
+  end_probation();
+  EXPECT_TRUE(is_stale());
+  open();
+  EXPECT_TRUE(is_stale());
+}
+
+/// Wherever in its ring the spec lies when its variant is used for the last time.
+TEST_F(EvictionTest, AVarySpecStaysAsLongAsAVariantThatWasUsed) {
+  fill();
+  const Ticket before = store_->ticket();
+  for (uint64_t round = 0; round < 12; ++round) {
+    const std::string url = "/v" + std::to_string(round);
+    const std::string variant = url + "|variant";
+    ASSERT_TRUE(put(url, 40, RecordKind::kVarySpec));
+    ASSERT_TRUE(has(url));
+    end_probation();
+    turn_main(round * 4);
+    ASSERT_TRUE(put(variant, 3'000, RecordKind::kObject, url));
+    ASSERT_TRUE(has(url) && has(variant));
+    for (int turn = 0; is_there(variant, before); ++turn) {
+      ASSERT_LT(turn, 200);
+      EXPECT_TRUE(is_there(url, before)) << url << " after " << turn << " slabs";
+      turn_main(1);
+    }
+  }
+}
+
+TEST_F(EvictionTest, ALongObjectStaysWholeWhenItIsUsed) {
+  fill();
+  const uint64_t used = store_->draw_rid();
+  const uint64_t unused = store_->draw_rid();
+  ASSERT_TRUE(put_long("used", used, 6));
+  ASSERT_TRUE(put_long("unused", unused, 6));
+  use_long("used", used, 6);
+  end_probation();
+  use_long("used", used, 6);
+  EXPECT_FALSE(has("unused"));
+  for (uint64_t number = 0; number < 6; ++number) EXPECT_FALSE(has_fragment({unused, number}));
+}
+
+TEST_F(EvictionTest, LongObjectsLeaveNoGhosts) {
+  fill();
+  const uint64_t rid = store_->draw_rid();
+  ASSERT_TRUE(put_long("long", rid, 3));
+  end_probation();
+  ASSERT_FALSE(has("long"));
+  const uint64_t before = stats().main.live_bytes;
+  ASSERT_TRUE(put_long("long", rid, 3));
+  EXPECT_EQ(stats().main.live_bytes, before);
+  EXPECT_EQ(stats().ghost_hits, 0u);
+}
+
+/// However long probation is: a download that takes its time must not lose its begin.
+TEST_F(EvictionTest, FragmentsStayWhileTheirObjectIsOnItsWay) {
+  fill();
+  const uint64_t coming = store_->draw_rid();
+  const uint64_t given_up = store_->draw_rid();
+  {
+    const Awaited awaited = store_->await(store_->digest("coming"));
+    ASSERT_TRUE(put_fragment("coming", {coming, 0}));
+    ASSERT_TRUE(put_fragment("given up", {given_up, 0}));
+    end_probation();
+    ASSERT_TRUE(put_head("coming", coming, store_->fragment_bytes()));
+  }
+  EXPECT_TRUE(has_fragment({coming, 0}));
+  EXPECT_FALSE(has_fragment({given_up, 0}));
+}
+
+TEST_F(EvictionTest, FragmentsOfAHeadThatIsGoneAreNotCopied) {
+  fill();
+  const uint64_t old_rid = store_->draw_rid();
+  ASSERT_TRUE(put_long("long", old_rid, 2));
+  use_long("long", old_rid, 2);
+  ASSERT_TRUE(put_head("long", store_->draw_rid(), 2 * store_->fragment_bytes()));
+  const uint64_t erased_rid = store_->draw_rid();
+  ASSERT_TRUE(put_long("erased", erased_rid, 2));
+  use_long("erased", erased_rid, 2);
+  store_->erase(store_->digest("erased"));
+  end_probation();
+  EXPECT_FALSE(has_fragment({old_rid, 0}));
+  EXPECT_FALSE(has_fragment({erased_rid, 0}));
+}
+
+TEST_F(EvictionTest, ProbationHasItsShareAndFourSlabsAtLeast) {
+  fill();
+  EXPECT_EQ(stats().probation.slabs, kSlabs / 10);
+  options_.probation_percent = 50;
+  open();
+  fill();
+  EXPECT_EQ(stats().probation.slabs, kSlabs / 2);
+  options_.probation_percent = 1;
+  open();
+  fill();
+  EXPECT_EQ(stats().probation.slabs, limits::kProbationSlabs);
+}
+
+TEST_F(EvictionTest, AShareThatLeavesNothingIsRefused) {
+  store_.reset();
+  for (const unsigned percent : {0u, 91u}) {
+    options_.probation_percent = percent;
+    io_ = std::make_unique<test::MemoryIo>(disk_);
+    const auto opened = Store::open(options_, *io_, *this, now_);
+    ASSERT_FALSE(opened.ok());
+    EXPECT_EQ(opened.error().code, base::ErrorCode::kInvalid);
+  }
+  options_.probation_percent = limits::kProbationPercentMost;
+  open();
+}
+
+/// All that main can hold is used again and again.
+TEST_F(EvictionTest, WhatIsUsedLeavesRoomAllTheSame) {
+  const auto use_all = [&](uint64_t slabs) {
+    for (uint64_t i = 0; i < slabs * 5; ++i) {
+      const uint64_t newest = crawled_++;
+      ASSERT_TRUE(put("used " + std::to_string(newest)));
+      for (uint64_t used = newest - std::min<uint64_t>(newest, kSlabs * 5); used <= newest;
+           ++used) {
+        (void)look("used " + std::to_string(used));
+      }
+      maintain();
+    }
+  };
+  use_all(2 * kSlabs);
+  const StoreStats before = stats();
+  use_all(4 * kSlabs);
+  const StoreStats after = stats();
+  // Four records fill a slab, and two and a half of them may be copied. So for each slab that is
+  // put, one comes from probation to main, and four or five of main are emptied.
+  const uint64_t slack = (limits::kSurvivorSlabs + 1) * options_.slab_bytes;
+  EXPECT_LE(after.survivor_bytes - before.survivor_bytes,
+            5 * (after.put_bytes - before.put_bytes) + slack);
+  EXPECT_GT(after.survivor_bytes - before.survivor_bytes, after.put_bytes - before.put_bytes);
+}
+
+/// Puts alone, without upkeep: they leave room for what is copied out of the slabs that they empty.
+TEST_F(EvictionTest, WhatIsUsedIsCopiedAlsoWhenPutsMakeRoom) {
+  fill();
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(put("hot " + std::to_string(i)));
+  for (int i = 0; i < 1'000; ++i) {
+    for (int hot = 0; hot < 5; ++hot) ASSERT_TRUE(has("hot " + std::to_string(hot))) << i;
+    ASSERT_TRUE(put("crawled " + std::to_string(crawled_++)));
+  }
+  EXPECT_GE(promoted(), 5u);
+}
+
+/// Twelve slabs of 2 MiB.
+class LargeSlabs : public EvictionTest {
+ protected:
+  LargeSlabs() : EvictionTest(12, 2 << 20) {}
+};
+
+TEST_F(LargeSlabs, AStepCopiesSoMuchAndNoMore) {
+  uint64_t most = 0;
+  for (int i = 0; i < 300; ++i) {
+    const std::string key = "used " + std::to_string(i);
+    ASSERT_TRUE(put(key, 100'000));
+    ASSERT_TRUE(has(key));
+    for (bool more = true; more;) {
+      const uint64_t before = stats().survivor_bytes;
+      more = store_->maintain({.wall_ms = now_});
+      most = std::max(most, stats().survivor_bytes - before);
+    }
+  }
+  EXPECT_GE(most, limits::kReclaimStepBytes);
+  EXPECT_LT(most, limits::kReclaimStepBytes + 101'000);
+}
+
+/// A thousand slabs.
+class ManySlabs : public EvictionTest {
+ protected:
+  ManySlabs() : EvictionTest(1'024) {}
+};
+
+TEST_F(ManySlabs, APutEmptiesSoManySlabsThatAreReadAndNoMore) {
+  std::vector<Pin> held;
+  for (int i = 0; i < 5 * 1'024; ++i) {
+    const std::string key = std::to_string(i);
+    ASSERT_TRUE(put(key));
+    // One in each of the first 100 slabs.
+    if (i % 5 == 0 && i < 500) held.push_back(std::move(look(key).head->pin));
+    if (stats().slabs_free <= limits::kSlabsForSurvivors) break;
+  }
+  int refused = 0;
+  for (int i = 0; i < 40; ++i) refused += put("again " + std::to_string(i)) ? 0 : 1;
+  EXPECT_GT(refused, 0);
+  EXPECT_LT(refused, 10) << "the next puts go on from there";
+}
+
+}  // namespace
+}  // namespace perigee::cache_store
