@@ -39,7 +39,7 @@ SANITIZED = asan tsan asan-short tsan-short
 # The allocator's quarantine is kept small: tests watch how much memory the node takes.
 $(SANITIZED): export ASAN_OPTIONS = quarantine_size_mb=8
 # A SIGBUS that is not the store's ends a process as it does without a sanitizer.
-$(SANITIZED): export TSAN_OPTIONS = handle_sigbus=0
+$(SANITIZED): export TSAN_OPTIONS = handle_sigbus=0 suppressions=$(CURDIR)/tests/tsan.supp
 # The stress test, which runs for 5 seconds elsewhere.
 asan tsan: export PERIGEE_STRESS_SECONDS = 60
 # The short ones are for continuous integration: what threads, the kernel and the disk do, which no

@@ -166,6 +166,7 @@ TEST_F(ScrubberTest, KeepsItsPace) {
   const uint64_t second = scrubbed();
   step(86'400'000);
   EXPECT_LE(scrubbed(), second + kPace + kOneMore) << "a day earns no burst";
+  for (int i = 0; i < 100; ++i) step(0);
   const uint64_t third = scrubbed();
   step(-86'400'000);
   EXPECT_EQ(scrubbed(), third) << "nor does a clock that was put back";
