@@ -12,8 +12,8 @@ PREFIX   ?= /usr/local
 CONFIGURE = cmake -S . -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo
 QUIET     = > $(1)/configure.log 2>&1 || { cat $(1)/configure.log; exit 1; }
 
-.PHONY: all run test check asan tsan asan-short tsan-short bench head-cost sim replay fuzz mutants \
-        docs tidy locks format fmt install clean bootstrap fresh
+.PHONY: all run test check torture asan tsan asan-short tsan-short bench head-cost sim replay fuzz \
+        mutants docs tidy locks format fmt install clean bootstrap fresh
 
 all: bootstrap
 	@mkdir -p $(BUILD)
@@ -57,6 +57,16 @@ $(SANITIZED):
 	  $(call QUIET,$(FOLDER))
 	@cmake --build $(FOLDER) -j $(JOBS) $(TARGETS)
 	ctest --test-dir $(FOLDER) --output-on-failure -j $(JOBS) $(CHOSEN)
+
+# The store's fault tests, ten times as long as in the suite: 1,000 kills, 100,000 damaged files;
+# and an object of 5 GiB through a store of 1 GiB.
+torture:
+	@tools/bootstrap --tests
+	@mkdir -p $(BUILD)-test
+	@$(CONFIGURE) -B $(BUILD)-test $(call QUIET,$(BUILD)-test)
+	@cmake --build $(BUILD)-test -j $(JOBS) --target fault_store e2e
+	PERIGEE_TORTURE=10 $(BUILD)-test/tests/fault_store
+	PERIGEE_TORTURE=10 $(BUILD)-test/tests/e2e --gtest_filter='LongerThanTheStore.*'
 
 # All that people run before they hand on a change.
 check:

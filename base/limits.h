@@ -85,7 +85,9 @@ inline constexpr size_t kFillChunkBytes = 64 * kKiB;
 inline constexpr size_t kFillBytes = 256 * kMiB;
 inline constexpr size_t kUnstoredWindowBytes = 128 * kKiB;  ///< of a fill that will not be stored
 inline constexpr size_t kWaiters = 20'000;                  ///< of one key; beyond: each goes alone
-inline constexpr int kPartRequests = 3;  ///< for one fragment, when answers end early; then: cut
+inline constexpr int kPartRequests = 3;  ///< for one body or part that ends early; then: cut
+/// Who wants what is so far ahead in a fill waits for it; else the part is asked for.
+inline constexpr uint64_t kNearFragments = 2;
 inline constexpr size_t kHitForMissMarks = 16'384;          ///< remembered; beyond: the oldest goes
 inline constexpr size_t kNamesCached = 1'024;  ///< resolved names; beyond: the oldest goes
 inline constexpr size_t kAddressesTried = 8;   ///< of one name, in turn; the rest are not tried

@@ -1,6 +1,10 @@
 #include "origin/fill.h"
 
+#include <algorithm>
+
+#include "http/content_range.h"
 #include "http/selecting.h"
+#include "origin/missing_fragments.h"
 
 namespace perigee::origin {
 
@@ -20,6 +24,17 @@ std::optional<uint64_t> Fill::body_size() const {
   if (head.declared_size) return head.declared_size;
   if (body.complete()) return body.size();
   return std::nullopt;
+}
+
+bool Fill::is_far_from(const http::RequestHead& request, uint64_t fragment_bytes) const {
+  const auto wanted = http::first_wanted(request.fields.value(http::FieldName::kRange));
+  const std::optional<uint64_t> size = head.declared_size;
+  const bool parts = wanted && size && policy->fetch_ranges && storing() && !head.revalidated &&
+                     request.method == http::Method::kGet && is_refetchable(head.response);
+  if (!parts) return false;
+  const uint64_t first = wanted->from_end ? *size - std::min(wanted->at, *size) : wanted->at;
+  return first < *size &&
+         first / fragment_bytes > body.size() / fragment_bytes + base::limits::kNearFragments;
 }
 
 Fill::Phase Fill::join(unsigned loop) {

@@ -48,6 +48,9 @@ class Fill {
 
   /// Whether a request that waits is answered by this head (http-rules 1.2).
   bool answers(const http::RequestHead& request, int64_t now_ms) const;
+  /// In phase kHead: the first byte that a request wants comes much later, and the part that holds
+  /// it can be asked for meanwhile. `fragment_bytes`: the store's.
+  bool is_far_from(const http::RequestHead& request, uint64_t fragment_bytes) const;
 
   /// One more waiter, of that loop; it counts until leave(). Returns the phase that it finds: the
   /// owner tells those who find kPending.

@@ -222,7 +222,10 @@ void FillOwner::take_part(const ReceivedResponse& received, const ResponseTimes&
   image.accepts_ranges = true;
   image.drop_names = admission.drop_names;
   fill_->head.image = http::make_head_image(head, times, image);
-  if (!storable || fill_->head.image.empty()) return pass_on_alone();
+  if (!storable || fill_->head.image.empty()) {
+    table().mark(fill_->join_digest, fills_.env().now());
+    return pass_on_alone();
+  }
   note_for_others(true, false);
   sink_.open();
   const bool taken = sink_.put_head(
@@ -248,9 +251,8 @@ void FillOwner::on_head_stored(const http::ByteSpan& span, std::shared_ptr<const
   send_away(Fills::Relief::kStored);
 }
 
-/// Nobody else gets it, or it cannot be stored: each asks for what it wants itself.
+/// It is not stored: each asks for what it wants itself.
 void FillOwner::pass_on_alone() {
-  table().mark(fill_->join_digest, fills_.env().now());
   relieve(Fills::Relief::kReleased);
   send_away(Fills::Relief::kReleased);
 }

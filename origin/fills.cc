@@ -109,7 +109,8 @@ Fills::Joined Fills::join_existing(FillTable::Shard& shard, const FillRequest& r
     fill->body.hold();
     const Phase phase = fill->join(env_.loop());
     const bool answered = phase == Phase::kHead && fill->body.from_start() &&
-                          fill->answers(request.head, env_.wall().ms);
+                          fill->answers(request.head, env_.wall().ms) &&
+                          !fill->is_far_from(request.head, store.fragment_bytes());
     if (phase == Phase::kPending || answered) {
       add_waiter(fill, waiter, false);
       fill->body.release();
@@ -352,6 +353,11 @@ void Fills::tell(FillWaiter& waiter, const FillPtr& fill) {
   CHECK(!waiter.waiting() && fill->phase() != Phase::kPending);
   if (fill->phase() == Phase::kFailed) return waiter.on_fill_failed(fill->error);
   const bool own = waiter.own_;
+  // It looks again, and has the part fetched that it wants.
+  if (!own && !fill->fragment &&
+      fill->is_far_from(waiter.fill_head(), table_.shared().store.fragment_bytes())) {
+    return waiter.on_fill_stored();
+  }
   if (own || fill->answers(waiter.fill_head(), env_.wall().ms)) {
     return waiter.on_fill_head(fill, own);
   }

@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "tests/e2e/harness/site.h"
+#include "tests/support/torture.h"
 
 namespace perigee::e2e {
 namespace {
@@ -100,6 +101,53 @@ TEST_F(Large, APurgeTakesAllOfIt) {
   store();
   Client(node.port()).request("PURGE", "/video").expect(200);
   Client(node.port()).get("/video").expect(200).expect_body(body).expect_cache("fwd=uri-miss");
+}
+
+/// One object that no store of this size could hold, and a small site beside it.
+class LongerThanTheStore : public testing::Test {
+ protected:
+  static constexpr size_t kPiece = 1 << 20;
+  LongerThanTheStore() {
+    origin.set("/huge", [this](FakeRequest&, Wire& wire) {
+      wire.send("HTTP/1.1 200 OK\r\n" + max_age(600) + "\r\nETag: \"v1\"\r\nContent-Length: " +
+                std::to_string(pieces * kPiece) + "\r\n\r\n");
+      for (size_t i = 0; i < pieces; ++i) wire.send(piece);
+    });
+    for (int page = 0; page < 40; ++page) {
+      origin.replies("/" + std::to_string(page), {{.fields = {max_age(600)}, .body = piece}});
+    }
+  }
+  /// Requests for the site that reached the origin.
+  size_t visit() {
+    size_t before = 0;
+    size_t after = 0;
+    for (int page = 0; page < 40; ++page) before += origin.count("/" + std::to_string(page));
+    for (int page = 0; page < 40; ++page) {
+      Client(node.port()).get("/" + std::to_string(page)).expect(200).expect_body(piece);
+    }
+    for (int page = 0; page < 40; ++page) after += origin.count("/" + std::to_string(page));
+    return after - before;
+  }
+
+  const size_t pieces = static_cast<size_t>(test::tortured(512));
+  const std::string piece = tools::pattern_body(kPiece - 1) + "\n";
+  tools::FakeOrigin origin;
+  Node node{{.origin = origin.url(), .store_size = pieces > 512 ? "1GiB" : "144MiB"}};
+};
+
+TEST_F(LongerThanTheStore, StreamsTwiceAndLeavesTheSite) {
+  EXPECT_EQ(visit(), 40u);
+  EXPECT_TRUE(eventually([this] { return visit() == 0; }));
+  const size_t before = node.memory_bytes();
+  for (int round = 0; round < 2; ++round) {
+    const Finished done =
+        run({.arguments = {"curl", "-sS", "-o", "/dev/null", "-w", "%{http_code} %{size_download}",
+                           "--max-time", "600", node.url("/huge")}});
+    EXPECT_EQ(done.exit, 0) << done.err;
+    EXPECT_EQ(done.out, "200 " + std::to_string(pieces * kPiece));
+    EXPECT_LT(node.memory_bytes(), before + (64u << 20));
+    EXPECT_EQ(visit(), 0u) << "round " << round;
+  }
 }
 
 }  // namespace

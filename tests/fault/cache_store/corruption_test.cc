@@ -10,6 +10,7 @@
 
 #include "cache_store/format.h"
 #include "tests/fault/cache_store/small_store.h"
+#include "tests/support/torture.h"
 
 namespace perigee::cache_store {
 namespace {
@@ -21,7 +22,7 @@ constexpr uint64_t kSlabBytes = 16 << 10;
 constexpr uint64_t kSlabs = 12;
 constexpr uint64_t kAreaBytes = kSlabs * kSlabBytes;
 constexpr uint64_t kArea = kSmallStoreBytes - kAreaBytes;
-constexpr int kTrials = 700;
+const int kTrials = test::tortured(700);
 constexpr int64_t kNow = 1'800'000'000'000;
 
 /// A store with a past, killed; and how it was some time before.

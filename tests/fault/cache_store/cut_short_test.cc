@@ -3,6 +3,7 @@
 #include <random>
 
 #include "tests/fault/cache_store/file_store.h"
+#include "tests/support/torture.h"
 
 namespace perigee::cache_store {
 namespace {
@@ -10,7 +11,7 @@ namespace {
 constexpr uint64_t kSlabBytes = 64 << 10;
 constexpr uint64_t kSlabs = 24;
 constexpr uint64_t kArea = 2 << 20;
-constexpr int kTrials = 150;
+const int kTrials = test::tortured(150);
 
 using CutShortTest = FileStoreTest;
 

@@ -7,11 +7,12 @@
 #include <vector>
 
 #include "tests/fault/cache_store/small_store.h"
+#include "tests/support/torture.h"
 
 namespace perigee::cache_store {
 namespace {
 
-constexpr uint64_t kSeeds = 1'000;
+const uint64_t kSeeds = static_cast<uint64_t>(test::tortured(1'000));
 
 class InterleavingTest : public SmallStoreTest {
  protected:

@@ -14,13 +14,14 @@
 #include "cache_store/store_io.h"
 #include "tests/fault/cache_store/history.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/torture.h"
 
 namespace perigee::cache_store {
 namespace {
 
 constexpr int64_t kNow = 1'700'000'000'000;
 constexpr uint64_t kKeys = 64;
-constexpr int kKills = 100;
+const int kKills = test::tortured(100);
 
 /// In memory that outlives the process: what it was about to do, and what it had done.
 struct Ledger {

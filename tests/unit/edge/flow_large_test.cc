@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/limits.h"
-#include "tests/support/edge/stand.h"
+#include "tests/support/edge/large_body.h"
 #include "tests/support/rule.h"
 
 namespace perigee::test {
@@ -16,27 +16,8 @@ GUARDS("origin::FillOwner, origin::FragmentBody, origin::view_of, edge::RequestF
 
 namespace limits = base::limits;
 
-/// A text in which no two places look alike.
-std::string content(size_t size, char version = 'a') {
-  std::string text;
-  for (size_t i = 0; text.size() < size; ++i) text += version + std::to_string(i) + ";";
-  text.resize(size);
-  return text;
-}
-
-/// Of more than eight fragments, the last one short.
-constexpr size_t kLarge = 500'001;
-const std::string kText = content(kLarge);
-
 Reply large(std::string text = kText) {
   return Reply(200).cache("max-age=60").etag("\"v1\"").body(std::move(text));
-}
-
-/// A request of a client that takes all of the answer at once.
-Answer get(Stand& stand, std::string_view target, std::string_view lines = "") {
-  Client client(stand);
-  client.reading().capacity = 16 * limits::kMiB;
-  return client.ask("GET", target, lines).answer();
 }
 
 /// From where it is allowed.
