@@ -10,7 +10,8 @@
 //     that were synced are lost too, as disks do that promise what they cannot keep.
 //  4. Reads, writes and syncs may fail. A failed sync is told once: the pages count as clean, stay
 //     as they are for readers, and are lost when the power fails.
-//  5. lend(): a socket holds pages, not bytes. What is written in place shows in them; detach()
+//  5. Pages go out of memory at random, so that what was verified is cold again.
+//  6. lend(): a socket holds pages, not bytes. What is written in place shows in them; detach()
 //     gives the file new pages, and the old ones stay as they were.
 #pragma once
 
