@@ -85,13 +85,13 @@ class SimDiskIo final : public cache_store::StoreIo {
   Status sync() override { return disk_.sync(); }
   Status detach(uint64_t offset, uint64_t length) override { return disk_.detach(offset, length); }
   void populate(uint64_t, uint64_t) override {}
-  /// A busy machine: of what is asked about, a page is gone now and then.
+  /// Of a busy machine: of what is asked about, a page is gone now and then.
   std::optional<uint64_t> count_resident(uint64_t, uint64_t length) override {
     const uint64_t pages = (length + kPage - 1) / kPage;
-    return disk_.random_.chance(kGonePerMille) ? pages / 2 : pages;
+    return disk_.page_goes() ? pages / 2 : pages;
   }
   bool find_resident(uint64_t, std::span<unsigned char> pages) override {
-    for (unsigned char& page : pages) page = disk_.random_.chance(kGonePerMille) ? 0 : 1;
+    for (unsigned char& page : pages) page = disk_.page_goes() ? 0 : 1;
     return true;
   }
   void release(uint64_t, uint64_t) override {}
@@ -120,6 +120,9 @@ bool SimDisk::fails() {
   ++errors_;
   return true;
 }
+
+/// Where pages are lent, which is in some runs.
+bool SimDisk::page_goes() { return lends_ && gone_.chance(kGonePerMille); }
 
 /// Counts a write of a process that dies in the middle of its writes.
 bool SimDisk::takes_write() {
