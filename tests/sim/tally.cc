@@ -174,7 +174,7 @@ std::vector<std::string> Tally::too_tame() const {
   wants.least(fetches, batches * 400, "fetches");
   wants.least(validated, batches * 50, "validated");
   wants.least(relayed, batches * 15, "relayed");
-  wants.least(ranged, batches, "ranged");
+  wants.least(ranged, batches / 2, "ranged");
   wants.least(completed, batches / 4, "completed");
   wants.least(unsafe, batches * 15, "unsafe");
   wants.least(heads, batches * 15, "heads");
