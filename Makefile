@@ -12,8 +12,8 @@ PREFIX   ?= /usr/local
 CONFIGURE = cmake -S . -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo
 QUIET     = > $(1)/configure.log 2>&1 || { cat $(1)/configure.log; exit 1; }
 
-.PHONY: all run test check asan tsan asan-short tsan-short bench head-cost store-bench sim replay fuzz \
-        mutants docs tidy locks format fmt install clean bootstrap fresh
+.PHONY: all run test check asan tsan asan-short tsan-short bench head-cost store-bench sim replay \
+        fuzz mutants docs tidy locks format fmt install clean bootstrap fresh
 
 all: bootstrap
 	@mkdir -p $(BUILD)
