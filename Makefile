@@ -12,8 +12,8 @@ PREFIX   ?= /usr/local
 CONFIGURE = cmake -S . -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo
 QUIET     = > $(1)/configure.log 2>&1 || { cat $(1)/configure.log; exit 1; }
 
-.PHONY: all run test check torture asan tsan asan-short tsan-short bench head-cost sim replay fuzz \
-        mutants docs tidy locks format fmt install clean bootstrap fresh
+.PHONY: all run test check torture asan tsan asan-short tsan-short bench head-cost store-bench sim \
+        replay fuzz mutants docs tidy locks format fmt install clean bootstrap fresh
 
 all: bootstrap
 	@mkdir -p $(BUILD)
@@ -84,6 +84,15 @@ head-cost:
 	@$(CONFIGURE) -B $(BUILD)-test $(call QUIET,$(BUILD)-test)
 	@cmake --build $(BUILD)-test -j $(JOBS) --target head_cost
 	$(BUILD)-test/tools/head_cost
+
+# What the store costs: index bytes an object, time to start, time of each verb. Fails when a bar is
+# missed.
+store-bench:
+	@tools/bootstrap --tests
+	@mkdir -p $(BUILD)-test
+	@$(CONFIGURE) -B $(BUILD)-test $(call QUIET,$(BUILD)-test)
+	@cmake --build $(BUILD)-test -j $(JOBS) --target store_bench
+	$(BUILD)-test/tools/store_bench
 
 # Replays one run of the simulator: make sim SEED=n.
 sim:

@@ -151,6 +151,17 @@ inline constexpr int64_t kSyncMs = 2'000;    ///< what a power cut may take
 inline constexpr int64_t kScrubBytesPerSecond = 1 * kMiB;
 /// Slabs that one step of the scrubber looks at; more at the next one.
 inline constexpr size_t kScrubSlabsLooked = 64;
+/// The store is large beside the memory from 1/2 of it on: its pages may go at any time.
+inline constexpr uint64_t kMemoryShare = 2;
+/// Between two looks at which pages of a store are in memory: of a large one, and of others.
+inline constexpr int64_t kResidencyMs = 1'000;
+inline constexpr int64_t kResidencyCalmMs = 10'000;
+/// Slabs that one step of it counts the pages of, and records that it looks at, and those of one
+/// slab more; then others get their turn.
+inline constexpr size_t kResidencySlabs = 1'024;
+inline constexpr size_t kResidencyRecords = 16'384;
+/// Read by `warm` after a start: 1 GiB in 16 seconds; in all, half of the memory.
+inline constexpr int64_t kWarmBytesPerSecond = 64 * kMiB;
 /// Two failed syncs within: nothing is stored any more.
 inline constexpr int64_t kSyncFailuresMs = 60'000;
 inline constexpr int kWriteFailures = 2;  ///< in a row: nothing is stored any more
@@ -163,7 +174,7 @@ inline constexpr int64_t kRequestHeadMs = 10'000;
 inline constexpr int64_t kIdleMs = 75'000;
 inline constexpr int64_t kBodyGraceMs = 5'000;       ///< before the minimum rate is asked for
 inline constexpr int64_t kBodyBytesPerSecond = 500;  ///< minimum, both directions; below: cut
-inline constexpr int64_t kParkMs = 5'000;  ///< a reader blocked for so long holds no slab
+inline constexpr int64_t kParkMs = 5'000;            ///< a reader blocked for so long holds no slab
 inline constexpr int64_t kStallCheckMs = 15'000;  ///< unacknowledged bytes are looked at this often
 inline constexpr int64_t kStallMs = 30'000;       ///< without progress; then cut
 inline constexpr int64_t kLingerMs = 2'000;       ///< half-closed, without a byte; then closed

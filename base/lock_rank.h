@@ -23,6 +23,8 @@ enum class LockRank : uint8_t {
   kReclaim,         ///< cache_store: the slab that is being emptied
   kStoreSync,       ///< cache_store: when the file was synced
   kScrub,           ///< cache_store: how far the scrubber is
+  kResidency,       ///< cache_store: what was known of the pages in memory
+  kWarmer,          ///< cache_store: how far the warming after a start is
   kSlabs,           ///< cache_store: where records are appended, and the state of each slab
   kIndex,           ///< cache_store: a shard of the index
   kGhosts,          ///< cache_store: the keys of records that left probation
@@ -61,6 +63,10 @@ constexpr const char* name_of(LockRank rank) {
       return "store sync";
     case LockRank::kScrub:
       return "scrub";
+    case LockRank::kResidency:
+      return "residency";
+    case LockRank::kWarmer:
+      return "warmer";
     case LockRank::kSlabs:
       return "slabs";
     case LockRank::kIndex:

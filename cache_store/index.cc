@@ -133,6 +133,16 @@ void Index::set_verified(const EntryKey& key, const Location& location) {
   if (entry != nullptr && unpack(entry->loc) == location) entry->loc |= kVerified;
 }
 
+bool Index::distrust(const EntryKey& key, const Location& location) {
+  Shard& shard = shard_of(key.digest);
+  const base::MutexLock lock(shard.mutex);
+  Entry* entry = shard.find(tag_of(key));
+  if (entry == nullptr || unpack(entry->loc) != location) return false;
+  const bool was_verified = (entry->loc & kVerified) != 0;
+  entry->loc &= ~kVerified;
+  return was_verified;
+}
+
 std::optional<Standing> Index::standing(const EntryKey& key, const Location& location) {
   Shard& shard = shard_of(key.digest);
   const base::MutexLock lock(shard.mutex);

@@ -184,6 +184,9 @@ class Index {
                 unsigned frequency);
   /// Only if the entry still is at `location`.
   void set_verified(const EntryKey& key, const Location& location);
+  /// It is to be verified again before it is served. False: the entry is not at `location` any
+  /// more, or was not verified.
+  bool distrust(const EntryKey& key, const Location& location);
   /// All slots of the digest. True: something was there. `fence` is told so before they go.
   template <typename Fence>
   bool erase(const Digest& digest, Fence fence) {

@@ -103,6 +103,10 @@ Status ReadOnlyIo::pwrite_durable(uint64_t, std::span<const std::byte>) { return
 Status ReadOnlyIo::sync() { return refused(); }
 Status ReadOnlyIo::detach(uint64_t, uint64_t) { return refused(); }
 void ReadOnlyIo::populate(uint64_t, uint64_t) {}
+std::optional<uint64_t> ReadOnlyIo::count_resident(uint64_t, uint64_t) { return std::nullopt; }
+bool ReadOnlyIo::find_resident(uint64_t, std::span<unsigned char>) { return false; }
+void ReadOnlyIo::release(uint64_t, uint64_t) {}
+Status ReadOnlyIo::lock_memory() { return refused(); }
 Status ReadOnlyIo::map_again(uint64_t, uint64_t) { return refused(); }
 
 }  // namespace perigee::cache_store

@@ -28,6 +28,10 @@ class ReadOnlyIo final : public StoreIo {
   base::Status sync() override;
   base::Status detach(uint64_t offset, uint64_t length) override;
   void populate(uint64_t offset, uint64_t length) override;
+  std::optional<uint64_t> count_resident(uint64_t offset, uint64_t length) override;
+  bool find_resident(uint64_t offset, std::span<unsigned char> pages) override;
+  void release(uint64_t offset, uint64_t length) override;
+  base::Status lock_memory() override;
   base::Status map_again(uint64_t offset, uint64_t length) override;
 
  private:

@@ -41,6 +41,7 @@ void Scrubber::step(const StepBudget& budget) {
     if (pin && !pin.is_poisoned() && (generation_ != 0 || read_table())) {
       while (next_ < table_.size() && may_go_on(most)) look_at(table_[next_++]);
       if (next_ < table_.size()) return;
+      release_pages();
     }
     leave_slab();
   }
@@ -59,6 +60,9 @@ Pin Scrubber::pin_slab() {
 
 /// Pinned. False: there is nothing to look at.
 bool Scrubber::read_table() {
+  const Geometry& geometry = parts_.slabs.geometry();
+  before_.resize(geometry.slab_bytes / format::kPage);
+  if (!parts_.io.find_resident(geometry.slab_begin(slab_), before_)) before_.clear();
   std::optional<Recovery::ScannedSlab> scanned = parts_.recovery.read_slab(slab_);
   // Emptied since it was pinned: its header is gone.
   if (!scanned || scanned->header.generation != parts_.slabs.generation_of(slab_)) return false;
@@ -80,6 +84,18 @@ void Scrubber::look_at(const format::TableEntry& entry) {
   spend(buffer_.size());
   if (condition != RecordReader::Condition::kGood) {
     parts_.bad.drop({digest, entry.slot}, location);
+  }
+}
+
+/// Pinned.
+void Scrubber::release_pages() {
+  const auto is_out = [](unsigned char page) { return (page & 1) == 0; };
+  const uint64_t begin = parts_.slabs.geometry().slab_begin(slab_);
+  for (auto run = std::find_if(before_.begin(), before_.end(), is_out); run != before_.end();) {
+    const auto end = std::find_if_not(run, before_.end(), is_out);
+    parts_.io.release(begin + static_cast<uint64_t>(run - before_.begin()) * format::kPage,
+                      static_cast<uint64_t>(end - run) * format::kPage);
+    run = std::find_if(end, before_.end(), is_out);
   }
 }
 

@@ -4,7 +4,9 @@
 // The bytes are read with pread into a buffer of its own, and never through the map. Pages that
 // nobody asks for are then not brought into the map, where they would look used and push out those
 // that loops serve; and a bad block is an error here, not a signal. What is found good is not
-// marked verified, since a loop that served it would wait for its pages.
+// marked verified, since a loop that served it would wait for its pages. Pages of a slab that were
+// not in memory before leave it when the slab has been looked at, unless somebody maps them by
+// then.
 #pragma once
 
 #include <atomic>
@@ -18,6 +20,7 @@
 #include "cache_store/recovery.h"
 #include "cache_store/slabs.h"
 #include "cache_store/store.h"
+#include "cache_store/store_io.h"
 
 namespace perigee::cache_store {
 
@@ -25,6 +28,7 @@ class Scrubber {
  public:
   /// The parts of the store that it looks at.
   struct Parts {
+    StoreIo& io;
     const Recovery& recovery;
     Slabs& slabs;
     Index& index;
@@ -50,6 +54,7 @@ class Scrubber {
   void look_at(const format::TableEntry& entry) REQUIRES(mutex_);
   void spend(uint64_t bytes) REQUIRES(mutex_);
   bool may_go_on(uint64_t most) const REQUIRES(mutex_);
+  void release_pages() REQUIRES(mutex_);
   void leave_slab() REQUIRES(mutex_);
 
   const Parts parts_;
@@ -64,6 +69,8 @@ class Scrubber {
   std::vector<format::TableEntry> table_ GUARDED_BY(mutex_);
   size_t next_ GUARDED_BY(mutex_) = 0;  ///< in the table
   std::vector<std::byte> buffer_ GUARDED_BY(mutex_);
+  /// Which pages of the slab were in memory before; empty: not known.
+  std::vector<unsigned char> before_ GUARDED_BY(mutex_);
 };
 
 }  // namespace perigee::cache_store

@@ -56,16 +56,17 @@ base::Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options, St
   if (!size.ok()) return size.error();
   const base::Result<const std::byte*> map = io.map(size->geometry.file_bytes());
   if (!map.ok()) return map.error();
+  const Status locked = options.lock_memory ? io.lock_memory() : Status(Done{});
+  if (!locked.ok()) return locked.error();
   const MappedFile file{size->geometry, *map, std::to_array(superblocks->current().uuid)};
-  auto store = std::make_unique<SlabStore>(io, observer, std::move(superblocks), file,
-                                           options.probation_percent);
+  auto store = std::make_unique<SlabStore>(io, observer, std::move(superblocks), file, options);
   const Status status = store->start(*facts, size->slabs_found, wall_ms);
   if (!status.ok()) return status.error();
   return std::unique_ptr<Store>(std::move(store));
 }
 
 SlabStore::SlabStore(StoreIo& io, StoreObserver& observer, std::unique_ptr<Superblocks> superblocks,
-                     const MappedFile& file, unsigned probation_percent)
+                     const MappedFile& file, const StoreOptions& options)
     : io_(io),
       health_(observer),
       superblocks_(std::move(superblocks)),
@@ -76,11 +77,14 @@ SlabStore::SlabStore(StoreIo& io, StoreObserver& observer, std::unique_ptr<Super
       reader_(io, slabs_, secret_),
       writer_(io, secret_, health_, file.geometry),
       reclaimer_({index_, purges_, slabs_, recovery_, reader_, writer_, health_},
-                 probation_percent),
+                 options.probation_percent),
       journal_keeper_(purges_, slabs_, *superblocks_, health_),
       syncer_(io, slabs_, reclaimer_, health_),
       bad_(index_, purges_, health_),
-      scrubber_({recovery_, slabs_, index_, reader_, bad_}) {}
+      scrubber_({io, recovery_, slabs_, index_, reader_, bad_}),
+      residency_({io, recovery_, slabs_, index_}, options.memory_bytes),
+      verifier_(reader_, index_, bad_, residency_),
+      warmer_({recovery_, slabs_, index_, verifier_}, options.memory_bytes) {}
 
 SlabStore::~SlabStore() {
   // What was purged or erased must not come back, however the process ends.
@@ -128,6 +132,8 @@ Status SlabStore::start(const FileFacts& facts, uint64_t slabs_found, int64_t wa
   if (!synced.ok()) return synced;
   syncer_.begin(wall_ms);
   scrubber_.begin(wall_ms);
+  residency_.begin(wall_ms);
+  warmer_.begin(file.slabs, wall_ms);
   reclaimer_.set_time(wall_ms);
   publish_scanned(file, {std::move(journal.entries), superblocks_->current().stale_floor});
   slabs_.probe_lending();
@@ -238,17 +244,8 @@ Pin SlabStore::resume(ParkedRecord& parked) {
 void SlabStore::warm(const Digest& digest, std::string_view, SlotMask accepted) {
   const IndexMatches matches = index_.find_uncounted(
       digest, accepted, [&](const Location& location) { return slabs_.pin(location.slab); });
-  if (matches.head) warm_entry(digest, *matches.head);
-  if (matches.coded) warm_entry(digest, *matches.coded);
-}
-
-void SlabStore::warm_entry(const Digest& digest, const IndexEntry& entry) {
-  if (entry.verified || entry.pin.is_poisoned()) return;
-  const EntryKey key{digest, entry.slot};
-  if (reader_.verify(entry.location, key) == RecordReader::Condition::kGood) {
-    return index_.set_verified(key, entry.location);
-  }
-  bad_.drop(key, entry.location);
+  if (matches.head) verifier_.verify(digest, *matches.head);
+  if (matches.coded) verifier_.verify(digest, *matches.coded);
 }
 
 Found SlabStore::lookup_fragment(const FragmentId& id) {
@@ -405,6 +402,7 @@ base::Result<Found> SlabStore::publish(const Draft& draft, const PurgeSubject& s
                                          return fate.stale;
                                        });
   if (!published) return refuse("purged since the fetch began");
+  residency_.note_verified(location.slab);
   reclaimer_.note_stored(found.digest);
   puts_.fetch_add(1, std::memory_order_relaxed);
   put_bytes_.fetch_add(uint64_t{location.length64} * format::kAlignment, std::memory_order_relaxed);
@@ -458,6 +456,8 @@ bool SlabStore::maintain(const StepBudget& budget) {
     reclaimer_.drop_poisoned(slabs_);
   }
   journal_keeper_.tidy(committed);
+  // Before the scrubber reads, since that brings pages in for a while.
+  residency_.step(budget.wall_ms);
   scrubber_.step(budget);
   const Reclaimer::Progress progress = reclaim(budget.bytes);
   return progress == Reclaimer::Progress::kMore || progress == Reclaimer::Progress::kSync;
@@ -479,6 +479,7 @@ StoreStats SlabStore::stats() const {
   stats.puts_no_room = puts_no_room_.load(std::memory_order_relaxed);
   stats.put_bytes = put_bytes_.load(std::memory_order_relaxed);
   stats.corrupt = bad_.count();
+  stats.cooled = residency_.cooled();
   stats.scrubbed_bytes = scrubber_.bytes();
   reclaimer_.add_to(stats);
   stats.purges = purges_.count();

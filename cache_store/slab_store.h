@@ -6,6 +6,7 @@
 //   PurgeLog       what purges did to them     Reclaimer      makes room
 //   JournalKeeper, Syncer, Health              what must be durable, and what happens if it is not
 //   Scrubber, BadRecords                       find rot, and take out what it hit
+//   Verifier, Residency, Warmer                what loops may serve without waiting for the disk
 //
 // The order of the locks is base/lock_rank.h. Nothing is read or written in the file under an index
 // shard's lock.
@@ -25,6 +26,7 @@
 #include "cache_store/record_reader.h"
 #include "cache_store/record_writer.h"
 #include "cache_store/recovery.h"
+#include "cache_store/residency.h"
 #include "cache_store/scrubber.h"
 #include "cache_store/shrinking.h"
 #include "cache_store/slabs.h"
@@ -32,6 +34,8 @@
 #include "cache_store/store_io.h"
 #include "cache_store/superblocks.h"
 #include "cache_store/syncer.h"
+#include "cache_store/verifier.h"
+#include "cache_store/warmer.h"
 
 namespace perigee::cache_store {
 
@@ -39,7 +43,7 @@ class SlabStore final : public Store {
  public:
   /// The file is opened, adopted and mapped.
   SlabStore(StoreIo& io, StoreObserver& observer, std::unique_ptr<Superblocks> superblocks,
-            const MappedFile& file, unsigned probation_percent);
+            const MappedFile& file, const StoreOptions& options);
   /// Writes the last purges.
   ~SlabStore() override;
 
@@ -69,6 +73,7 @@ class SlabStore final : public Store {
     return purges_.purged_since(digest, ticket);
   }
   bool maintain(const StepBudget& budget) override;
+  bool warm_ahead(int64_t wall_ms) override { return warmer_.step(wall_ms); }
   bool poisoned(const Pin& pin) const override { return pin.is_poisoned(); }
   int fd() const override { return io_.fd(); }
   bool can_lend_pages() const override { return slabs_.can_lend(); }
@@ -82,7 +87,6 @@ class SlabStore final : public Store {
   void publish_scanned(const ScannedFile& file, const PurgeHistory& history);
   bool is_good(const ScannedFile::Record& copy) const;
   bool view(IndexEntry& entry, std::string_view key, std::optional<RecordView>& out) const;
-  void warm_entry(const Digest& digest, const IndexEntry& entry);
   base::Result<Found> store(const Draft& draft);
   std::optional<base::Result<Found>> store_now(const Draft& draft, const PurgeSubject& subject,
                                                RecordWriter::Image& image);
@@ -108,6 +112,9 @@ class SlabStore final : public Store {
   Syncer syncer_;
   BadRecords bad_;
   Scrubber scrubber_;
+  Residency residency_;
+  Verifier verifier_;
+  Warmer warmer_;
 
   std::atomic<uint64_t> puts_{0};
   std::atomic<uint64_t> put_bytes_{0};

@@ -203,6 +203,11 @@ struct StoreOptions {
   uint64_t journal_bytes = 0;
   /// The share of all slabs that new records pass through, 1 to 90; at least four slabs.
   unsigned probation_percent = 10;
+  /// Of this machine, or what this process may have of it. A store larger than half of it loses
+  /// pages as it is used.
+  uint64_t memory_bytes = UINT64_MAX;
+  /// Keep the whole file in memory; open() fails if the system does not allow it.
+  bool lock_memory = false;
   /// Chance from the operating system for a new file's uuid (16 bytes) and secret (32).
   std::array<std::byte, 48> entropy{};
 };
@@ -236,6 +241,7 @@ struct StoreStats {
   uint64_t ghost_hits = 0;      ///< records that began in main, since they had left not long ago
   uint64_t evicted = 0;         ///< entries dropped by recycling
   uint64_t corrupt = 0;         ///< records dropped at a failed checksum
+  uint64_t cooled = 0;          ///< records whose pages left memory: verified again when used
   uint64_t scrubbed_bytes = 0;  ///< read to find such records before anybody asks for them
   uint64_t poisoned = 0;        ///< slabs dropped after a bad page
   uint64_t purges = 0;          ///< and erasures
@@ -321,8 +327,12 @@ class Store {
   virtual Ticket ticket() const = 0;
   /// Any thread. True when a hard or soft purge of this URL, or an erase, came after the ticket.
   virtual bool purged_since(const Digest& digest, Ticket ticket) const = 0;
-  /// Pool. One step of reclaim, sync, journal and scrubbing; false when nothing is left to do now.
+  /// Pool. One step of reclaim, sync, journal, scrubbing, and of the look at which pages are in
+  /// memory; false when nothing is left to do now.
   virtual bool maintain(const StepBudget& budget) = 0;
+  /// Pool, beside maintain(). One paced step of verifying what the start found, so that it is not
+  /// cold when somebody asks; false when nothing is left to do.
+  virtual bool warm_ahead(int64_t wall_ms) = 0;
   /// True when bytes of this slab cannot be trusted any more (a page went bad under a reader).
   /// Loop; asked after what was read was used and before it leaves.
   virtual bool poisoned(const Pin& pin) const = 0;

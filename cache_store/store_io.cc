@@ -4,8 +4,10 @@
 #include <linux/falloc.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -13,6 +15,9 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <vector>
+
+#include "cache_store/format.h"
 
 namespace perigee::cache_store {
 namespace {
@@ -58,6 +63,24 @@ Status check_kind(const std::string& path, const struct stat& facts) {
   return Error{ErrorCode::kInvalid, 0,
                path + " is " + kind + " and no file: name a file for the store"};
 }
+
+// cachestat came with Linux 6.5, and the headers of older systems lack it. This is the kernel's
+// ABI.
+constexpr long kCachestatCall = 451;
+struct CachestatRange {
+  uint64_t offset;
+  uint64_t length;
+};
+struct Cachestat {
+  uint64_t cached;  ///< pages in memory
+  uint64_t dirty;
+  uint64_t writeback;
+  uint64_t evicted;
+  uint64_t recently_evicted;
+};
+static_assert(sizeof(CachestatRange) == 16 && sizeof(Cachestat) == 40);
+
+uint64_t pages_of(uint64_t bytes) { return (bytes + format::kPage - 1) / format::kPage; }
 
 class FileIo final : public StoreIo {
  public:
@@ -156,12 +179,47 @@ class FileIo final : public StoreIo {
     // Older kernels lack it; pages are then brought in one by one as they are touched.
     [[maybe_unused]] const int done = ::madvise(at, length, MADV_POPULATE_READ);
   }
+  std::optional<uint64_t> count_resident(uint64_t offset, uint64_t length) override {
+    // To the kernel a length of 0 is all that follows.
+    if (length == 0) return 0;
+    CachestatRange range{offset, length};
+    Cachestat found{};
+    if (::syscall(kCachestatCall, fd_, &range, &found, 0) == 0) return found.cached;
+    const uint64_t first = offset / format::kPage;
+    std::vector<unsigned char> pages(pages_of(offset + length) - first);
+    if (!find_resident(first * format::kPage, pages)) return std::nullopt;
+    return static_cast<uint64_t>(
+        std::count_if(pages.begin(), pages.end(), [](auto page) { return (page & 1) != 0; }));
+  }
+  bool find_resident(uint64_t offset, std::span<unsigned char> pages) override {
+    if (offset + pages.size() * format::kPage > pages_of(map_size_) * format::kPage) return false;
+    void* at = static_cast<std::byte*>(map_) + offset;
+    return ::mincore(at, pages.size() * format::kPage, pages.data()) == 0;
+  }
+  void release(uint64_t offset, uint64_t length) override {
+    (void)::posix_fadvise(fd_, static_cast<off_t>(offset), static_cast<off_t>(length),
+                          POSIX_FADV_DONTNEED);
+  }
+  Status lock_memory() override {
+    if (::mlock(map_, map_size_) == 0) {
+      locked_ = true;
+      return Done{};
+    }
+    const int error = errno;
+    rlimit limit{};
+    (void)::getrlimit(RLIMIT_MEMLOCK, &limit);
+    return Error{ErrorCode::kForbidden, error,
+                 "the store cannot be locked in memory: it takes " + std::to_string(map_size_) +
+                     " bytes, and RLIMIT_MEMLOCK allows " + std::to_string(limit.rlim_cur) + ": " +
+                     std::strerror(error)};
+  }
   Status map_again(uint64_t offset, uint64_t length) override {
     void* at = static_cast<std::byte*>(map_) + offset;
     const int flags = MAP_SHARED | MAP_FIXED;
     if (::mmap(at, length, PROT_READ, flags, fd_, static_cast<off_t>(offset)) == MAP_FAILED) {
       return os_failure("a slab cannot be mapped again");
     }
+    if (locked_ && ::mlock(at, length) != 0) return os_failure("a slab cannot be locked again");
     return Done{};
   }
   int fd() const override { return fd_; }
@@ -212,6 +270,7 @@ class FileIo final : public StoreIo {
   int fd_ = -1;
   void* map_ = nullptr;
   uint64_t map_size_ = 0;
+  bool locked_ = false;  ///< in memory
 };
 
 }  // namespace

@@ -48,6 +48,17 @@ class StoreIo {
   virtual base::Status detach(uint64_t offset, uint64_t length) = 0;
   /// A hint: the range will be read through the map soon, so its pages may be brought in at once.
   virtual void populate(uint64_t offset, uint64_t length) = 0;
+  /// How many pages of a range of the file are in memory now: cheap for any length. nullopt: nobody
+  /// can tell.
+  virtual std::optional<uint64_t> count_resident(uint64_t offset, uint64_t length) = 0;
+  /// Which ones: bit 0 of each of `pages` says whether that page is in memory, from the one at
+  /// `offset` on, which is the begin of a page. False: nobody can tell.
+  virtual bool find_resident(uint64_t offset, std::span<unsigned char> pages) = 0;
+  /// A hint: whole pages of the range that nobody has mapped or written may leave memory.
+  virtual void release(uint64_t offset, uint64_t length) = 0;
+  /// Keeps all that was mapped in memory until this object is destroyed. kForbidden, with what the
+  /// limit allows, when the system does not let this process.
+  virtual base::Status lock_memory() = 0;
   /// Maps a range again over what a signal handler put there. Nobody may be reading it.
   virtual base::Status map_again(uint64_t offset, uint64_t length) = 0;
   /// For sendfile; -1: there is none.

@@ -30,6 +30,8 @@ struct StoreConfig {
   std::string path;
   uint64_t size_bytes = 0;
   std::string_view size_why = "as configured";  ///< see ChosenSize
+  bool lock_memory = false;                     ///< all of it is kept in memory
+  bool warm = false;                            ///< what a start finds is read ahead of its use
 };
 
 /// What is logged, and where.

@@ -20,7 +20,7 @@ constexpr std::string_view kListenKeys[] = {"address"};
 constexpr std::string_view kServerKeys[] = {
     "listen",       "workers",      "trusted_proxies", "request_line_limit",
     "head_timeout", "idle_timeout", "drain_timeout"};
-constexpr std::string_view kStoreKeys[] = {"path", "size"};
+constexpr std::string_view kStoreKeys[] = {"path", "size", "lock_memory", "warm"};
 constexpr std::string_view kLogKeys[] = {"access", "level"};
 constexpr std::string_view kPolicyKeys[] = {"ttl",
                                             "default_ttl",
@@ -175,6 +175,8 @@ void Reader::store(const toml::table& table, StoreConfig& config) {
   if (size(table, "size", config.size_bytes)) {
     read_.spots.store_size = spot(table.get("size")->source());
   }
+  flag(table, "lock_memory", config.lock_memory);
+  flag(table, "warm", config.warm);
 }
 
 void Reader::log(const toml::table& table, LogConfig& config) {

@@ -8,6 +8,7 @@ namespace limits = base::limits;
 
 Node::Node(const Config& config, cache_store::Store& store, Metrics& metrics, AccessLog& access_log)
     : store_(store),
+      warms_store_(config.store.warm),
       metrics_(metrics),
       access_log_(access_log),
       fill_budget_(std::max<size_t>(

@@ -20,6 +20,8 @@ class Node final : private origin::FillObserver {
   Node(const Config& config, cache_store::Store& store, Metrics& metrics, AccessLog& access_log);
 
   cache_store::Store& store() { return store_; }
+  /// What the start found in the store is to be read ahead of its use.
+  bool warms_store() const { return warms_store_; }
   Metrics& metrics() { return metrics_; }
   AccessLog& access_log() { return access_log_; }
   origin::FillTable& fills() { return fills_; }
@@ -34,6 +36,7 @@ class Node final : private origin::FillObserver {
   void on_fill_ended(bool stored, bool failed) override { metrics_.on_fill_ended(stored, failed); }
 
   cache_store::Store& store_;
+  const bool warms_store_;
   Metrics& metrics_;
   AccessLog& access_log_;
   ClientSlots client_slots_;

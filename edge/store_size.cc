@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "base/limits.h"
 #include "cache_store/geometry.h"
 #include "edge/regular_file.h"
 
@@ -15,7 +16,6 @@ namespace perigee::edge {
 namespace {
 
 constexpr uint64_t kUsualBytes = 1ull << 30;
-constexpr uint64_t kMemoryShare = 2;
 constexpr uint64_t kDiskShare = 10;
 constexpr const char* kGroups = "/sys/fs/cgroup";
 
@@ -52,8 +52,8 @@ ChosenSize choose_store_size(const StoreGround& ground) {
     return {ground.present_bytes, "as large as it was"};
   }
   ChosenSize chosen{kUsualBytes, "the default"};
-  if (ground.memory_bytes / kMemoryShare < chosen.bytes) {
-    chosen = {ground.memory_bytes / kMemoryShare, "half of the memory"};
+  if (ground.memory_bytes / base::limits::kMemoryShare < chosen.bytes) {
+    chosen = {ground.memory_bytes / base::limits::kMemoryShare, "half of the memory"};
   }
   if (ground.disk_free / kDiskShare < chosen.bytes) {
     chosen = {ground.disk_free / kDiskShare, "a tenth of the free disk"};

@@ -23,6 +23,21 @@ class MaintainJob final : public base::Job {
   const int64_t wall_ms_;
 };
 
+/// One step of reading ahead what the start found.
+class WarmJob final : public base::Job {
+ public:
+  WarmJob(cache_store::Store& store, int64_t wall_ms, bool& more)
+      : store_(store), wall_ms_(wall_ms), more_(more) {}
+  void work(const std::atomic<bool>&) noexcept override { left_ = store_.warm_ahead(wall_ms_); }
+  void done() noexcept override { more_ = left_; }
+
+ private:
+  cache_store::Store& store_;
+  const int64_t wall_ms_;
+  bool& more_;  ///< of the loop
+  bool left_ = true;
+};
+
 }  // namespace
 
 Worker::Worker(Node& node, SnapshotPtr snapshot, base::Env& env)
@@ -39,7 +54,8 @@ Worker::Worker(Node& node, SnapshotPtr snapshot, base::Env& env)
       site_service_(flow_, node.http1(), *scratch_),
       connection_shared_{env, run_list_, quiet_list_, *this, read_buffer_, out_buffers_},
       maintain_timer_([this] { maintain(); }),
-      drain_timer_([this] { stop(); }) {
+      drain_timer_([this] { stop(); }),
+      to_warm_(node.warms_store()) {
   if (env.loop() == 0) env.arm(maintain_timer_, env.now() + limits::kMaintainMs);
   node.client_slots().add_loop(env);
 }
@@ -84,6 +100,7 @@ void Worker::stop() {
   connections_.clear();
   fills_.cancel();
   maintenance_.abandon();
+  warming_.abandon();
   maintain_timer_.disarm();
   reap();
 }
@@ -121,10 +138,18 @@ void Worker::reap() {
 
 void Worker::maintain() {
   env_.arm(maintain_timer_, env_.now() + limits::kMaintainMs);
+  warm_store();
   if (maintenance_.waiting()) return;
   std::unique_ptr<base::Job> job = std::make_unique<MaintainJob>(node_.store(), env_.wall().ms);
   // A full lane is no harm: the next tick tries again.
   (void)env_.offload(base::Lane::kStore, job, maintenance_);
+}
+
+void Worker::warm_store() {
+  if (!to_warm_ || warming_.waiting()) return;
+  std::unique_ptr<base::Job> job =
+      std::make_unique<WarmJob>(node_.store(), env_.wall().ms, to_warm_);
+  (void)env_.offload(base::Lane::kBackground, job, warming_);
 }
 
 }  // namespace perigee::edge

@@ -46,6 +46,7 @@ class Worker final : private ConnectionOwner {
  private:
   void on_connection_ended(Connection& connection) override;
   void maintain();
+  void warm_store();
   void make_room();
   void reap();
 
@@ -70,6 +71,8 @@ class Worker final : private ConnectionOwner {
   base::Timer maintain_timer_;
   base::Timer drain_timer_;
   base::Pending maintenance_;
+  base::Pending warming_;
+  bool to_warm_;  ///< what the start found in the store is not read ahead yet
   base::Task idle_task_;
   bool draining_ = false;
 };

@@ -28,6 +28,7 @@
 #include "edge/log.h"
 #include "edge/metrics.h"
 #include "edge/node.h"
+#include "edge/store_size.h"
 #include "edge/worker.h"
 
 namespace perigee::edge {
@@ -171,6 +172,8 @@ base::Status Server::open_store() {
   cache_store::StoreOptions options;
   options.path = config_.store.path;
   options.size_bytes = config_.store.size_bytes;
+  options.memory_bytes = look_at_ground(options.path).memory_bytes;
+  options.lock_memory = config_.store.lock_memory;
   fill_random(options.entropy);
   base::Result<std::unique_ptr<cache_store::Store>> store =
       cache_store::Store::open(options, *io_, store_events_, system_wall_ms());

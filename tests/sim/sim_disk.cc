@@ -18,6 +18,7 @@ namespace {
 constexpr uint64_t kSector = 512;
 constexpr uint64_t kPage = 4096;
 constexpr size_t kRemembered = 12;
+constexpr unsigned kGonePerMille = 20;       ///< pages that are not in memory
 constexpr size_t kMostDamaged = 128 * 1024;  ///< a larger write makes a slab empty
 /// Stands for the file where pages are lent; nobody else knows it.
 constexpr int kDescriptor = std::numeric_limits<int>::max();
@@ -84,6 +85,17 @@ class SimDiskIo final : public cache_store::StoreIo {
   Status sync() override { return disk_.sync(); }
   Status detach(uint64_t offset, uint64_t length) override { return disk_.detach(offset, length); }
   void populate(uint64_t, uint64_t) override {}
+  /// Of a busy machine: of what is asked about, a page is gone now and then.
+  std::optional<uint64_t> count_resident(uint64_t, uint64_t length) override {
+    const uint64_t pages = (length + kPage - 1) / kPage;
+    return disk_.page_goes() ? pages / 2 : pages;
+  }
+  bool find_resident(uint64_t, std::span<unsigned char> pages) override {
+    for (unsigned char& page : pages) page = disk_.page_goes() ? 0 : 1;
+    return true;
+  }
+  void release(uint64_t, uint64_t) override {}
+  Status lock_memory() override { return Done{}; }
   Status map_again(uint64_t, uint64_t) override { return Done{}; }
   int fd() const override { return disk_.lends_ ? kDescriptor : -1; }
   std::optional<bool> keeps_lent_pages() const override { return disk_.lends_; }
@@ -108,6 +120,9 @@ bool SimDisk::fails() {
   ++errors_;
   return true;
 }
+
+/// Where pages are lent, which is in some runs.
+bool SimDisk::page_goes() { return lends_ && gone_.chance(kGonePerMille); }
 
 /// Counts a write of a process that dies in the middle of its writes.
 bool SimDisk::takes_write() {

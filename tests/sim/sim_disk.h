@@ -10,7 +10,8 @@
 //     that were synced are lost too, as disks do that promise what they cannot keep.
 //  4. Reads, writes and syncs may fail. A failed sync is told once: the pages count as clean, stay
 //     as they are for readers, and are lost when the power fails.
-//  5. lend(): a socket holds pages, not bytes. What is written in place shows in them; detach()
+//  5. In some runs pages go out of memory at random, so that what was verified is cold again.
+//  6. lend(): a socket holds pages, not bytes. What is written in place shows in them; detach()
 //     gives the file new pages, and the old ones stay as they were.
 #pragma once
 
@@ -64,9 +65,11 @@ class SimDisk final : public Lender {
   void settle(const Write& write);
   void damage();
   bool takes_write();
+  bool page_goes();
   void resize(uint64_t size);
 
   Random& random_;
+  Random gone_{1};  ///< which pages are not in memory
   const bool lends_;
   std::byte* bytes_ = nullptr;  ///< as processes see them
   uint64_t size_ = 0;

@@ -146,6 +146,7 @@ Status MemoryIo::pread(uint64_t offset, std::span<std::byte> into) {
   if (const auto error = refused(Op::kRead, offset)) return *error;
   if (offset + into.size() > disk_.size()) return Error{ErrorCode::kIo, 0, "the end of the file"};
   if (!into.empty()) std::memcpy(into.data(), disk_.bytes() + offset, into.size());
+  bring_in(offset, into.size());
   return Done{};
 }
 
@@ -164,6 +165,7 @@ Status MemoryIo::write(Op op, uint64_t offset, std::span<const std::byte> bytes)
     return *error;
   }
   if (lose(offset)) return Done{};
+  bring_in(offset, bytes.size());
   if (bytes.size() > MemoryDisk::kPage) {
     // A process may be killed between two pages.
     disk_.write(offset, bytes.first(MemoryDisk::kPage));
@@ -189,6 +191,56 @@ Status MemoryIo::detach(uint64_t offset, uint64_t length) {
   if (const auto error = refused(Op::kDetach, offset)) return *error;
   disk_.write(offset, std::vector<std::byte>(length));
   watch();
+  return Done{};
+}
+
+namespace {
+
+/// All pages of which a range has a byte.
+uint64_t end_page(uint64_t offset, uint64_t length) {
+  return (offset + length + MemoryDisk::kPage - 1) / MemoryDisk::kPage;
+}
+
+}  // namespace
+
+void MemoryIo::bring_in(uint64_t offset, uint64_t length) {
+  if (evicted_.empty() || length == 0) return;
+  evicted_.erase(evicted_.lower_bound(offset / MemoryDisk::kPage),
+                 evicted_.lower_bound(end_page(offset, length)));
+}
+
+void MemoryIo::evict(uint64_t offset, uint64_t length) {
+  for (uint64_t page = offset / MemoryDisk::kPage; page < end_page(offset, length); ++page) {
+    evicted_.insert(page);
+  }
+}
+
+std::optional<uint64_t> MemoryIo::count_resident(uint64_t offset, uint64_t length) {
+  ++residency_asked_;
+  if (hides_residency) return std::nullopt;
+  const uint64_t first = offset / MemoryDisk::kPage;
+  const uint64_t end = end_page(offset, length);
+  const auto gone = std::distance(evicted_.lower_bound(first), evicted_.lower_bound(end));
+  return end - first - static_cast<uint64_t>(gone);
+}
+
+bool MemoryIo::find_resident(uint64_t offset, std::span<unsigned char> pages) {
+  if (hides_residency) return false;
+  const uint64_t first = offset / MemoryDisk::kPage;
+  for (size_t i = 0; i < pages.size(); ++i) pages[i] = evicted_.count(first + i) == 0 ? 1 : 0;
+  return true;
+}
+
+/// Whole pages only.
+void MemoryIo::release(uint64_t offset, uint64_t length) {
+  const uint64_t end = (offset + length) / MemoryDisk::kPage;
+  for (uint64_t page = (offset + MemoryDisk::kPage - 1) / MemoryDisk::kPage; page < end; ++page) {
+    evicted_.insert(page);
+  }
+}
+
+Status MemoryIo::lock_memory() {
+  if (const auto error = refused(Op::kLockMemory)) return *error;
   return Done{};
 }
 

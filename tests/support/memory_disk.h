@@ -12,6 +12,7 @@
 #include <map>
 #include <optional>
 #include <random>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -90,7 +91,8 @@ class MemoryIo final : public cache_store::StoreIo {
     kWriteDurable,
     kSync,
     kDetach,
-    kMapAgain
+    kMapAgain,
+    kLockMemory
   };
   explicit MemoryIo(MemoryDisk& disk) : disk_(disk) {}
 
@@ -108,6 +110,12 @@ class MemoryIo final : public cache_store::StoreIo {
   void kill() { killed_ = true; }
   /// How often all was synced.
   uint64_t syncs() const { return syncs_; }
+  /// The pages of the range go out of memory. What is read or written comes back in.
+  void evict(uint64_t offset, uint64_t length);
+  /// Nobody can tell what is in memory, as on an old kernel.
+  bool hides_residency = false;
+  /// How often somebody asked how many pages are in memory.
+  uint64_t residency_asked() const { return residency_asked_; }
 
   base::Result<cache_store::FileFacts> open(const std::string& path) override;
   base::Status allocate(uint64_t size) override;
@@ -119,16 +127,23 @@ class MemoryIo final : public cache_store::StoreIo {
   base::Status sync() override;
   base::Status detach(uint64_t offset, uint64_t length) override;
   void populate(uint64_t, uint64_t) override {}
+  std::optional<uint64_t> count_resident(uint64_t offset, uint64_t length) override;
+  bool find_resident(uint64_t offset, std::span<unsigned char> pages) override;
+  void release(uint64_t offset, uint64_t length) override;
+  base::Status lock_memory() override;
   base::Status map_again(uint64_t offset, uint64_t length) override;
   int fd() const override { return -1; }
 
  private:
   std::optional<base::Error> refused(Op op, uint64_t offset = 0);
+  void bring_in(uint64_t offset, uint64_t length);
   base::Status write(Op op, uint64_t offset, std::span<const std::byte> bytes);
 
   MemoryDisk& disk_;
   bool killed_ = false;
   uint64_t syncs_ = 0;
+  uint64_t residency_asked_ = 0;
+  std::set<uint64_t> evicted_;  ///< pages
 };
 
 }  // namespace perigee::test

@@ -43,6 +43,14 @@ class WatchedIo final : public StoreIo {
     return refused.ok() ? file_->detach(offset, length) : refused;
   }
   void populate(uint64_t offset, uint64_t length) override { file_->populate(offset, length); }
+  std::optional<uint64_t> count_resident(uint64_t offset, uint64_t length) override {
+    return file_->count_resident(offset, length);
+  }
+  bool find_resident(uint64_t offset, std::span<unsigned char> pages) override {
+    return file_->find_resident(offset, pages);
+  }
+  void release(uint64_t offset, uint64_t length) override { file_->release(offset, length); }
+  Status lock_memory() override { return file_->lock_memory(); }
   Status map_again(uint64_t offset, uint64_t length) override {
     return file_->map_again(offset, length);
   }

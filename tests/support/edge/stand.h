@@ -83,6 +83,14 @@ class FaultyIo final : public cache_store::StoreIo {
     return file_->detach(offset, length);
   }
   void populate(uint64_t offset, uint64_t length) override { file_->populate(offset, length); }
+  std::optional<uint64_t> count_resident(uint64_t offset, uint64_t length) override {
+    return file_->count_resident(offset, length);
+  }
+  bool find_resident(uint64_t offset, std::span<unsigned char> pages) override {
+    return file_->find_resident(offset, pages);
+  }
+  void release(uint64_t offset, uint64_t length) override { file_->release(offset, length); }
+  base::Status lock_memory() override { return file_->lock_memory(); }
   base::Status map_again(uint64_t offset, uint64_t length) override {
     return file_->map_again(offset, length);
   }

@@ -225,5 +225,21 @@ TEST_F(ScrubberTest, LeavesThePagesOfWhatNobodyAskedForAlone) {
   EXPECT_EQ(store_->stats().pins, 0u);
 }
 
+TEST_F(ScrubberTest, PagesThatWereNotInMemoryDoNotStayThere) {
+  put_many(0, 7);
+  const uint64_t slab = place_of(3) / kSlabBytes * kSlabBytes;
+  // Beside the header and the table.
+  const uint64_t begin = slab + MemoryDisk::kPage;
+  constexpr uint64_t kGone = 7 * MemoryDisk::kPage;
+  constexpr uint64_t kThere = 4 * MemoryDisk::kPage;
+  io_->evict(begin, kGone);
+  step(20);
+  EXPECT_GT(*io_->count_resident(begin, kGone), 0u) << "while the slab is looked at";
+  while (store_->stats().scrubbed_bytes < 5 * kBodyBytes) step(10);
+  EXPECT_EQ(*io_->count_resident(begin, kGone), 0u);
+  EXPECT_EQ(*io_->count_resident(begin + kGone, kThere), kThere / MemoryDisk::kPage);
+  for (int key = 0; key < 5; ++key) EXPECT_EQ(state_of(key), Found::kHit) << key;
+}
+
 }  // namespace
 }  // namespace perigee::cache_store

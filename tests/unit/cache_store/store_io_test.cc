@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <linux/falloc.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -13,6 +14,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -236,6 +238,23 @@ TEST_P(OpenFile, ARangeIsMappedAgainInItsOwnPlace) {
   EXPECT_TRUE(map_is('m', kBegin, kLength)) << "the file's own pages";
 }
 
+TEST_P(OpenFile, LocksItsPagesInMemoryOrSaysWhatIsAllowed) {
+  EXPECT_TRUE(holds_with_refused({}, [this] {
+    const rlimit narrow{8 * kPage, 8 * kPage};
+    ASSERT_EQ(::setrlimit(RLIMIT_MEMLOCK, &narrow), 0);
+    // A process that may do everything is not held to the limit.
+    ASSERT_EQ(::syscall(SYS_capset, std::array<uint32_t, 2>{0x20080522, 0}.data(),
+                        std::array<uint32_t, 6>{}.data()),
+              0);
+    const Status locked = io_->lock_memory();
+    ASSERT_FALSE(locked.ok());
+    EXPECT_EQ(locked.error().code, ErrorCode::kForbidden);
+    EXPECT_NE(locked.error().message.find("RLIMIT_MEMLOCK allows 32768"), std::string::npos)
+        << locked.error().message;
+    EXPECT_NE(locked.error().message.find(std::to_string(kBytes)), std::string::npos);
+  }));
+}
+
 TEST_P(OpenFile, IsLockedAgainstASecondOneUntilItGoes) {
   const std::unique_ptr<StoreIo> second = make_file_io();
   const auto refused = second->open(folder_.file("store"));
@@ -268,6 +287,72 @@ TEST_P(OpenFile, LeavesNoDescriptorAndNoMapBehind) {
   io_.reset();
   EXPECT_EQ(count("/proc/self/fd"), descriptors);
   EXPECT_FALSE(is_mapped());
+}
+
+/// On a disk: what lies in memory alone never leaves it.
+class Residence : public OpenFile {
+ protected:
+  void drop(uint64_t offset, uint64_t length) {
+    ASSERT_TRUE(io_->sync().ok());
+    // Its pages are not mapped any more, and clean: so they go.
+    void* at = const_cast<std::byte*>(map_) + offset;
+    ASSERT_EQ(::madvise(at, length, MADV_DONTNEED), 0);
+    io_->release(offset, length);
+  }
+  /// What both questions find after a range was dropped, and read in again.
+  void expect_answers() {
+    EXPECT_EQ(*io_->count_resident(0, kBytes), kBytes / kPage);
+    drop(kBegin, kLength);
+    EXPECT_EQ(*io_->count_resident(0, kBytes), (kBytes - kLength) / kPage);
+    EXPECT_EQ(*io_->count_resident(kBegin, kLength), 0u);
+    EXPECT_EQ(*io_->count_resident(kBegin - 1, 2), 1u);
+    EXPECT_EQ(*io_->count_resident(0, 0), 0u);
+    EXPECT_EQ(*io_->count_resident(kBytes - 1, 1), 1u);
+    std::vector<unsigned char> pages(kBytes / kPage);
+    ASSERT_TRUE(io_->find_resident(0, pages));
+    for (size_t i = 0; i < pages.size(); ++i) {
+      const bool dropped = i * kPage >= kBegin && i * kPage < kBegin + kLength;
+      ASSERT_EQ(pages[i] & 1, dropped ? 0 : 1) << i;
+    }
+    EXPECT_FALSE(io_->find_resident(kPage, pages)) << "beyond the end";
+    std::vector<std::byte> into(kPage);
+    ASSERT_TRUE(io_->pread(kBegin, into).ok());
+    pages.resize(1);
+    ASSERT_TRUE(io_->find_resident(kBegin, pages));
+    EXPECT_EQ(pages[0] & 1, 1);
+    EXPECT_GE(*io_->count_resident(kBegin, kLength), 1u);
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Folders, Residence, testing::Values("/tmp"),
+                         [](const auto&) { return std::string("Disk"); });
+
+constexpr uint32_t kCachestat = 451;
+
+TEST_P(Residence, IsAskedOfTheKernel) { expect_answers(); }
+
+TEST_P(Residence, IsToldByTheMapWhereTheKernelIsOlder) {
+  const auto fd = static_cast<uint32_t>(io_->fd());
+  EXPECT_TRUE(holds_with_refused({{kCachestat, 0, fd, ENOSYS}}, [this] { expect_answers(); }));
+}
+
+TEST_P(Residence, IsNotKnownWhereNeitherTells) {
+  const auto fd = static_cast<uint32_t>(io_->fd());
+  const auto length = static_cast<uint32_t>(kBytes);
+  EXPECT_TRUE(
+      holds_with_refused({{kCachestat, 0, fd, ENOSYS}, {SYS_mincore, 1, length, ENOSYS}}, [this] {
+        EXPECT_FALSE(io_->count_resident(0, kBytes));
+        std::vector<unsigned char> pages(kBytes / kPage);
+        EXPECT_FALSE(io_->find_resident(0, pages));
+      }));
+}
+
+TEST_P(Residence, OfWhatIsMappedAndUsedIsNotGivenUp) {
+  ASSERT_TRUE(io_->sync().ok());
+  const volatile std::byte* touched = map_ + kBegin;
+  (void)*touched;
+  io_->release(kBegin, kPage);
+  EXPECT_EQ(*io_->count_resident(kBegin, kPage), 1u);
 }
 
 }  // namespace

@@ -27,6 +27,8 @@ drain_timeout = "0s"
 [store]
 path = "/x/store"
 size = "64MiB"
+lock_memory = true
+warm = true
 [log]
 access = "stdout"
 level = "debug"
@@ -46,6 +48,8 @@ origin = "dir:/srv"
   EXPECT_EQ(config.drain_ms, 0);
   EXPECT_EQ(config.store.path, "/x/store");
   EXPECT_EQ(config.store.size_bytes, 64u << 20);
+  EXPECT_TRUE(config.store.lock_memory);
+  EXPECT_TRUE(config.store.warm);
   EXPECT_EQ(config.log.access, "stdout");
   EXPECT_EQ(config.log.level, "debug");
 }

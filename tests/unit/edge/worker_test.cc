@@ -34,6 +34,29 @@ TEST(Worker, OneStepOfUpkeepWaitsAtATime) {
   stand.env.hold_jobs = false;
 }
 
+TEST(Worker, WhatAStartFoundIsReadAheadWhenThatIsAskedFor) {
+  for (const bool asked : {false, true}) {
+    Stand stand(asked ? "[store]\nwarm = true" : "");
+    stand.origin.on("/a", Reply(200).cache("max-age=3600").body("hello"));
+    stand.get("/a");
+    stand.settle();
+    stand.restart();
+    ASSERT_EQ(stand.stored("/a").state, cache_store::Found::kCold);
+    stand.env.hold_jobs = true;
+    stand.pass_ms(10 * base::limits::kMaintainMs);
+    EXPECT_EQ(stand.env.jobs(base::Lane::kBackground), asked ? 1u : 0u) << "one step at a time";
+    stand.env.hold_jobs = false;
+    stand.env.run_jobs();
+    stand.pass_ms(10 * base::limits::kMaintainMs);
+    EXPECT_EQ(stand.stored("/a").state,
+              asked ? cache_store::Found::kHit : cache_store::Found::kCold);
+    stand.env.hold_jobs = true;
+    stand.pass_ms(10 * base::limits::kMaintainMs);
+    EXPECT_EQ(stand.env.jobs(base::Lane::kBackground), 0u) << "it has come to its end";
+    stand.env.hold_jobs = false;
+  }
+}
+
 TEST(Worker, ASecondLoopIsAskedToMakeRoomAndLeavesUpkeepToTheFirst) {
   Stand stand;
   FakeEnv other(1);

@@ -62,6 +62,7 @@ class FakeStore final : public cache_store::Store {
   cache_store::Ticket ticket() const override { return {sequence_, ++fetches_}; }
   bool purged_since(const cache_store::Digest& digest, cache_store::Ticket ticket) const override;
   bool maintain(const cache_store::StepBudget&) override { return false; }
+  bool warm_ahead(int64_t) override { return false; }
   bool poisoned(const cache_store::Pin& pin) const override;
   int fd() const override { return -1; }
   bool can_lend_pages() const override { return false; }

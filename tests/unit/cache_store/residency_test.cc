@@ -1,0 +1,277 @@
+// Records whose pages left memory are cold again before a loop reads them, and nobody asks the
+// kernel more than is needed to know.
+#include "cache_store/residency.h"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <string>
+
+#include "base/limits.h"
+#include "cache_store/store.h"
+#include "tests/support/memory_disk.h"
+
+namespace perigee::cache_store {
+namespace {
+
+namespace limits = base::limits;
+using test::MemoryDisk;
+using test::MemoryIo;
+
+constexpr uint64_t kSlabBytes = 64 << 10;
+constexpr uint64_t kSlabs = 40;
+constexpr uint64_t bytes_of(uint64_t slabs) { return (2 << 20) + slabs * kSlabBytes; }
+constexpr uint64_t kManySlabs = limits::kResidencySlabs + 100;
+constexpr size_t kBodyBytes = 12'000;  ///< five to a slab
+constexpr size_t kPage = MemoryDisk::kPage;
+
+class Silent final : public StoreObserver {
+ public:
+  void on_store_event(std::string_view) override {}
+};
+
+class ResidencyTest : public testing::Test {
+ protected:
+  void SetUp() override { open(); }
+
+  /// Much memory: the store is small beside it.
+  void open(uint64_t slabs = kSlabs, uint64_t memory_bytes = UINT64_MAX) {
+    StoreOptions options = small();
+    options.size_bytes = bytes_of(slabs);
+    options.memory_bytes = memory_bytes;
+    open_as(options);
+  }
+  static StoreOptions small() {
+    StoreOptions options;
+    options.path = "store";
+    options.slab_bytes = kSlabBytes;
+    options.journal_bytes = 16 << 10;
+    options.size_bytes = bytes_of(kSlabs);
+    return options;
+  }
+  void open_as(const StoreOptions& options) {
+    store_.reset();
+    io_ = std::make_unique<MemoryIo>(disk_);
+    auto opened = Store::open(options, *io_, observer_, now_);
+    ASSERT_TRUE(opened.ok()) << opened.error().message;
+    store_ = std::move(*opened);
+  }
+  void put(int key, size_t body_bytes = kBodyBytes) {
+    const std::string body = "<key " + std::to_string(key) + ">" + std::string(body_bytes, 'x');
+    const std::span<const std::byte> piece = std::as_bytes(std::span(body));
+    const std::string text = "key" + std::to_string(key);
+    Draft draft;
+    draft.key = text;
+    draft.base = store_->digest(text);
+    draft.body = {&piece, 1};
+    draft.ticket = store_->ticket();
+    ASSERT_TRUE(store_->put(draft).ok());
+  }
+  Found find(int key) {
+    const std::string text = "key" + std::to_string(key);
+    return store_->lookup(store_->digest(text), text, 0);
+  }
+  Found::State state_of(int key) { return find(key).state; }
+  void warm(int key) {
+    const std::string text = "key" + std::to_string(key);
+    store_->warm(store_->digest(text), text, 0);
+  }
+  /// Of the body, in the file.
+  uint64_t place_of(int key) {
+    const Found found = find(key);
+    EXPECT_EQ(found.state, Found::kHit) << key;
+    return found.state == Found::kHit ? found.head->body_offset : 0;
+  }
+  /// Nothing is scrubbed, since that brings pages in. Returns how often the kernel was asked.
+  uint64_t step(int64_t after_ms) {
+    const uint64_t before = io_->residency_asked();
+    now_ += after_ms;
+    store_->maintain({.bytes = 0, .wall_ms = now_});
+    return io_->residency_asked() - before;
+  }
+  /// At the whole store.
+  void look() { step(limits::kResidencyCalmMs); }
+
+  int64_t now_ = 1'700'000'000'000;
+  MemoryDisk disk_{std::max<uint64_t>(bytes_of(kManySlabs), 40 << 20)};
+  Silent observer_;
+  std::unique_ptr<MemoryIo> io_;
+  std::unique_ptr<Store> store_;
+};
+
+TEST_F(ResidencyTest, ARecordWithoutAllOfItsPagesIsColdUntilItIsWarm) {
+  for (int key = 0; key < 12; ++key) put(key);
+  // The last page alone; what lies beside it keeps its own.
+  io_->evict(place_of(3) + kBodyBytes - 1, 1);
+  io_->evict(place_of(8) + kPage, 1);
+  look();
+  EXPECT_EQ(store_->stats().cooled, 2u + (state_of(4) == Found::kCold ? 1 : 0));
+  for (const int key : {0, 1, 2, 5, 6, 7, 9, 10, 11}) EXPECT_EQ(state_of(key), Found::kHit) << key;
+  for (const int key : {3, 8}) {
+    EXPECT_EQ(state_of(key), Found::kCold);
+    warm(key);
+    const Found found = find(key);
+    ASSERT_EQ(found.state, Found::kHit);
+    const std::string mark = "<key " + std::to_string(key) + ">";
+    EXPECT_EQ(std::string(reinterpret_cast<const char*>(found.head->body.data()), mark.size()),
+              mark);
+  }
+  look();
+  EXPECT_EQ(state_of(3), Found::kHit) << "its pages are there";
+}
+
+TEST_F(ResidencyTest, AnOpenSlabLosesPagesToo) {
+  put(1);
+  io_->evict(place_of(1), 1);
+  look();
+  EXPECT_EQ(state_of(1), Found::kCold);
+}
+
+/// Everything that a lookup reads of the record is out of reach: a touch would end the test.
+TEST_F(ResidencyTest, ALookupTouchesNothingOfWhatIsNotVerified) {
+  for (int key = 0; key < 6; ++key) put(key);
+  const uint64_t slab = place_of(2) / kSlabBytes * kSlabBytes;
+  io_->evict(slab, kSlabBytes);
+  look();
+  void* pages = const_cast<std::byte*>(disk_.bytes()) + slab;
+  ASSERT_EQ(::mprotect(pages, kSlabBytes, PROT_NONE), 0);
+  for (int key = 0; key < 5; ++key) {
+    const std::string text = "key" + std::to_string(key);
+    EXPECT_EQ(store_->lookup(store_->digest(text), text, kCodedSlots).state, Found::kCold);
+    EXPECT_EQ(store_->lookup(store_->digest(text), "another key", 0).state, Found::kCold);
+    ParkedRecord parked;
+    parked.digest = store_->digest(text);
+    parked.slab = 39;
+    parked.life = 12'345;
+    EXPECT_FALSE(store_->resume(parked));
+  }
+  ASSERT_EQ(::mprotect(pages, kSlabBytes, PROT_READ | PROT_WRITE), 0);
+  warm(2);
+  EXPECT_EQ(state_of(2), Found::kHit);
+}
+
+TEST_F(ResidencyTest, WhatAStartFoundIsNotTouchedByALookupEither) {
+  for (int key = 0; key < 6; ++key) put(key);
+  const uint64_t slab = place_of(2) / kSlabBytes * kSlabBytes;
+  open();
+  void* pages = const_cast<std::byte*>(disk_.bytes()) + slab;
+  ASSERT_EQ(::mprotect(pages, kSlabBytes, PROT_NONE), 0);
+  EXPECT_EQ(state_of(2), Found::kCold);
+  ASSERT_EQ(::mprotect(pages, kSlabBytes, PROT_READ | PROT_WRITE), 0);
+}
+
+/// Between two looks its pages came and went: their number is the same.
+TEST_F(ResidencyTest, WhatWasVerifiedMeanwhileIsLookedAt) {
+  for (int key = 0; key < 12; ++key) put(key);
+  const uint64_t place = place_of(3);
+  io_->evict(place, kBodyBytes);
+  look();
+  ASSERT_EQ(state_of(3), Found::kCold);
+  look();
+  warm(3);
+  ASSERT_EQ(state_of(3), Found::kHit);
+  io_->evict(place, kBodyBytes);
+  look();
+  EXPECT_EQ(state_of(3), Found::kCold);
+}
+
+TEST_F(ResidencyTest, ALargeStoreIsLookedAtEachSecondAndOthersEachTen) {
+  open(kSlabs, bytes_of(kSlabs) * 2 - 1);
+  put(1);
+  EXPECT_EQ(step(limits::kResidencyMs - 1), 0u);
+  EXPECT_GT(step(1), 0u);
+  open(kSlabs, bytes_of(kSlabs) * 2);
+  put(2);
+  EXPECT_EQ(step(limits::kResidencyCalmMs - 1), 0u);
+  EXPECT_GT(step(1), 0u);
+}
+
+TEST_F(ResidencyTest, AClockThatIsPutBackDoesNotEndTheLooks) {
+  put(1);
+  io_->evict(place_of(1), 1);
+  step(-86'400'000);
+  EXPECT_EQ(state_of(1), Found::kCold);
+}
+
+TEST_F(ResidencyTest, OneQuestionIsEnoughWhileNothingChanges) {
+  put(1);
+  look();
+  EXPECT_EQ(step(limits::kResidencyCalmMs), 1u);
+  io_->evict(place_of(1), 1);
+  EXPECT_GT(step(limits::kResidencyCalmMs), 1u);
+  EXPECT_EQ(state_of(1), Found::kCold);
+}
+
+TEST_F(ResidencyTest, AStepLooksAtABoundedNumberOfSlabs) {
+  open(kManySlabs);
+  const auto slabs = static_cast<int>(kManySlabs);
+  for (int key = 0; key < slabs; ++key) put(key, kSlabBytes / 4 - 100);
+  look();
+  std::vector<int> there;
+  for (int key = 0; key < slabs; ++key) {
+    if (state_of(key) == Found::kHit) there.push_back(key);
+  }
+  io_->evict(0, bytes_of(kManySlabs));
+  const uint64_t asked = step(limits::kResidencyCalmMs);
+  EXPECT_LE(asked, 2 * limits::kResidencySlabs + 2);
+  for (int i = 0; i < 10; ++i) step(0);
+  for (const int key : there) EXPECT_EQ(state_of(key), Found::kCold) << key;
+}
+
+TEST_F(ResidencyTest, AStepLooksAtABoundedNumberOfRecords) {
+  constexpr uint64_t kLarge = 4 << 20;
+  constexpr int kEach = 15'000;  ///< of the smallest to a slab
+  disk_.load({});
+  StoreOptions options = small();
+  options.slab_bytes = kLarge;
+  options.size_bytes = (4 << 20) + 8 * kLarge;
+  open_as(options);
+  constexpr int kKeys = 4 * kEach;
+  for (int key = 0; key < kKeys; ++key) put(key, 0);
+  io_->evict(0, options.size_bytes);
+  std::vector<int> hits;
+  for (int i = 0; i < 8; ++i) {
+    step(i == 0 ? limits::kResidencyCalmMs : 0);
+    int there = 0;
+    for (int key = 0; key < kKeys; ++key) there += state_of(key) == Found::kHit ? 1 : 0;
+    hits.push_back(there);
+  }
+  EXPECT_GT(hits.front(), 0) << "not all at once";
+  EXPECT_LE(hits.front(), kKeys - static_cast<int>(limits::kResidencyRecords));
+  EXPECT_LT(hits.back(), kKeys / 100) << "beside what lies in a page with a header or a table";
+}
+
+TEST_F(ResidencyTest, WhereNobodyCanTellNothingIsCold) {
+  put(1);
+  io_->hides_residency = true;
+  io_->evict(place_of(1), kBodyBytes);
+  look();
+  EXPECT_EQ(state_of(1), Found::kHit);
+  EXPECT_EQ(store_->stats().cooled, 0u);
+}
+
+/// A slab whose table cannot be read tells nothing of its records.
+TEST_F(ResidencyTest, AnErrorOfTheDiskLeavesTheRecordsAsTheyAre) {
+  for (int key = 0; key < 12; ++key) put(key);
+  io_->evict(place_of(1), 1);
+  io_->fail = [](MemoryIo::Op op, uint64_t) { return op == MemoryIo::Op::kRead; };
+  look();
+  io_->fail = [](MemoryIo::Op, uint64_t) { return false; };
+  look();
+  EXPECT_EQ(state_of(1), Found::kCold) << "the next look finds it";
+}
+
+TEST_F(ResidencyTest, MemoryIsLockedWhenThatIsAskedFor) {
+  StoreOptions options = small();
+  store_.reset();
+  io_->fail = [](MemoryIo::Op op, uint64_t) { return op == MemoryIo::Op::kLockMemory; };
+  EXPECT_TRUE(Store::open(options, *io_, observer_, now_).ok());
+  options.lock_memory = true;
+  EXPECT_FALSE(Store::open(options, *io_, observer_, now_).ok());
+  io_->fail = [](MemoryIo::Op, uint64_t) { return false; };
+  EXPECT_TRUE(Store::open(options, *io_, observer_, now_).ok());
+}
+
+}  // namespace
+}  // namespace perigee::cache_store
