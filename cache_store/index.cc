@@ -70,6 +70,7 @@ void Index::Shard::view(const Entry& entry, IndexEntry& out) const {
   out.location = unpack(entry.loc);
   out.verified = (entry.loc & kVerified) != 0;
   out.stale.since_s = entry.stale_since;
+  out.stale.checked = entry.checked;
   if (out.slot != kVarySlot || entry.stale_since == 0) return;
   const auto known = stale_seqs.find(entry.tag);
   if (known != stale_seqs.end()) out.stale.seq = known->second;
@@ -126,6 +127,15 @@ size_t Index::erase_slab(uint32_t slab) {
     erased += tags.size();
   }
   return erased;
+}
+
+void Index::set_all_checked(uint32_t checked) {
+  for (Shard& shard : shards_) {
+    const base::MutexLock lock(shard.mutex);
+    for (Entry& entry : shard.entries) {
+      if (entry.tag != 0) entry.checked = checked;
+    }
+  }
 }
 
 void Index::distrust_all() {

@@ -63,11 +63,24 @@ void Reclaimer::empty(Slabs& slabs, uint32_t slab, Older older) {
       if (older == Older::kStay) purges_.drop(digest);
     });
     if (erased) evicted_.fetch_add(1, std::memory_order_relaxed);
+    if (!erased && older == Older::kStay) keep_gone(entry);
   }
   if (table.size() != contents.records) {
     evicted_.fetch_add(index_.erase_slab(slab), std::memory_order_relaxed);
   }
   slabs.retire(slab);
+}
+
+/// A record that goes and is not found any more. One that a purge by its tags took leaves no
+/// erasure of its key in the journal, and an older version without these tags may lie elsewhere.
+void Reclaimer::keep_gone(const format::TableEntry& entry) {
+  const Digest digest{entry.digest_lo, entry.digest_hi};
+  const bool may_be_taken = entry.purge_seq < purges_.newest_predicate() && is_known_kind(entry) &&
+                            entry.kind != static_cast<uint8_t>(RecordKind::kFragment);
+  if (may_be_taken && purges_.has_predicates() &&
+      !index_.peek(digest, [](const Location&) { return Pin(); })) {
+    purges_.drop(digest);
+  }
 }
 
 void Reclaimer::drop_poisoned(Slabs& slabs) {

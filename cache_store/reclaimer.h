@@ -44,6 +44,8 @@ class Reclaimer {
   bool empty_oldest(Slabs& slabs) REQUIRES(slabs.mutex());
   void empty(Slabs& slabs, uint32_t slab, Older older) REQUIRES(slabs.mutex());
 
+  void keep_gone(const format::TableEntry& entry);
+
   Index& index_;
   PurgeLog& purges_;
   const Recovery& recovery_;

@@ -10,6 +10,7 @@
 #include "cache_store/file_secret.h"
 #include "cache_store/index.h"
 #include "cache_store/location.h"
+#include "cache_store/predicate_subject.h"
 #include "cache_store/slabs.h"
 #include "cache_store/store.h"
 #include "cache_store/store_io.h"
@@ -34,7 +35,17 @@ class RecordReader {
   /// signal, and checks all of it.
   Condition check(const Location& location, const EntryKey& key,
                   std::vector<std::byte>& buffer) const;
-  /// Pool. The same, and brings its pages into the map.
+  /// What a record says of itself, as far as purges concern it.
+  struct Filed {
+    Digest digest;
+    FiledSubject subject;
+  };
+  /// Loop. The same record as in `record`, which views it. No allocation.
+  FiledSubject filed(const Location& location, const RecordView& record) const;
+  /// Pool. Reads a record from the file up to its body into `buffer`, which `out` views, and checks
+  /// as much.
+  Condition read_filed(const Location& location, std::vector<std::byte>& buffer, Filed& out) const;
+  /// Pool. As check(), and brings its pages into the map.
   Condition verify(const Location& location, const EntryKey& key) const;
   /// Pool. Touches each page of a record in the map: only this process's page table is filled in,
   /// off the loops.

@@ -99,7 +99,8 @@ Fills::Joined Fills::join_existing(FillTable::Shard& shard, const FillRequest& r
   for (auto it = first; it != last; ++it) {
     const FillPtr& fill = it->second;
     // Whoever comes after a purge starts anew.
-    if (!(fill->join_digest == request.join) || store.purged_since(fill->base, fill->ticket)) {
+    if (!(fill->join_digest == request.join) ||
+        store.purged_since(fill->base, request.key, fill->ticket)) {
       continue;
     }
     if (fill->waiters() >= limits::kWaiters) {
@@ -216,7 +217,8 @@ Fills::FillPtr Fills::begin_fragment(const RefetchablePtr& object, uint64_t numb
     const auto [first, last] = shard.fills.equal_range(join.lo);
     for (auto it = first; it != last; ++it) {
       const FillPtr& present = it->second;
-      if (!(present->join_digest == join) || store.purged_since(present->base, present->ticket)) {
+      const bool purged = store.purged_since(present->base, object->request->key, present->ticket);
+      if (!(present->join_digest == join) || purged) {
         continue;
       }
       if (joined != nullptr) *joined = present->join(env_.loop());

@@ -70,7 +70,7 @@ TEST_F(PurgeLogTest, AnErasureIsRememberedWhenSomethingIsThereOrOnItsWay) {
   const Awaited awaited = log_.await(kUrl);
   const Ticket ticket = log_.ticket();
   EXPECT_TRUE(log_.erase(kUrl, false));
-  EXPECT_TRUE(log_.purged_since(kUrl, ticket));
+  EXPECT_TRUE(log_.purged_since(kUrl, {}, ticket));
   EXPECT_TRUE(log_.erase(kUrl, false)) << "it stands already";
   EXPECT_EQ(log_.count(), 2u);
 }
@@ -80,7 +80,7 @@ TEST_F(PurgeLogTest, WhatLiesInTheFileIsJudgedAlike) {
   purges.push_back({.seq = 7, .digest = kUrl, .time_ms = 9'000, .soft = true});
   purges.push_back({.seq = 5, .digest = kUrl, .time_ms = 5'000, .soft = true});
   purges.push_back({.seq = 6, .digest = kOther, .time_ms = 1'000});
-  const PurgeHistory history(std::move(purges), 3);
+  const PurgeHistory history(std::move(purges), {.stale = 3});
   format::TableEntry record{};
   record.digest_lo = kUrl.lo;
   record.digest_hi = kUrl.hi;
