@@ -29,9 +29,10 @@ Staleness staleness(const PurgeTable::Verdict& verdict, Slot slot) {
 }
 
 /// Adds what predicates say. A Vary spec is not marked: its variants are tested each for itself.
-void add_to(const PredicateTable::Verdict& verdict, Slot slot, Staleness& stale) {
+/// Nor is a fragment: its head is.
+void add_to(const PredicateTable::Verdict& verdict, bool marked, Staleness& stale) {
   stale.checked = static_cast<uint32_t>(verdict.newest);
-  if (!verdict.stale || slot == kVarySlot) return;
+  if (!verdict.stale || !marked) return;
   const uint32_t since_s = seconds_up(verdict.stale_since_ms);
   stale.since_s = stale.since_s == 0 ? since_s : std::min(stale.since_s, since_s);
 }
@@ -86,16 +87,14 @@ Fate PurgeLog::fate_of(const PurgeSubject& subject) const {
   PredicateSubject named;
   if (!subject.fragment) named = {url_key_of(subject.key, subject.variant), subject.tags};
   const PredicateTable::Verdict lazy = predicates_.since(named, subject.ticket.purge_seq);
-  Fate fate{keyed.removed || lazy.removed, {}};
-  if (subject.fragment) {
-    fate.stale.checked = static_cast<uint32_t>(lazy.newest);
-    return fate;
-  }
+  Fate fate;
+  fate.gone = keyed.removed || lazy.removed;
   // A variant is not stored after a soft purge of its URL either: the mark would be the URL's, and
   // lost at a restart. One by tag, prefix or of everything matches the variant itself, then too.
-  fate.gone = fate.gone || (keyed.stale && subject.variant);
-  fate.stale = staleness(keyed, subject.slot);
-  add_to(lazy, subject.slot, fate.stale);
+  const bool marked = !subject.fragment;
+  fate.gone = fate.gone || (keyed.stale && subject.variant && marked);
+  if (marked) fate.stale = staleness(keyed, subject.slot);
+  add_to(lazy, marked && subject.slot != kVarySlot, fate.stale);
   return fate;
 }
 
@@ -109,7 +108,7 @@ Fate PurgeLog::test(const FiledSubject& subject, uint32_t checked) const {
                                               ? predicates_.since(subject.named, subject.purge_seq)
                                               : predicates_.since_stamp(subject.named, checked);
   Fate fate{verdict.removed, {}, verdict.by};
-  add_to(verdict, subject.slot, fate.stale);
+  add_to(verdict, !subject.fragment && subject.slot != kVarySlot, fate.stale);
   return fate;
 }
 
