@@ -18,7 +18,8 @@ namespace {
 using test::url_key;
 
 constexpr int64_t kNow = 1'700'000'000'000;
-constexpr uint64_t kBytes = (2 << 20) + 12 * 16384;
+constexpr uint64_t kSlabs = 400;
+constexpr uint64_t kBytes = (2 << 20) + kSlabs * 16384;
 
 class Silent : public StoreObserver {
  public:
@@ -323,6 +324,26 @@ TEST_F(PredicatesTest, ALongSweepIsMadeOfBoundedSteps) {
   for (; !store_->swept(seq); ++steps) store_->maintain({.wall_ms = kNow});
   EXPECT_EQ(steps, kShards / base::limits::kSweepShards);
   EXPECT_EQ(store_->swept(seq), 1u);
+}
+
+TEST_F(PredicatesTest, AStepOfTheSweepTestsABoundedNumberOfRecords) {
+  // So many in each shard of the index that the bound of records is reached before that of shards.
+  constexpr size_t kMany = 16'000;
+  for (size_t i = 0; i < kMany; ++i) {
+    ASSERT_TRUE(put(url_key("a.test", "/css/" + std::to_string(i))));
+  }
+  ASSERT_EQ(objects(), kMany) << "none was evicted";
+  const uint64_t seq = purge(kinds_[1]);
+  store_->maintain({.wall_ms = kNow});
+  const size_t tested = kMany - objects();
+  EXPECT_GE(tested, base::limits::kSweepRecords);
+  EXPECT_LT(tested, base::limits::kSweepRecords + base::limits::kSweepBatch);
+  // And no more bytes than it may.
+  store_->maintain({.bytes = 1, .wall_ms = kNow});
+  EXPECT_LE(kMany - objects() - tested, base::limits::kSweepBatch);
+  for (int i = 0; i < 40 && !store_->swept(seq); ++i) store_->maintain({.wall_ms = kNow});
+  EXPECT_EQ(store_->swept(seq), kMany);
+  EXPECT_EQ(objects(), 0u);
 }
 
 TEST_F(PredicatesTest, ADamagedRecordIsDroppedByTheSweep) {
