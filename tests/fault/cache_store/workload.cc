@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "cache_store/index.h"
 #include "tests/support/keys.h"
 
 namespace perigee::cache_store {
@@ -230,6 +231,19 @@ bool Workload::concerns(const Purge& purge, size_t key, const Version& version) 
   return false;
 }
 
+/// As the first `count` purges make it: since the first that concerns it, and a Vary spec since the
+/// last of its own key.
+int64_t Workload::stale_since(size_t key, const Version& version, size_t count) const {
+  const bool spec = version.kind == RecordKind::kVarySpec;
+  int64_t since_ms = 0;
+  for (size_t i = version.begun; i < count; ++i) {
+    const Purge& purge = purges_[i];
+    if (!concerns(purge, key, version) || (spec && purge.kind != PredicateKind::kKey)) continue;
+    if (spec || since_ms == 0) since_ms = int64_t{seconds_up(purge.wall_ms)} * 1000;
+  }
+  return since_ms;
+}
+
 /// Something was purged since the fetch began, so it may not be stored: a variant neither after a
 /// soft purge of its URL.
 bool Workload::is_fenced(size_t key, const Version& version) const {
@@ -273,11 +287,14 @@ void Workload::put_version(size_t key, const Version& version, const Sight& pres
     EXPECT_FALSE(older) << "an older fetch replaced a newer one";
     const RecordView& record = result->state == Found::kVary ? *result->vary : *result->head;
     EXPECT_EQ(record.body.size(), body.size());
-    const bool softened = std::any_of(
-        purges_.begin() + static_cast<ptrdiff_t>(std::max(settled_purges_, version.begun)),
-        purges_.end(), [&](const Purge& purge) { return concerns(purge, key, version); });
-    for (const Sight::What what : {Sight::kObject, Sight::kLong, Sight::kVary}) {
-      if (softened) facts_[key].unsettled.insert({what, version.number, 0});
+    // Of the purges since, any number of the first may be durable when the process is killed.
+    for (size_t durable = std::max<size_t>(settled_purges_, version.begun);
+         durable < purges_.size(); ++durable) {
+      if (!concerns(purges_[durable], key, version)) continue;
+      const int64_t since_ms = stale_since(key, version, durable);
+      for (const Sight::What what : {Sight::kObject, Sight::kLong, Sight::kVary}) {
+        facts_[key].unsettled.insert({what, version.number, since_ms});
+      }
     }
   } else if (!faulty) {
     EXPECT_TRUE(fenced || older) << result.error().message;
@@ -293,7 +310,7 @@ void Workload::purge(bool soft) {
     facts_[key].unsettled.insert(history_.look(*store_, keys_[key]));
     last_ = std::string(soft ? "soft" : "hard") + " purge of " + name(key);
     store_->purge({store_->digest(keys_[key]), soft, wall_ms_});
-    purges_.push_back({.key = key, .soft = soft, .event = purges_.size() + 1});
+    purges_.push_back({.key = key, .soft = soft, .wall_ms = wall_ms_, .event = purges_.size() + 1});
     if (!soft) {
       EXPECT_EQ(history_.look(*store_, keys_[key]).what, Sight::kNothing);
     }
@@ -304,7 +321,7 @@ void Workload::purge(bool soft) {
 /// By tag, by prefix, and now and then of everything.
 void Workload::purge_many(bool soft) {
   static constexpr std::array<const char*, 4> kPrefixes = {"/1", "/3", "/12", ""};
-  Purge purge{.soft = soft, .event = purges_.size() + 1};
+  Purge purge{.soft = soft, .wall_ms = wall_ms_, .event = purges_.size() + 1};
   const uint64_t choice = draw(20);
   purge.kind = choice == 0   ? PredicateKind::kEverything
                : choice < 10 ? PredicateKind::kTag

@@ -85,6 +85,7 @@ class Workload {
     uint64_t tag = 0;
     std::string prefix;  ///< of a target
     bool soft = false;
+    int64_t wall_ms = 0;
     uint64_t event = 0;
   };
   uint64_t draw(uint64_t below) { return chance_() % below; }
@@ -107,6 +108,7 @@ class Workload {
   void put_fragment(size_t key, const Version& version, uint64_t number, const Ticket& ticket,
                     uint64_t begun);
   bool concerns(const Purge& purge, size_t key, const Version& version) const;
+  int64_t stale_since(size_t key, const Version& version, size_t count) const;
   bool is_fenced(size_t key, const Version& version) const;
   uint64_t fragments_of(const Version& version) const;
   void put_version(size_t key, const Version& version, const Sight& present);
