@@ -88,9 +88,9 @@ inline constexpr size_t kWaiters = 20'000;                  ///< of one key; bey
 inline constexpr int kPartRequests = 3;  ///< for one body or part that ends early; then: cut
 /// Who wants what is so far ahead in a fill waits for it; else the part is asked for.
 inline constexpr uint64_t kNearFragments = 2;
-inline constexpr size_t kHitForMissMarks = 16'384;          ///< remembered; beyond: the oldest goes
-inline constexpr size_t kNamesCached = 1'024;  ///< resolved names; beyond: the oldest goes
-inline constexpr size_t kAddressesTried = 8;   ///< of one name, in turn; the rest are not tried
+inline constexpr size_t kHitForMissMarks = 16'384;  ///< remembered; beyond: the oldest goes
+inline constexpr size_t kNamesCached = 1'024;       ///< resolved names; beyond: the oldest goes
+inline constexpr size_t kAddressesTried = 8;  ///< of one name, in turn; the rest are not tried
 
 // --- a folder as origin -------------------------------------------------------------------------
 /// At folders that take each other's place while one file is looked for; then what the last had.
@@ -131,6 +131,20 @@ inline constexpr size_t kTags = 64;                   ///< of one record; beyond
 inline constexpr size_t kPurgesRemembered = 4'096;
 /// Not written yet; beyond: the oldest are folded.
 inline constexpr size_t kPurgesPending = 65'536;
+/// Purges by tag, prefix and of everything, one by one; beyond: the older half is folded.
+inline constexpr size_t kPredicates = 16'384;
+/// Of them, those that are copied at each purge; beyond: they join the others.
+inline constexpr size_t kPredicatesRecent = 128;
+/// Lengths of prefixes, by the number of their parts; beyond: the older half is folded.
+inline constexpr size_t kPrefixShapes = 64;
+inline constexpr size_t kPrefixBytes = 2 * kKiB;  ///< of a prefix's last part; the rest is ignored
+/// Of one step of the sweep: records that are tested, and shards of the index that are looked
+/// through. More at the next one.
+inline constexpr size_t kSweepRecords = 1'024;
+inline constexpr size_t kSweepShards = 32;
+inline constexpr size_t kSweepBatch = 64;  ///< found under one lock of a shard
+/// Purges whose records are counted; beyond: the oldest count is forgotten.
+inline constexpr size_t kPurgesCounted = 256;
 inline constexpr size_t kSlabsReady = 2;  ///< detached ahead, so that a put does not wait
 /// Free slabs that puts leave to what is copied out of others.
 inline constexpr size_t kSlabsForSurvivors = 1;

@@ -25,12 +25,16 @@ enum class LockRank : uint8_t {
   kScrub,           ///< cache_store: how far the scrubber is
   kResidency,       ///< cache_store: what was known of the pages in memory
   kWarmer,          ///< cache_store: how far the warming after a start is
+  kSweep,           ///< cache_store: how far the sweep is
+  kPredicateDraw,   ///< cache_store: the order of purges by tag, prefix and of everything
   kSlabs,           ///< cache_store: where records are appended, and the state of each slab
   kIndex,           ///< cache_store: a shard of the index
   kGhosts,          ///< cache_store: the keys of records that left probation
   kAwaited,         ///< cache_store: a shard of the URLs with a response on its way
   kPurges,          ///< cache_store: the drawing of a purge's number
   kPurgeTable,      ///< cache_store: the purges that the fence remembers
+  kPredicates,      ///< cache_store: the purges by tag, prefix and of everything
+  kMatches,         ///< cache_store: how many records each of them took
   kJournal,         ///< cache_store: what is written of the purge journal
   kJournalPending,  ///< cache_store: purges that are not written yet
   kSuperblocks,     ///< cache_store: the newest superblock
@@ -67,6 +71,10 @@ constexpr const char* name_of(LockRank rank) {
       return "residency";
     case LockRank::kWarmer:
       return "warmer";
+    case LockRank::kSweep:
+      return "sweep";
+    case LockRank::kPredicateDraw:
+      return "predicate draw";
     case LockRank::kSlabs:
       return "slabs";
     case LockRank::kIndex:
@@ -79,6 +87,10 @@ constexpr const char* name_of(LockRank rank) {
       return "purges";
     case LockRank::kPurgeTable:
       return "purge table";
+    case LockRank::kPredicates:
+      return "predicates";
+    case LockRank::kMatches:
+      return "matches";
     case LockRank::kJournal:
       return "purge journal";
     case LockRank::kJournalPending:

@@ -27,6 +27,10 @@ inline constexpr uint64_t kMostSlabBytes = 16 * 1024 * 1024;
 inline constexpr uint64_t kLeastJournalBytes = 1024;
 inline constexpr uint64_t kMostJournalBytes = 64 * 1024 * 1024;
 inline constexpr uint32_t kByteOrder = 0x01020304;
+/// Superblock::incompat: the journal's active half may hold units of other kinds than 1 and 2. A
+/// version that does not know them would serve what they purged.
+inline constexpr uint32_t kPredicateUnits = 1;
+inline constexpr uint32_t kKnownIncompat = kPredicateUnits;
 inline constexpr int kEpochShift = 40;  ///< generation, seq and purge seq: epoch << 40 | counter
 
 /// The queue that a slab stands in. A reader takes a value that it does not know for kProbation.
@@ -176,15 +180,22 @@ struct JournalUnit {
   uint64_t digest_lo;
   uint64_t digest_hi;
   int64_t time_ms;
-  uint8_t kind;  ///< 1: key purge, 2: erasure; another one comes with an incompat bit
+  /// 1: key purge, 2: erasure; with kPredicateUnits also 3: tag, 4: prefix, 5: everything. Another
+  /// one comes with an incompat bit of its own.
+  uint8_t kind;
   uint8_t soft;
-  uint8_t spare[14];
+  uint8_t prefix_parts;  ///< of a prefix: whole parts before its last one
+  uint8_t spare;
+  uint32_t prefix_bytes;  ///< of a prefix: of its last part
+  uint64_t spare_too;
   uint64_t generation;  ///< of the half's present use
   uint64_t chain;       ///< XXH3-64 of all before it, seeded with the chain of the unit before
 };
 static_assert(sizeof(JournalUnit) == 64);
 static_assert(offsetof(JournalUnit, digest_lo) == 8 && offsetof(JournalUnit, time_ms) == 24);
 static_assert(offsetof(JournalUnit, kind) == 32 && offsetof(JournalUnit, generation) == 48);
+static_assert(offsetof(JournalUnit, prefix_parts) == 34 &&
+              offsetof(JournalUnit, prefix_bytes) == 36);
 
 /// Where the parts of a record lie behind its header: key, tags, head, body, each at its alignment.
 struct RecordLayout {

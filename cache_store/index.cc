@@ -87,6 +87,7 @@ void Index::Shard::view(const Entry& entry, IndexEntry& out) const {
   out.location = unpack(entry.loc);
   out.verified = (entry.loc & kVerified) != 0;
   out.stale.since_s = entry.stale_since;
+  out.stale.checked = entry.checked;
   if (out.slot != kVarySlot || entry.stale_since == 0) return;
   const auto known = stale_seqs.find(entry.tag);
   if (known != stale_seqs.end()) out.stale.seq = known->second;
@@ -148,7 +149,20 @@ std::optional<Standing> Index::standing(const EntryKey& key, const Location& loc
   const base::MutexLock lock(shard.mutex);
   const Entry* entry = shard.find(tag_of(key));
   if (entry == nullptr || unpack(entry->loc) != location) return std::nullopt;
-  return Standing{frequency(entry->loc), entry->stale_since != 0};
+  return Standing{frequency(entry->loc), entry->stale_since != 0, entry->checked};
+}
+
+bool Index::note_hides_older(const Digest& digest) {
+  Shard& shard = shard_of(digest);
+  const base::MutexLock lock(shard.mutex);
+  bool any = false;
+  for (Slot slot = 0; slot <= kVarySlot; ++slot) {
+    Entry* entry = shard.find(tag_of({digest, slot}));
+    if (entry == nullptr) continue;
+    entry->loc |= kHidesOlder;
+    any = true;
+  }
+  return any;
 }
 
 std::optional<Ring> Index::ring_of(const Digest& digest) {
@@ -193,6 +207,15 @@ size_t Index::erase_slab(uint32_t slab) {
     erased += tags.size();
   }
   return erased;
+}
+
+void Index::set_all_checked(uint32_t checked) {
+  for (Shard& shard : shards_) {
+    const base::MutexLock lock(shard.mutex);
+    for (Entry& entry : shard.entries) {
+      if (entry.tag != 0) entry.checked = checked;
+    }
+  }
 }
 
 void Index::distrust_all() {

@@ -27,6 +27,9 @@ struct Staleness {
   uint32_t since_s = 0;  ///< 0: nothing
   /// Of a Vary spec: the last of them. Variants that were asked for before it are stale.
   uint64_t seq = 0;
+  /// Purges by tag, prefix and of everything up to this one were found to be so: see
+  /// PredicateTable.
+  uint32_t checked = 0;
 };
 /// Whole seconds for the index: rounded up, so that nothing received before a purge is after it.
 inline uint32_t seconds_up(int64_t ms) {
@@ -51,6 +54,7 @@ struct NewEntry {
 struct Standing {
   unsigned frequency = 0;
   bool stale = false;
+  uint32_t checked = 0;  ///< of Staleness
 };
 
 /// What the entries of a ring add up to.
@@ -148,7 +152,7 @@ class Index {
     const base::MutexLock lock(shard.mutex);
     const std::optional<Staleness> stale = admit();
     if (!stale) return false;
-    Entry entry{tag_of(key), pack(made), stale->since_s, 0};
+    Entry entry{tag_of(key), pack(made), stale->since_s, stale->checked};
     for (Slot other = 0; other <= kVarySlot; ++other) {
       const bool excluded = key.slot == kVarySlot ? other < kVarySlot : other == kVarySlot;
       if (!excluded && other != key.slot) continue;
@@ -174,6 +178,8 @@ class Index {
   }
   /// What is known of the entry, if it still is at `location`.
   std::optional<Standing> standing(const EntryKey& key, const Location& location);
+  /// Older versions of what is there may come back at a start (erase_if). False: nothing is there.
+  bool note_hides_older(const Digest& digest);
   /// The ring of slot 0 or 7 of the digest, whichever is there.
   std::optional<Ring> ring_of(const Digest& digest);
   /// Slot 7 of the digest is there, and no soft purge has marked it.
@@ -182,6 +188,58 @@ class Index {
   /// Whatever is not told stays as it is.
   bool relocate(const EntryKey& key, const Location& from, const Location& to, Ring ring,
                 unsigned frequency);
+  /// A record was tested: only if the entry still is at `location`. It stays stale since the
+  /// earlier of what it was and what was found; `marked` runs when it was not stale before.
+  template <typename Marked>
+  void note_tested(const EntryKey& key, const Location& location, const Staleness& found,
+                   Marked marked) {
+    Shard& shard = shard_of(key.digest);
+    const base::MutexLock lock(shard.mutex);
+    Entry* entry = shard.find(tag_of(key));
+    if (entry == nullptr || unpack(entry->loc) != location) return;
+    entry->checked = found.checked;
+    if (found.since_s == 0) return;
+    if (entry->stale_since == 0) marked();
+    const bool earlier = entry->stale_since == 0 || found.since_s < entry->stale_since;
+    if (earlier) entry->stale_since = found.since_s;
+  }
+  /// An entry that was not tested up to some purge. `key` finds it here and nowhere else: an index
+  /// does not keep whole digests.
+  struct Behind {
+    EntryKey key;
+    Location location;
+    uint32_t checked = 0;
+    Pin pin;
+  };
+  static constexpr size_t kShards = 256;
+  /// Looks through a shard for entries of which `is_behind(checked)`, from `from` on and all the
+  /// way round; puts at most `most` of them into `out` and moves `from` behind the last. None: the
+  /// shard has none.
+  template <typename IsBehind, typename PinIt>
+  void find_behind(size_t number, size_t& from, size_t most, IsBehind is_behind, PinIt pin,
+                   std::vector<Behind>& out) {
+    Shard& shard = shards_[number];
+    const base::MutexLock lock(shard.mutex);
+    const size_t size = shard.entries.size();
+    size_t at = from < size ? from : 0;
+    for (size_t looked = 0; looked < size && out.size() < most; ++looked) {
+      const Entry& entry = shard.entries[at];
+      at = shard.after(at);
+      if (entry.tag == 0 || !is_behind(entry.checked)) continue;
+      const Location location = unpack(entry.loc);
+      out.push_back({{{entry.tag & ~uint64_t{kSlotBits}, number}, slot_of(entry.tag)},
+                     location,
+                     entry.checked,
+                     pin(location)});
+    }
+    from = at;
+  }
+  /// Whether two keys find the same entry.
+  static bool same_place(const EntryKey& a, const EntryKey& b) {
+    return tag_of(a) == tag_of(b) && a.digest.hi % kShards == b.digest.hi % kShards;
+  }
+  /// Every entry is as one that was tested up to `checked`.
+  void set_all_checked(uint32_t checked);
   /// Only if the entry still is at `location`.
   void set_verified(const EntryKey& key, const Location& location);
   /// It is to be verified again before it is served. False: the entry is not at `location` any
@@ -230,7 +288,6 @@ class Index {
   size_t memory_bytes() const;
 
  private:
-  static constexpr size_t kShards = 256;
   static constexpr uint64_t kSlotBits = 7;
   // Entry::loc, from the lowest bit on: slab, offset, length, frequency, and a bit each for
   // verified, in main, hides an older version.
@@ -254,7 +311,7 @@ class Index {
     uint64_t tag = 0;  ///< digest.lo with the slot in its low 3 bits; 0: empty
     uint64_t loc = 0;  ///< slab 22, offset 18, length 18, frequency 2, three flags, spare 1 bit
     uint32_t stale_since = 0;
-    uint32_t checked = 0;
+    uint32_t checked = 0;  ///< of Staleness
   };
   static_assert(sizeof(Entry) == 24);
 

@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "cache_store/checksum.h"
 #include "cache_store/index.h"
+#include "cache_store/key_prefix.h"
 #include "cache_store/purge_log.h"
 #include "cache_store/record.h"
 
@@ -98,7 +99,8 @@ bool Inspection::load_journal() {
   }
   PurgeJournal journal(io_, geometry_.journal_bytes);
   PurgeJournal::Loaded loaded = journal.load(
-      {superblock_.journal_half, superblock_.journal_generation, superblock_.journal_seq, 0});
+      {superblock_.journal_half, superblock_.journal_generation, superblock_.journal_seq, 0,
+       (superblock_.incompat & format::kPredicateUnits) != 0});
   purges_ = std::move(loaded.entries);
   return !loaded.damaged;
 }
@@ -217,7 +219,9 @@ uint64_t Inspection::begin_of(const FiledRecord& record) const {
 std::vector<FiledRecord> Inspection::records(size_t& empty_slabs) const {
   const ScannedFile file = recovery_.scan();
   empty_slabs = file.empty.size();
-  const PurgeHistory history(purges_, superblock_.stale_floor);
+  PredicateTable predicates;
+  predicates.begin(0, purges_);
+  const PurgeHistory history(purges_, {superblock_.stale_floor, predicates.kill_floor()});
   // As a start does it, so that the same record of a key wins.
   Index index;
   index.reserve(file.records.size());
@@ -246,8 +250,29 @@ std::vector<FiledRecord> Inspection::records(size_t& empty_slabs) const {
         winner && winner->slot == record.entry.slot && winner->location == place(record);
     if (!wins) record.standing = FiledRecord::Standing::kSuperseded;
   }
+  find_taken(predicates, all);
   find_orphans(all);
   return all;
+}
+
+/// As lookups would find out after a start: by what a record says of itself.
+void Inspection::find_taken(const PredicateTable& predicates, std::vector<FiledRecord>& all) const {
+  if (predicates.newest() == 0) return;
+  for (FiledRecord& record : all) {
+    const bool fragment = record.entry.kind == static_cast<uint8_t>(RecordKind::kFragment);
+    if (record.standing != FiledRecord::Standing::kLive || fragment) continue;
+    const std::optional<RecordText> text = read(record);
+    if (!text) continue;
+    const format::RecordHeader& header = text->header;
+    const bool variant = header.base_lo != header.digest_lo || header.base_hi != header.digest_hi;
+    const PredicateTable::Verdict verdict =
+        predicates.since({url_key_of(text->key, variant), text->tags}, header.purge_seq);
+    if (verdict.removed) record.standing = FiledRecord::Standing::kPurged;
+    if (!verdict.stale || record.entry.slot == kVarySlot) continue;
+    const uint32_t since_s = seconds_up(verdict.stale_since_ms);
+    const bool earlier = record.stale_since_s == 0 || since_s < record.stale_since_s;
+    if (earlier) record.stale_since_s = since_s;
+  }
 }
 
 void Inspection::find_orphans(std::vector<FiledRecord>& all) const {

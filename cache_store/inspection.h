@@ -15,6 +15,7 @@
 #include "cache_store/file_secret.h"
 #include "cache_store/format.h"
 #include "cache_store/geometry.h"
+#include "cache_store/predicate_table.h"
 #include "cache_store/purge_journal.h"
 #include "cache_store/recovery.h"
 #include "cache_store/store_io.h"
@@ -53,7 +54,7 @@ struct FiledRecord {
   enum class Standing : uint8_t {
     kLive,        ///< a start finds it
     kSuperseded,  ///< a newer one of its key is there
-    kPurged,      ///< by a purge or an erasure
+    kPurged,      ///< by a purge of any kind or an erasure
     kOrphan,      ///< a fragment whose head is not live
   };
   format::TableEntry entry{};
@@ -100,6 +101,7 @@ class Inspection {
   PartReport look_at_frame();
   PartReport look_at_slab(uint32_t number) const;
   void look_at_record(uint64_t generation, const FiledRecord& record, PartReport& report) const;
+  void find_taken(const PredicateTable& predicates, std::vector<FiledRecord>& all) const;
   void find_orphans(std::vector<FiledRecord>& all) const;
   template <typename Bytes>
   uint64_t fingerprint(uint64_t offset) const;

@@ -22,6 +22,7 @@ Status JournalKeeper::compact() {
                              next.journal_generation = half.generation;
                              next.journal_seq = half.seq;
                              next.stale_floor = std::max(next.stale_floor, half.folded);
+                             next.incompat = half.predicates ? format::kPredicateUnits : 0;
                            });
                          });
 }

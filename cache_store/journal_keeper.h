@@ -16,7 +16,14 @@ namespace perigee::cache_store {
 class JournalKeeper {
  public:
   JournalKeeper(PurgeLog& purges, Slabs& slabs, Superblocks& superblocks, Health& health)
-      : purges_(purges), slabs_(slabs), superblocks_(superblocks), health_(health) {}
+      : purges_(purges), slabs_(slabs), superblocks_(superblocks), health_(health) {
+    purges_.announce_with([this] {
+      return superblocks_.update(
+          [](format::Superblock& next) { next.incompat |= format::kPredicateUnits; });
+    });
+  }
+  JournalKeeper(const JournalKeeper&) = delete;
+  JournalKeeper& operator=(const JournalKeeper&) = delete;
 
   /// At start: writes the superblock of the new epoch, with the journal compacted if that is due.
   base::Status begin();

@@ -161,11 +161,25 @@ void Reclaimer::empty(Slabs& slabs, uint32_t slab) {
   CHECK(slabs.holds_records(slab));
   Victim victim{slab, slabs.info(slab).ring, slabs.info(slab).contents, slabs.take_table(slab)};
   if (victim.table.empty()) read_table(victim);
-  for (const format::TableEntry& entry : victim.table) evict(entry, slab, Older::kStay);
+  for (const format::TableEntry& entry : victim.table) {
+    if (!evict(entry, slab, Older::kStay)) keep_gone(entry);
+  }
   if (victim.table.size() != victim.contents.records) {
     evicted_.fetch_add(index_.erase_slab(slab), std::memory_order_relaxed);
   }
   slabs.retire(slab);
+}
+
+/// A record that goes out of turn and is not found any more. One that a purge by its tags took
+/// leaves no erasure of its key in the journal, if older versions lay in its own ring alone; and
+/// one without these tags may lie in a slab that stays. What is there now may lie in the other
+/// ring, and go before it.
+void Reclaimer::keep_gone(const format::TableEntry& entry) {
+  const Digest digest{entry.digest_lo, entry.digest_hi};
+  const bool may_be_taken = entry.purge_seq < purges_.newest_predicate() && is_known_kind(entry) &&
+                            entry.kind != static_cast<uint8_t>(RecordKind::kFragment);
+  if (!may_be_taken || !purges_.has_predicates()) return;
+  if (!index_.note_hides_older(digest)) purges_.drop(digest);
 }
 
 void Reclaimer::drop_poisoned(Slabs& slabs) {

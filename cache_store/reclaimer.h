@@ -84,6 +84,7 @@ class Reclaimer {
   void finish(const Victim& victim);
   bool evict(const format::TableEntry& entry, uint32_t slab, Older older);
   void empty(Slabs& slabs, uint32_t slab) REQUIRES(slabs.mutex());
+  void keep_gone(const format::TableEntry& entry);
 
   Index& index_;
   PurgeLog& purges_;

@@ -1,10 +1,19 @@
 #include "cache_store/record_reader.h"
 
+#include <algorithm>
 #include <cstring>
 
+#include "base/check.h"
+#include "cache_store/key_prefix.h"
 #include "cache_store/record.h"
 
 namespace perigee::cache_store {
+
+namespace {
+
+constexpr uint64_t kFiledBytes = 1024;
+
+}  // namespace
 
 bool RecordReader::view(const Location& location, std::string_view key, RecordView& out) const {
   const std::byte* base = slabs_.at(location);
@@ -43,6 +52,57 @@ const std::byte* RecordReader::body_of(const Location& location, uint64_t rid) c
                      stays_within(header, uint64_t{location.length64} * format::kAlignment) &&
                      is_well_shaped(header, slabs_.geometry());
   return right ? base + format::layout(header).body : nullptr;
+}
+
+FiledSubject RecordReader::filed(const Location& location, const RecordView& record) const {
+  format::RecordHeader header;
+  std::memcpy(&header, slabs_.at(location), sizeof header);
+  const bool variant = header.base_lo != header.digest_lo || header.base_hi != header.digest_hi;
+  return {header.purge_seq, record.slot, false, {url_key_of(record.key, variant), record.tags}};
+}
+
+RecordReader::Condition RecordReader::read_filed(const Location& location,
+                                                 std::vector<std::byte>& buffer, Filed& out) const {
+  const uint64_t size = uint64_t{location.length64} * format::kAlignment;
+  const uint64_t begin = slabs_.offset_of(location);
+  // Most heads end within it, so that one read is enough.
+  buffer.resize(std::min<uint64_t>(size, kFiledBytes));
+  if (!io_.pread(begin, buffer).ok()) return Condition::kUnreadable;
+  format::RecordHeader header;
+  if (buffer.size() < sizeof header) return Condition::kDamaged;
+  std::memcpy(&header, buffer.data(), sizeof header);
+  if (!stays_within(header, size) || header.generation != slabs_.generation_of(location.slab)) {
+    return Condition::kDamaged;
+  }
+  const format::RecordLayout layout = format::layout(header);
+  const uint64_t read = buffer.size();
+  buffer.resize(layout.body);
+  if (layout.body > read && !io_.pread(begin + read, std::span(buffer).subspan(read)).ok()) {
+    return Condition::kUnreadable;
+  }
+  const std::span<const std::byte> meta = std::span(buffer).subspan(layout.key);
+  if (secret_.head_checksum(header, meta) != header.head_checksum) return Condition::kDamaged;
+  out = read_filed(buffer);
+  return Condition::kGood;
+}
+
+RecordReader::Filed RecordReader::read_filed(std::span<const std::byte> record) {
+  format::RecordHeader header;
+  CHECK(record.size() >= sizeof header);
+  std::memcpy(&header, record.data(), sizeof header);
+  const format::RecordLayout layout = format::layout(header);
+  CHECK(layout.body <= record.size() && layout.tags % alignof(uint64_t) == 0);
+  Filed filed{{header.digest_lo, header.digest_hi}, {}};
+  const bool fragment = header.kind == static_cast<uint8_t>(RecordKind::kFragment);
+  filed.subject = {header.purge_seq, header.slot, fragment, {}};
+  if (fragment) return filed;
+  const bool variant = !(filed.digest == Digest{header.base_lo, header.base_hi});
+  const std::string_view key(reinterpret_cast<const char*>(record.data() + layout.key),
+                             header.key_length);
+  filed.subject.named = {
+      url_key_of(key, variant),
+      {reinterpret_cast<const uint64_t*>(record.data() + layout.tags), header.tag_count}};
+  return filed;
 }
 
 RecordReader::Condition RecordReader::check(const Location& location, const EntryKey& key,

@@ -10,6 +10,7 @@
 #include "cache_store/file_secret.h"
 #include "cache_store/index.h"
 #include "cache_store/location.h"
+#include "cache_store/predicate_subject.h"
 #include "cache_store/slabs.h"
 #include "cache_store/store.h"
 #include "cache_store/store_io.h"
@@ -37,7 +38,19 @@ class RecordReader {
   /// signal, and checks all of it.
   Condition check(const Location& location, const EntryKey& key,
                   std::vector<std::byte>& buffer) const;
-  /// Pool. The same, and brings its pages into the map.
+  /// What a record says of itself, as far as purges concern it.
+  struct Filed {
+    Digest digest;
+    FiledSubject subject;
+  };
+  /// Loop. The same record as in `record`, which views it. No allocation.
+  FiledSubject filed(const Location& location, const RecordView& record) const;
+  /// The same of a record up to its body, or more of it, that was checked: it is viewed.
+  static Filed read_filed(std::span<const std::byte> record);
+  /// Pool. Reads a record from the file up to its body into `buffer`, which `out` views, and checks
+  /// as much.
+  Condition read_filed(const Location& location, std::vector<std::byte>& buffer, Filed& out) const;
+  /// Pool. As check(), and brings its pages into the map.
   Condition verify(const Location& location, const EntryKey& key) const;
   /// Pool. Of a head, as the map has it; 0 of other records.
   uint64_t rid_of(const Location& head) const;

@@ -84,7 +84,8 @@ SlabStore::SlabStore(StoreIo& io, StoreObserver& observer, std::unique_ptr<Super
       scrubber_({io, recovery_, slabs_, index_, reader_, bad_}),
       residency_({io, recovery_, slabs_, index_}, options.memory_bytes),
       verifier_(reader_, index_, bad_, residency_),
-      warmer_({recovery_, slabs_, index_, verifier_}, options.memory_bytes) {}
+      warmer_({recovery_, slabs_, index_, verifier_}, options.memory_bytes),
+      sweeper_({recovery_, slabs_, index_, reader_, purges_, bad_}) {}
 
 SlabStore::~SlabStore() {
   // What was purged or erased must not come back, however the process ends.
@@ -101,7 +102,8 @@ Status SlabStore::start(const FileFacts& facts, uint64_t slabs_found, int64_t wa
   }
   const format::Superblock found = superblocks_->current();
   PurgeJournal::Loaded journal =
-      purges_.load({found.journal_half, found.journal_generation, found.journal_seq, 0});
+      purges_.load({found.journal_half, found.journal_generation, found.journal_seq, 0,
+                    (found.incompat & format::kPredicateUnits) != 0});
   ScannedFile file = scan(slabs_found);
   const Shrunk shrunk = take_slabs_beyond(slabs_.geometry().slab_count, file);
   {
@@ -122,7 +124,7 @@ Status SlabStore::start(const FileFacts& facts, uint64_t slabs_found, int64_t wa
   }
   const uint64_t epoch = superblocks_->begin_epoch(newest_epoch, facts);
   slabs_.begin_epoch(epoch);
-  purges_.begin(epoch << format::kEpochShift, doubt != nullptr);
+  purges_.begin(epoch << format::kEpochShift, doubt != nullptr, journal.entries);
   Status written = journal_keeper_.begin();
   if (written.ok() && slabs_found > slabs_.count()) {
     written = cut(shrunk, journal.entries);
@@ -135,7 +137,9 @@ Status SlabStore::start(const FileFacts& facts, uint64_t slabs_found, int64_t wa
   residency_.begin(wall_ms);
   warmer_.begin(file.slabs, wall_ms);
   reclaimer_.set_time(wall_ms);
-  publish_scanned(file, {std::move(journal.entries), superblocks_->current().stale_floor});
+  publish_scanned(file, {std::move(journal.entries),
+                         {superblocks_->current().stale_floor, purges_.kill_floor()}});
+  sweeper_.begin(purges_.checked_at_start() != PredicateTable::kUntested);
   slabs_.probe_lending();
   return Done{};
 }
@@ -168,8 +172,14 @@ void SlabStore::publish_scanned(const ScannedFile& file, const PurgeHistory& his
     const format::TableEntry& entry = record.entry;
     const bool copy = before != nullptr && before->entry.seq == entry.seq;
     before = &record;
-    const Fate fate = history.fate_of(entry);
-    if (fate.gone || (copy && !is_good(record))) continue;
+    Fate fate = history.fate_of(entry);
+    if (copy && !is_good(record)) continue;
+    if (fate.gone) {
+      // An older version may have a higher purge seq than this one, if it was copied meanwhile.
+      index_.erase({entry.digest_lo, entry.digest_hi}, [](bool) {});
+      continue;
+    }
+    fate.stale.checked = purges_.checked_at_start();
     index_.insert({{entry.digest_lo, entry.digest_hi}, entry.slot},
                   {{record.slab, entry.offset64, entry.length64}, record.ring, false, 1},
                   [&]() -> std::optional<Staleness> { return fate.stale; });
@@ -218,6 +228,12 @@ Found SlabStore::lookup(const Digest& digest, std::string_view key, SlotMask acc
     place.reset();
     return found;
   }
+  if (matches.head->stale.checked != purges_.stamp()) [[unlikely]] {
+    if (!settle(digest, *matches.head, *place)) {
+      place.reset();
+      return found;
+    }
+  }
   found.state = spec ? Found::kVary : Found::kHit;
   // A coding of another version of the object is dead.
   if (coded && view(*matches.coded, key, found.coded) && found.coded->rid != found.head->rid) {
@@ -239,6 +255,19 @@ Pin SlabStore::resume(ParkedRecord& parked) {
       slabs_.offset_of(entry->location) + static_cast<uint64_t>(body - slabs_.at(entry->location));
   parked.body = body;
   return std::move(entry->pin);
+}
+
+/// A purge by tag, prefix or of everything came since the entry was tested. False: one took the
+/// record. What depends on it, codings and fragments, is out of reach with it.
+bool SlabStore::settle(const Digest& digest, const IndexEntry& entry, RecordView& record) {
+  const FiledSubject subject = reader_.filed(entry.location, record);
+  const Fate fate =
+      purges_.settle(index_, {digest, entry.slot}, entry.location, entry.stale.checked, subject);
+  const int64_t since_ms = int64_t{fate.stale.since_s} * 1000;
+  const bool earlier = record.stale_since_ms == 0 || since_ms < record.stale_since_ms;
+  if (since_ms != 0 && earlier) record.stale_since_ms = since_ms;
+  // What was tested may have been a zero page.
+  return !fate.gone && !record.pin.is_poisoned();
 }
 
 void SlabStore::warm(const Digest& digest, std::string_view, SlotMask accepted) {
@@ -311,7 +340,7 @@ base::Result<Found> SlabStore::store(const Draft& draft) {
   const Digest key_digest = digest(draft.key);
   const bool fragment = draft.kind == RecordKind::kFragment;
   const PurgeSubject subject{draft.base, draft.ticket, draft.slot, !(draft.base == key_digest),
-                             fragment};
+                             fragment,   draft.key,    draft.tags};
   if (purges_.fate_of(subject).gone) return refuse("purged since the fetch began");
   RecordWriter::Image image = writer_.make_image(draft, key_digest);
   for (size_t step = 0; step < base::limits::kReclaimSteps; ++step) {
@@ -372,8 +401,9 @@ Found SlabStore::present_under(const Digest& digest, std::string_view key) {
                                       RecordReader::Condition::kGood);
   std::optional<RecordView>& place = spec ? found.vary : found.head;
   if (!readable || !view(*entry, key, place)) return found;
-  // Its pages may have gone bad while they were read.
-  if (place->pin.is_poisoned()) {
+  // A purge may have taken it, and its pages may have gone bad while they were read.
+  const bool tested = entry->stale.checked == purges_.stamp() || settle(digest, *entry, *place);
+  if (!tested || place->pin.is_poisoned()) {
     place.reset();
     return found;
   }
@@ -425,8 +455,23 @@ int SlabStore::erase(const Digest& digest) {
   return remembered ? 1 : 0;
 }
 
+/// See PurgeLog::stamps_run_out(). Once in 2^30 purges and erasures.
+void SlabStore::renew_stamps() {
+  index_.set_all_checked(PredicateTable::kUntested);
+  purges_.begin_stamps();
+  const uint64_t begun = purges_.newest_predicate();
+  index_.set_all_checked(PredicateTable::kUntested);
+  purges_.note_checked(begun);
+}
+
 PurgeResult SlabStore::purge(const Predicate& predicate) {
   PurgeResult result;
+  if (predicate.kind != PredicateKind::kKey) {
+    const base::MutexLock lock(predicate_mutex_);
+    if (purges_.stamps_run_out()) renew_stamps();
+    result.seq = purges_.purge(predicate);
+    return result;
+  }
   const auto fence = [&] { return result.seq = purges_.purge(predicate); };
   const bool matched =
       predicate.soft ? index_.make_stale(predicate.digest, seconds_up(predicate.wall_ms), fence)
@@ -456,6 +501,7 @@ bool SlabStore::maintain(const StepBudget& budget) {
     reclaimer_.drop_poisoned(slabs_);
   }
   journal_keeper_.tidy(committed);
+  sweeper_.step(budget);
   // Before the scrubber reads, since that brings pages in for a while.
   residency_.step(budget.wall_ms);
   scrubber_.step(budget);
@@ -483,6 +529,7 @@ StoreStats SlabStore::stats() const {
   stats.scrubbed_bytes = scrubber_.bytes();
   reclaimer_.add_to(stats);
   stats.purges = purges_.count();
+  stats.purged_lazily = purges_.matches().sum();
   stats.recovered = recovered_;
   stats.journal_bad = purges_.bad();
   stats.failed = health_.failed();

@@ -7,6 +7,7 @@
 //   JournalKeeper, Syncer, Health              what must be durable, and what happens if it is not
 //   Scrubber, BadRecords                       find rot, and take out what it hit
 //   Verifier, Residency, Warmer                what loops may serve without waiting for the disk
+//   Sweeper                                    finds what purges took
 //
 // The order of the locks is base/lock_rank.h. Nothing is read or written in the file under an index
 // shard's lock.
@@ -33,6 +34,7 @@
 #include "cache_store/store.h"
 #include "cache_store/store_io.h"
 #include "cache_store/superblocks.h"
+#include "cache_store/sweeper.h"
 #include "cache_store/syncer.h"
 #include "cache_store/verifier.h"
 #include "cache_store/warmer.h"
@@ -69,8 +71,11 @@ class SlabStore final : public Store {
   PurgeResult purge(const Predicate& predicate) override;
   base::Status commit(uint64_t seq) override { return journal_keeper_.commit(seq); }
   Ticket ticket() const override { return purges_.ticket(); }
-  bool purged_since(const Digest& digest, Ticket ticket) const override {
-    return purges_.purged_since(digest, ticket);
+  bool purged_since(const Digest& digest, std::string_view url_key, Ticket ticket) const override {
+    return purges_.purged_since(digest, url_key, ticket);
+  }
+  std::optional<uint64_t> swept(uint64_t seq) const override {
+    return purges_.matches().swept(seq);
   }
   bool maintain(const StepBudget& budget) override;
   bool warm_ahead(int64_t wall_ms) override { return warmer_.step(wall_ms); }
@@ -87,6 +92,7 @@ class SlabStore final : public Store {
   void publish_scanned(const ScannedFile& file, const PurgeHistory& history);
   bool is_good(const ScannedFile::Record& copy) const;
   bool view(IndexEntry& entry, std::string_view key, std::optional<RecordView>& out) const;
+  bool settle(const Digest& digest, const IndexEntry& entry, RecordView& record);
   base::Result<Found> store(const Draft& draft);
   std::optional<base::Result<Found>> store_now(const Draft& draft, const PurgeSubject& subject,
                                                RecordWriter::Image& image);
@@ -94,6 +100,7 @@ class SlabStore final : public Store {
   Found present_under(const Digest& digest, std::string_view key) REQUIRES(slabs_.mutex());
   base::Result<Found> publish(const Draft& draft, const PurgeSubject& subject,
                               const Location& location) REQUIRES(slabs_.mutex());
+  void renew_stamps() REQUIRES(predicate_mutex_);
   base::Error refuse(std::string_view why);
   void check_length();
 
@@ -115,6 +122,9 @@ class SlabStore final : public Store {
   Residency residency_;
   Verifier verifier_;
   Warmer warmer_;
+  Sweeper sweeper_;
+  /// Purges by tag, prefix and of everything are drawn one after the other.
+  base::Mutex predicate_mutex_{base::LockRank::kPredicateDraw};
 
   std::atomic<uint64_t> puts_{0};
   std::atomic<uint64_t> put_bytes_{0};

@@ -179,18 +179,32 @@ struct FragmentDraft {
   std::span<const std::span<const std::byte>> body;
 };
 
-/// What to purge. Only keys in this version; tags, prefixes and everything have their place here.
+/// The numbers stand in the journal, where 2 is an erasure.
+enum class PredicateKind : uint8_t {
+  kKey = 1,         ///< a URL, with all its slots and variants
+  kTag = 3,         ///< records with a tag
+  kPrefix = 4,      ///< URLs whose key begins so, and their variants
+  kEverything = 5,  ///< all that is stored
+};
+
+/// What to purge.
 struct Predicate {
-  Digest digest;      ///< of the URL's own key
+  Digest digest;      ///< kKey: of the URL's own key
   bool soft = false;  ///< mark stale instead of removing
   int64_t wall_ms = 0;
+  PredicateKind kind = PredicateKind::kKey;
+  uint64_t tag = 0;  ///< kTag
+  /// kPrefix: the text of a key, whose last part may go on (key_prefix.h). Copied.
+  std::string_view prefix;
 };
 
 /// What a purge did. It is in force when purge() returns and durable when commit(seq) has
 /// succeeded.
 struct PurgeResult {
   uint64_t seq = 0;
-  int matched = 0;  ///< URLs: 1 or 0
+  /// URLs: 1 or 0. Unknown but for kKey: the records are found when they are looked up or swept,
+  /// and swept() counts them.
+  std::optional<int> matched;
 };
 
 /// What a store is opened with.
@@ -245,6 +259,7 @@ struct StoreStats {
   uint64_t scrubbed_bytes = 0;  ///< read to find such records before anybody asks for them
   uint64_t poisoned = 0;        ///< slabs dropped after a bad page
   uint64_t purges = 0;          ///< and erasures
+  uint64_t purged_lazily = 0;   ///< records that tags, prefixes and everything took or made stale
   uint64_t recovered = 0;       ///< entries found at open
   bool journal_bad = false;
   bool failed = false;  ///< nothing is stored any more; the node goes on as a proxy
@@ -321,14 +336,22 @@ class Store {
   virtual int erase(const Digest& digest) = 0;
   /// Loop or pool. In force at once; durable after commit().
   virtual PurgeResult purge(const Predicate& predicate) = 0;
+  /// Any thread. How many records a purge of a tag, of a prefix or of everything removed or made
+  /// stale: objects, heads and Vary specs, but no fragments, which go with their heads. A record
+  /// that several purges concern counts for one of them. Nothing: the sweep has not passed yet, or
+  /// limits::kPurgesCounted purges came since, or it was another run's.
+  virtual std::optional<uint64_t> swept(uint64_t seq) const = 0;
   /// Pool. Writes queued purge entries up to `seq` durably; purges that wait share one write.
   virtual base::Status commit(uint64_t seq) = 0;
   /// Any thread, cheap.
   virtual Ticket ticket() const = 0;
   /// Any thread. True when a hard or soft purge of this URL, or an erase, came after the ticket.
-  virtual bool purged_since(const Digest& digest, Ticket ticket) const = 0;
-  /// Pool. One step of reclaim, sync, journal, scrubbing, and of the look at which pages are in
-  /// memory; false when nothing is left to do now.
+  /// `url_key`: the text of its key. A response that is on its way has tags that nobody knows yet:
+  /// so any purge by tag since the ticket is one.
+  virtual bool purged_since(const Digest& digest, std::string_view url_key,
+                            Ticket ticket) const = 0;
+  /// Pool. One step of reclaim, sync, journal, sweep, scrubbing, and of the look at which pages are
+  /// in memory; false when nothing is left to do now but for what keeps a pace of its own.
   virtual bool maintain(const StepBudget& budget) = 0;
   /// Pool, beside maintain(). One paced step of verifying what the start found, so that it is not
   /// cold when somebody asks; false when nothing is left to do.

@@ -18,7 +18,7 @@ using base::Status;
 namespace {
 
 bool is_known(const format::Superblock& block) {
-  return block.major == format::kMajor && block.incompat == 0 &&
+  return block.major == format::kMajor && (block.incompat & ~format::kKnownIncompat) == 0 &&
          block.byte_order == format::kByteOrder && is_slab_size(block.slab_bytes) &&
          is_journal_size(block.journal_bytes) && block.journal_half <= 1 && block.slab_count > 0 &&
          block.slab_count <= format::kMostSlabs;

@@ -126,8 +126,8 @@ void Survivors::copy(const Victim& victim, const Candidate& candidate) {
   if (!parts_.slabs.is_in_life(victim.slab, victim.contents.generation)) return forget();
   if (header.seq == 0 || header.seq > parts_.slabs.newest_number()) return;
   // Before the entry is looked at: a purge that comes in between has a higher number.
-  const uint64_t newest = parts_.purges.newest();
-  const std::optional<Standing> standing = parts_.index.standing(key, from);
+  const uint64_t newest = parts_.purges.newest_in_force();
+  const std::optional<Standing> standing = settle(key, from);
   if (!standing || !make_room(parts_.slabs, bytes_.size()).ok()) return;
   const uint64_t purge_seq = checked_purge(header, key, *standing, newest);
   const base::Result<Location> to = parts_.writer.append_copy(parts_.slabs, bytes_, purge_seq);
@@ -149,6 +149,16 @@ void Survivors::copy(const Victim& victim, const Candidate& candidate) {
   SurvivorCounts::Count& laps =
       candidate.uses > 0 ? parts_.counts.promoted : parts_.counts.second_laps;
   laps.fetch_add(1, std::memory_order_relaxed);
+}
+
+/// Does what purges by tag, prefix and of everything are yet to do to the record, whose bytes are
+/// at hand: all that are in force. What is left of its entry.
+std::optional<Standing> Survivors::settle(const EntryKey& key, const Location& from) {
+  const std::optional<Standing> found = parts_.index.standing(key, from);
+  if (!found) return std::nullopt;
+  parts_.purges.settle(parts_.index, key, from, found->checked,
+                       RecordReader::read_filed(bytes_).subject);
+  return parts_.index.standing(key, from);
 }
 
 /// Fragments of a head that is gone are of no use, however much they were used.
@@ -180,7 +190,8 @@ Status Survivors::make_room(Slabs& slabs, uint64_t record_bytes) {
 }
 
 /// No purge up to this one concerns the record: so the journal can forget them. What a soft purge
-/// marked keeps its number, by which a start knows it; and a variant has that of its spec's mark.
+/// marked keeps its number, by which a start knows it; and a variant has that of its spec's mark. A
+/// fragment is not marked, and by tag or prefix its head goes: of those, nothing is left to know.
 uint64_t Survivors::checked_purge(const format::RecordHeader& header, const EntryKey& key,
                                   const Standing& standing, uint64_t newest) const {
   const Digest base{header.base_lo, header.base_hi};

@@ -4,7 +4,8 @@
 // under it, each is appended and its entry moved, if the entry still is where it was. A put cannot
 // come in between, since it takes the same lock. A purge or an erase can: then the entry does not
 // move, and the journal says that the copy is dead, since it carries the number of the newest purge
-// from before the entry was looked at.
+// from before the entry was looked at. Purges by tag, prefix and of everything up to that number
+// are found out before: the copy says that none of them concerns it.
 #pragma once
 
 #include <array>
@@ -77,6 +78,7 @@ class Survivors {
   void copy(const Victim& victim, const Candidate& candidate);
   bool is_wanted(const Candidate& candidate, const format::RecordHeader& header);
   bool is_live_fragment(const format::RecordHeader& header);
+  std::optional<Standing> settle(const EntryKey& key, const Location& from);
   base::Status make_room(Slabs& slabs, uint64_t record_bytes) REQUIRES(slabs.mutex());
   uint64_t checked_purge(const format::RecordHeader& header, const EntryKey& key,
                          const Standing& standing, uint64_t newest) const;

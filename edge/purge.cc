@@ -106,8 +106,9 @@ std::unique_ptr<base::Job> make_commit_job(cache_store::Store& store, uint64_t s
 
 std::string_view purge_answer(const cache_store::PurgeResult& purge, http::Arena& arena,
                               http::ResponseHead& head) {
+  const std::string matched = purge.matched ? std::to_string(*purge.matched) : "null";
   const std::string json = "{\"status\":\"ok\",\"id\":\"" + std::to_string(purge.seq) +
-                           "\",\"matched\":" + std::to_string(purge.matched) + "}\n";
+                           "\",\"matched\":" + matched + "}\n";
   const std::string_view text = arena.copy(json);
   head.status = 200;
   head.add_fresh(http::FieldName::kContentType, "application/json");

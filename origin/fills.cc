@@ -99,7 +99,8 @@ Fills::Joined Fills::join_existing(FillTable::Shard& shard, const FillRequest& r
   for (auto it = first; it != last; ++it) {
     const FillPtr& fill = it->second;
     // Whoever comes after a purge starts anew.
-    if (!(fill->join_digest == request.join) || store.purged_since(fill->base, fill->ticket)) {
+    if (!(fill->join_digest == request.join) ||
+        store.purged_since(fill->base, request.key, fill->ticket)) {
       continue;
     }
     if (fill->waiters() >= limits::kWaiters) {

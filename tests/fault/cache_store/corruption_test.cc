@@ -90,7 +90,7 @@ class CorruptionTest : public testing::Test {
       ++found_;
       const Version& version = *workload.history().find(seen.version);
       EXPECT_TRUE(!purges_hold || seen.stale_since_ms == kUnconfirmedMs ||
-                  version.begun >= workload.facts()[key].hard_purged)
+                  version.begun >= workload.facts()[key].hard_for(version))
           << "a purged object is back: " << describe(seen);
     }
     expect_life_goes_on(**opened);

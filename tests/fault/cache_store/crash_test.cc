@@ -52,7 +52,7 @@ class CrashTest : public testing::TestWithParam<uint64_t> {
     return stale_floor_ > 0 && seen.stale_since_ms == kUnconfirmedMs;
   }
 
-  std::string name(size_t key) const { return workload_.keys()[key].substr(0, 20); }
+  std::string name(size_t key) const { return workload_.name(key); }
 
   std::mt19937_64 chance_;
   std::vector<Snapshot> snapshots_;
@@ -149,9 +149,9 @@ void CrashTest::check_power_cut(size_t key, const Sight& seen, const Known& befo
   }
   if (seen.what == Sight::kNothing || unconfirmed(seen)) return;
   const Version& version = *workload_.history().find(seen.version);
-  EXPECT_GE(version.begun, before.facts[key].hard_purged)
+  EXPECT_GE(version.begun, before.facts[key].hard_for(version))
       << name(key) << ": a purged object is back: " << describe(seen);
-  EXPECT_TRUE(seen.stale() || version.begun >= before.facts[key].soft_purged)
+  EXPECT_TRUE(seen.stale() || version.begun >= before.facts[key].soft_for(version))
       << name(key) << ": a soft purge is forgotten: " << describe(seen);
 }
 

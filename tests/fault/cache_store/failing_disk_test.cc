@@ -74,7 +74,7 @@ class FailingLife {
       const Sight& seen = sights[key];
       if (seen.what == Sight::kNothing || seen.stale_since_ms == kUnconfirmedMs) continue;
       const Version& version = *workload_.history().find(seen.version);
-      EXPECT_GE(version.begun, workload_.facts()[key].hard_purged) << describe(seen);
+      EXPECT_GE(version.begun, workload_.facts()[key].hard_for(version)) << describe(seen);
     }
   }
 

@@ -21,6 +21,7 @@ struct Version {
   uint64_t number = 0;
   std::string key;
   RecordKind kind = RecordKind::kObject;
+  std::vector<uint64_t> tags;
   size_t head_bytes = 8;
   size_t body_bytes = 0;  ///< of a head: of all its fragments
   uint64_t body_of =

@@ -72,7 +72,7 @@ TEST_F(LaterVersionTest, OfAnotherMajorVersionItStaysAsItIs) {
 TEST_F(LaterVersionTest, WithAnIncompatibleBitItStaysAsItIs) {
   ASSERT_NE(put("a"), 0u);
   close();
-  for (const uint32_t bit : {1u, 1u << 31}) {
+  for (const uint32_t bit : {2u, 1u << 31}) {
     change_both([&](format::Superblock& block) { block.incompat = bit; });
     expect_refused("features that this perigee does not know");
   }
@@ -100,7 +100,7 @@ TEST_F(LaterVersionTest, WithWhatMayBeIgnoredItIsRead) {
 TEST_F(LaterVersionTest, WhoseSpareSuperblockWasNotWrittenStaysToo) {
   ASSERT_NE(put("a"), 0u);
   close();
-  change(newer_place(), [](format::Superblock& block) { block.incompat = 1; });
+  change(newer_place(), [](format::Superblock& block) { block.incompat = 2; });
   expect_refused("features that this perigee does not know");
 }
 

@@ -318,6 +318,106 @@ TEST_F(PurgeDurabilityTest, PurgesThatCouldNotBeWrittenAreMissedAtTheNextStart) 
   EXPECT_NE(look("a").stale_since_ms, 0);
 }
 
+TEST_F(PurgeDurabilityTest, APurgeByTagIsDurableOnceItIsCommitted) {
+  const uint64_t other = put_tagged("b", 8);
+  for (const bool swept : {false, true}) {
+    ASSERT_NE(put_tagged("a", 7), 0u);
+    ASSERT_TRUE(purge_tag(7));
+    for (int i = 0; swept && i < 20; ++i) maintain(0);
+    kill();
+    open();
+    EXPECT_EQ(look("a"), kNothing);
+    EXPECT_EQ(look("b"), fresh(other));
+  }
+  EXPECT_FALSE(listener_.doubted());
+}
+
+// A version that does not know the new units would skip nothing: it would end its journal there.
+TEST_F(PurgeDurabilityTest, OtherVersionsAreToldBeforeAUnitOfANewKindIsWritten) {
+  EXPECT_EQ(superblock().incompat, 0u);
+  ASSERT_TRUE(purge("a"));
+  EXPECT_EQ(superblock().incompat, 0u);
+  uint64_t units = 0;
+  io_->watch = [&] {
+    // Whatever is in the journal now, the superblocks said so before.
+    const auto kind =
+        static_cast<uint8_t>(disk_.bytes()[active_half() + sizeof(format::JournalUnit) +
+                                           offsetof(format::JournalUnit, kind)]);
+    if (kind != static_cast<uint8_t>(PredicateKind::kTag)) return;
+    ++units;
+    for (const uint64_t place : {format::kSuperblockA, format::kSuperblockB}) {
+      format::Superblock block;
+      std::memcpy(&block, disk_.bytes() + place, sizeof block);
+      EXPECT_EQ(block.incompat, format::kPredicateUnits);
+    }
+  };
+  ASSERT_TRUE(purge_tag(7));
+  io_->watch = [] {};
+  EXPECT_GT(units, 0u);
+  // Until the journal holds none any more: then others can read it again.
+  put("new");
+  wrap_around();
+  maintain(5'000);
+  purge_others(100);
+  EXPECT_EQ(superblock().incompat, 0u);
+}
+
+TEST_F(PurgeDurabilityTest, AKindThatCannotBeAnnouncedIsNotDurable) {
+  put_tagged("a", 7);
+  io_->fail = [](MemoryIo::Op op, uint64_t offset) {
+    return op == MemoryIo::Op::kWriteDurable && offset < format::kJournalBegin;
+  };
+  EXPECT_FALSE(purge_tag(7));
+  EXPECT_EQ(look("a"), kNothing) << "in force all the same";
+  EXPECT_TRUE(store_->stats().journal_bad);
+  mend();
+  maintain(0);
+  EXPECT_FALSE(store_->stats().journal_bad);
+  kill();
+  open();
+  EXPECT_EQ(look("a"), kNothing);
+}
+
+TEST_F(PurgeDurabilityTest, APurgeOfEverythingIsNeverFolded) {
+  ASSERT_NE(put("a"), 0u);
+  const PurgeResult all = store_->purge({.wall_ms = kNow, .kind = PredicateKind::kEverything});
+  ASSERT_TRUE(store_->commit(all.seq).ok());
+  const uint64_t version = put("b");
+  purge_others(100);
+  ASSERT_GT(superblock().stale_floor, all.seq) << "what came after it was folded";
+  kill();
+  open();
+  EXPECT_EQ(look("a"), kNothing);
+  EXPECT_EQ(look("b"), stale(version, kUnconfirmedMs));
+}
+
+TEST_F(PurgeDurabilityTest, APurgeByTagThatIsFoldedLeavesWhatItTookUnconfirmed) {
+  const uint64_t version = put_tagged("a", 7);
+  ASSERT_TRUE(purge_tag(7));
+  purge_others(100);
+  EXPECT_EQ(look("a"), kNothing);
+  kill();
+  open();
+  EXPECT_EQ(look("a"), stale(version, kUnconfirmedMs));
+}
+
+// The newer version had the tag and is gone from the index; the older one lies in another slab.
+TEST_F(PurgeDurabilityTest, AnOlderVersionDoesNotComeBackWhenAPurgedOneIsDropped) {
+  ASSERT_NE(put_tagged("a", 8), 0u);
+  for (int i = 0; i < 5; ++i) put("filler" + std::to_string(i), store_->ticket(), 4000);
+  maintain(5'000);
+  ASSERT_NE(put_tagged("a", 7), 0u);
+  ASSERT_TRUE(purge_tag(7));
+  EXPECT_EQ(look("a"), kNothing);
+  fail(MemoryIo::Op::kSync);
+  maintain(10'000);
+  mend();
+  maintain(10'001);
+  kill();
+  open();
+  EXPECT_EQ(look("a"), kNothing);
+}
+
 TEST_F(PurgeDurabilityTest, TwoFailedSyncsWithinAMinuteEndStoring) {
   put("a");
   fail(MemoryIo::Op::kSync);

@@ -53,16 +53,29 @@ class SmallStoreTest : public testing::Test {
     draft.base = store_->digest(key);
     draft.policy.lifetime_ms = 60'000;
     draft.head = head;
+    draft.tags = tags_;
     draft.body = {&piece, 1};
     draft.ticket = ticket;
     return store_->put(draft).ok() ? version.number : 0;
   }
   uint64_t put(std::string_view key) { return put(key, store_->ticket()); }
+  /// The same with one tag.
+  uint64_t put_tagged(std::string_view key, uint64_t tag) {
+    tags_ = {tag};
+    const uint64_t version = put(key);
+    tags_.clear();
+    return version;
+  }
   /// Appends until everything that was there before is gone.
   void wrap_around() {
     for (int i = 0; i < 60; ++i) put("filler" + std::to_string(i), store_->ticket(), 4000);
   }
   Sight look(std::string_view key) { return history_.look(*store_, key); }
+  bool purge_tag(uint64_t tag, bool soft = false) {
+    const PurgeResult purge =
+        store_->purge({.soft = soft, .wall_ms = kNow, .kind = PredicateKind::kTag, .tag = tag});
+    return store_->commit(purge.seq).ok();
+  }
   bool purge(std::string_view key, bool soft = false) {
     return store_->commit(store_->purge({store_->digest(key), soft, kNow}).seq).ok();
   }
@@ -77,6 +90,7 @@ class SmallStoreTest : public testing::Test {
 
   test::MemoryDisk disk_{kSmallStoreBytes};
   History history_;
+  std::vector<uint64_t> tags_;  ///< of what is put
   Listener listener_;
   std::unique_ptr<test::MemoryIo> io_;
   std::unique_ptr<Store> store_;

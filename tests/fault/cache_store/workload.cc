@@ -3,6 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+
+#include "cache_store/index.h"
+#include "tests/support/keys.h"
 
 namespace perigee::cache_store {
 
@@ -21,16 +25,34 @@ StoreOptions small_store(int identity) {
 Workload::Workload(uint64_t seed, const StoreOptions& options)
     : chance_(seed), options_(options), putting_(seed % 2 == 0 ? 72 : 45) {
   for (int url = 0; url < 16; ++url) {
-    const std::string key =
-        "https://site/" + std::to_string(url) + std::string(url == 3 ? 3000 : url, 'k');
+    targets_.push_back("/" + std::to_string(url) + std::string(url == 3 ? 3000 : url, 'k'));
+    const std::string key = test::url_key("site", targets_.back());
     keys_.push_back(key);
-    keys_.push_back(key + "|variant");
+    keys_.push_back(test::variant_key(key, 9, "variant"));
   }
   facts_.resize(keys_.size());
   synced_.resize(keys_.size());
 }
 
 Workload::~Workload() = default;
+
+uint64_t KeyFacts::hard_for(const Version& version) const {
+  uint64_t last = std::max(own.hard, lazy.hard);
+  for (const uint64_t tag : version.tags) last = std::max(last, tagged.at(tag).hard);
+  return last;
+}
+
+/// A Vary spec is marked by a purge of its own key alone: its variants are, each for itself.
+uint64_t KeyFacts::soft_for(const Version& version) const {
+  if (version.kind == RecordKind::kVarySpec) return own.soft;
+  uint64_t last = std::max(own.soft, lazy.soft);
+  for (const uint64_t tag : version.tags) last = std::max(last, tagged.at(tag).soft);
+  return last;
+}
+
+std::string Workload::name(size_t key) const {
+  return targets_[key / 2].substr(0, 12) + (key % 2 == 0 ? "" : "|variant");
+}
 
 void Workload::close() {
   awaited_.clear();
@@ -114,6 +136,9 @@ void Workload::put() {
   version.begun = begun;
   version.ticket = ticket;
   version.head_bytes = 8 + draw(300);
+  for (uint64_t tag = 0; tag < KeyFacts::kTags; ++tag) {
+    if (draw(3) == 0) version.tags.push_back(tag);
+  }
   const bool stored = present.what == Sight::kObject || present.what == Sight::kLong;
   const bool vary = key % 2 == 0 && draw(8) == 0;
   if (vary) {
@@ -165,7 +190,7 @@ void Workload::go_on(Download& download) {
 void Workload::put_fragment(size_t key, const Version& version, uint64_t number,
                             const Ticket& ticket, uint64_t begun) {
   last_ = "put fragment " + std::to_string(number) + " of v" + std::to_string(version.number) +
-          " begun " + std::to_string(begun) + " of " + keys_[key].substr(0, 20);
+          " begun " + std::to_string(begun) + " of " + name(key);
   rewritten_key_ = key;
   rewritten_ = uint64_t{1} << number;
   // The one that was synced may go.
@@ -176,7 +201,12 @@ void Workload::put_fragment(size_t key, const Version& version, uint64_t number,
   const std::span<const std::byte> pieces[] = {body.first(cut), body.subspan(cut)};
   const base::Result<Found> result = store_->put_fragment(
       {{version.rid, number}, store_->digest(keys_[base_of(key)]), ticket, pieces});
-  const bool fenced = is_fenced(key, begun, false);
+  // Neither its URL nor its tags are known.
+  const bool fenced = std::any_of(
+      purges_.begin() + static_cast<ptrdiff_t>(begun), purges_.end(), [&](const Purge& purge) {
+        const bool by_key = purge.kind == PredicateKind::kKey && purge.key == base_of(key);
+        return !purge.soft && (by_key || purge.kind == PredicateKind::kEverything);
+      });
   if (result.ok()) {
     ++fragment_puts_;
     EXPECT_FALSE(fenced) << "a fragment from before a purge was stored";
@@ -187,12 +217,42 @@ void Workload::put_fragment(size_t key, const Version& version, uint64_t number,
   }
 }
 
-/// Something was purged since the fetch began, so it may not be stored. `soft_too`: a soft purge
-/// is one that counts.
-bool Workload::is_fenced(size_t key, uint64_t begun, bool soft_too) const {
-  return std::any_of(
-      purges_.begin() + static_cast<ptrdiff_t>(begun), purges_.end(),
-      [&](const Purge& purge) { return purge.key == base_of(key) && (!purge.soft || soft_too); });
+bool Workload::concerns(const Purge& purge, size_t key, const Version& version) const {
+  switch (purge.kind) {
+    case PredicateKind::kKey:
+      return purge.key == base_of(key);
+    case PredicateKind::kTag:
+      return std::ranges::count(version.tags, purge.tag) > 0;
+    case PredicateKind::kPrefix:
+      return targets_[key / 2].starts_with(purge.prefix);
+    case PredicateKind::kEverything:
+      return true;
+  }
+  return false;
+}
+
+/// As the first `count` purges make it: since the first that concerns it, and a Vary spec since the
+/// last of its own key.
+int64_t Workload::stale_since(size_t key, const Version& version, size_t count) const {
+  const bool spec = version.kind == RecordKind::kVarySpec;
+  int64_t since_ms = 0;
+  for (size_t i = version.begun; i < count; ++i) {
+    const Purge& purge = purges_[i];
+    if (!concerns(purge, key, version) || (spec && purge.kind != PredicateKind::kKey)) continue;
+    if (spec || since_ms == 0) since_ms = int64_t{seconds_up(purge.wall_ms)} * 1000;
+  }
+  return since_ms;
+}
+
+/// Something was purged since the fetch began, so it may not be stored: a variant neither after a
+/// soft purge of its URL.
+bool Workload::is_fenced(size_t key, const Version& version) const {
+  return std::any_of(purges_.begin() + static_cast<ptrdiff_t>(version.begun), purges_.end(),
+                     [&](const Purge& purge) {
+                       const bool takes_variants =
+                           purge.kind == PredicateKind::kKey && key != base_of(key);
+                       return concerns(purge, key, version) && (!purge.soft || takes_variants);
+                     });
 }
 
 void Workload::put_version(size_t key, const Version& version, const Sight& present) {
@@ -211,13 +271,14 @@ void Workload::put_version(size_t key, const Version& version, const Sight& pres
   draft.base = store_->digest(keys_[base_of(key)]);
   draft.policy.lifetime_ms = 60'000;
   draft.head = head;
+  draft.tags = version.tags;
   draft.body = pieces;
   draft.whole_length = is_long ? version.body_bytes : 0;
   draft.ticket = version.ticket;
   last_ = "put v" + std::to_string(version.number) + " begun " + std::to_string(version.begun) +
-          " of " + keys_[key].substr(0, 20);
+          " of " + name(key);
   const base::Result<Found> result = store_->put(draft);
-  const bool fenced = is_fenced(key, version.begun, key != base_of(key));
+  const bool fenced = is_fenced(key, version);
   const bool older = present.what != Sight::kNothing &&
                      version.ticket.fetch_seq < history_.find(present.version)->ticket.fetch_seq;
   if (result.ok()) {
@@ -226,11 +287,14 @@ void Workload::put_version(size_t key, const Version& version, const Sight& pres
     EXPECT_FALSE(older) << "an older fetch replaced a newer one";
     const RecordView& record = result->state == Found::kVary ? *result->vary : *result->head;
     EXPECT_EQ(record.body.size(), body.size());
-    const bool softened = std::any_of(
-        purges_.begin() + static_cast<ptrdiff_t>(std::max(settled_purges_, version.begun)),
-        purges_.end(), [&](const Purge& purge) { return purge.key == key; });
-    for (const Sight::What what : {Sight::kObject, Sight::kLong, Sight::kVary}) {
-      if (softened) facts_[key].unsettled.insert({what, version.number, 0});
+    // Of the purges since, any number of the first may be durable when the process is killed.
+    for (size_t durable = std::max<size_t>(settled_purges_, version.begun);
+         durable < purges_.size(); ++durable) {
+      if (!concerns(purges_[durable], key, version)) continue;
+      const int64_t since_ms = stale_since(key, version, durable);
+      for (const Sight::What what : {Sight::kObject, Sight::kLong, Sight::kVary}) {
+        facts_[key].unsettled.insert({what, version.number, since_ms});
+      }
     }
   } else if (!faulty) {
     EXPECT_TRUE(fenced || older) << result.error().message;
@@ -239,24 +303,75 @@ void Workload::put_version(size_t key, const Version& version, const Sight& pres
 }
 
 void Workload::purge(bool soft) {
-  const size_t key = draw_url();
-  facts_[key].unsettled.insert(history_.look(*store_, keys_[key]));
-  last_ = std::string(soft ? "soft" : "hard") + " purge of " + keys_[key].substr(0, 20);
-  const PurgeResult result = store_->purge({store_->digest(keys_[key]), soft, wall_ms_});
-  purges_.push_back({key, purges_.size() + 1, result.seq, soft});
-  if (!soft) {
-    EXPECT_EQ(history_.look(*store_, keys_[key]).what, Sight::kNothing);
+  if (draw(3) == 0) {
+    purge_many(soft);
+  } else {
+    const size_t key = draw_url();
+    facts_[key].unsettled.insert(history_.look(*store_, keys_[key]));
+    last_ = std::string(soft ? "soft" : "hard") + " purge of " + name(key);
+    store_->purge({store_->digest(keys_[key]), soft, wall_ms_});
+    purges_.push_back({.key = key, .soft = soft, .wall_ms = wall_ms_, .event = purges_.size() + 1});
+    if (!soft) {
+      EXPECT_EQ(history_.look(*store_, keys_[key]).what, Sight::kNothing);
+    }
   }
   if (draw(2) == 0) commit();
+}
+
+/// By tag, by prefix, and now and then of everything.
+void Workload::purge_many(bool soft) {
+  static constexpr std::array<const char*, 4> kPrefixes = {"/1", "/3", "/12", ""};
+  Purge purge{.soft = soft, .wall_ms = wall_ms_, .event = purges_.size() + 1};
+  const uint64_t choice = draw(20);
+  purge.kind = choice == 0   ? PredicateKind::kEverything
+               : choice < 10 ? PredicateKind::kTag
+                             : PredicateKind::kPrefix;
+  purge.tag = draw(KeyFacts::kTags);
+  purge.prefix = kPrefixes.at(choice == 19 ? 3 : draw(3));
+  last_ = std::string(soft ? "soft" : "hard") + " purge of kind " +
+          std::to_string(static_cast<int>(purge.kind)) + " tag " + std::to_string(purge.tag) +
+          " prefix " + purge.prefix;
+  const Sights before = look();
+  const std::string prefix = test::url_key("site", purge.prefix);
+  store_->purge(
+      {.soft = soft, .wall_ms = wall_ms_, .kind = purge.kind, .tag = purge.tag, .prefix = prefix});
+  purges_.push_back(purge);
+  const Sights after = look();
+  for (size_t key = 0; key < keys_.size(); ++key) {
+    const Version* version = history_.find(before[key].version);
+    if (version == nullptr || !concerns(purge, key, *version)) {
+      EXPECT_EQ(after[key], before[key]) << name(key);
+      continue;
+    }
+    facts_[key].unsettled.insert(before[key]);
+    const bool spec = version->kind == RecordKind::kVarySpec;
+    EXPECT_EQ(after[key].what, soft ? before[key].what : Sight::kNothing) << name(key);
+    EXPECT_TRUE(!soft || spec || after[key].stale()) << name(key);
+  }
 }
 
 void Workload::erase() {
   const size_t key = draw_url();
   facts_[key].unsettled.insert(history_.look(*store_, keys_[key]));
-  last_ = "erase " + keys_[key].substr(0, 20);
+  last_ = "erase " + name(key);
   store_->erase(store_->digest(keys_[key]));
-  purges_.push_back({key, purges_.size() + 1, store_->ticket().purge_seq, false});
+  purges_.push_back({.key = key, .event = purges_.size() + 1});
   EXPECT_EQ(history_.look(*store_, keys_[key]).what, Sight::kNothing);
+}
+
+/// It is durable.
+void Workload::settle(const Purge& purge) {
+  const auto note = [&](LastPurges& last) { (purge.soft ? last.soft : last.hard) = purge.event; };
+  for (size_t key = 0; key < keys_.size(); ++key) {
+    KeyFacts& facts = facts_[key];
+    if (purge.kind == PredicateKind::kTag) {
+      note(facts.tagged.at(purge.tag));
+    } else if (purge.kind == PredicateKind::kKey) {
+      if (purge.key == key) note(facts.own);
+    } else if (concerns(purge, key, {})) {
+      note(facts.lazy);
+    }
+  }
 }
 
 /// Without a store it was closed, which commits.
@@ -271,9 +386,7 @@ void Workload::commit() {
     return forget_unsettled();
   }
   for (; settled_purges_ < purges_.size(); ++settled_purges_) {
-    const Purge& purge = purges_[settled_purges_];
-    KeyFacts& facts = facts_[purge.key];
-    (purge.soft ? facts.soft_purged : facts.hard_purged) = purge.event;
+    settle(purges_[settled_purges_]);
   }
   for (KeyFacts& facts : facts_) facts.unsettled.clear();
 }

@@ -2,6 +2,7 @@
 // erasures, upkeep and restarts, with a model of what must be seen after each step.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -23,12 +24,23 @@ inline constexpr uint64_t kSmallStoreBytes = (2 << 20) + 12 * 16384;
 /// Every key, in the order of Workload::keys(): each URL and behind it its variant.
 using Sights = std::vector<Sight>;
 
+/// The last durable purges of some kind.
+struct LastPurges {
+  uint64_t hard = 0;  ///< and erasures: versions begun before are gone
+  uint64_t soft = 0;  ///< versions begun before are stale
+};
+
 /// What the model knows of a key beside its present sight.
 struct KeyFacts {
+  static constexpr uint64_t kTags = 3;
+
   std::set<Sight> unsettled;  ///< may be seen after a crash, since a purge of it is not durable yet
-  uint64_t hard_purged =
-      0;  ///< the last durable hard purge or erasure: versions begun before are gone
-  uint64_t soft_purged = 0;  ///< the last durable soft purge: versions begun before are stale
+  LastPurges own;             ///< of the key
+  LastPurges lazy;            ///< of a prefix of it, and of everything
+  std::array<LastPurges, kTags> tagged;
+
+  uint64_t hard_for(const Version& version) const;
+  uint64_t soft_for(const Version& version) const;
 };
 
 class Workload {
@@ -39,6 +51,8 @@ class Workload {
   /// One random operation. False: the store could not be opened again.
   bool step();
   const std::vector<std::string>& keys() const { return keys_; }
+  /// For messages.
+  std::string name(size_t key) const;
   const History& history() const { return history_; }
   test::MemoryDisk& disk() { return disk_; }
   /// The present opening of the disk.
@@ -66,10 +80,13 @@ class Workload {
 
  private:
   struct Purge {
-    size_t key;
-    uint64_t event;
-    uint64_t seq;
-    bool soft;
+    PredicateKind kind = PredicateKind::kKey;
+    size_t key = 0;
+    uint64_t tag = 0;
+    std::string prefix;  ///< of a target
+    bool soft = false;
+    int64_t wall_ms = 0;
+    uint64_t event = 0;
   };
   uint64_t draw(uint64_t below) { return chance_() % below; }
   size_t draw_key() { return draw(keys_.size()); }
@@ -90,10 +107,14 @@ class Workload {
   void go_on(Download& download);
   void put_fragment(size_t key, const Version& version, uint64_t number, const Ticket& ticket,
                     uint64_t begun);
-  bool is_fenced(size_t key, uint64_t begun, bool soft_too) const;
+  bool concerns(const Purge& purge, size_t key, const Version& version) const;
+  int64_t stale_since(size_t key, const Version& version, size_t count) const;
+  bool is_fenced(size_t key, const Version& version) const;
   uint64_t fragments_of(const Version& version) const;
   void put_version(size_t key, const Version& version, const Sight& present);
   void purge(bool soft);
+  void purge_many(bool soft);
+  void settle(const Purge& purge);
   void erase();
   void commit();
   void close();
@@ -108,6 +129,7 @@ class Workload {
   std::unique_ptr<Store> store_;
   History history_;
   std::vector<std::string> keys_;
+  std::vector<std::string> targets_;  ///< of each URL
   std::vector<KeyFacts> facts_;
   std::vector<Purge> purges_;  ///< all
   size_t settled_purges_ = 0;  ///< of them, durable

@@ -14,6 +14,7 @@
 
 #include "cache_store/store.h"
 #include "cache_store/store_io.h"
+#include "tests/support/keys.h"
 #include "tests/support/temp_folder.h"
 
 namespace perigee::cache_store {
@@ -22,6 +23,7 @@ namespace {
 constexpr int64_t kNow = 1'700'000'000'000;
 constexpr uint64_t kKeys = 100;
 constexpr uint64_t kFew = 2;
+constexpr uint64_t kTags = 3;
 constexpr int kOperations = 1'500;  ///< a thread
 
 class Silent : public StoreObserver {
@@ -29,7 +31,11 @@ class Silent : public StoreObserver {
   void on_store_event(std::string_view) override {}
 };
 
-std::string key_of(uint64_t number) { return "key" + std::to_string(number); }
+/// Keys of a few sites, so that a prefix takes some of them.
+constexpr uint64_t kSites = 4;
+std::string key_of(uint64_t number) {
+  return test::url_key("site" + std::to_string(number % kSites), "/" + std::to_string(number));
+}
 
 /// A body that names its key and version in every word.
 std::vector<uint64_t> body_of(uint64_t key, uint64_t version) {
@@ -72,6 +78,8 @@ class ConcurrencyTest : public testing::Test {
     draft.body = {&piece, 1};
     draft.head = std::as_bytes(std::span(&version, 1));
     draft.ticket = ticket;
+    const uint64_t tag = key % kTags;
+    draft.tags = {&tag, 1};
     const Floors before = floors(key);
     const base::Result<Found> found = store_->put(draft);
     if (found.ok()) check(*found, key, before);
@@ -178,6 +186,32 @@ class ConcurrencyTest : public testing::Test {
     store_->purge({store_->digest(key_of(key)), true, kNow});
     raise(stale_[key], known);
   }
+  /// By tag, by prefix, and rarely of everything; hard or soft.
+  void purge_many(std::mt19937_64& chance) {
+    Predicate predicate;
+    const uint64_t choice = chance() % 16;
+    predicate.kind = choice == 0  ? PredicateKind::kEverything
+                     : choice < 8 ? PredicateKind::kTag
+                                  : PredicateKind::kPrefix;
+    predicate.tag = chance() % kTags;
+    const uint64_t site = chance() % kSites;
+    const std::string prefix = test::url_key("site" + std::to_string(site), "");
+    predicate.prefix = prefix;
+    predicate.soft = chance() % 2 == 0;
+    predicate.wall_ms = kNow;
+    const uint64_t known = versions_.load();
+    const PurgeResult purge = store_->purge(predicate);
+    for (uint64_t key = 0; key < kKeys; ++key) {
+      const bool taken = predicate.kind == PredicateKind::kTag      ? key % kTags == predicate.tag
+                         : predicate.kind == PredicateKind::kPrefix ? key % kSites == site
+                                                                    : true;
+      if (taken) raise(predicate.soft ? stale_[key] : gone_[key], known);
+    }
+    purged_.fetch_add(1);
+    if (chance() % 4 == 0) {
+      EXPECT_TRUE(store_->commit(purge.seq).ok());
+    }
+  }
   template <typename Work>
   void spawn(Work work) {
     threads_.emplace_back([work, seed = threads_.size()]() mutable {
@@ -258,6 +292,32 @@ TEST_F(ConcurrencyTest, WhatWasPurgedIsNeverSeenAgain) {
   }
   join();
   EXPECT_GT(store_->stats().puts_refused, 10u) << "puts and purges met";
+}
+
+/// All kinds of purges beside lookups, puts of fetches from before, and the sweep.
+TEST_F(ConcurrencyTest, WhatWasPurgedByTagOrPrefixIsNeverSeenAgain) {
+  constexpr uint64_t kSome = 12;
+  purging_ = 1;
+  for (int i = 0; i < 2; ++i) {
+    spawn([this](auto& chance) { put(chance() % kSome, chance() % 8 == 0); });
+    spawn([this](auto& chance) { read(chance() % kSome); });
+  }
+  spawn([this, left = kOperations](auto& chance) mutable {
+    purge_many(chance);
+    if (chance() % 4 == 0) soft_purge(chance() % kSome);
+    for (uint64_t key = 0; key < kSome; ++key) read(key);
+    if (--left == 0) --purging_;
+  });
+  spawn([this](auto&) { store_->maintain({.wall_ms = kNow}); });
+  join();
+  EXPECT_GT(reads_, 1'000u);
+  EXPECT_GT(store_->stats().puts_refused, 10u) << "puts and purges met";
+  EXPECT_GT(store_->stats().purged_lazily, 10u);
+  purge(0);
+  store_.reset();
+  open();
+  restarted_ = true;
+  for (uint64_t key = 0; key < kKeys; ++key) read(key);
 }
 
 /// Long objects are written again and again, each time under another rid, while others read them

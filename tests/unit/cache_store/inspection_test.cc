@@ -5,8 +5,12 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <memory>
+#include <string>
+#include <utility>
 
 #include "cache_store/store.h"
+#include "tests/support/keys.h"
 #include "tests/support/memory_disk.h"
 
 namespace perigee::cache_store {
@@ -27,25 +31,29 @@ class InspectionTest : public testing::Test {
   void SetUp() override {
     MemoryIo io(disk_);
     Silent observer;
+    const std::unique_ptr<Store> opened = open(io, observer);
+    const std::string body(9000, 'x');
+    const std::span<const std::byte> piece = std::as_bytes(std::span(body));
+    for (const char* key : {"a", "b", "c", "d", "e", "f", "g", "h"}) {
+      Draft draft;
+      draft.key = key;
+      draft.base = opened->digest(key);
+      draft.body = {&piece, 1};
+      draft.ticket = opened->ticket();
+      ASSERT_TRUE(opened->put(draft).ok());
+    }
+    // Slab 0 is sealed, slab 1 is open.
+    area_ = 2 << 20;
+  }
+  static std::unique_ptr<Store> open(MemoryIo& io, Silent& observer) {
     StoreOptions options;
     options.path = "store";
     options.slab_bytes = 64 << 10;
     options.journal_bytes = 4 << 10;
     options.size_bytes = kBytes;
     auto opened = Store::open(options, io, observer, 1'700'000'000'000);
-    ASSERT_TRUE(opened.ok()) << opened.error().message;
-    const std::string body(9000, 'x');
-    const std::span<const std::byte> piece = std::as_bytes(std::span(body));
-    for (const char* key : {"a", "b", "c", "d", "e", "f", "g", "h"}) {
-      Draft draft;
-      draft.key = key;
-      draft.base = (*opened)->digest(key);
-      draft.body = {&piece, 1};
-      draft.ticket = (*opened)->ticket();
-      ASSERT_TRUE((*opened)->put(draft).ok());
-    }
-    // Slab 0 is sealed, slab 1 is open.
-    area_ = 2 << 20;
+    EXPECT_TRUE(opened.ok());
+    return std::move(*opened);
   }
   void write(uint64_t offset, unsigned char byte) {
     const auto value = static_cast<std::byte>(byte);
@@ -113,6 +121,53 @@ TEST_F(InspectionTest, DamageStaysDamageWhileMoreIsAppended) {
   EXPECT_EQ(report.problems.size(), 1u);
   EXPECT_EQ(report.damaged.records, 1u);
   EXPECT_TRUE(report.changing);
+}
+
+/// As a start finds it: each record is tested by its own words.
+TEST_F(InspectionTest, PurgesByTagPrefixAndOfEverythingAreTold) {
+  using Standing = FiledRecord::Standing;
+  const std::string url = test::url_key("a.test", "/x");
+  const std::string variant = test::variant_key(url, 9, "de");
+  const std::string prefix = test::url_key("a.test", "/");
+  MemoryIo io(disk_);
+  Silent observer;
+  auto opened = open(io, observer);
+  const uint64_t tag = 7;
+  const std::string body = "b";
+  const std::span<const std::byte> piece = std::as_bytes(std::span(body));
+  for (const std::string& key : {std::string("tagged"), variant}) {
+    Draft draft;
+    draft.key = key;
+    draft.base = opened->digest(key == variant ? url : key);
+    draft.body = {&piece, 1};
+    draft.tags = {&tag, key == variant ? 0u : 1u};
+    draft.ticket = opened->ticket();
+    ASSERT_TRUE(opened->put(draft).ok());
+  }
+  const auto standing = [&](std::string_view key) {
+    MemoryIo reading(disk_);
+    const auto inspection = Inspection::begin(reading, disk_.size());
+    EXPECT_TRUE((*inspection)->check_frame().problems.empty());
+    size_t empty = 0;
+    for (const FiledRecord& record : (*inspection)->records(empty)) {
+      const auto text = (*inspection)->read(record);
+      if (text && text->key == key) return std::pair(record.standing, record.stale_since_s);
+    }
+    return std::pair(Standing::kSuperseded, 0u);
+  };
+  const auto purge = [&](Predicate predicate) {
+    ASSERT_TRUE(opened->commit(opened->purge(predicate).seq).ok());
+  };
+  EXPECT_EQ(standing("tagged"), std::pair(Standing::kLive, 0u));
+  purge({.soft = true, .wall_ms = 5'000, .kind = PredicateKind::kPrefix, .prefix = prefix});
+  EXPECT_EQ(standing(variant), std::pair(Standing::kLive, 5u));
+  purge({.kind = PredicateKind::kTag, .tag = 7});
+  EXPECT_EQ(standing("tagged").first, Standing::kPurged);
+  EXPECT_EQ(standing(variant).first, Standing::kLive);
+  EXPECT_EQ(standing("a"), std::pair(Standing::kLive, 0u));
+  purge({.kind = PredicateKind::kEverything});
+  EXPECT_EQ(standing(variant).first, Standing::kPurged);
+  EXPECT_EQ(standing("a").first, Standing::kPurged);
 }
 
 TEST_F(InspectionTest, EachRecordIsReadBack) {

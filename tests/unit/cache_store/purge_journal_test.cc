@@ -183,6 +183,93 @@ TEST_F(PurgeJournalTest, DamageAnywhereIsTold) {
   }
 }
 
+TEST_F(PurgeJournalTest, LoadsEveryKind) {
+  journal_->add({.seq = 1, .digest = {77, 0}, .kind = PredicateKind::kTag});
+  journal_->add({.seq = 2,
+                 .digest = {5, 6},
+                 .time_ms = 9,
+                 .soft = true,
+                 .kind = PredicateKind::kPrefix,
+                 .shape = {2, 300}});
+  journal_->add({.seq = 3, .kind = PredicateKind::kEverything});
+  add(4);
+  ASSERT_TRUE(journal_->commit(4).ok());
+  const PurgeJournal::Loaded loaded = load();
+  ASSERT_EQ(seqs(loaded), (Seqs{1, 2, 3, 4}));
+  EXPECT_EQ(loaded.entries[0].kind, PredicateKind::kTag);
+  EXPECT_EQ(loaded.entries[0].digest.lo, 77u);
+  EXPECT_EQ(loaded.entries[1].kind, PredicateKind::kPrefix);
+  EXPECT_EQ(loaded.entries[1].digest, (Digest{5, 6}));
+  EXPECT_EQ(loaded.entries[1].shape, (PrefixShape{2, 300}));
+  EXPECT_TRUE(loaded.entries[1].soft);
+  EXPECT_EQ(loaded.entries[2].kind, PredicateKind::kEverything);
+  EXPECT_EQ(loaded.entries[3].kind, PredicateKind::kKey);
+}
+
+/// A unit that nobody can have meant ends the chain, though its checksum holds.
+TEST_F(PurgeJournalTest, ImplausibleUnitsAreDamage) {
+  for (const PrefixShape& shape : {PrefixShape{4, 1}, PrefixShape{2, UINT32_MAX}}) {
+    ASSERT_TRUE(compact(UINT64_MAX).ok());
+    const uint64_t seq = generation_ * 10;
+    journal_->add({.seq = seq, .kind = PredicateKind::kPrefix, .shape = shape});
+    ASSERT_TRUE(journal_->commit(seq).ok());
+    EXPECT_TRUE(load().damaged);
+  }
+  ASSERT_TRUE(compact(UINT64_MAX).ok());
+  journal_->add({.seq = 1'000, .kind = static_cast<PredicateKind>(6)});
+  ASSERT_TRUE(journal_->commit(1'000).ok());
+  EXPECT_TRUE(load().damaged);
+}
+
+TEST_F(PurgeJournalTest, AnnouncesOtherKindsBeforeTheFirstIsWritten) {
+  int announced = 0;
+  bool possible = false;
+  journal_->announce_with([&]() -> base::Status {
+    ++announced;
+    if (!possible) return base::Error{base::ErrorCode::kIo, EIO, "no"};
+    return base::Done{};
+  });
+  add(1);
+  ASSERT_TRUE(journal_->commit(1).ok());
+  EXPECT_EQ(announced, 0) << "a key is nothing new";
+  journal_->add({.seq = 2, .kind = PredicateKind::kTag});
+  EXPECT_FALSE(journal_->commit(2).ok());
+  EXPECT_TRUE(journal_->bad());
+  EXPECT_EQ(journal_->durable_seq(), 1u) << "nothing is written that was not announced";
+  possible = true;
+  ASSERT_TRUE(journal_->commit(2).ok());
+  EXPECT_EQ(announced, 2);
+  journal_->add({.seq = 3, .kind = PredicateKind::kEverything});
+  ASSERT_TRUE(journal_->commit(3).ok());
+  EXPECT_EQ(announced, 2) << "once for a half";
+  ASSERT_TRUE(compact(2).ok());
+  EXPECT_TRUE(superblock_.predicates) << "one is left";
+  ASSERT_TRUE(compact(3).ok());
+  EXPECT_FALSE(superblock_.predicates);
+  journal_->add({.seq = 4, .kind = PredicateKind::kTag});
+  ASSERT_TRUE(journal_->commit(4).ok());
+  EXPECT_EQ(announced, 3) << "the other half held none";
+}
+
+TEST_F(PurgeJournalTest, AHardPurgeOfEverythingTakesThePlaceOfAllBefore) {
+  for (uint64_t seq = 1; seq <= kUnits; ++seq) {
+    if (seq == 3 || seq == 5) {
+      journal_->add({.seq = seq, .soft = seq == 5, .kind = PredicateKind::kEverything});
+    } else {
+      add(seq);
+    }
+  }
+  ASSERT_TRUE(journal_->commit(kUnits).ok());
+  ASSERT_TRUE(compact(0).ok());
+  const PurgeJournal::Loaded loaded = load();
+  EXPECT_EQ(loaded.entries.size(), kUnits / 4) << "the rest is folded";
+  EXPECT_EQ(loaded.entries.front().seq, 3u) << "but not this one";
+  EXPECT_EQ(loaded.entries[1].seq, superblock_.folded + 1);
+  EXPECT_EQ(loaded.entries.back().seq, kUnits);
+  ASSERT_TRUE(compact(3).ok());
+  EXPECT_EQ(load().entries.front().seq, superblock_.seq - kUnits / 4 + 2) << "nobody needs it";
+}
+
 TEST_F(PurgeJournalTest, WhatIsTooMuchToRememberIsFolded) {
   io_.fail = [](Op op, uint64_t) { return op == Op::kWriteDurable; };
   constexpr uint64_t kMany = base::limits::kPurgesPending + 10;

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/limits.h"
+#include "tests/support/keys.h"
 #include "tests/support/memory_disk.h"
 
 namespace perigee::cache_store {
@@ -70,7 +72,7 @@ TEST_F(PurgeLogTest, AnErasureIsRememberedWhenSomethingIsThereOrOnItsWay) {
   const Awaited awaited = log_.await(kUrl);
   const Ticket ticket = log_.ticket();
   EXPECT_TRUE(log_.erase(kUrl, false));
-  EXPECT_TRUE(log_.purged_since(kUrl, ticket));
+  EXPECT_TRUE(log_.purged_since(kUrl, {}, ticket));
   EXPECT_TRUE(log_.erase(kUrl, false)) << "it stands already";
   EXPECT_EQ(log_.count(), 2u);
 }
@@ -80,7 +82,7 @@ TEST_F(PurgeLogTest, WhatLiesInTheFileIsJudgedAlike) {
   purges.push_back({.seq = 7, .digest = kUrl, .time_ms = 9'000, .soft = true});
   purges.push_back({.seq = 5, .digest = kUrl, .time_ms = 5'000, .soft = true});
   purges.push_back({.seq = 6, .digest = kOther, .time_ms = 1'000});
-  const PurgeHistory history(std::move(purges), 3);
+  const PurgeHistory history(std::move(purges), {.stale = 3});
   format::TableEntry record{};
   record.digest_lo = kUrl.lo;
   record.digest_hi = kUrl.hi;
@@ -97,6 +99,138 @@ TEST_F(PurgeLogTest, WhatLiesInTheFileIsJudgedAlike) {
   EXPECT_EQ(history.fate_of(record).stale.since_s, 0u) << "a fragment waits for nothing";
   record.digest_lo = kOther.lo;
   EXPECT_TRUE(history.fate_of(record).gone);
+}
+
+TEST_F(PurgeLogTest, PurgesByTagPrefixAndOfEverythingFenceWhatTheyMatch) {
+  const std::string key = test::url_key("a.test", "/x");
+  const std::string variant = test::variant_key(key, 9, "de");
+  const std::string prefix = test::url_key("a.test", "/");
+  const std::string other = test::url_key("b.test", "/");
+  const std::vector<uint64_t> tags{7};
+  const std::vector<Predicate> matching{{.kind = PredicateKind::kTag, .tag = 7},
+                                        {.kind = PredicateKind::kPrefix, .prefix = prefix},
+                                        {.kind = PredicateKind::kEverything}};
+  for (Predicate purge : matching) {
+    for (const bool soft : {true, false}) {
+      purge.soft = soft;
+      purge.wall_ms = 5'000;
+      const Ticket before = log_.ticket();
+      log_.purge({.kind = PredicateKind::kTag, .tag = 8});
+      log_.purge({.kind = PredicateKind::kPrefix, .prefix = other});
+      PurgeSubject object{.base = kUrl, .ticket = before, .key = key, .tags = tags};
+      EXPECT_FALSE(log_.fate_of(object).gone);
+      EXPECT_EQ(log_.fate_of(object).stale.since_s, 0u);
+      log_.purge(purge);
+      EXPECT_EQ(log_.fate_of(object).gone, !soft);
+      EXPECT_TRUE(log_.purged_since(kOther, key, before));
+      PurgeSubject one{
+          .base = kUrl, .ticket = before, .variant = true, .key = variant, .tags = tags};
+      EXPECT_EQ(log_.fate_of(one).gone, !soft) << "it is found again by what it says of itself";
+      if (soft) {
+        EXPECT_EQ(log_.fate_of(object).stale.since_s, 5u);
+        EXPECT_EQ(log_.fate_of(one).stale.since_s, 5u);
+        object.slot = kVarySlot;
+        EXPECT_EQ(log_.fate_of(object).stale.since_s, 0u) << "each variant tells for itself";
+      }
+      object.ticket = log_.ticket();
+      EXPECT_FALSE(log_.fate_of(object).gone);
+      EXPECT_EQ(log_.fate_of(object).stale.checked, log_.stamp());
+      EXPECT_FALSE(log_.purged_since(kUrl, key, object.ticket));
+    }
+  }
+}
+
+TEST_F(PurgeLogTest, AFragmentGoesWithItsHeadUnlessEverythingGoes) {
+  const PurgeSubject fragment{
+      .base = kUrl, .ticket = log_.ticket(), .variant = true, .fragment = true};
+  log_.purge({.kind = PredicateKind::kTag, .tag = 7});
+  const std::string prefix = test::url_key("a.test", "");
+  log_.purge({.kind = PredicateKind::kPrefix, .prefix = prefix});
+  log_.purge({.soft = true, .wall_ms = 1, .kind = PredicateKind::kEverything});
+  EXPECT_FALSE(log_.fate_of(fragment).gone);
+  EXPECT_EQ(log_.fate_of(fragment).stale.since_s, 0u);
+  log_.purge({.kind = PredicateKind::kEverything});
+  EXPECT_TRUE(log_.fate_of(fragment).gone);
+}
+
+TEST_F(PurgeLogTest, ACopyAsksWhatCameSinceItWasTested) {
+  const std::vector<uint64_t> tags{7};
+  const uint64_t first = log_.purge({.kind = PredicateKind::kTag, .tag = 7});
+  EXPECT_TRUE(log_.matched_since({{}, tags}, first - 1));
+  EXPECT_FALSE(log_.matched_since({{}, tags}, first));
+  const uint64_t second =
+      log_.purge({.soft = true, .wall_ms = 1, .kind = PredicateKind::kEverything});
+  EXPECT_TRUE(log_.matched_since({{}, {}}, first));
+  EXPECT_FALSE(log_.matched_since({{}, tags}, second));
+}
+
+/// As after so many purges of keys: no stamp of an entry is ever that of another purge.
+TEST_F(PurgeLogTest, StampsAreRenewedBeforeTheyRepeat) {
+  constexpr uint64_t kApart = uint64_t{1} << 30;
+  EXPECT_FALSE(log_.stamps_run_out());
+  log_.note_checked(kFirst - kApart);
+  EXPECT_TRUE(log_.stamps_run_out());
+  const uint32_t before = log_.stamp();
+  log_.begin_stamps();
+  EXPECT_NE(log_.stamp(), before);
+  EXPECT_EQ(log_.newest_predicate(), log_.newest());
+  log_.note_checked(log_.newest_predicate());
+  EXPECT_FALSE(log_.stamps_run_out());
+}
+
+TEST(PurgeLogNumbers, OneThatMeansUntestedIsNotDrawnForAPredicate) {
+  test::MemoryDisk disk(1 << 20);
+  test::MemoryIo io(disk);
+  PurgeLog log(io, 4096);
+  log.begin(kFirst + UINT32_MAX - 2, false);
+  EXPECT_EQ(log.purge({.kind = PredicateKind::kTag, .tag = 7}), kFirst + UINT32_MAX - 1);
+  EXPECT_EQ(log.purge({.kind = PredicateKind::kTag, .tag = 7}), kFirst + UINT32_MAX + 1);
+  EXPECT_EQ(log.stamp(), 0u);
+}
+
+/// Its slab may go before that of the older version, and the tag says nothing of that one.
+TEST_F(PurgeLogTest, WhatHidesAnOlderVersionIsErasedWhenATagTakesIt) {
+  Index index;
+  const Ticket before = log_.ticket();
+  const std::vector<uint64_t> tags{7};
+  const Location place{1, 2, 3};
+  const auto put = [&](const Digest& digest, Ring ring) {
+    index.insert({digest, kHeadSlot}, {place, ring}, [] { return std::optional(Staleness{}); });
+  };
+  put(kUrl, Ring::kMain);
+  put(kUrl, Ring::kProbation);
+  put(kOther, Ring::kProbation);
+  log_.purge({.kind = PredicateKind::kTag, .tag = 7});
+  for (const Digest& digest : {kUrl, kOther}) {
+    const FiledSubject subject{before.purge_seq, kHeadSlot, false, {{}, tags}};
+    EXPECT_TRUE(log_.settle(index, {digest, kHeadSlot}, place, 0, subject).gone);
+  }
+  EXPECT_TRUE(log_.fate_of({kUrl, before}).gone);
+  EXPECT_FALSE(log_.fate_of({kOther, before}).gone) << "there is none";
+}
+
+TEST_F(PurgeLogTest, CountsAreToldWhenTheSweepHasPassed) {
+  Index index;
+  const uint64_t seq = log_.purge({.kind = PredicateKind::kTag, .tag = 7});
+  const std::vector<uint64_t> tags{7};
+  const Location place{1, 2, 3};
+  for (uint64_t digest = 8; digest <= 24; digest += 8) {
+    const EntryKey key{{digest, 1}, kHeadSlot};
+    index.insert(key, {place}, [] { return std::optional(Staleness{}); });
+    const FiledSubject subject{kFirst, kHeadSlot, digest == 24, {{}, tags}};
+    EXPECT_TRUE(log_.settle(index, key, place, 0, subject).gone);
+  }
+  EXPECT_EQ(index.size(), 0u);
+  EXPECT_EQ(log_.matches().swept(seq), std::nullopt);
+  log_.finish_sweep(seq);
+  EXPECT_EQ(log_.matches().swept(seq), 2u) << "fragments are not counted";
+  EXPECT_EQ(log_.matches().sum(), 2u);
+  for (size_t i = 0; i < base::limits::kPurgesCounted - 1; ++i) {
+    log_.purge({.kind = PredicateKind::kTag, .tag = 8});
+  }
+  EXPECT_EQ(log_.matches().swept(seq), 2u) << "as many as are remembered";
+  log_.purge({.kind = PredicateKind::kTag, .tag = 8});
+  EXPECT_EQ(log_.matches().swept(seq), std::nullopt) << "one more";
 }
 
 TEST_F(PurgeLogTest, ATicketFromTheFutureIsABug) {

@@ -179,7 +179,7 @@ TEST_F(StoreTest, ADurablePurgeSurvivesKillMinusNine) {
 TEST_F(StoreTest, AFetchThatBeganBeforeAPurgeIsNotStored) {
   const Ticket before = store_->ticket();
   store_->purge({store_->digest("a"), false, kNow});
-  EXPECT_TRUE(store_->purged_since(store_->digest("a"), before));
+  EXPECT_TRUE(store_->purged_since(store_->digest("a"), "a", before));
   const auto refused = put("a", "old", before);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, base::ErrorCode::kCancelled);
@@ -291,7 +291,7 @@ TEST_F(StoreTest, ErasingWhatIsNotThereIsRememberedNowhere) {
     EXPECT_EQ(store_->erase(store_->digest("absent" + std::to_string(i))), 0);
   }
   EXPECT_EQ(store_->stats().purges, 0u) << "none was drawn, so none is written";
-  EXPECT_FALSE(store_->purged_since(store_->digest("slow"), before));
+  EXPECT_FALSE(store_->purged_since(store_->digest("slow"), "slow", before));
   EXPECT_TRUE(put("slow", "body", before).ok());
 }
 

@@ -138,7 +138,7 @@ base::Result<Found> FakeStore::put_fragment(const cache_store::FragmentDraft& dr
                     draft.id.number < fragmented_most / fragment_size &&
                     draft.id.number < refuse_fragments_from;
   if (refuse_puts || !fits) return base::Error{base::ErrorCode::kNoSpace, 0, "no room"};
-  if (purged_since(draft.base, draft.ticket)) {
+  if (purged_since(draft.base, {}, draft.ticket)) {
     return base::Error{base::ErrorCode::kCancelled, 0, "purged"};
   }
   record->kind = RecordKind::kFragment;
@@ -157,7 +157,7 @@ base::Result<Found> FakeStore::put(const cache_store::Draft& draft) {
   if (refuse_puts || draft.whole_length > max_fragmented_bytes()) {
     return base::Error{base::ErrorCode::kNoSpace, 0, "no room"};
   }
-  if (purged_since(draft.base, draft.ticket)) {
+  if (purged_since(draft.base, {}, draft.ticket)) {
     return base::Error{base::ErrorCode::kCancelled, 0, "purged"};
   }
   auto record = std::make_shared<Record>();
@@ -202,7 +202,8 @@ cache_store::PurgeResult FakeStore::purge(const cache_store::Predicate& predicat
   return {sequence_, matched};
 }
 
-bool FakeStore::purged_since(const Digest& digest, cache_store::Ticket ticket) const {
+bool FakeStore::purged_since(const Digest& digest, std::string_view,
+                             cache_store::Ticket ticket) const {
   const auto it = purged_.find(digest.lo);
   return it != purged_.end() && it->second > ticket.purge_seq;
 }

@@ -60,7 +60,9 @@ class FakeStore final : public cache_store::Store {
   cache_store::PurgeResult purge(const cache_store::Predicate& predicate) override;
   base::Status commit(uint64_t) override { return base::Done{}; }
   cache_store::Ticket ticket() const override { return {sequence_, ++fetches_}; }
-  bool purged_since(const cache_store::Digest& digest, cache_store::Ticket ticket) const override;
+  bool purged_since(const cache_store::Digest& digest, std::string_view url_key,
+                    cache_store::Ticket ticket) const override;
+  std::optional<uint64_t> swept(uint64_t) const override { return std::nullopt; }
   bool maintain(const cache_store::StepBudget&) override { return false; }
   bool warm_ahead(int64_t) override { return false; }
   bool poisoned(const cache_store::Pin& pin) const override;
