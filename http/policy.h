@@ -51,7 +51,7 @@ struct PolicyOptions {
       false;  ///< so do names that hold a hash of the content, not only `immutable`
   /// Protocols that a client may switch to, and the node then passes on: "websocket".
   std::vector<std::string> upgrades;
-  bool drop_interim = false;       ///< 1xx responses do not go on to clients
+  bool drop_interim = false;  ///< 1xx responses do not go on to clients
   /// Of a large object that is not stored, only what a range needs is asked for.
   bool fetch_ranges = true;
   bool surrogate_control = false;  ///< Surrogate-Control and X-Accel-Expires govern, and end here
