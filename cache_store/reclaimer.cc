@@ -128,6 +128,7 @@ void Reclaimer::finish(const Victim& victim) {
     pin = slabs_.pin(victim.slab);
   }
   std::vector<Digest> ghosts;
+  const uint64_t journalled = purges_.newest();
   for (const format::TableEntry& entry : victim.table) {
     if (!evict(entry, victim.slab, Older::kAreGone)) continue;
     const bool leaves_ghost =
@@ -139,6 +140,9 @@ void Reclaimer::finish(const Victim& victim) {
   }
   ghosts_.make_room_for(index_.totals(Ring::kMain).entries);
   for (const Digest& digest : ghosts) ghosts_.add(digest);
+  // Of what hid an older version: that is dead before this one is wiped. Where the journal is full,
+  // maintain() makes room in it, and writes it then.
+  if (purges_.newest() != journalled) (void)purges_.commit(purges_.newest());
   const base::MutexLock lock(slabs_.mutex());
   if (slabs_.is_in_life(victim.slab, victim.contents.generation)) slabs_.retire(victim.slab);
   pin.reset();

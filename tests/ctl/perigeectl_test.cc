@@ -243,7 +243,7 @@ TEST_F(Perigeectl, AStoreOfANewerFormatCannotBeRead) {
   expect_unreadable("format 2.0, and this perigee reads format 1");
   change_superblocks([](format::Superblock& block) {
     block.major = 1;
-    block.incompat = 1;
+    block.incompat = 1u << 31;
   });
   expect_unreadable("features that this perigee does not know");
 }
