@@ -148,8 +148,10 @@ void RequestFlow::serve(Pass& pass, Lookup& lookup, int64_t age_s, const CacheSt
   const uint64_t size = origin::body_size_of(record);
   const bool fragmented = record.kind == cache_store::RecordKind::kHead;
   http::Selection part = http::select(*lookup.stored, exchange.request(), size);
+  const bool fetched = pass.waiting != nullptr && pass.waiting->fetched;
+  const CacheStatus status = fetched ? *pass.waiting->fetched : cache;
   if (part.conditions_failed) {
-    return answers_.fail(exchange, 412, "what is stored is not what the request asks for", cache);
+    return answers_.fail(exchange, 412, "what is stored is not what the request asks for", status);
   }
   if (const auto number = missing_of(record, part); number) {
     const bool asked = pass.waiting != nullptr && pass.waiting->completed;
@@ -157,8 +159,6 @@ void RequestFlow::serve(Pass& pass, Lookup& lookup, int64_t age_s, const CacheSt
       return complete(pass, lookup, *number);
     }
   }
-  const bool fetched = pass.waiting != nullptr && pass.waiting->fetched;
-  const CacheStatus status = fetched ? *pass.waiting->fetched : cache;
   if (!part.parts.empty()) part.boundary = context_.env.random();
   const bool waits = fragmented || !part.parts.empty();
   if (waits && !block(pass)) return answers_.fail(exchange, 503, kNoMemory, cache);

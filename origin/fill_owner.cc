@@ -106,8 +106,8 @@ void FillOwner::on_fetch_head(const ReceivedResponse& head, const ResponseTimes&
     return fetch_again();
   }
   if (part_asked_ && head.status == 206) return take_part(head, times);
-  // What the whole is, a 416 does not say.
-  if (part_asked_ && head.status == 416) return fetch_again();
+  // What the whole is, a 416 does not say, and a 304 to no condition even less.
+  if (part_asked_ && (head.status == 416 || head.status == 304)) return fetch_again();
   if (head.status == 304) {
     return fail({FetchError::kMalformed, "the origin answered a condition that was not sent"});
   }
@@ -202,12 +202,11 @@ void FillOwner::take_part(const ReceivedResponse& received, const ResponseTimes&
   const std::optional<http::ContentRange> range = http::usable_part(received);
   const uint64_t size = range ? range->size.value_or(0) : 0;
   const uint64_t each = sink_.fragment_bytes();
-  if (!range || range->span != http::aligned_span(*request_->part, each, size)) {
-    return fetch_again();
-  }
+  if (!range) return fetch_again();
   std::vector<http::Field> fields;
   const ReceivedResponse whole = http::whole_of(received, size, fields);
   if (range->span.size() == size) return take_response(whole, times);
+  if (range->span != http::aligned_span(*request_->part, each, size)) return fetch_again();
   std::vector<http::Field> storage;
   const ReceivedResponse head = keyed_response(whole, *request_->policy, storage);
   const http::Admission admission =

@@ -118,6 +118,35 @@ TEST_F(ColdRanges, OfASmallFileTheFirstPartIsTheWhole) {
   EXPECT_EQ(stand.origin.asked.size(), 1u);
 }
 
+TEST_F(ColdRanges, ALargeOneThatComesWholeAsAPartIsStoredWhole) {
+  stand.origin.on("/a", [](const Asked&) {
+    return Reply(206)
+        .cache("max-age=60")
+        .etag("\"v1\"")
+        .line("Content-Range",
+              "bytes 0-" + std::to_string(kLarge - 1) + "/" + std::to_string(kLarge))
+        .body(kText);
+  });
+  EXPECT_EQ(range(3 * each, 3 * each + 10).body, kText.substr(3 * each, 10));
+  stand.settle();
+  EXPECT_TRUE(get(stand, "/a").body == kText);
+  EXPECT_EQ(stand.origin.asked.size(), 1u);
+}
+
+TEST_F(ColdRanges, A304ThatNobodyAskedForHasTheWholeFetched) {
+  stand.origin.on("/a", [](const Asked& asked) {
+    return asked["Range"].empty() ? RangedFile{kText}(asked) : Reply(304);
+  });
+  EXPECT_EQ(range(3 * each, 3 * each + 10).body, kText.substr(3 * each, 10));
+}
+
+TEST_F(ColdRanges, AConditionThatFailsSaysWhatWasFetchedForIt) {
+  const Answer answer =
+      get(stand, "/a", range_line(3 * each, 3 * each + 10) + "If-Match: \"other\"\r\n");
+  EXPECT_EQ(answer.status, 412);
+  EXPECT_EQ(answer.cache(), "perigee; fwd=uri-miss; fwd-status=206; stored");
+}
+
 TEST_F(ColdRanges, BehindTheEndIsA416) {
   const Answer beyond = range(2 * kLarge, 2 * kLarge + 5);
   EXPECT_EQ(beyond.status, 416);
