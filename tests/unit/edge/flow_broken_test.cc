@@ -42,7 +42,7 @@ class Broken : public testing::Test {
   std::deque<Client> clients;
 };
 
-RULE_F(Broken, TheRestOfABodyThatWasCutIsAskedFor, "RFC 9111 §3.3; RFC 9111 §3.4",
+RULE_F(Broken, TheRestOfABodyThatWasCutIsAskedFor, "RFC 9111 §3.3; RFC 9111 §3.4; http-rules 3.22",
        "an incomplete response may be completed with range requests",
        "the rest is asked for under the strong tag, and clients see one body", "") {
   for (const size_t size : {kLarge, size_t{1'000}}) {

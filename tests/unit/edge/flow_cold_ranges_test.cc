@@ -37,7 +37,7 @@ class ColdRanges : public testing::Test {
   const size_t each = stand.store().fragment_bytes();
 };
 
-RULE_F(ColdRanges, OnlyThePartThatHoldsItIsFetched, "RFC 9111 §3.3; http-rules 2.11",
+RULE_F(ColdRanges, OnlyThePartThatHoldsItIsFetched, "RFC 9111 §3.3; http-rules 3.21",
        "a cache may store a partial response, and answer with what it has of it",
        "the aligned part that holds the range is asked for and stored", "fetch_ranges") {
   const Answer first = range(3 * each + 10, 3 * each + 30);

@@ -60,7 +60,7 @@ TEST_F(Parts, OneThatTurnsOutDamagedIsAskedForWhileTheBodyIsSent) {
   EXPECT_EQ(stand.origin.asked.size(), 2u) << "it is stored again";
 }
 
-RULE_F(Parts, OnlyWhatIsMissingIsAskedFor, "RFC 9111 §3.4; RFC 9211 §2.2",
+RULE_F(Parts, OnlyWhatIsMissingIsAskedFor, "RFC 9111 §3.4; RFC 9211 §2.2; http-rules 3.20",
        "an incomplete response may be completed by a range request with its strong validator",
        "missing fragments are asked for with Range and If-Range, and the answer says fwd=partial",
        "") {
