@@ -301,6 +301,7 @@ TEST_F(ColdRanges, AnErrorIsAnError) {
 TEST_F(ColdRanges, APartThatLiesIsNotTaken) {
   for (const std::string& range :
        {std::string("bytes 0-9/500001"), "bytes 0-" + std::to_string(each - 1) + "/*",
+        "bytes 0-" + std::to_string(each - 1) + "/" + std::to_string(kLarge),
         std::string("bytes 9-0/500001"), std::string("")}) {
     const std::string target = "/" + std::to_string(stand.origin.asked.size());
     stand.origin.on(target, [&](const Asked& asked) {
