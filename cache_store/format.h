@@ -106,6 +106,10 @@ struct TableEntry {
   uint16_t spare;
 };
 static_assert(sizeof(TableEntry) == 48);
+/// Of the whole record.
+constexpr uint64_t bytes_of(const TableEntry& entry) {
+  return uint64_t{entry.length64} * kAlignment;
+}
 static_assert(offsetof(TableEntry, seq) == 16 && offsetof(TableEntry, purge_seq) == 24);
 static_assert(offsetof(TableEntry, expiry_s) == 32 && offsetof(TableEntry, kind) == 44);
 

@@ -63,12 +63,12 @@ void Index::Shard::insert(const Entry& entry) {
 void Index::Shard::add(const Entry& entry) {
   RingTotals& ring = totals[place_of(ring_of(entry))];
   ++ring.entries;
-  ring.bytes += uint64_t{unpack(entry.loc).length64} * format::kAlignment;
+  ring.bytes += unpack(entry.loc).bytes();
 }
 
 void Index::Shard::subtract(const Entry& entry) {
   RingTotals& ring = totals[place_of(ring_of(entry))];
-  const uint64_t bytes = uint64_t{unpack(entry.loc).length64} * format::kAlignment;
+  const uint64_t bytes = unpack(entry.loc).bytes();
   CHECK(ring.entries > 0 && ring.bytes >= bytes);
   --ring.entries;
   ring.bytes -= bytes;

@@ -88,11 +88,15 @@ class Index {
   /// Uses that are counted; more are not told from it.
   static constexpr unsigned kMostFrequency = 3;
 
+  enum class Uses : uint8_t {
+    kCounted,
+    kIgnored,  ///< who only makes ready what is found
+  };
   /// Looks at slots 0 and 7 of a digest and, where slot 0 is there, at the codings that are
   /// accepted. `pin` is called with the location of what is found and returns its Pin, so that the
-  /// slab cannot go away. Counts a use, once the record is verified: who finds it unverified looks
-  /// again.
-  template <typename PinIt>
+  /// slab cannot go away. Counts a use, unless told not to, once the record is verified: who finds
+  /// it unverified looks again.
+  template <Uses kUses = Uses::kCounted, typename PinIt>
   IndexMatches find(const Digest& digest, SlotMask accepted, PinIt pin) {
     IndexMatches matches;
     Shard& shard = shard_of(digest);
@@ -101,7 +105,9 @@ class Index {
     Entry* entry = shard.find_head_or_vary(tag);
     if (entry == nullptr) return matches;
     // Written only while it is low, so that hot entries stay clean in every core's cache.
-    if (frequency(entry->loc) < kMostFrequency) Shard::count_use(*entry);
+    if (kUses == Uses::kCounted && frequency(entry->loc) < kMostFrequency) {
+      Shard::count_use(*entry);
+    }
     shard.view(*entry, matches.head.emplace());
     matches.head->pin = pin(matches.head->location);
     if ((accepted & kCodedSlots) == 0 || matches.head->slot != kHeadSlot) return matches;
@@ -122,24 +128,6 @@ class Index {
     shard.view(*entry, found.emplace());
     found->pin = pin(found->location);
     return found;
-  }
-  /// As find(), for who only makes ready what was found: counts nothing.
-  template <typename PinIt>
-  IndexMatches find_uncounted(const Digest& digest, SlotMask accepted, PinIt pin) {
-    IndexMatches matches;
-    Shard& shard = shard_of(digest);
-    const base::MutexLock lock(shard.mutex);
-    const uint64_t tag = tag_of({digest, kHeadSlot});
-    const Entry* entry = shard.find_head_or_vary(tag);
-    if (entry == nullptr) return matches;
-    const bool codings = slot_of(entry->tag) == kHeadSlot && (accepted & kCodedSlots) != 0;
-    const Entry* coded = codings ? shard.find_coded(tag, accepted & kCodedSlots) : nullptr;
-    shard.view(*entry, matches.head.emplace());
-    matches.head->pin = pin(matches.head->location);
-    if (coded == nullptr) return matches;
-    shard.view(*coded, matches.coded.emplace());
-    matches.coded->pin = pin(matches.coded->location);
-    return matches;
   }
   /// Puts an entry in, taking out those that it excludes; `admit` is asked under the lock and
   /// returns the Staleness to write, or nullopt to refuse. False: refused.

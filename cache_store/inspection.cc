@@ -28,10 +28,6 @@ constexpr std::array<const char*, 2> kPlaceNames = {"superblock A (at 0)",
 
 std::string text_of(uint64_t number) { return std::to_string(number); }
 
-uint64_t size_of(const format::TableEntry& entry) {
-  return uint64_t{entry.length64} * format::kAlignment;
-}
-
 /// What the table says of a record, and what the record itself says.
 bool agrees(const format::TableEntry& entry, const format::RecordHeader& header) {
   const format::TableEntry own = table_entry(header, uint64_t{entry.offset64} * format::kAlignment);
@@ -177,7 +173,7 @@ PartReport Inspection::look_at_slab(uint32_t number) const {
   uint64_t end = sizeof slab->header;
   for (const format::TableEntry& entry : slab->table) {
     look_at_record(slab->header.generation, {.entry = entry, .slab = number}, report);
-    end = uint64_t{entry.offset64} * format::kAlignment + size_of(entry);
+    end = uint64_t{entry.offset64} * format::kAlignment + format::bytes_of(entry);
   }
   if (slab->torn) {
     report.problems.push_back({name + "the record at byte " + text_of(end) + " is not whole",
@@ -190,7 +186,7 @@ void Inspection::look_at_record(uint64_t generation, const FiledRecord& record,
                                 PartReport& report) const {
   const format::TableEntry& entry = record.entry;
   const uint64_t offset = uint64_t{entry.offset64} * format::kAlignment;
-  const uint64_t size = size_of(entry);
+  const uint64_t size = format::bytes_of(entry);
   if (!is_known_kind(entry)) return report.unknown.add(size);
   const auto wrong = [&](const char* what, uint64_t fingerprint) {
     report.problems.push_back({"slab " + text_of(record.slab) + ": the record at byte " +
@@ -291,7 +287,7 @@ void Inspection::find_orphans(std::vector<FiledRecord>& all) const {
 }
 
 std::optional<RecordText> Inspection::read(const FiledRecord& record) const {
-  const uint64_t size = size_of(record.entry);
+  const uint64_t size = format::bytes_of(record.entry);
   RecordText text;
   if (size < sizeof text.header ||
       !io_.pread(begin_of(record), writable_bytes_of(text.header)).ok()) {

@@ -19,8 +19,7 @@ bool RecordReader::view(const Location& location, std::string_view key, RecordVi
   const std::byte* base = slabs_.at(location);
   format::RecordHeader header;
   std::memcpy(&header, base, sizeof header);
-  if (!stays_within(header, uint64_t{location.length64} * format::kAlignment) ||
-      !is_well_shaped(header, slabs_.geometry())) {
+  if (!stays_within(header, location.bytes()) || !is_well_shaped(header, slabs_.geometry())) {
     return false;
   }
   const format::RecordLayout layout = format::layout(header);
@@ -48,8 +47,7 @@ const std::byte* RecordReader::body_of(const Location& location, uint64_t rid) c
   const std::byte* base = slabs_.at(location);
   format::RecordHeader header;
   std::memcpy(&header, base, sizeof header);
-  const bool right = header.rid == rid &&
-                     stays_within(header, uint64_t{location.length64} * format::kAlignment) &&
+  const bool right = header.rid == rid && stays_within(header, location.bytes()) &&
                      is_well_shaped(header, slabs_.geometry());
   return right ? base + format::layout(header).body : nullptr;
 }
@@ -63,7 +61,7 @@ FiledSubject RecordReader::filed(const Location& location, const RecordView& rec
 
 RecordReader::Condition RecordReader::read_filed(const Location& location,
                                                  std::vector<std::byte>& buffer, Filed& out) const {
-  const uint64_t size = uint64_t{location.length64} * format::kAlignment;
+  const uint64_t size = location.bytes();
   const uint64_t begin = slabs_.offset_of(location);
   // Most heads end within it, so that one read is enough.
   buffer.resize(std::min<uint64_t>(size, kFiledBytes));
@@ -107,7 +105,7 @@ RecordReader::Filed RecordReader::read_filed(std::span<const std::byte> record) 
 
 RecordReader::Condition RecordReader::check(const Location& location, const EntryKey& key,
                                             std::vector<std::byte>& buffer) const {
-  buffer.resize(uint64_t{location.length64} * format::kAlignment);
+  buffer.resize(location.bytes());
   if (!io_.pread(slabs_.offset_of(location), buffer).ok()) return Condition::kUnreadable;
   const RecordIdentity identity{slabs_.generation_of(location.slab), key.digest, key.slot};
   return is_whole(buffer, identity, secret_) ? Condition::kGood : Condition::kDamaged;
@@ -130,7 +128,7 @@ uint64_t RecordReader::rid_of(const Location& head) const {
 
 void RecordReader::touch(const Location& location) const {
   const std::byte* base = slabs_.at(location);
-  const uint64_t size = uint64_t{location.length64} * format::kAlignment;
+  const uint64_t size = location.bytes();
   for (uint64_t page = 0; page < size; page += format::kPage) {
     const volatile std::byte* touched = base + page;
     (void)*touched;

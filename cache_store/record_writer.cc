@@ -129,7 +129,7 @@ base::Result<Location> RecordWriter::append(Slabs& slabs, Ring ring, const Draft
   if (!written.ok()) return written.error();
   const Location location =
       slabs.append(ring, table_entry(header, slabs.used(ring)), Slabs::Origin::kNew);
-  CHECK(uint64_t{location.length64} * format::kAlignment == image.layout.end);
+  CHECK(location.bytes() == image.layout.end);
   if (has_bad_source(draft)) return Error{ErrorCode::kIo, 0, "the stored body cannot be read"};
   return location;
 }

@@ -122,7 +122,7 @@ std::optional<std::vector<format::TableEntry>> Residency::table_of(uint32_t slab
 void Residency::distrust_gone(uint32_t slab, const std::vector<format::TableEntry>& table) {
   for (const format::TableEntry& entry : table) {
     const uint64_t begin = uint64_t{entry.offset64} * format::kAlignment;
-    const uint64_t end = begin + uint64_t{entry.length64} * format::kAlignment;
+    const uint64_t end = begin + format::bytes_of(entry);
     if (pages_of(end) > pages_.size() || begin == end) continue;
     const auto first = pages_.begin() + static_cast<ptrdiff_t>(begin / format::kPage);
     const auto last = pages_.begin() + static_cast<ptrdiff_t>(pages_of(end));

@@ -271,7 +271,7 @@ bool SlabStore::settle(const Digest& digest, const IndexEntry& entry, RecordView
 }
 
 void SlabStore::warm(const Digest& digest, std::string_view, SlotMask accepted) {
-  const IndexMatches matches = index_.find_uncounted(
+  const IndexMatches matches = index_.find<Index::Uses::kIgnored>(
       digest, accepted, [&](const Location& location) { return slabs_.pin(location.slab); });
   if (matches.head) verifier_.verify(digest, *matches.head);
   if (matches.coded) verifier_.verify(digest, *matches.coded);
@@ -299,8 +299,7 @@ Found SlabStore::lookup_fragment(const FragmentId& id) {
 
 bool SlabStore::has_fragment(const FragmentId& id) {
   const FragmentKey key(id);
-  return index_.find_uncounted(digest(key.text()), 0, [](const Location&) { return Pin(); })
-      .head.has_value();
+  return index_.peek(digest(key.text()), [](const Location&) { return Pin(); }).has_value();
 }
 
 void SlabStore::warm_fragment(const FragmentId& id) {
@@ -435,7 +434,7 @@ base::Result<Found> SlabStore::publish(const Draft& draft, const PurgeSubject& s
   residency_.note_verified(location.slab);
   reclaimer_.note_stored(found.digest);
   puts_.fetch_add(1, std::memory_order_relaxed);
-  put_bytes_.fetch_add(uint64_t{location.length64} * format::kAlignment, std::memory_order_relaxed);
+  put_bytes_.fetch_add(location.bytes(), std::memory_order_relaxed);
   record.stale_since_ms = int64_t{fate.stale.since_s} * 1000;
   record.pin = std::move(pin);
   const bool spec = draft.slot == kVarySlot;

@@ -182,7 +182,7 @@ Location Slabs::append(Ring ring, const format::TableEntry& entry, Origin origin
         (entry.seq > slab.contents.highest_seq && entry.seq > slab.contents.generation));
   slab.table.push_back(entry);
   slab.contents.note(entry);
-  slab.used += uint64_t{entry.length64} * format::kAlignment;
+  slab.used += format::bytes_of(entry);
   CHECK(slab.used + format::table_bytes(slab.table.size()) <= file_.geometry.slab_bytes);
   slab.synced = false;
   return {number, entry.offset64, entry.length64};

@@ -17,10 +17,6 @@ using base::Status;
 
 namespace {
 
-uint64_t size_of(const format::TableEntry& entry) {
-  return uint64_t{entry.length64} * format::kAlignment;
-}
-
 EntryKey key_of(const format::TableEntry& entry) {
   return {{entry.digest_lo, entry.digest_hi}, entry.slot};
 }
@@ -75,9 +71,10 @@ bool Survivors::has_second_lap(const format::TableEntry& entry, const Standing& 
       // comes slowly, must not lose its begin while its end comes.
       return true;
     case RecordKind::kObject:
-      return size_of(entry) < small_bytes_ && !standing.stale && !has_expired(entry, now_ms);
+      return format::bytes_of(entry) < small_bytes_ && !standing.stale &&
+             !has_expired(entry, now_ms);
     case RecordKind::kVarySpec:
-      return size_of(entry) < small_bytes_;
+      return format::bytes_of(entry) < small_bytes_;
     default:
       // A head is of no use without its fragments, so it stays no longer than they do.
       return false;
@@ -91,8 +88,8 @@ bool Survivors::copy_some(const Victim& victim, uint64_t bytes) {
     chosen_.pop_back();
     // Probation shrinks by each slab that is emptied, so all that was used there is copied: a site
     // that was fetched at once comes to main whole. Main must give room.
-    if (victim.ring == Ring::kMain && size_of(candidate.entry) > credit_) continue;
-    done += size_of(candidate.entry);
+    if (victim.ring == Ring::kMain && format::bytes_of(candidate.entry) > credit_) continue;
+    done += format::bytes_of(candidate.entry);
     copy(victim, candidate);
   }
   return !chosen_.empty();

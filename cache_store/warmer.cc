@@ -70,7 +70,7 @@ void Warmer::warm(const format::TableEntry& entry) {
   const bool same = found && found->slot == entry.slot && found->location == location;
   if (!same || found->verified) return;
   parts_.verifier.verify(digest, *found);
-  spend(uint64_t{location.length64} * format::kAlignment);
+  spend(location.bytes());
 }
 
 void Warmer::spend(uint64_t bytes) {

@@ -7,7 +7,6 @@
 #include "edge/origin_request.h"
 #include "edge/request_flow.h"
 #include "edge/waiting.h"
-#include "http/content_range.h"
 #include "http/freshness.h"
 
 namespace perigee::edge {
@@ -15,24 +14,17 @@ namespace perigee::edge {
 using http::CacheStatus;
 using Stage = Waiting::Stage;
 
-namespace {
-
-std::string_view range_of(const http::RequestHead& request) {
-  return request.fields.value(http::FieldName::kRange);
-}
-
-}  // namespace
-
 /// Of an object that is not stored a part is wanted, and no more than that.
-bool Filled::wants_part(const origin::FillRequest& request) const {
+std::optional<http::FirstWanted> Filled::wanted_part(const origin::FillRequest& request) const {
   const http::RequestHead& head = waiting_.exchange.request();
   if (head.method != http::Method::kGet || !request.policy->fetch_ranges ||
       request.stored.state != cache_store::Found::kMiss) {
-    return false;
+    return std::nullopt;
   }
-  const std::optional<http::FirstWanted> wanted = http::first_wanted(range_of(head));
+  const auto wanted = http::first_wanted(head.fields.value(http::FieldName::kRange));
   const uint64_t each = waiting_.flow.context().store.fragment_bytes();
-  return wanted && (wanted->from_end || !wanted->to_end || wanted->at >= each);
+  const bool all = wanted && !wanted->from_end && wanted->to_end && wanted->at < each;
+  return all ? std::nullopt : wanted;
 }
 
 void Filled::begin(const Route& route, Lookup& lookup) {
@@ -46,14 +38,13 @@ void Filled::begin(const Route& route, Lookup& lookup) {
   request.client = client_network(client_of(exchange, *route.sites));
   const bool shared = waiting_.mode == origin::JoinMode::kShared;
   hit_for_miss_ = shared && context.fills.is_hit_for_miss(request.join);
-  const bool ranged = wants_part(request);
+  request.part = wanted_part(request);
   // What nobody else gets is not fetched whole for a part of it.
-  if (ranged && (!shared || hit_for_miss_)) {
+  if (request.part && (!shared || hit_for_miss_)) {
     waiting_.decision.action = http::Action::kPass;
     waiting_.relayed.emplace(waiting_).begin(route);
     return;
   }
-  if (ranged) request.part = http::first_wanted(range_of(exchange.request()));
   waiting_.enter(Stage::kFilling);
   const origin::JoinMode mode = hit_for_miss_ ? origin::JoinMode::kAlone : waiting_.mode;
   if (!context.fills.join(std::move(request), *this, mode)) {
@@ -77,7 +68,10 @@ void Filled::on_fill_interim(const http::ResponseHead& interim) {
 }
 
 /// The fill goes on and is stored; this request waits for it no longer.
-void Filled::on_slow() { (void)waiting_.serve_stale(http::OriginFailure::kSlow, forwarded()); }
+void Filled::on_slow() {
+  if (waiting_.verify_first([this] { on_slow(); })) return;
+  (void)waiting_.serve_stale(http::OriginFailure::kSlow, forwarded());
+}
 
 void Filled::on_fill_stored() {
   slow_timer_.disarm();
@@ -100,6 +94,11 @@ void Filled::on_fill_released() {
 void Filled::on_fill_head(std::shared_ptr<origin::Fill> fill, bool own) {
   CHECK(waiting_.stage() == Stage::kFilling);
   slow_timer_.disarm();
+  // Once that is known, the origin is asked again: this answer's body is not held until then.
+  if (http::is_server_failure(fill->origin_status()) &&
+      waiting_.verify_first([this] { waiting_.go_on(); })) {
+    return;
+  }
   fill_ = std::move(fill);
   const FlowContext& context = waiting_.flow.context();
   const http::StoredResponse& response = fill_->response();

@@ -6,6 +6,7 @@
 
 #include "base/env.h"
 #include "edge/lookup.h"
+#include "http/content_range.h"
 #include "http/response.h"
 #include "origin/fill_reader.h"
 #include "origin/fills.h"
@@ -30,7 +31,7 @@ class Filled final : public origin::FillWaiter {
   void on_fill_failed(const origin::FetchError& error) override;
 
  private:
-  bool wants_part(const origin::FillRequest& request) const;
+  std::optional<http::FirstWanted> wanted_part(const origin::FillRequest& request) const;
   /// Why the fill is there, as Cache-Status tells it.
   http::CacheStatus forwarded() const;
   void answer(const http::StoredResponse& response, const http::Selection& part,

@@ -67,6 +67,11 @@ void Relayed::on_fetch_head(const http::ReceivedResponse& received,
   CHECK(waiting_.stage() == Stage::kRelaying);
   if (received.status == 101) return switch_protocols(received);
   const CacheStatus cache{.forward = waiting_.decision.forward, .forward_status = received.status};
+  // As for a fill: once what may cover this is verified, the origin is asked again.
+  if (shared_ && http::is_server_failure(received.status) &&
+      waiting_.verify_first([&waiting = waiting_] { waiting.go_on(); })) {
+    return;
+  }
   if (http::is_server_failure(received.status) &&
       waiting_.serve_stale(http::OriginFailure::kServerError, cache) == Waiting::Stale::kServed) {
     return;

@@ -24,22 +24,6 @@ using http::RequestHead;
 
 namespace {
 
-/// Verifies a cold record on the pool.
-class WarmJob final : public base::Job {
- public:
-  WarmJob(cache_store::Store& store, const cache_store::Digest& digest, std::string_view key,
-          Waiting& waiting)
-      : store_(store), digest_(digest), key_(key), waiting_(waiting) {}
-  void work(const std::atomic<bool>&) noexcept override { store_.warm(digest_, key_, 0); }
-  void done() noexcept override { waiting_.on_warmed(); }
-
- private:
-  cache_store::Store& store_;
-  const cache_store::Digest digest_;
-  const std::string key_;
-  Waiting& waiting_;
-};
-
 constexpr std::string_view kNoMemory = "no memory for this request";
 
 }  // namespace
@@ -232,11 +216,8 @@ void RequestFlow::act_alone(Pass& pass, const Lookup& lookup) {
 void RequestFlow::warm(Pass& pass, const Lookup& lookup) {
   if (!block(pass)) return answers_.fail(pass.exchange, 503, kNoMemory, {});
   Waiting& waiting = *pass.waiting;
-  std::unique_ptr<base::Job> job =
-      std::make_unique<WarmJob>(context_.store, lookup.found.digest, lookup.key.now(), waiting);
   waiting.enter(Waiting::Stage::kWarming);
-  const bool again = ++waiting.attempts < Waiting::kAttempts;
-  if (again && context_.env.offload(base::Lane::kLatency, job, waiting.warming)) return;
+  if (waiting.verify(lookup, [&waiting] { waiting.go_on(); })) return;
   // Others may wait for the record to be verified.
   waiting.enter(Waiting::Stage::kNew);
   act_alone(pass, lookup);

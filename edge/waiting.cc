@@ -37,13 +37,15 @@ void Waiting::enter(Stage next) {
           {Stage::kWarming, Stage::kFilling, Stage::kRelaying, Stage::kPurging, Stage::kAnswered}),
       set_of({Stage::kNew}),
       set_of({Stage::kNew, Stage::kAnswered}),
-      set_of({Stage::kInvalidating, Stage::kAnswered}),
+      set_of({Stage::kNew, Stage::kInvalidating, Stage::kAnswered}),
       set_of({Stage::kAnswered}),
       set_of({Stage::kAnswered}),
       set_of({}),
   };
   CHECK((kNext[static_cast<size_t>(stage_)] & set_of({next})) != 0);
   stage_ = next;
+  verifying_.abandon();
+  then_ = {};
 }
 
 void Waiting::decide(const http::Decision& made) {
@@ -51,7 +53,38 @@ void Waiting::decide(const http::Decision& made) {
   ending.cache.forward = made.forward;
 }
 
-void Waiting::on_warmed() { go_on(); }
+/// Verifies a cold record on the pool.
+class Waiting::VerifyJob final : public base::Job {
+ public:
+  VerifyJob(Waiting& waiting, const Lookup& lookup)
+      : waiting_(waiting),
+        store_(waiting.flow.context().store),
+        digest_(lookup.found.digest),
+        key_(lookup.key.copy()) {}
+  void work(const std::atomic<bool>&) noexcept override { store_.warm(digest_, key_, 0); }
+  void done() noexcept override { std::exchange(waiting_.then_, {})(); }
+
+ private:
+  Waiting& waiting_;
+  cache_store::Store& store_;
+  const cache_store::Digest digest_;
+  const std::string key_;
+};
+
+bool Waiting::verify(const Lookup& lookup, base::Fn<void()> then) {
+  CHECK(lookup.found.state == cache_store::Found::kCold);
+  std::unique_ptr<base::Job> job = std::make_unique<VerifyJob>(*this, lookup);
+  const bool again = ++attempts < kAttempts;
+  if (!again || !flow.context().env.offload(base::Lane::kLatency, job, verifying_)) return false;
+  then_ = std::move(then);
+  return true;
+}
+
+bool Waiting::verify_first(base::Fn<void()> then) {
+  const Route now(route, flow.scratch());
+  const Lookup lookup = look_up(exchange.request(), now, flow.context().store);
+  return lookup.found.state == cache_store::Found::kCold && verify(lookup, std::move(then));
+}
 
 void Waiting::go_on() {
   enter(Stage::kNew);
@@ -121,13 +154,26 @@ bool Waiting::serve_instead(const http::OriginAnswer& answer, const http::CacheS
 
 void Waiting::on_origin_failed(const origin::FetchError& error, const http::CacheStatus& cache) {
   CHECK(stage_ == Stage::kFilling || stage_ == Stage::kRelaying);
+  Failure failure{error, cache};
+  // What goes alone asked for the origin's own answer.
+  if (decision.action != http::Action::kPass &&
+      verify_first([this] { answer_failure(*failure_); })) {
+    failure_ = std::move(failure);
+    return;
+  }
+  answer_failure(failure);
+}
+
+void Waiting::answer_failure(const Failure& failure) {
+  const origin::FetchError& error = failure.error;
+  const http::CacheStatus& cache = failure.cache;
   if (error.kind == origin::FetchError::kRefused) {
     return flow.answers().fail(exchange, error.status(), error.sentence(), cache);
   }
   // What came and is no response is an error of the server's, as the 502 that it would become.
   const bool came = !error.unreachable() && error.kind != origin::FetchError::kBusy;
-  const auto failure = came ? http::OriginFailure::kServerError : http::OriginFailure::kUnreachable;
-  const Stale stale = serve_stale(failure, cache);
+  const auto failed = came ? http::OriginFailure::kServerError : http::OriginFailure::kUnreachable;
+  const Stale stale = serve_stale(failed, cache);
   if (stale == Stale::kServed) return;
   const bool gone = stale == Stale::kForbidden && error.unreachable();
   flow.answers().fail(exchange, gone ? 504 : error.status(), error.sentence(), cache);

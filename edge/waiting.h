@@ -11,6 +11,7 @@
 
 #include "edge/completed.h"
 #include "edge/filled.h"
+#include "edge/lookup.h"
 #include "edge/purged.h"
 #include "edge/relayed.h"
 #include "edge/route.h"
@@ -51,10 +52,14 @@ class Waiting final : public Served, public origin::RequestMaker {
   Stage stage() const { return stage_; }
   /// What was decided, which the log tells even of a client that leaves before its answer.
   void decide(const http::Decision& made);
-  /// The record was verified, or could not be: looks up again.
-  void on_warmed();
   /// Looks up and decides again.
   void go_on();
+  /// Has a cold record that `lookup` found verified on the pool, and calls `then` on the loop,
+  /// unless another stage has begun by then. False: it was tried too often, or the pool is full.
+  bool verify(const Lookup& lookup, base::Fn<void()> then);
+  /// What is stored for it is cold by now, since its pages left memory while it waited: has it
+  /// verified, as above. False: it is not cold, or cannot be verified.
+  bool verify_first(base::Fn<void()> then);
 
   /// Answers from a stale copy instead of what the origin said or did not say; `cache` says why the
   /// request went forward and what came of it. kNone: no copy is there. kForbidden: one is, and
@@ -91,7 +96,6 @@ class Waiting final : public Served, public origin::RequestMaker {
   /// Set when something was fetched for it, and its answer is read from the store nevertheless.
   std::optional<http::CacheStatus> fetched;
 
-  base::Pending warming;
   std::optional<Filled> filled;
   std::optional<Completed> completed;
   std::optional<Relayed> relayed;
@@ -102,7 +106,18 @@ class Waiting final : public Served, public origin::RequestMaker {
   std::optional<origin::FragmentBody> fragments;
 
  private:
+  class VerifyJob;
+  /// No usable response came.
+  struct Failure {
+    origin::FetchError error;
+    http::CacheStatus cache;
+  };
+  void answer_failure(const Failure& failure);
+
   Stage stage_ = Stage::kNew;
+  base::Pending verifying_;
+  base::Fn<void()> then_;           ///< when what is stored was verified
+  std::optional<Failure> failure_;  ///< that waits for it
   std::optional<TextBody> text_;
   std::optional<http::MultipartBody> multipart_;
 };

@@ -69,10 +69,8 @@ std::string_view range_of(const ByteSpan& span, Arena& arena) {
 
 bool add_part_fields(const Part& part, Arena& arena, HeaderList& fields) {
   const std::string_view range = range_of(part.span, arena);
-  const std::string_view etag = arena.copy(part.etag);
-  return range.data() != nullptr && etag.data() != nullptr &&
-         fields.add({FieldName::kRange, "Range", range}) &&
-         fields.add({FieldName::kIfRange, "If-Range", etag});
+  return range.data() != nullptr && fields.add({FieldName::kRange, "Range", range}) &&
+         fields.add({FieldName::kIfRange, "If-Range", part.etag});
 }
 
 uint64_t bytes_brought(const ReceivedResponse& response, const Part& part) {

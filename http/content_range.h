@@ -31,7 +31,7 @@ struct Part {
 std::string_view range_of(const ByteSpan& span, Arena& arena);
 
 /// Adds Range, and the If-Range that makes the answer a 206 of this representation or a whole
-/// other one (RFC 9110 §13.1.5). False: no room.
+/// other one (RFC 9110 §13.1.5). The fields view `part.etag` and the arena. False: no room.
 bool add_part_fields(const Part& part, Arena& arena, HeaderList& fields);
 
 /// How many bytes from `part.span.begin` on a response brings: a 206 of the same representation

@@ -70,16 +70,7 @@ void FillOwner::fetch() {
   }
   const bool nothing_stored = fill_->stored.state == Found::kMiss;
   part_asked_ = request_->part && nothing_stored && !refetched_ && add_range();
-  ask_origin();
-}
-
-void FillOwner::ask_origin() {
-  FetchRequest request;
-  request.target = request_->target;
-  request.host = request_->host;
-  request.fields = fields_;
-  request.times = request_->policy->times;
-  fetch_ = request_->site->origin().fetch(request, *this);
+  ask_origin(fields_);
 }
 
 void FillOwner::on_fetch_interim(const ReceivedResponse& interim) {
@@ -96,9 +87,9 @@ void FillOwner::on_fetch_interim(const ReceivedResponse& interim) {
 
 void FillOwner::on_fetch_head(const ReceivedResponse& head, const ResponseTimes& times) {
   CHECK(!ended());
+  request_->site->on_head(head, times, *request_->policy);
   if (resumed_ > 0) return take_rest(head);
   CHECK(fill_->phase() == Phase::kPending);
-  request_->site->on_head(head, times, *request_->policy);
   fill_->head.origin_status = head.status;
   if (head.status == 304 && conditional_) {
     if (take_not_modified(head, times)) return;
@@ -450,7 +441,7 @@ bool FillOwner::resume() {
   fields_ = request_->fields;
   if (!http::add_part_fields(rest(), *request_->arena, fields_)) return false;
   ++resumed_;
-  ask_origin();
+  ask_origin(fields_);
   return true;
 }
 
@@ -487,8 +478,10 @@ void FillOwner::store_fragments() {
   const uint64_t end = std::min(begin + sink_.fragment_bytes(), body.size());
   const bool whole = end - begin == sink_.fragment_bytes() || (body.complete() && end > begin);
   if (!whole) return;
-  const bool taken =
-      sink_.put_fragment(fills_.env(), end, [this, end](uint64_t rid) { on_fragment(end, rid); });
+  const bool taken = sink_.put_fragment(
+      fills_.env(), end, [this, end](const std::shared_ptr<const Found>& record) {
+        on_fragment(end, record == nullptr ? 0 : record->head->rid);
+      });
   if (!taken) give_up_storing();
 }
 

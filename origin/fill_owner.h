@@ -53,7 +53,6 @@ class FillOwner final : public FillProducer {
   void take_part(const http::ReceivedResponse& head, const http::ResponseTimes& times);
   void on_head_stored(const http::ByteSpan& span, std::shared_ptr<const cache_store::Found> record);
   bool add_range();
-  void ask_origin();
   void fetch_again();
   void pass_on_alone();
   void take_response(const http::ReceivedResponse& received, const http::ResponseTimes& times);

@@ -46,6 +46,15 @@ void FillProducer::ask(base::Share permit) {
   fetch();
 }
 
+void FillProducer::ask_origin(const http::HeaderList& fields) {
+  FetchRequest request;
+  request.target = request_->target;
+  request.host = request_->host;
+  request.fields = fields;
+  request.times = request_->policy->times;
+  fetch_ = request_->site->origin().fetch(request, *this);
+}
+
 void FillProducer::reserve(size_t bytes) {
   base::Budget& budget = table().shared().budget;
   bytes = std::min(bytes, budget.limit());

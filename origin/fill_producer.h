@@ -52,6 +52,8 @@ class FillProducer : public FetchUser, protected base::Waker {
   /// A put goes on, and nobody is told of it.
   virtual void abandon_put() = 0;
 
+  /// With these fields, which stay until the fetch ends.
+  void ask_origin(const http::HeaderList& fields);
   void wake() override { pump_soon(); }  ///< the origin has more
   void pump_soon() { fills_.env().soon(pump_); }
   /// Memory before the first byte of content: what holds nothing cannot deadlock.

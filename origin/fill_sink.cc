@@ -7,41 +7,10 @@
 #include "base/check.h"
 #include "http/cache_key.h"
 #include "http/stored_response.h"
+#include "origin/fragment_job.h"
 
 namespace perigee::origin {
 namespace {
-
-/// One fragment. Owns all it touches.
-class FragmentJob final : public base::Job {
- public:
-  FragmentJob(cache_store::Store& store, std::shared_ptr<Fill> fill, FillSink::OnFragment done)
-      : store_(store), fill_(std::move(fill)), done_(std::move(done)) {}
-
-  void work(const std::atomic<bool>&) noexcept override {
-    // Drawn here, since it may wait for a lock.
-    if (id.rid == 0) id.rid = store_.draw_rid();
-    std::vector<std::span<const std::byte>> pieces;
-    size_t skipped = cut.skipped;
-    size_t left = cut.size;
-    for (const ChunkRef& chunk : cut.chunks) {
-      const size_t n = std::min(left, chunk->capacity - skipped);
-      pieces.emplace_back(chunk->bytes.get() + std::exchange(skipped, 0), n);
-      left -= n;
-    }
-    CHECK(left == 0);
-    stored_ = store_.put_fragment({id, fill_->base, fill_->ticket, pieces}).ok();
-  }
-  void done() noexcept override { done_(stored_ ? id.rid : 0); }
-
-  cache_store::FragmentId id;
-  FillBody::Cut cut;
-
- private:
-  cache_store::Store& store_;
-  const std::shared_ptr<Fill> fill_;
-  FillSink::OnFragment done_;
-  bool stored_ = false;
-};
 
 /// One or two puts. Owns all it touches.
 class PutJob final : public base::Job {
@@ -158,14 +127,13 @@ bool FillSink::put_head(base::Env& env, const base::ReuseFacts& policy, uint64_t
   return env.offload(base::Lane::kStore, job, pending_);
 }
 
-bool FillSink::put_fragment(base::Env& env, uint64_t end, OnFragment done) {
+bool FillSink::put_fragment(base::Env& env, uint64_t end, OnStored done) {
   CHECK(open_ && fragmented_ && !pending_.waiting());
-  auto put = std::make_unique<FragmentJob>(store_, fill_, std::move(done));
   const FragmentedObject object = fill_->body.object();
   CHECK(object.size % fragment_bytes() == 0);
-  put->id = {object.rid, object.size / fragment_bytes()};
-  put->cut = fill_->body.cut(object.size, end);
-  std::unique_ptr<base::Job> job = std::move(put);
+  std::unique_ptr<base::Job> job = std::make_unique<FragmentJob>(
+      store_, fill_, cache_store::FragmentId{object.rid, object.size / fragment_bytes()},
+      fill_->body.cut(object.size, end), std::move(done));
   return env.offload(base::Lane::kStore, job, pending_);
 }
 

@@ -28,9 +28,6 @@ class FillSink {
   FillSink(cache_store::Store& store, std::shared_ptr<Fill> fill, std::string key)
       : store_(store), fill_(std::move(fill)), key_(std::move(key)) {}
 
-  /// Told of a fragment; `rid` is the object's, 0: it was not stored.
-  using OnFragment = base::Fn<void(uint64_t rid)>;
-
   /// The longest body that can be kept.
   uint64_t most_bytes() const {
     return std::max(store_.max_object_bytes(), store_.max_fragmented_bytes());
@@ -56,7 +53,7 @@ class FillSink {
   /// A put is under way.
   bool putting() const { return pending_.waiting(); }
   /// Puts the bytes of the body from fill->body.stored() to `end` on the pool. False: as put().
-  bool put_fragment(base::Env& env, uint64_t end, OnFragment done);
+  bool put_fragment(base::Env& env, uint64_t end, OnStored done);
   /// The put goes on, and nobody is told of it.
   void abandon() { pending_.abandon(); }
 

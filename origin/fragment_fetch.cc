@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "origin/fragment_job.h"
 
 namespace perigee::origin {
 
@@ -20,35 +21,6 @@ http::ByteSpan fragment_span(const FragmentedObject& object, uint64_t number,
   CHECK(begin < object.size);
   return {begin, std::min(begin + fragment_bytes, object.size)};
 }
-
-/// Owns all it touches.
-class FragmentFetch::PutJob final : public base::Job {
- public:
-  PutJob(cache_store::Store& store, std::shared_ptr<Fill> fill, const cache_store::FragmentId& id,
-         base::Fn<void(std::shared_ptr<const cache_store::Found>)> done)
-      : store_(store),
-        fill_(std::move(fill)),
-        chunks_(fill_->body.chunks()),
-        id_(id),
-        done_(std::move(done)) {}
-
-  void work(const std::atomic<bool>&) noexcept override {
-    std::vector<std::span<const std::byte>> pieces;
-    for (const ChunkRef& chunk : chunks_) pieces.emplace_back(chunk->bytes.get(), chunk->size);
-    base::Result<cache_store::Found> put =
-        store_.put_fragment({id_, fill_->base, fill_->ticket, pieces});
-    if (put.ok()) record_ = std::make_shared<const cache_store::Found>(std::move(*put));
-  }
-  void done() noexcept override { done_(std::move(record_)); }
-
- private:
-  cache_store::Store& store_;
-  const std::shared_ptr<Fill> fill_;
-  const std::vector<ChunkRef> chunks_;
-  const cache_store::FragmentId id_;
-  base::Fn<void(std::shared_ptr<const cache_store::Found>)> done_;
-  std::shared_ptr<const cache_store::Found> record_;
-};
 
 FragmentFetch::FragmentFetch(Fills& fills, RefetchablePtr object, uint64_t number,
                              std::shared_ptr<Fill> fill, bool keep)
@@ -86,12 +58,7 @@ void FragmentFetch::fetch() {
   for (const http::Field& field : request_->fields) fields.add(field);
   const bool added = http::add_part_fields(rest(), arena_, fields);
   CHECK(added);
-  FetchRequest request;
-  request.target = request_->target;
-  request.host = request_->host;
-  request.fields = fields;
-  request.times = request_->policy->times;
-  fetch_ = request_->site->origin().fetch(request, *this);
+  ask_origin(fields);
 }
 
 void FragmentFetch::on_fetch_head(const ReceivedResponse& head, const ResponseTimes& times) {
@@ -168,8 +135,8 @@ void FragmentFetch::give_up() {
 }
 
 void FragmentFetch::store() {
-  std::unique_ptr<base::Job> job = std::make_unique<PutJob>(
-      store_of(), fill_, id_,
+  std::unique_ptr<base::Job> job = std::make_unique<FragmentJob>(
+      store_of(), fill_, id_, fill_->body.cut(0, span_.size()),
       [this](std::shared_ptr<const cache_store::Found> record) { on_stored(std::move(record)); });
   if (!fills_.env().offload(base::Lane::kStore, job, pending_)) end(false, nullptr);
 }

@@ -38,7 +38,6 @@ class FragmentFetch final : public FillProducer {
   void on_fetch_head(const http::ReceivedResponse& head, const http::ResponseTimes& times) override;
 
  private:
-  class PutJob;
   void fetch() override;
   void begin_body() override;
   void pump() override;

@@ -235,7 +235,7 @@ void StoreCommands::print_slabs(size_t empty_slabs) const {
     (slab->ending == Recovery::Ending::kTable ? sealed : open) += 1;
     RecordCount& ring = rings[slab->header.ring];
     for (const auto& entry : slab->table) {
-      ring.add(uint64_t{entry.length64} * cache_store::format::kAlignment);
+      ring.add(cache_store::format::bytes_of(entry));
     }
   }
   print("slabs: " + number(geometry.slab_count) + " of " + number(geometry.slab_bytes) +
@@ -256,7 +256,7 @@ void StoreCommands::print_records(const std::vector<FiledRecord>& records) const
   for (const char* kind : {"object", "head", "fragment", "vary"}) kinds[kind] = {};
   std::vector<int64_t> times;
   for (const FiledRecord& record : records) {
-    const uint64_t bytes = uint64_t{record.entry.length64} * cache_store::format::kAlignment;
+    const uint64_t bytes = cache_store::format::bytes_of(record.entry);
     if (record.standing != FiledRecord::Standing::kLive) {
       dead[name_of(record.standing)].add(bytes);
       continue;

@@ -53,7 +53,7 @@ void draw_responses(Dice& dice, Options& o) {
   o.odd_vary = swarm(30, 200);
   o.set_cookie = swarm(30, 200);
   o.odd_status = swarm(50, 300);
-  o.validators = static_cast<unsigned>(dice.one_of({0, 500, 900, 1000}));
+  o.validators = static_cast<unsigned>(dice.one_of({0, 900, 900, 1000, 1000}));
   o.lies_304 = swarm(30, 200);
   o.ranges = static_cast<unsigned>(dice.one_of({0, 500, 1000}));
   o.age = swarm(100, 400);

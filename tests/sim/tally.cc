@@ -172,7 +172,7 @@ std::vector<std::string> Tally::too_tame() const {
   wants.least(parts, batches * 8, "parts");
   wants.least(purges, batches * 10, "purges");
   wants.least(fetches, batches * 400, "fetches");
-  wants.least(validated, batches * 25, "validated");
+  wants.least(validated, batches * 50, "validated");
   wants.least(relayed, batches * 15, "relayed");
   wants.least(ranged, batches / 2, "ranged");
   wants.least(completed, batches / 4, "completed");

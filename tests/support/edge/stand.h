@@ -6,6 +6,7 @@
 //   EXPECT_EQ(stand.get("/a").body, "hello");
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <string>
@@ -84,10 +85,12 @@ class FaultyIo final : public cache_store::StoreIo {
   }
   void populate(uint64_t offset, uint64_t length) override { file_->populate(offset, length); }
   std::optional<uint64_t> count_resident(uint64_t offset, uint64_t length) override {
-    return file_->count_resident(offset, length);
+    return pages_gone ? std::optional<uint64_t>(0) : file_->count_resident(offset, length);
   }
   bool find_resident(uint64_t offset, std::span<unsigned char> pages) override {
-    return file_->find_resident(offset, pages);
+    if (!pages_gone) return file_->find_resident(offset, pages);
+    std::fill(pages.begin(), pages.end(), '\0');
+    return true;
   }
   void release(uint64_t offset, uint64_t length) override { file_->release(offset, length); }
   base::Status lock_memory() override { return file_->lock_memory(); }
@@ -97,6 +100,7 @@ class FaultyIo final : public cache_store::StoreIo {
   int fd() const override { return file_->fd(); }
 
   bool refuse_writes = false;
+  bool pages_gone = false;  ///< none is in memory
 
  private:
   std::unique_ptr<cache_store::StoreIo> file_ = cache_store::make_file_io();

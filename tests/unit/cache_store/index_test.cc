@@ -54,7 +54,7 @@ TEST_F(IndexTest, CountsTheUsesOfWhatIsVerified) {
   find(key.digest);
   EXPECT_EQ(index_.standing(key, kHere)->frequency, 0u) << "who found it will look again";
   index_.set_verified(key, kHere);
-  index_.find_uncounted(key.digest, 0, kNoPin);
+  index_.find<Index::Uses::kIgnored>(key.digest, 0, kNoPin);
   (void)index_.peek(key.digest, kNoPin);
   EXPECT_EQ(index_.standing(key, kHere)->frequency, 0u);
   for (unsigned use = 1; use <= Index::kMostFrequency + 2; ++use) {
