@@ -2,29 +2,18 @@
 // and lookups, across restarts, and counted by the sweep.
 #include <gtest/gtest.h>
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/limits.h"
-#include "cache_store/store.h"
 #include "tests/support/keys.h"
-#include "tests/support/memory_disk.h"
+#include "tests/unit/cache_store/memory_store.h"
 
 namespace perigee::cache_store {
 namespace {
 
 using test::url_key;
-
-constexpr int64_t kNow = 1'700'000'000'000;
-constexpr uint64_t kSlabs = 400;
-constexpr uint64_t kBytes = (2 << 20) + kSlabs * 16384;
-
-class Silent : public StoreObserver {
- public:
-  void on_store_event(std::string_view) override {}
-};
 
 struct Put {
   std::vector<uint64_t> tags;
@@ -33,22 +22,10 @@ struct Put {
   std::string key;  ///< of a variant; else the URL's
 };
 
-class PredicatesTest : public testing::Test {
+class PredicatesTest : public MemoryStoreTest {
  protected:
-  PredicatesTest() { open(); }
+  PredicatesTest() : MemoryStoreTest(options_of(400, 16 << 10, 16 << 10)) {}
 
-  void open() {
-    store_.reset();
-    StoreOptions options;
-    options.path = "disk";
-    options.slab_bytes = 16 << 10;
-    options.journal_bytes = 16 << 10;
-    options.size_bytes = kBytes;
-    io_ = std::make_unique<test::MemoryIo>(disk_);
-    auto opened = Store::open(options, *io_, observer_, kNow);
-    ASSERT_TRUE(opened.ok()) << opened.error().message;
-    store_ = std::move(*opened);
-  }
   /// Without a word to anybody; then from what it left.
   void kill_and_open() {
     io_->kill();
@@ -71,13 +48,6 @@ class PredicatesTest : public testing::Test {
       draft.body = {&piece, 1};
     }
     return store_->put(draft).ok();
-  }
-  Found look(const std::string& key) {
-    const Digest digest = store_->digest(key);
-    Found found = store_->lookup(digest, key, 0);
-    if (found.state != Found::kCold) return found;
-    store_->warm(digest, key, 0);
-    return store_->lookup(digest, key, 0);
   }
   bool is_there(const std::string& key) {
     const Found found = look(key);
@@ -113,11 +83,6 @@ class PredicatesTest : public testing::Test {
   static bool spares_others(const Predicate& predicate) {
     return predicate.kind != PredicateKind::kEverything;
   }
-
-  test::MemoryDisk disk_{kBytes};
-  Silent observer_;
-  std::unique_ptr<test::MemoryIo> io_;
-  std::unique_ptr<Store> store_;
 };
 
 TEST_F(PredicatesTest, AHardOneTakesWhatItMatchesAtOnce) {
