@@ -71,6 +71,12 @@ class PredicatesTest : public MemoryStoreTest {
   void sweep() {
     for (int i = 0; i < 20; ++i) store_->maintain({.wall_ms = kNow});
   }
+  /// Purges, and tells how many the sweep found.
+  std::optional<uint64_t> purge_and_sweep(const Predicate& predicate, bool soft = false) {
+    const uint64_t seq = purge(predicate, soft);
+    sweep();
+    return store_->swept(seq);
+  }
   uint64_t objects() const { return store_->stats().objects; }
 
   const std::string url_ = url_key("a.test", "/css/main.css");
@@ -232,14 +238,10 @@ TEST_F(PredicatesTest, TheSweepMarksNoFragmentAndTakesThemWithEverything) {
   const std::span<const std::byte> piece = std::as_bytes(std::span(bytes));
   const Ticket ticket = store_->ticket();
   ASSERT_TRUE(store_->put_fragment({id, store_->digest(url_), ticket, {&piece, 1}}).ok());
-  const uint64_t soft = purge(kinds_[2], true);
-  sweep();
-  EXPECT_EQ(store_->swept(soft), 1u) << "the head";
+  EXPECT_EQ(purge_and_sweep(kinds_[2], true), 1u) << "the head";
   ASSERT_EQ(store_->lookup_fragment(id).state, Found::kHit);
   EXPECT_EQ(store_->lookup_fragment(id).head->stale_since_ms, 0);
-  const uint64_t hard = purge(kinds_[2]);
-  sweep();
-  EXPECT_EQ(store_->swept(hard), 1u);
+  EXPECT_EQ(purge_and_sweep(kinds_[2]), 1u);
   EXPECT_EQ(objects(), 0u);
 }
 
@@ -325,9 +327,7 @@ TEST_F(PredicatesTest, ADamagedRecordIsDroppedByTheSweep) {
   disk_.load(image);
   open();
   ASSERT_EQ(objects(), 61u);
-  const uint64_t seq = purge(kinds_[0]);
-  sweep();
-  EXPECT_EQ(store_->swept(seq), 0u);
+  EXPECT_EQ(purge_and_sweep(kinds_[0]), 0u);
   EXPECT_EQ(objects(), 60u);
   EXPECT_EQ(store_->stats().corrupt, 1u);
 }
