@@ -68,9 +68,7 @@ TEST(RealClients, Aria2DownloadsInPieces) {
   Node node({.origin = "dir:" + site.path()});
   for (int round = 0; round < 2; ++round) {
     TempFolder copy;
-    const Finished done =
-        run({.arguments = {"aria2c", "-q", "--no-conf", "--all-proxy=", "-x", "4", "-k", "1M",
-                           "--min-split-size=1M", "-d", copy.path(), node.url("/file")}});
+    const Finished done = aria2c(node.url("/file"), copy.path(), 4);
     EXPECT_EQ(done.exit, 0) << done.out << done.err;
     EXPECT_TRUE(read_file(copy.file("file")) == content);
   }

@@ -86,9 +86,7 @@ TEST_F(PartsOfAFile, ADownloadGoesOnWhereItWasLeft) {
 TEST_F(PartsOfAFile, ADownloadManagerWithManyConnectionsGetsTheFile) {
   for (int round = 0; round < 2; ++round) {
     TempFolder copy;
-    const Finished done =
-        run({.arguments = {"aria2c", "-q", "--no-conf", "--all-proxy=", "-x", "8", "-k", "1M",
-                           "--min-split-size=1M", "-d", copy.path(), node.url("/film")}});
+    const Finished done = aria2c(node.url("/film"), copy.path(), 8);
     EXPECT_EQ(done.exit, 0) << done.out << done.err;
     EXPECT_TRUE(read_file(copy.file("film")) == body);
   }

@@ -19,39 +19,59 @@ struct Object {
 };
 using Queue = std::list<Object>;  ///< the newest first
 
-/// A queue of which the last goes; FIFO as it stands.
-class Fifo : public Policy {
+/// So many bytes: what is not there is put, once there is room for it.
+class Bounded : public Policy {
  public:
-  explicit Fifo(uint64_t bytes) : capacity_(bytes) {}
-  std::string name() const override { return "FIFO"; }
-  bool request(const Request& request) override {
-    const auto found = places_.find(request.id);
-    if (found != places_.end()) {
-      use(found->second);
-      return true;
-    }
+  explicit Bounded(uint64_t bytes) : capacity_(bytes) {}
+  bool request(const Request& request) final {
+    if (use_if_there(request.id)) return true;
     if (request.size > capacity_) return false;
-    while (used_ + request.size > capacity_) evict(victim());
-    queue_.push_front({request.id, request.size});
-    places_[request.id] = queue_.begin();
-    used_ += request.size;
+    while (used_ + request.size > capacity_) make_room();
+    put(request);
     return false;
   }
 
  protected:
+  virtual bool use_if_there(uint64_t id) = 0;
+  /// Evicts something, or comes a step nearer to that.
+  virtual void make_room() = 0;
+  virtual void put(const Request& request) = 0;
+
+  const uint64_t capacity_;
+  uint64_t used_ = 0;
+};
+
+/// A queue of which the last goes; FIFO as it stands.
+class Fifo : public Bounded {
+ public:
+  using Bounded::Bounded;
+  std::string name() const override { return "FIFO"; }
+
+ protected:
   virtual void use(Queue::iterator) {}
   virtual Queue::iterator victim() { return std::prev(queue_.end()); }
-  void evict(Queue::iterator object) {
-    used_ -= object->size;
-    places_.erase(object->id);
-    queue_.erase(object);
-  }
 
   Queue queue_;
 
  private:
-  const uint64_t capacity_;
-  uint64_t used_ = 0;
+  bool use_if_there(uint64_t id) override {
+    const auto found = places_.find(id);
+    if (found == places_.end()) return false;
+    use(found->second);
+    return true;
+  }
+  void make_room() override {
+    const Queue::iterator object = victim();
+    used_ -= object->size;
+    places_.erase(object->id);
+    queue_.erase(object);
+  }
+  void put(const Request& request) override {
+    queue_.push_front({request.id, request.size});
+    places_[request.id] = queue_.begin();
+    used_ += request.size;
+  }
+
   std::unordered_map<uint64_t, Queue::iterator> places_;
 };
 
@@ -87,25 +107,10 @@ class Sieve : public Fifo {
 };
 
 /// What costs the most bytes per use goes, and all others grow old with it.
-class Gdsf : public Policy {
+class Gdsf : public Bounded {
  public:
-  explicit Gdsf(uint64_t bytes) : capacity_(bytes) {}
+  using Bounded::Bounded;
   std::string name() const override { return "GDSF"; }
-  bool request(const Request& request) override {
-    const auto found = objects_.find(request.id);
-    if (found != objects_.end()) {
-      Ranked& object = found->second;
-      order_.erase({object.rank, request.id});
-      ++object.uses;
-      rank(request.id, object);
-      return true;
-    }
-    if (request.size > capacity_) return false;
-    while (used_ + request.size > capacity_) evict();
-    used_ += request.size;
-    rank(request.id, objects_[request.id] = {request.size, 1, 0});
-    return false;
-  }
 
  private:
   struct Ranked {
@@ -117,57 +122,68 @@ class Gdsf : public Policy {
     object.rank = age_ + static_cast<double>(object.uses) / std::max<uint32_t>(object.size, 1);
     order_.insert({object.rank, id});
   }
-  void evict() {
+  bool use_if_there(uint64_t id) override {
+    const auto found = objects_.find(id);
+    if (found == objects_.end()) return false;
+    Ranked& object = found->second;
+    order_.erase({object.rank, id});
+    ++object.uses;
+    rank(id, object);
+    return true;
+  }
+  void make_room() override {
     const auto [rank, id] = *order_.begin();
     age_ = rank;
     used_ -= objects_[id].size;
     objects_.erase(id);
     order_.erase(order_.begin());
   }
+  void put(const Request& request) override {
+    used_ += request.size;
+    rank(request.id, objects_[request.id] = {request.size, 1, 0});
+  }
 
-  const uint64_t capacity_;
-  uint64_t used_ = 0;
   double age_ = 0;
   std::unordered_map<uint64_t, Ranked> objects_;
   std::set<std::pair<double, uint64_t>> order_;
 };
 
 /// Probation of a tenth, main, and ghosts: the store's rules, object by object.
-class S3Fifo : public Policy {
+class S3Fifo : public Bounded {
  public:
-  explicit S3Fifo(uint64_t bytes) : capacity_(bytes) {}
+  using Bounded::Bounded;
   std::string name() const override { return "S3-FIFO"; }
-  bool request(const Request& request) override {
-    const auto found = places_.find(request.id);
-    if (found != places_.end()) {
-      found->second->uses = std::min(found->second->uses + 1, 3);
-      return true;
-    }
-    if (request.size > capacity_) return false;
-    while (probation_.bytes + main_.bytes + request.size > capacity_) make_room();
-    const bool again = ghosts_.erase(request.id) > 0;
-    insert(again ? main_ : probation_, {request.id, request.size});
-    return false;
-  }
 
  private:
   struct Ring {
     Queue queue;
     uint64_t bytes = 0;
   };
+  bool use_if_there(uint64_t id) override {
+    const auto found = places_.find(id);
+    if (found == places_.end()) return false;
+    found->second->uses = std::min(found->second->uses + 1, 3);
+    return true;
+  }
+  void put(const Request& request) override {
+    const bool again = ghosts_.erase(request.id) > 0;
+    insert(again ? main_ : probation_, {request.id, request.size});
+  }
   void insert(Ring& ring, const Object& object) {
     ring.queue.push_front(object);
     ring.bytes += object.size;
+    used_ += object.size;
     places_[object.id] = ring.queue.begin();
   }
   Object take_last(Ring& ring) {
     const Object object = ring.queue.back();
     ring.queue.pop_back();
     ring.bytes -= object.size;
+    used_ -= object.size;
     places_.erase(object.id);
     return object;
   }
-  void make_room() {
+  void make_room() override {
     if (probation_.bytes > capacity_ / 10 || main_.queue.empty()) {
       const Object object = take_last(probation_);
       if (object.uses > 0) return insert(main_, {object.id, object.size, object.uses});
@@ -185,7 +201,6 @@ class S3Fifo : public Policy {
     }
   }
 
-  const uint64_t capacity_;
   Ring probation_;
   Ring main_;
   std::unordered_map<uint64_t, Queue::iterator> places_;

@@ -126,4 +126,10 @@ Finished curl(std::vector<std::string> arguments) {
   return run({.arguments = std::move(command)});
 }
 
+Finished aria2c(const std::string& url, const std::string& folder, int connections) {
+  return run(
+      {.arguments = {"aria2c", "-q", "--no-conf", "--all-proxy=", "-x", std::to_string(connections),
+                     "-k", "1M", "--min-split-size=1M", "-d", folder, url}});
+}
+
 }  // namespace perigee::e2e

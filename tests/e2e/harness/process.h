@@ -64,5 +64,7 @@ struct Finished {
 Finished run(ProcessOptions options);
 /// curl, silent but for errors, and bounded in time.
 Finished curl(std::vector<std::string> arguments);
+/// aria2c, which downloads `url` into `folder` in pieces, on so many connections.
+Finished aria2c(const std::string& url, const std::string& folder, int connections);
 
 }  // namespace perigee::e2e

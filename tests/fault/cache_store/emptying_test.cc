@@ -49,6 +49,13 @@ class EmptyingTest : public SmallStoreTest {
       ASSERT_NE(put_object("filler" + std::to_string(i)), 0u);
     }
   }
+  /// A new file with "a" and "b", which were used, in the slab that is about to be emptied.
+  void open_full() {
+    open_new_file();
+    put_used("a");
+    put_used("b");
+    fill_up();
+  }
   /// Main has all slabs but probation's share.
   void fill_main() {
     for (int i = 0; i < 120; ++i) {
@@ -79,10 +86,7 @@ TEST_F(EmptyingTest, WhatIsErasedWhileItIsCopiedStaysAway) {
   uint64_t copied = 0;
   for (uint64_t seed = 1; seed <= kSeeds && !HasFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    open_new_file();
-    put_used("a");
-    put_used("b");
-    fill_up();
+    open_full();
     chance.seed(seed);
     threads.run(std::vector<std::function<void()>>{
         [this] { keep_up(); },
@@ -129,10 +133,7 @@ TEST_F(EmptyingTest, WhatIsPutWhileItIsCopiedIsFound) {
   test::Interleaving threads([&chance](uint64_t n) { return chance() % n; });
   for (uint64_t seed = 1; seed <= kSeeds && !HasFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    open_new_file();
-    put_used("a");
-    put_used("b");
-    fill_up();
+    open_full();
     chance.seed(seed);
     uint64_t last = 0;
     threads.run(std::vector<std::function<void()>>{[this] { keep_up(); },

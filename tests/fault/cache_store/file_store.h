@@ -49,19 +49,11 @@ class FileStoreTest : public testing::Test {
   static std::string key_of(int number) { return "key" + std::to_string(number); }
 
   bool put(int number, size_t body_bytes) {
-    const std::string key = key_of(number);
-    Version& version = history_.begin(key);
+    Version& version = history_.begin(key_of(number));
     version.body_bytes = body_bytes;
-    const std::vector<std::byte> head = history_.head_of(version);
-    const std::vector<std::byte> body = history_.body_of(version);
-    const std::span<const std::byte> piece(body);
     Draft draft;
-    draft.key = key;
-    draft.base = store_->digest(key);
-    draft.head = head;
-    draft.body = {&piece, 1};
     draft.ticket = store_->ticket();
-    return store_->put(draft).ok();
+    return history_.put(*store_, version, draft);
   }
   /// How many of the first keys are there; none of them wrong.
   int look(int keys) {

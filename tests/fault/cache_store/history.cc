@@ -50,6 +50,19 @@ std::vector<std::byte> History::body_of(const Version& version) const {
   return stream(~version.body_of, version.body_bytes);
 }
 
+bool History::put(Store& store, const Version& version, Draft draft) const {
+  const std::vector<std::byte> head = head_of(version);
+  const std::vector<std::byte> body = body_of(version);
+  const std::span<const std::byte> piece(body);
+  draft.kind = version.kind;
+  draft.slot = version.kind == RecordKind::kVarySpec ? kVarySlot : kHeadSlot;
+  draft.key = version.key;
+  draft.base = store.digest(version.key);
+  draft.head = head;
+  draft.body = {&piece, 1};
+  return store.put(draft).ok();
+}
+
 std::span<const std::byte> History::fragment_of(std::span<const std::byte> body, const Store& store,
                                                 uint64_t number) {
   const std::span<const std::byte> left = body.subspan(number * store.fragment_bytes());

@@ -56,6 +56,9 @@ class History {
   const Version* find(uint64_t number) const;
   std::vector<std::byte> head_of(const Version& version) const;
   std::vector<std::byte> body_of(const Version& version) const;
+  /// Puts a version in one piece: key, kind, head and body of the draft become the version's, and
+  /// the rest stays as it is.
+  bool put(Store& store, const Version& version, Draft draft) const;
 
   /// The bytes of one fragment of a long object with such a body.
   static std::span<const std::byte> fragment_of(std::span<const std::byte> body, const Store& store,

@@ -27,8 +27,24 @@ class PurgeDurabilityTest : public SmallStoreTest {
   void fail(MemoryIo::Op which) {
     io_->fail = [which](MemoryIo::Op op, uint64_t) { return op == which; };
   }
+  void fail_superblocks() {
+    io_->fail = [](MemoryIo::Op op, uint64_t offset) {
+      return op == MemoryIo::Op::kWriteDurable && offset < format::kJournalBegin;
+    };
+  }
   void mend() {
     io_->fail = [](MemoryIo::Op, uint64_t) { return false; };
+  }
+  /// After a purge of "a" that could not be written.
+  void expect_in_force_and_written_later() {
+    EXPECT_TRUE(store_->stats().journal_bad);
+    EXPECT_EQ(look("a"), kNothing) << "in force all the same";
+    mend();
+    maintain(0);
+    EXPECT_FALSE(store_->stats().journal_bad);
+    kill();
+    open();
+    EXPECT_EQ(look("a"), kNothing);
   }
   uint64_t active_half() {
     return format::kJournalBegin + superblock().journal_half * kJournalBytes;
@@ -158,14 +174,7 @@ TEST_F(PurgeDurabilityTest, AFailedPurgeIsAnErrorAndInForceAndWrittenLater) {
   put("a");
   fail(MemoryIo::Op::kWriteDurable);
   EXPECT_FALSE(purge("a"));
-  EXPECT_TRUE(store_->stats().journal_bad);
-  EXPECT_EQ(look("a"), kNothing);
-  mend();
-  maintain(0);
-  EXPECT_FALSE(store_->stats().journal_bad);
-  kill();
-  open();
-  EXPECT_EQ(look("a"), kNothing);
+  expect_in_force_and_written_later();
 }
 
 // The other half is written and the superblock is not: whichever half it names, no purge may be
@@ -176,9 +185,7 @@ TEST_F(PurgeDurabilityTest, AFlipThatFailsLosesNoPurge) {
     open();
     ASSERT_NE(put("a"), 0u);
     for (uint64_t i = 0; i <= kUnits / 2; ++i) ASSERT_TRUE(purge("other" + std::to_string(i)));
-    io_->fail = [&](MemoryIo::Op op, uint64_t offset) {
-      return op == MemoryIo::Op::kWriteDurable && offset < format::kJournalBegin;
-    };
+    fail_superblocks();
     io_->failed_writes_land = lands;
     maintain(0);
     EXPECT_FALSE(purge("a")) << "nobody knows which half is read at the next start";
@@ -364,18 +371,9 @@ TEST_F(PurgeDurabilityTest, OtherVersionsAreToldBeforeAUnitOfANewKindIsWritten) 
 
 TEST_F(PurgeDurabilityTest, AKindThatCannotBeAnnouncedIsNotDurable) {
   put_tagged("a", 7);
-  io_->fail = [](MemoryIo::Op op, uint64_t offset) {
-    return op == MemoryIo::Op::kWriteDurable && offset < format::kJournalBegin;
-  };
+  fail_superblocks();
   EXPECT_FALSE(purge_tag(7));
-  EXPECT_EQ(look("a"), kNothing) << "in force all the same";
-  EXPECT_TRUE(store_->stats().journal_bad);
-  mend();
-  maintain(0);
-  EXPECT_FALSE(store_->stats().journal_bad);
-  kill();
-  open();
-  EXPECT_EQ(look("a"), kNothing);
+  expect_in_force_and_written_later();
 }
 
 TEST_F(PurgeDurabilityTest, APurgeOfEverythingIsNeverFolded) {

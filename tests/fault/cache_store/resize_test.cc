@@ -51,17 +51,10 @@ class Resize : public testing::Test {
   void put(const std::string& key) {
     Version& version = history_.begin(key);
     version.body_bytes = 3500;
-    const std::vector<std::byte> head = history_.head_of(version);
-    const std::vector<std::byte> body = history_.body_of(version);
-    const std::span<const std::byte> piece(body);
     Draft draft;
-    draft.key = key;
-    draft.base = store_->digest(key);
     draft.policy.lifetime_ms = 60'000;
-    draft.head = head;
-    draft.body = {&piece, 1};
     draft.ticket = store_->ticket();
-    ASSERT_TRUE(store_->put(draft).ok());
+    ASSERT_TRUE(history_.put(*store_, version, draft));
     newest_[key] = version.number;
   }
   void put_many(int first, int count) {

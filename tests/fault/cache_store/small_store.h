@@ -43,20 +43,11 @@ class SmallStoreTest : public testing::Test {
     Version& version = history_.begin(key);
     version.kind = kind;
     version.body_bytes = body_bytes;
-    const std::vector<std::byte> head = history_.head_of(version);
-    const std::vector<std::byte> body = history_.body_of(version);
-    const std::span<const std::byte> piece(body);
     Draft draft;
-    draft.kind = kind;
-    draft.slot = kind == RecordKind::kVarySpec ? kVarySlot : kHeadSlot;
-    draft.key = key;
-    draft.base = store_->digest(key);
     draft.policy.lifetime_ms = 60'000;
-    draft.head = head;
     draft.tags = tags_;
-    draft.body = {&piece, 1};
     draft.ticket = ticket;
-    return store_->put(draft).ok() ? version.number : 0;
+    return history_.put(*store_, version, draft) ? version.number : 0;
   }
   uint64_t put(std::string_view key) { return put(key, store_->ticket()); }
   /// The same with one tag.

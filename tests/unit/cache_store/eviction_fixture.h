@@ -3,39 +3,23 @@
 
 #include <gtest/gtest.h>
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "cache_store/store.h"
-#include "tests/support/memory_disk.h"
+#include "tests/unit/cache_store/memory_store.h"
 
 namespace perigee::cache_store {
 
-inline constexpr int64_t kNow = 1'700'000'000'000;
-inline constexpr uint64_t kArea = 2 << 20;
 inline constexpr uint64_t kSlabs = 64;
 
 /// 64 slabs of 16 KiB. An object of 3,000 bytes is a usual one here: five fill a slab.
-class EvictionTest : public testing::Test, protected StoreObserver {
+class EvictionTest : public MemoryStoreTest {
  protected:
   explicit EvictionTest(uint64_t slabs = kSlabs, uint64_t slab_bytes = 16 << 10)
-      : disk_(kArea + slabs * slab_bytes) {
-    options_.path = "store";
-    options_.slab_bytes = slab_bytes;
-    options_.journal_bytes = 2 << 10;
-    options_.size_bytes = kArea + slabs * slab_bytes;
-    open();
-  }
-  void open() {
-    store_.reset();
-    io_ = std::make_unique<test::MemoryIo>(disk_);
-    auto opened = Store::open(options_, *io_, *this, now_);
-    ASSERT_TRUE(opened.ok()) << opened.error().message;
-    store_ = std::move(*opened);
-  }
+      : MemoryStoreTest(options_of(slabs, slab_bytes, 2 << 10)) {}
+
   /// A draft whose body is its key, again and again.
   bool put(const std::string& key, size_t bytes = 3'000, RecordKind kind = RecordKind::kObject,
            const std::string& url = "") {
@@ -75,13 +59,6 @@ class EvictionTest : public testing::Test, protected StoreObserver {
     draft.whole_length = whole_length;
     draft.ticket = store_->ticket();
     return store_->put(draft).ok();
-  }
-  Found look(const std::string& key) {
-    const Digest digest = store_->digest(key);
-    Found found = store_->lookup(digest, key, 0);
-    if (found.state != Found::kCold) return found;
-    store_->warm(digest, key, 0);
-    return store_->lookup(digest, key, 0);
   }
   bool has(const std::string& key) { return look(key).state != Found::kMiss; }
   bool has_fragment(const FragmentId& id) {
@@ -136,11 +113,6 @@ class EvictionTest : public testing::Test, protected StoreObserver {
   }
   StoreStats stats() const { return store_->stats(); }
 
-  test::MemoryDisk disk_;
-  StoreOptions options_;
-  std::unique_ptr<test::MemoryIo> io_;
-  std::unique_ptr<Store> store_;
-  int64_t now_ = kNow;
   int64_t lifetime_ms_ = 3'600'000;
   std::optional<Ticket> ticket_;  ///< of what is put; else a new one
   std::vector<uint64_t> tags_;    ///< of what is put

@@ -5,55 +5,29 @@
 #include <gtest/gtest.h>
 
 #include <functional>
-#include <memory>
 #include <string>
 #include <utility>
 
-#include "cache_store/store.h"
 #include "tests/support/keys.h"
-#include "tests/support/memory_disk.h"
+#include "tests/unit/cache_store/memory_store.h"
 
 namespace perigee::cache_store {
 namespace {
 
-using test::MemoryDisk;
 using test::MemoryIo;
 
-constexpr uint64_t kBytes = (2 << 20) + 8 * (64 << 10);
-
-class Silent final : public StoreObserver {
- public:
-  void on_store_event(std::string_view) override {}
-};
-
-class InspectionTest : public testing::Test {
+class InspectionTest : public MemoryStoreTest {
  protected:
+  InspectionTest() : MemoryStoreTest(options_of(8, 64 << 10, 4 << 10)) {}
   void SetUp() override {
-    MemoryIo io(disk_);
-    Silent observer;
-    const std::unique_ptr<Store> opened = open(io, observer);
+    open();
     const std::string body(9000, 'x');
-    const std::span<const std::byte> piece = std::as_bytes(std::span(body));
     for (const char* key : {"a", "b", "c", "d", "e", "f", "g", "h"}) {
-      Draft draft;
-      draft.key = key;
-      draft.base = opened->digest(key);
-      draft.body = {&piece, 1};
-      draft.ticket = opened->ticket();
-      ASSERT_TRUE(opened->put(draft).ok());
+      ASSERT_TRUE(put_object(key, body));
     }
+    close();
     // Slab 0 is sealed, slab 1 is open.
     area_ = 2 << 20;
-  }
-  static std::unique_ptr<Store> open(MemoryIo& io, Silent& observer) {
-    StoreOptions options;
-    options.path = "store";
-    options.slab_bytes = 64 << 10;
-    options.journal_bytes = 4 << 10;
-    options.size_bytes = kBytes;
-    auto opened = Store::open(options, io, observer, 1'700'000'000'000);
-    EXPECT_TRUE(opened.ok());
-    return std::move(*opened);
   }
   void write(uint64_t offset, unsigned char byte) {
     const auto value = static_cast<std::byte>(byte);
@@ -73,7 +47,6 @@ class InspectionTest : public testing::Test {
     return (*inspection)->check_slab(slab);
   }
 
-  MemoryDisk disk_{kBytes};
   uint64_t area_ = 0;
 };
 
@@ -129,20 +102,18 @@ TEST_F(InspectionTest, PurgesByTagPrefixAndOfEverythingAreTold) {
   const std::string url = test::url_key("a.test", "/x");
   const std::string variant = test::variant_key(url, 9, "de");
   const std::string prefix = test::url_key("a.test", "/");
-  MemoryIo io(disk_);
-  Silent observer;
-  auto opened = open(io, observer);
+  open();
   const uint64_t tag = 7;
   const std::string body = "b";
   const std::span<const std::byte> piece = std::as_bytes(std::span(body));
   for (const std::string& key : {std::string("tagged"), variant}) {
     Draft draft;
     draft.key = key;
-    draft.base = opened->digest(key == variant ? url : key);
+    draft.base = store_->digest(key == variant ? url : key);
     draft.body = {&piece, 1};
     draft.tags = {&tag, key == variant ? 0u : 1u};
-    draft.ticket = opened->ticket();
-    ASSERT_TRUE(opened->put(draft).ok());
+    draft.ticket = store_->ticket();
+    ASSERT_TRUE(store_->put(draft).ok());
   }
   const auto standing = [&](std::string_view key) {
     MemoryIo reading(disk_);
@@ -156,7 +127,7 @@ TEST_F(InspectionTest, PurgesByTagPrefixAndOfEverythingAreTold) {
     return std::pair(Standing::kSuperseded, 0u);
   };
   const auto purge = [&](Predicate predicate) {
-    ASSERT_TRUE(opened->commit(opened->purge(predicate).seq).ok());
+    ASSERT_TRUE(store_->commit(store_->purge(predicate).seq).ok());
   };
   EXPECT_EQ(standing("tagged"), std::pair(Standing::kLive, 0u));
   purge({.soft = true, .wall_ms = 5'000, .kind = PredicateKind::kPrefix, .prefix = prefix});

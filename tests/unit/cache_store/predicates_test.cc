@@ -2,29 +2,18 @@
 // and lookups, across restarts, and counted by the sweep.
 #include <gtest/gtest.h>
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/limits.h"
-#include "cache_store/store.h"
 #include "tests/support/keys.h"
-#include "tests/support/memory_disk.h"
+#include "tests/unit/cache_store/memory_store.h"
 
 namespace perigee::cache_store {
 namespace {
 
 using test::url_key;
-
-constexpr int64_t kNow = 1'700'000'000'000;
-constexpr uint64_t kSlabs = 400;
-constexpr uint64_t kBytes = (2 << 20) + kSlabs * 16384;
-
-class Silent : public StoreObserver {
- public:
-  void on_store_event(std::string_view) override {}
-};
 
 struct Put {
   std::vector<uint64_t> tags;
@@ -33,22 +22,10 @@ struct Put {
   std::string key;  ///< of a variant; else the URL's
 };
 
-class PredicatesTest : public testing::Test {
+class PredicatesTest : public MemoryStoreTest {
  protected:
-  PredicatesTest() { open(); }
+  PredicatesTest() : MemoryStoreTest(options_of(400, 16 << 10, 16 << 10)) {}
 
-  void open() {
-    store_.reset();
-    StoreOptions options;
-    options.path = "disk";
-    options.slab_bytes = 16 << 10;
-    options.journal_bytes = 16 << 10;
-    options.size_bytes = kBytes;
-    io_ = std::make_unique<test::MemoryIo>(disk_);
-    auto opened = Store::open(options, *io_, observer_, kNow);
-    ASSERT_TRUE(opened.ok()) << opened.error().message;
-    store_ = std::move(*opened);
-  }
   /// Without a word to anybody; then from what it left.
   void kill_and_open() {
     io_->kill();
@@ -72,13 +49,6 @@ class PredicatesTest : public testing::Test {
     }
     return store_->put(draft).ok();
   }
-  Found look(const std::string& key) {
-    const Digest digest = store_->digest(key);
-    Found found = store_->lookup(digest, key, 0);
-    if (found.state != Found::kCold) return found;
-    store_->warm(digest, key, 0);
-    return store_->lookup(digest, key, 0);
-  }
   bool is_there(const std::string& key) {
     const Found found = look(key);
     return found.state == Found::kHit || found.state == Found::kVary;
@@ -101,6 +71,12 @@ class PredicatesTest : public testing::Test {
   void sweep() {
     for (int i = 0; i < 20; ++i) store_->maintain({.wall_ms = kNow});
   }
+  /// Purges, and tells how many the sweep found.
+  std::optional<uint64_t> purge_and_sweep(const Predicate& predicate, bool soft = false) {
+    const uint64_t seq = purge(predicate, soft);
+    sweep();
+    return store_->swept(seq);
+  }
   uint64_t objects() const { return store_->stats().objects; }
 
   const std::string url_ = url_key("a.test", "/css/main.css");
@@ -113,11 +89,6 @@ class PredicatesTest : public testing::Test {
   static bool spares_others(const Predicate& predicate) {
     return predicate.kind != PredicateKind::kEverything;
   }
-
-  test::MemoryDisk disk_{kBytes};
-  Silent observer_;
-  std::unique_ptr<test::MemoryIo> io_;
-  std::unique_ptr<Store> store_;
 };
 
 TEST_F(PredicatesTest, AHardOneTakesWhatItMatchesAtOnce) {
@@ -267,14 +238,10 @@ TEST_F(PredicatesTest, TheSweepMarksNoFragmentAndTakesThemWithEverything) {
   const std::span<const std::byte> piece = std::as_bytes(std::span(bytes));
   const Ticket ticket = store_->ticket();
   ASSERT_TRUE(store_->put_fragment({id, store_->digest(url_), ticket, {&piece, 1}}).ok());
-  const uint64_t soft = purge(kinds_[2], true);
-  sweep();
-  EXPECT_EQ(store_->swept(soft), 1u) << "the head";
+  EXPECT_EQ(purge_and_sweep(kinds_[2], true), 1u) << "the head";
   ASSERT_EQ(store_->lookup_fragment(id).state, Found::kHit);
   EXPECT_EQ(store_->lookup_fragment(id).head->stale_since_ms, 0);
-  const uint64_t hard = purge(kinds_[2]);
-  sweep();
-  EXPECT_EQ(store_->swept(hard), 1u);
+  EXPECT_EQ(purge_and_sweep(kinds_[2]), 1u);
   EXPECT_EQ(objects(), 0u);
 }
 
@@ -360,9 +327,7 @@ TEST_F(PredicatesTest, ADamagedRecordIsDroppedByTheSweep) {
   disk_.load(image);
   open();
   ASSERT_EQ(objects(), 61u);
-  const uint64_t seq = purge(kinds_[0]);
-  sweep();
-  EXPECT_EQ(store_->swept(seq), 0u);
+  EXPECT_EQ(purge_and_sweep(kinds_[0]), 0u);
   EXPECT_EQ(objects(), 60u);
   EXPECT_EQ(store_->stats().corrupt, 1u);
 }

@@ -9,8 +9,7 @@
 #include <string>
 
 #include "base/limits.h"
-#include "cache_store/store.h"
-#include "tests/support/memory_disk.h"
+#include "tests/unit/cache_store/memory_store.h"
 
 namespace perigee::cache_store {
 namespace {
@@ -19,64 +18,14 @@ namespace limits = base::limits;
 using test::MemoryDisk;
 using test::MemoryIo;
 
-constexpr uint64_t kSlabBytes = 64 << 10;
-constexpr uint64_t kSlabs = 40;
-constexpr uint64_t bytes_of(uint64_t slabs) { return (2 << 20) + slabs * kSlabBytes; }
 constexpr uint64_t kManySlabs = limits::kResidencySlabs + 100;
-constexpr size_t kBodyBytes = 12'000;  ///< five to a slab
 constexpr size_t kPage = MemoryDisk::kPage;
 
-class Silent final : public StoreObserver {
- public:
-  void on_store_event(std::string_view) override {}
-};
-
-class ResidencyTest : public testing::Test {
+class ResidencyTest : public NumberedStoreTest {
  protected:
-  void SetUp() override { open(); }
+  ResidencyTest() : NumberedStoreTest(std::max<uint64_t>(bytes_of(kManySlabs), 40 << 20)) {}
 
-  /// Much memory: the store is small beside it.
-  void open(uint64_t slabs = kSlabs, uint64_t memory_bytes = UINT64_MAX) {
-    StoreOptions options = small();
-    options.size_bytes = bytes_of(slabs);
-    options.memory_bytes = memory_bytes;
-    open_as(options);
-  }
-  static StoreOptions small() {
-    StoreOptions options;
-    options.path = "store";
-    options.slab_bytes = kSlabBytes;
-    options.journal_bytes = 16 << 10;
-    options.size_bytes = bytes_of(kSlabs);
-    return options;
-  }
-  void open_as(const StoreOptions& options) {
-    store_.reset();
-    io_ = std::make_unique<MemoryIo>(disk_);
-    auto opened = Store::open(options, *io_, observer_, now_);
-    ASSERT_TRUE(opened.ok()) << opened.error().message;
-    store_ = std::move(*opened);
-  }
-  void put(int key, size_t body_bytes = kBodyBytes) {
-    const std::string body = "<key " + std::to_string(key) + ">" + std::string(body_bytes, 'x');
-    const std::span<const std::byte> piece = std::as_bytes(std::span(body));
-    const std::string text = "key" + std::to_string(key);
-    Draft draft;
-    draft.key = text;
-    draft.base = store_->digest(text);
-    draft.body = {&piece, 1};
-    draft.ticket = store_->ticket();
-    ASSERT_TRUE(store_->put(draft).ok());
-  }
-  Found find(int key) {
-    const std::string text = "key" + std::to_string(key);
-    return store_->lookup(store_->digest(text), text, 0);
-  }
-  Found::State state_of(int key) { return find(key).state; }
-  void warm(int key) {
-    const std::string text = "key" + std::to_string(key);
-    store_->warm(store_->digest(text), text, 0);
-  }
+  void warm(int key) { store_->warm(store_->digest(key_of(key)), key_of(key), 0); }
   /// Of the body, in the file.
   uint64_t place_of(int key) {
     const Found found = find(key);
@@ -92,16 +41,10 @@ class ResidencyTest : public testing::Test {
   }
   /// At the whole store.
   void look() { step(limits::kResidencyCalmMs); }
-
-  int64_t now_ = 1'700'000'000'000;
-  MemoryDisk disk_{std::max<uint64_t>(bytes_of(kManySlabs), 40 << 20)};
-  Silent observer_;
-  std::unique_ptr<MemoryIo> io_;
-  std::unique_ptr<Store> store_;
 };
 
 TEST_F(ResidencyTest, ARecordWithoutAllOfItsPagesIsColdUntilItIsWarm) {
-  for (int key = 0; key < 12; ++key) put(key);
+  put_many(0, 12);
   // The last page alone; what lies beside it keeps its own.
   io_->evict(place_of(3) + kBodyBytes - 1, 1);
   io_->evict(place_of(8) + kPage, 1);
@@ -113,9 +56,9 @@ TEST_F(ResidencyTest, ARecordWithoutAllOfItsPagesIsColdUntilItIsWarm) {
     warm(key);
     const Found found = find(key);
     ASSERT_EQ(found.state, Found::kHit);
-    const std::string mark = "<key " + std::to_string(key) + ">";
-    EXPECT_EQ(std::string(reinterpret_cast<const char*>(found.head->body.data()), mark.size()),
-              mark);
+    const std::string wanted = mark(key);
+    EXPECT_EQ(std::string(reinterpret_cast<const char*>(found.head->body.data()), wanted.size()),
+              wanted);
   }
   look();
   EXPECT_EQ(state_of(3), Found::kHit) << "its pages are there";
@@ -130,14 +73,14 @@ TEST_F(ResidencyTest, AnOpenSlabLosesPagesToo) {
 
 /// Everything that a lookup reads of the record is out of reach: a touch would end the test.
 TEST_F(ResidencyTest, ALookupTouchesNothingOfWhatIsNotVerified) {
-  for (int key = 0; key < 6; ++key) put(key);
+  put_many(0, 6);
   const uint64_t slab = place_of(2) / kSlabBytes * kSlabBytes;
   io_->evict(slab, kSlabBytes);
   look();
   void* pages = const_cast<std::byte*>(disk_.bytes()) + slab;
   ASSERT_EQ(::mprotect(pages, kSlabBytes, PROT_NONE), 0);
   for (int key = 0; key < 5; ++key) {
-    const std::string text = "key" + std::to_string(key);
+    const std::string text = key_of(key);
     EXPECT_EQ(store_->lookup(store_->digest(text), text, kCodedSlots).state, Found::kCold);
     EXPECT_EQ(store_->lookup(store_->digest(text), "another key", 0).state, Found::kCold);
     ParkedRecord parked;
@@ -152,7 +95,7 @@ TEST_F(ResidencyTest, ALookupTouchesNothingOfWhatIsNotVerified) {
 }
 
 TEST_F(ResidencyTest, WhatAStartFoundIsNotTouchedByALookupEither) {
-  for (int key = 0; key < 6; ++key) put(key);
+  put_many(0, 6);
   const uint64_t slab = place_of(2) / kSlabBytes * kSlabBytes;
   open();
   void* pages = const_cast<std::byte*>(disk_.bytes()) + slab;
@@ -163,7 +106,7 @@ TEST_F(ResidencyTest, WhatAStartFoundIsNotTouchedByALookupEither) {
 
 /// Between two looks its pages came and went: their number is the same.
 TEST_F(ResidencyTest, WhatWasVerifiedMeanwhileIsLookedAt) {
-  for (int key = 0; key < 12; ++key) put(key);
+  put_many(0, 12);
   const uint64_t place = place_of(3);
   io_->evict(place, kBodyBytes);
   look();
@@ -177,11 +120,13 @@ TEST_F(ResidencyTest, WhatWasVerifiedMeanwhileIsLookedAt) {
 }
 
 TEST_F(ResidencyTest, ALargeStoreIsLookedAtEachSecondAndOthersEachTen) {
-  open(kSlabs, bytes_of(kSlabs) * 2 - 1);
+  options_.memory_bytes = bytes_of(kSlabs) * 2 - 1;
+  open();
   put(1);
   EXPECT_EQ(step(limits::kResidencyMs - 1), 0u);
   EXPECT_GT(step(1), 0u);
-  open(kSlabs, bytes_of(kSlabs) * 2);
+  options_.memory_bytes = bytes_of(kSlabs) * 2;
+  open();
   put(2);
   EXPECT_EQ(step(limits::kResidencyCalmMs - 1), 0u);
   EXPECT_GT(step(1), 0u);
@@ -204,7 +149,8 @@ TEST_F(ResidencyTest, OneQuestionIsEnoughWhileNothingChanges) {
 }
 
 TEST_F(ResidencyTest, AStepLooksAtABoundedNumberOfSlabs) {
-  open(kManySlabs);
+  options_.size_bytes = bytes_of(kManySlabs);
+  open();
   const auto slabs = static_cast<int>(kManySlabs);
   for (int key = 0; key < slabs; ++key) put(key, kSlabBytes / 4 - 100);
   look();
@@ -223,13 +169,12 @@ TEST_F(ResidencyTest, AStepLooksAtABoundedNumberOfRecords) {
   constexpr uint64_t kLarge = 4 << 20;
   constexpr int kEach = 15'000;  ///< of the smallest to a slab
   disk_.load({});
-  StoreOptions options = small();
-  options.slab_bytes = kLarge;
-  options.size_bytes = (4 << 20) + 8 * kLarge;
-  open_as(options);
+  options_.slab_bytes = kLarge;
+  options_.size_bytes = (4 << 20) + 8 * kLarge;
+  open();
   constexpr int kKeys = 4 * kEach;
   for (int key = 0; key < kKeys; ++key) put(key, 0);
-  io_->evict(0, options.size_bytes);
+  io_->evict(0, options_.size_bytes);
   std::vector<int> hits;
   for (int i = 0; i < 8; ++i) {
     step(i == 0 ? limits::kResidencyCalmMs : 0);
@@ -253,7 +198,7 @@ TEST_F(ResidencyTest, WhereNobodyCanTellNothingIsCold) {
 
 /// A slab whose table cannot be read tells nothing of its records.
 TEST_F(ResidencyTest, AnErrorOfTheDiskLeavesTheRecordsAsTheyAre) {
-  for (int key = 0; key < 12; ++key) put(key);
+  put_many(0, 12);
   io_->evict(place_of(1), 1);
   io_->fail = [](MemoryIo::Op op, uint64_t) { return op == MemoryIo::Op::kRead; };
   look();
@@ -263,14 +208,13 @@ TEST_F(ResidencyTest, AnErrorOfTheDiskLeavesTheRecordsAsTheyAre) {
 }
 
 TEST_F(ResidencyTest, MemoryIsLockedWhenThatIsAskedFor) {
-  StoreOptions options = small();
   store_.reset();
   io_->fail = [](MemoryIo::Op op, uint64_t) { return op == MemoryIo::Op::kLockMemory; };
-  EXPECT_TRUE(Store::open(options, *io_, observer_, now_).ok());
-  options.lock_memory = true;
-  EXPECT_FALSE(Store::open(options, *io_, observer_, now_).ok());
+  EXPECT_TRUE(Store::open(options_, *io_, *this, now_).ok());
+  options_.lock_memory = true;
+  EXPECT_FALSE(Store::open(options_, *io_, *this, now_).ok());
   io_->fail = [](MemoryIo::Op, uint64_t) { return false; };
-  EXPECT_TRUE(Store::open(options, *io_, observer_, now_).ok());
+  EXPECT_TRUE(Store::open(options_, *io_, *this, now_).ok());
 }
 
 }  // namespace

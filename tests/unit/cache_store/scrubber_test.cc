@@ -3,14 +3,8 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cstring>
-#include <map>
-#include <string>
-
 #include "base/limits.h"
-#include "cache_store/store.h"
-#include "tests/support/memory_disk.h"
+#include "tests/unit/cache_store/memory_store.h"
 
 namespace perigee::cache_store {
 namespace {
@@ -18,96 +12,29 @@ namespace {
 using test::MemoryDisk;
 using test::MemoryIo;
 
-constexpr uint64_t kSlabBytes = 64 << 10;
-constexpr uint64_t kSlabs = 40;
-constexpr uint64_t bytes_of(uint64_t slabs) { return (2 << 20) + slabs * kSlabBytes; }
-constexpr uint64_t kBytes = bytes_of(kSlabs);
 constexpr uint64_t kManySlabs = 2 * base::limits::kScrubSlabsLooked + 20;
-constexpr size_t kBodyBytes = 12'000;  ///< five to a slab
 constexpr auto kPace = static_cast<uint64_t>(base::limits::kScrubBytesPerSecond);
 
-class Silent final : public StoreObserver {
- public:
-  void on_store_event(std::string_view) override {}
-};
-
-class ScrubberTest : public testing::Test {
+class ScrubberTest : public NumberedStoreTest {
  protected:
-  void SetUp() override { open(); }
-
-  void open(uint64_t slabs = kSlabs) {
-    store_.reset();
-    io_ = std::make_unique<MemoryIo>(disk_);
-    StoreOptions options;
-    options.path = "store";
-    options.slab_bytes = kSlabBytes;
-    options.journal_bytes = 16 << 10;
-    options.size_bytes = bytes_of(slabs);
-    auto opened = Store::open(options, *io_, observer_, now_);
-    ASSERT_TRUE(opened.ok()) << opened.error().message;
-    store_ = std::move(*opened);
-  }
-  /// Every body begins with its mark, so that it can be found on the disk.
-  static std::string mark(int key, int version) {
-    return "<key " + std::to_string(key) + ", version " + std::to_string(version) + ">";
-  }
-  void put(int key, int version = 1) {
-    const std::string body = mark(key, version) + std::string(kBodyBytes, 'x');
-    const std::span<const std::byte> piece = std::as_bytes(std::span(body));
-    const std::string text = "key" + std::to_string(key);
-    Draft draft;
-    draft.key = text;
-    draft.base = store_->digest(text);
-    draft.body = {&piece, 1};
-    draft.ticket = store_->ticket();
-    ASSERT_TRUE(store_->put(draft).ok());
-  }
-  void put_many(int first, int count) {
-    for (int key = first; key < first + count; ++key) put(key);
-  }
-  Found::State state_of(int key) {
-    const std::string text = "key" + std::to_string(key);
-    return store_->lookup(store_->digest(text), text, 0).state;
-  }
+  ScrubberTest() : NumberedStoreTest(bytes_of(kManySlabs)) {}
   /// After the look of a client that comes when all is warm.
-  bool is_there(int key) {
-    const std::string text = "key" + std::to_string(key);
-    if (state_of(key) == Found::kCold) store_->warm(store_->digest(text), text, 0);
-    return state_of(key) == Found::kHit;
-  }
-  /// Where the body lies, in the file.
-  uint64_t place_of(int key, int version = 1) {
-    const std::string wanted = mark(key, version);
-    const auto* begin = reinterpret_cast<const char*>(disk_.bytes());
-    const char* found = std::search(begin, begin + disk_.size(), wanted.begin(), wanted.end());
-    EXPECT_NE(found, begin + disk_.size());
-    return static_cast<uint64_t>(found - begin);
-  }
-  void flip(uint64_t offset) {
-    const std::byte flipped = disk_.bytes()[offset] ^ std::byte{1};
-    disk_.write(offset, {&flipped, 1});
-  }
+  bool is_there(int key) { return look(key_of(key)).state == Found::kHit; }
   void step(int64_t after_ms) {
     now_ += after_ms;
     store_->maintain({.wall_ms = now_});
   }
   /// Long enough for the whole store.
   void scrub_all() {
-    const int64_t seconds = static_cast<int64_t>(kBytes / kPace) + 2;
+    const int64_t seconds = static_cast<int64_t>(options_.size_bytes / kPace) + 2;
     for (int64_t ms = 0; ms < seconds * 1000; ms += 50) step(50);
   }
-
-  int64_t now_ = 1'700'000'000'000;
-  MemoryDisk disk_{bytes_of(kManySlabs)};
-  Silent observer_;
-  std::unique_ptr<MemoryIo> io_;
-  std::unique_ptr<Store> store_;
 };
 
 TEST_F(ScrubberTest, AFlippedBitIsFoundAndDroppedThoughNobodyAsks) {
   put_many(0, 12);
-  flip(place_of(3) + 9000);
-  flip(place_of(8) - 10);  // the end of its head
+  flip(place_of_mark(3) + 9000);
+  flip(place_of_mark(8) - 10);  // the end of its head
   scrub_all();
   EXPECT_EQ(store_->stats().corrupt, 2u);
   for (int key = 0; key < 12; ++key) {
@@ -116,11 +43,11 @@ TEST_F(ScrubberTest, AFlippedBitIsFoundAndDroppedThoughNobodyAsks) {
 }
 
 TEST_F(ScrubberTest, AnOlderVersionDoesNotTakeItsPlace) {
-  put(1, 1);
+  put(1);
   put_many(10, 6);
-  put(1, 2);
+  put(1, kBodyBytes, 2);
   put_many(20, 6);
-  flip(place_of(1, 2) + 100);
+  flip(place_of_mark(1, 2) + 100);
   scrub_all();
   EXPECT_EQ(state_of(1), Found::kMiss);
   open();
@@ -129,10 +56,10 @@ TEST_F(ScrubberTest, AnOlderVersionDoesNotTakeItsPlace) {
 }
 
 TEST_F(ScrubberTest, WhatIsDeadIsLeftAlone) {
-  put(1, 1);
+  put(1);
   put_many(10, 6);
-  put(1, 2);
-  flip(place_of(1, 1) + 100);
+  put(1, kBodyBytes, 2);
+  flip(place_of_mark(1, 1) + 100);
   scrub_all();
   EXPECT_EQ(store_->stats().corrupt, 0u);
   EXPECT_TRUE(is_there(1));
@@ -140,7 +67,7 @@ TEST_F(ScrubberTest, WhatIsDeadIsLeftAlone) {
 
 TEST_F(ScrubberTest, WhatCannotBeReadIsDropped) {
   put_many(0, 12);
-  const uint64_t bad = place_of(3);
+  const uint64_t bad = place_of_mark(3);
   io_->fail = [&](MemoryIo::Op op, uint64_t offset) {
     return op == MemoryIo::Op::kRead && offset <= bad && bad < offset + 1000;
   };
@@ -185,7 +112,7 @@ TEST_F(ScrubberTest, CoversTheWholeStoreInTurnAndAgain) {
   scrub_all();
   EXPECT_GE(store_->stats().scrubbed_bytes, 145 * kBodyBytes) << "the open slab is not looked at";
   EXPECT_EQ(store_->stats().corrupt, 0u);
-  for (int key = 0; key < 140; key += 5) flip(place_of(key) + 50);
+  for (int key = 0; key < 140; key += 5) flip(place_of_mark(key) + 50);
   scrub_all();
   EXPECT_EQ(store_->stats().corrupt, 28u);
   for (int key = 0; key < 150; ++key) EXPECT_EQ(is_there(key), key >= 140 || key % 5 != 0) << key;
@@ -193,11 +120,12 @@ TEST_F(ScrubberTest, CoversTheWholeStoreInTurnAndAgain) {
 
 /// Two steps lead over all but some slabs, of which all but the first are empty.
 TEST_F(ScrubberTest, LooksAtABoundedNumberOfSlabsAStep) {
-  open(kManySlabs);
+  options_.size_bytes = bytes_of(kManySlabs);
+  open();
   put_many(0, 6);
   step(1000);
   EXPECT_GE(store_->stats().scrubbed_bytes, 5 * kBodyBytes);
-  flip(place_of(2) + 50);
+  flip(place_of_mark(2) + 50);
   step(1000);
   EXPECT_EQ(store_->stats().corrupt, 0u);
   step(1000);
@@ -227,7 +155,7 @@ TEST_F(ScrubberTest, LeavesThePagesOfWhatNobodyAskedForAlone) {
 
 TEST_F(ScrubberTest, PagesThatWereNotInMemoryDoNotStayThere) {
   put_many(0, 7);
-  const uint64_t slab = place_of(3) / kSlabBytes * kSlabBytes;
+  const uint64_t slab = place_of_mark(3) / kSlabBytes * kSlabBytes;
   // Beside the header and the table.
   const uint64_t begin = slab + MemoryDisk::kPage;
   constexpr uint64_t kGone = 7 * MemoryDisk::kPage;
