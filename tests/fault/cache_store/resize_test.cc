@@ -186,7 +186,8 @@ TEST_F(Resize, APurgeHoldsInTheSlabsThatGoUntilTheyAreGone) {
   journal_bytes_ = 2 << 10;
   open(16);
   put_many(0, 60);
-  ASSERT_EQ(look(), 60);
+  // Nobody looks at them: what is used would be copied to other slabs.
+  ASSERT_EQ(store_->stats().objects, 60u);
   purge(key_of(59));
   for (int i = 0; i < 20; ++i) purge("other" + std::to_string(i));
   put_many(200, 44);
