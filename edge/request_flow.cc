@@ -133,7 +133,9 @@ void RequestFlow::serve(Pass& pass, Lookup& lookup, int64_t age_s, const CacheSt
   const bool fragmented = record.kind == cache_store::RecordKind::kHead;
   http::Selection part = http::select(*lookup.stored, exchange.request(), size);
   const bool fetched = pass.waiting != nullptr && pass.waiting->fetched;
-  const CacheStatus status = fetched ? *pass.waiting->fetched : cache;
+  CacheStatus status = fetched ? *pass.waiting->fetched : cache;
+  // A stale response stays one when a part of it was fetched.
+  if (status.detail.empty()) status.detail = cache.detail;
   if (part.conditions_failed) {
     return answers_.fail(exchange, 412, "what is stored is not what the request asks for", status);
   }

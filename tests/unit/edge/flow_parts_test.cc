@@ -261,6 +261,23 @@ TEST_F(Parts, AStaleOneIsValidatedAndThenCompleted) {
   EXPECT_EQ(stand.origin.asked[1]["Range"], range_of(2));
 }
 
+TEST_F(Parts, AStaleOneThatIsCompletedIsSaidToBeStale) {
+  RangedFile file{kText};
+  file.cache = "max-age=60, stale-while-revalidate=600";
+  stand.origin.on("/b", file);
+  EXPECT_EQ(get(stand, "/b").body, kText);
+  stand.settle();
+  damage({2});
+  stand.store().warm_fragment({stand.stored("/b").head->rid, 2});
+  stand.pass_ms(70'000);
+  // The whole is validated behind the client; the client waits for what is missing alone.
+  const Answer answer = get(stand, "/b");
+  EXPECT_EQ(answer.cache(),
+            "perigee; fwd=partial; fwd-status=206; stored; detail=stale-while-revalidate");
+  EXPECT_EQ(answer["Age"], "70");
+  EXPECT_TRUE(answer.body == kText);
+}
+
 TEST_F(Parts, APurgeMeanwhileKeepsThemOutOfTheStore) {
   lose({2});
   stand.origin.hold();
