@@ -188,7 +188,11 @@ inline constexpr int64_t kRequestHeadMs = 10'000;
 inline constexpr int64_t kIdleMs = 75'000;
 inline constexpr int64_t kBodyGraceMs = 5'000;       ///< before the minimum rate is asked for
 inline constexpr int64_t kBodyBytesPerSecond = 500;  ///< minimum, both directions; below: cut
-inline constexpr int64_t kParkMs = 1'000;            ///< a reader blocked for so long holds no slab
+inline constexpr int64_t kParkMs =
+    1'000;  ///< a reader blocked for so long holds no slab; at once if they run short
+/// A fill waits for room for its next fragment, as long as readers that are blocked may be in the
+/// way; then it goes on unstored.
+inline constexpr int64_t kRoomMs = 2'000;
 inline constexpr int64_t kStallCheckMs = 15'000;  ///< unacknowledged bytes are looked at this often
 inline constexpr int64_t kStallMs = 30'000;       ///< without progress; then cut
 inline constexpr int64_t kLingerMs = 2'000;       ///< half-closed, without a byte; then closed

@@ -11,7 +11,7 @@ inline constexpr uint64_t kSuperblockMagic = 0x316572'6f747370ull;  // "pstore1"
 inline constexpr uint32_t kSlabMagic = 0x62616c73;                  // "slab"
 inline constexpr uint32_t kTrailerMagic = 0x6c696174;               // "tail"
 inline constexpr uint32_t kRecordMagic = 0x64636572;                // "recd"
-inline constexpr uint16_t kMajor = 1;
+inline constexpr uint16_t kMajor = 2;
 inline constexpr uint16_t kMinor = 0;
 
 inline constexpr uint64_t kSuperblockA = 0;
@@ -161,11 +161,10 @@ struct RecordHeader {
   int64_t stale_if_error_ms;
   uint64_t purge_seq;  ///< when its fetch began
   uint64_t body_checksum;
-  uint64_t fetch_seq;  ///< drawn with purge_seq
-  uint64_t spare[3];
+  uint64_t fetch_seq;      ///< drawn with purge_seq
   uint64_t head_checksum;  ///< of header, key, tags and head, seeded with secret and generation
 };
-static_assert(sizeof(RecordHeader) == 192);
+static_assert(sizeof(RecordHeader) == 168);
 static_assert(offsetof(RecordHeader, generation) == 8 && offsetof(RecordHeader, rid) == 24);
 static_assert(offsetof(RecordHeader, digest_lo) == 32 && offsetof(RecordHeader, base_lo) == 48);
 static_assert(offsetof(RecordHeader, key_length) == 64 && offsetof(RecordHeader, tag_count) == 72);
@@ -176,7 +175,7 @@ static_assert(offsetof(RecordHeader, response_time_ms) == 96 &&
 static_assert(offsetof(RecordHeader, purge_seq) == 136 &&
               offsetof(RecordHeader, body_checksum) == 144);
 static_assert(offsetof(RecordHeader, fetch_seq) == 152 &&
-              offsetof(RecordHeader, head_checksum) == 184);
+              offsetof(RecordHeader, head_checksum) == 160);
 
 /// One write of the purge journal.
 struct JournalUnit {

@@ -62,10 +62,12 @@ Status Reclaimer::make_room(Slabs& slabs, Ring ring, uint64_t record_bytes) {
   return opened;
 }
 
-bool Reclaimer::is_enough(const Slabs& slabs) const {
+bool Reclaimer::is_enough(const Slabs& slabs) {
   const size_t ready =
       std::clamp<size_t>(slabs.count() / limits::kDrainingShare, 1, limits::kSlabsReady);
-  return slabs.free_count() >= ready + limits::kSlabsForSurvivors;
+  const bool enough = slabs.free_count() >= ready + limits::kSlabsForSurvivors;
+  crowded_.store(!enough && slabs.draining_pinned() > 0, std::memory_order_relaxed);
+  return enough;
 }
 
 /// Probation gives what it has beyond its share, then main.

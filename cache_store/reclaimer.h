@@ -72,12 +72,14 @@ class Reclaimer {
 
   /// A new record of this key is stored: it is no ghost any more.
   void note_stored(const Digest& digest);
+  /// Slabs are wanted, and readers hold those that were emptied.
+  bool is_crowded() const { return crowded_.load(std::memory_order_relaxed); }
   /// Fills in what is known here.
   void add_to(StoreStats& stats) const;
 
  private:
   enum class Older : uint8_t { kAreGone, kStay };
-  bool is_enough(const Slabs& slabs) const REQUIRES(slabs.mutex());
+  bool is_enough(const Slabs& slabs) REQUIRES(slabs.mutex());
   std::optional<Ring> victims_ring(const Slabs& slabs) const REQUIRES(slabs.mutex());
   std::optional<Victim> choose_victim(const Slabs& slabs) const REQUIRES(slabs.mutex());
   void read_table(Victim& victim) const;
@@ -100,6 +102,7 @@ class Reclaimer {
   Survivors survivors_ GUARDED_BY(mutex_);
 
   std::atomic<int64_t> now_ms_{0};
+  std::atomic<bool> crowded_{false};
   std::atomic<uint64_t> evicted_{0};
   std::atomic<uint64_t> poisoned_{0};
   std::atomic<uint64_t> ghost_hits_{0};

@@ -360,6 +360,9 @@ class Store {
   /// Loop; asked after what was read was used and before it leaves.
   virtual bool poisoned(const Pin& pin) const = 0;
 
+  /// Any thread. Puts find no slab because readers hold them: who is blocked lets go of its own at
+  /// once.
+  virtual bool is_crowded() const = 0;
   /// The descriptor for sendfile, and whether its pages may be lent to sockets (FORMAT.md).
   virtual int fd() const = 0;
   virtual bool can_lend_pages() const = 0;

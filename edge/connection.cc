@@ -201,7 +201,7 @@ void Connection::update_deadline(Tick now) {
   if (writable_ || resting_) {
     park_at_ = kNone;
   } else if (park_at_ == kNone) {
-    park_at_ = now + limits::kParkMs;
+    park_at_ = now + shared_.owner.park_ms();
   }
   if (park_at_ != kNone) due = std::min(due, park_at_);
   if (!sending) {

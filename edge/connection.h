@@ -24,6 +24,8 @@ class ConnectionOwner {
   virtual ~ConnectionOwner() = default;
   /// The connection has ended. It is destroyed after its run, never inside this call.
   virtual void on_connection_ended(class Connection& connection) = 0;
+  /// How long a connection that is blocked holds what it reads.
+  virtual int64_t park_ms() const = 0;
 };
 
 /// What all connections of a loop share.

@@ -105,6 +105,8 @@ void Worker::stop() {
   reap();
 }
 
+int64_t Worker::park_ms() const { return node_.store().is_crowded() ? 0 : limits::kParkMs; }
+
 void Worker::on_connection_ended(Connection& connection) {
   const size_t place = connection.place;
   ended_.push_back(std::move(connections_[place]));

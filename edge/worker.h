@@ -45,6 +45,7 @@ class Worker final : private ConnectionOwner {
 
  private:
   void on_connection_ended(Connection& connection) override;
+  int64_t park_ms() const override;
   void maintain();
   void warm_store();
   void make_room();

@@ -20,7 +20,6 @@ std::string selected_values(const std::vector<std::string>& names, const http::H
 }
 
 std::optional<uint64_t> Fill::body_size() const {
-  if (head.revalidated) return body_size_of(*stored.head);
   if (head.declared_size) return head.declared_size;
   if (body.complete()) return body.size();
   return std::nullopt;

@@ -90,7 +90,7 @@ class Fill {
   bool fragment = false;  ///< of a stored object: it has a body and no head
   unsigned owner = 0;
   std::shared_ptr<const http::PolicyOptions> policy;
-  /// The validated response whose body is served after a 304; pinned.
+  /// The owner's alone, until it ends: what a 304 would freshen; pinned.
   cache_store::Found stored;
   /// Those who wait for this one may be relieved by what this fill brings: begin_further() was
   /// called.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "origin/stored_body.h"
 
 namespace perigee::origin {
 
@@ -52,18 +53,42 @@ FillChunk& FillBody::room_locked() {
 
 void FillBody::finish(bool whole) {
   const base::MutexLock lock(mutex_);
-  CHECK(record_ == nullptr);
+  CHECK(!in_store_);
   done_ = true;
   whole_ = whole;
 }
 
-void FillBody::hand_over(std::shared_ptr<const cache_store::Found> record) {
+void FillBody::hand_over(const cache_store::RecordView& record) {
   const base::MutexLock lock(mutex_);
-  CHECK(done_ && whole_ && record_ == nullptr);
+  CHECK(done_ && whole_ && !in_store_);
   // What is stored has kept all its bytes, here or in fragments.
   CHECK(object_.size == 0 ? begin_ == 0 : object_.size == end_);
-  record_ = std::move(record);
+  CHECK(body_size_of(record) == end_);
+  lie_in_locked(record);
+}
+
+void FillBody::borrow(const cache_store::RecordView& record) {
+  const base::MutexLock lock(mutex_);
+  CHECK(!done_ && end_ == 0);
+  done_ = whole_ = true;
+  lie_in_locked(record);
+}
+
+void FillBody::lie_in_locked(const cache_store::RecordView& record) {
+  in_store_ = true;
   chunks_.clear();
+  begin_ = end_ = body_size_of(record);
+  if (record.kind == cache_store::RecordKind::kHead) {
+    object_ = fragmented_object(record);
+  } else {
+    place_ = place_of(record, record.pin);
+    pin_ = record.pin.another();
+  }
+}
+
+void FillBody::rest() {
+  const base::MutexLock lock(mutex_);
+  pin_.reset();
 }
 
 LoopSet FillBody::take_waiting() {
@@ -181,13 +206,13 @@ bool FillBody::detach(uint64_t at) {
 
 FillBody::View FillBody::take(uint64_t at, unsigned loop) {
   const base::MutexLock lock(mutex_);
-  if (record_ != nullptr) return {Got::kRecord, nullptr, {}, false, record_};
+  if (place_) return {.got = Got::kRecord, .place = place_, .pin = pin_.another()};
   if (at < begin_ && at < object_.size) return {.got = Got::kStored, .object = object_};
-  if (at < begin_) return {Got::kBehind, nullptr, {}, false, nullptr};
+  if (at < begin_) return {.got = Got::kBehind};
   if (at >= end_) {
-    if (done_) return {whole_ ? Got::kEnd : Got::kFail, nullptr, {}, whole_, nullptr};
+    if (done_) return {.got = whole_ ? Got::kEnd : Got::kFail, .last = whole_};
     waiting_.set(loop);
-    return {Got::kWait, nullptr, {}, false, nullptr};
+    return {.got = Got::kWait};
   }
   const size_t index = static_cast<size_t>((at - begin_) / limits::kFillChunkBytes);
   CHECK(index < chunks_.size());
@@ -195,7 +220,8 @@ FillBody::View FillBody::take(uint64_t at, unsigned loop) {
   const size_t offset = static_cast<size_t>((at - begin_) % limits::kFillChunkBytes);
   CHECK(offset < chunk->size);
   const std::span<const std::byte> bytes(chunk->bytes.get() + offset, chunk->size - offset);
-  return {Got::kHave, chunk, bytes, done_ && whole_ && at + bytes.size() == end_, nullptr};
+  const bool last = done_ && whole_ && at + bytes.size() == end_;
+  return {.got = Got::kHave, .chunk = chunk, .bytes = bytes, .last = last};
 }
 
 void FillBody::hold() {
@@ -212,12 +238,17 @@ bool FillBody::release() {
 
 bool FillBody::from_start() const {
   const base::MutexLock lock(mutex_);
-  return begin_ == 0 || until_stored_;
+  return begin_ == 0 || until_stored_ || in_store_;
 }
 
 uint64_t FillBody::size() const {
   const base::MutexLock lock(mutex_);
   return end_;
+}
+
+size_t FillBody::kept_bytes() const {
+  const base::MutexLock lock(mutex_);
+  return static_cast<size_t>(end_ - begin_);
 }
 
 bool FillBody::complete() const {

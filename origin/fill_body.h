@@ -1,7 +1,8 @@
 // The bytes of one fill: written by the loop that owns it, read by any, at each reader's own pace.
 //
 // One mutex. A reader that finds nothing is counted under it, so that no wake-up is lost. What is
-// stored as one record keeps all its bytes until that stands, where readers go on. What is stored
+// stored as one record keeps all its bytes until that stands, where readers go on, as they do from
+// the start when a 304 says that the record is good. What is stored
 // in fragments keeps the bytes that no fragment holds yet; the puts pace the origin, and a reader
 // behind them reads the fragments. What is not stored keeps a window, and its slowest reader paces
 // the origin.
@@ -13,6 +14,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -42,7 +44,7 @@ class FillBody {
     kWait,    ///< none yet: this reader's loop is told when there are
     kBehind,  ///< they were dropped: the reader was too slow
     kStored,  ///< they lie in fragments: of `object`, which ends at `object.size` for now
-    kRecord,  ///< the whole body lies in `record`
+    kRecord,  ///< the whole body lies in a record, at `place`
     kEnd,     ///< there are no more
     kFail,    ///< there will be no more, and the body is not whole
   };
@@ -51,7 +53,8 @@ class FillBody {
     ChunkRef chunk;  ///< keeps `bytes` alive
     std::span<const std::byte> bytes;
     bool last = false;  ///< the body ends behind these bytes
-    std::shared_ptr<const cache_store::Found> record;
+    std::optional<cache_store::ParkedRecord> place;
+    cache_store::Pin pin;  ///< of the record; empty: a reader rests
     FragmentedObject object;
   };
 
@@ -61,8 +64,13 @@ class FillBody {
   void append(std::span<const std::byte> bytes);
   /// Owner only. No more will come.
   void finish(bool whole);
-  /// Owner only. The body was stored: the chunks go, and readers go on from the record.
-  void hand_over(std::shared_ptr<const cache_store::Found> record);
+  /// Owner only. The body was stored: the chunks go, and readers go on from `record` (pinned).
+  void hand_over(const cache_store::RecordView& record);
+  /// Owner only, in place of any append(): the body is that of `record` (pinned).
+  void borrow(const cache_store::RecordView& record);
+  /// A reader is blocked for long: the slab of the record is not held for the others either, who
+  /// find it as long as it is not used again.
+  void rest();
   /// Owner only. The loops with readers that found nothing and now would find something.
   [[nodiscard]] LoopSet take_waiting();
   /// Owner only. From now on at most `window_bytes` are kept.
@@ -101,6 +109,8 @@ class FillBody {
   bool from_start() const;
 
   uint64_t size() const;
+  /// In memory.
+  size_t kept_bytes() const;
   bool complete() const;
   size_t readers() const;
   /// All chunks of a complete body, for its put.
@@ -112,6 +122,7 @@ class FillBody {
 
   FillChunk& room_locked() REQUIRES(mutex_);
   void count_locked(uint64_t at, bool in) REQUIRES(mutex_);
+  void lie_in_locked(const cache_store::RecordView& record) REQUIRES(mutex_);
   bool drop_passed_locked() REQUIRES(mutex_);
   /// Nobody needs the bytes before.
   uint64_t passed_locked() const REQUIRES(mutex_);
@@ -136,7 +147,9 @@ class FillBody {
   int holds_ GUARDED_BY(mutex_) = 0;
   bool done_ GUARDED_BY(mutex_) = false;
   bool whole_ GUARDED_BY(mutex_) = false;
-  std::shared_ptr<const cache_store::Found> record_ GUARDED_BY(mutex_);
+  bool in_store_ GUARDED_BY(mutex_) = false;  ///< all of it: at `place_`, else in `object_`
+  std::optional<cache_store::ParkedRecord> place_ GUARDED_BY(mutex_);
+  cache_store::Pin pin_ GUARDED_BY(mutex_);  ///< of the record at `place_`, until a reader rests
 };
 
 }  // namespace perigee::origin

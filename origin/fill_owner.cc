@@ -58,7 +58,8 @@ FillOwner::FillOwner(Fills& fills, std::shared_ptr<const FillRequest> request,
       laggard_timer_([this] {
         fill_->body.drop_laggards();
         reconsider_soon();
-      }) {}
+      }),
+      room_timer_([this] { go_on_storing(); }) {}
 
 void FillOwner::fetch() {
   CHECK(!ended() && fill_->phase() == Phase::kPending);
@@ -141,6 +142,7 @@ bool FillOwner::merge(const http::StoredResponse& stored, const ReceivedResponse
   }
   fill_->head.image = std::move(image);
   fill_->head.revalidated = true;
+  fill_->body.borrow(*fill_->stored.head);
   if (storable) sink_.open();
   fill_->head.shareable = storable && admission.drop_names.empty();
   bool keyed = storable;
@@ -165,6 +167,7 @@ bool FillOwner::take_stored(const ReceivedResponse& head, const ResponseTimes& t
   const std::span<const std::byte> image = fill_->stored.head->head;
   fill_->head.image.assign(image.begin(), image.end());
   fill_->head.revalidated = true;
+  fill_->body.borrow(*fill_->stored.head);
   fill_->head.stand_in = why;
   policy_ = stored->policy;
   std::vector<http::Field> storage;
@@ -412,6 +415,7 @@ FillOwner::Moved FillOwner::move_body() {
 /// Tells the readers, and goes on or ends.
 void FillOwner::settle(Moved moved) {
   wake_readers();
+  give_memory_back();
   if (moved != Moved::kCut) store_fragments();
   if (moved == Moved::kWhole) return complete();
   if (moved == Moved::kCut) {
@@ -420,7 +424,7 @@ void FillOwner::settle(Moved moved) {
     if (fill_->error.message.empty()) fill_->error = {FetchError::kCut, "a response was cut"};
     return end(false, &fill_->error);
   }
-  if (!paused_ || sink_.putting()) return laggard_timer_.disarm();
+  if (!paused_ || sink_.putting() || waits_for_room()) return laggard_timer_.disarm();
   if (!laggard_timer_.armed()) {
     fills_.env().arm(laggard_timer_, fills_.env().now() + limits::kLaggardMs);
   }
@@ -462,7 +466,7 @@ void FillOwner::complete() {
   // What waits for its put is bounded by the pool's lane and the byte budget, and asks no origin.
   give_permit_back();
   if (!sink_.is_open()) return end(false, nullptr);
-  if (!sink_.putting()) store();
+  if (!sink_.putting() && !waits_for_room()) store();
 }
 
 void FillOwner::begin_fragments(size_t window_bytes) {
@@ -472,41 +476,61 @@ void FillOwner::begin_fragments(size_t window_bytes) {
 
 /// The next fragment, if all of it is there and none is being put; at the end the head.
 void FillOwner::store_fragments() {
-  if (!sink_.is_open() || !sink_.fragmented() || sink_.putting()) return;
+  if (!sink_.is_open() || !sink_.fragmented() || sink_.putting() || waits_for_room()) return;
   const FillBody& body = fill_->body;
   const uint64_t begin = body.object().size;
   const uint64_t end = std::min(begin + sink_.fragment_bytes(), body.size());
   const bool whole = end - begin == sink_.fragment_bytes() || (body.complete() && end > begin);
   if (!whole) return;
   const bool taken = sink_.put_fragment(
-      fills_.env(), end, [this, end](const std::shared_ptr<const Found>& record) {
-        on_fragment(end, record == nullptr ? 0 : record->head->rid);
-      });
+      fills_.env(), end,
+      [this, end](const base::Result<Found>& record) { on_fragment(end, record); });
   if (!taken) give_up_storing();
 }
 
-void FillOwner::on_fragment(uint64_t end, uint64_t rid) {
+void FillOwner::on_fragment(uint64_t end, const base::Result<Found>& record) {
   CHECK(!ended());
-  if (rid == 0) {
+  if (record.ok()) {
+    room_until_.reset();
+    fill_->body.stored_up_to(end, record->head->rid);
+  } else if (record.error().code != base::ErrorCode::kNoSpace || !wait_for_room()) {
     give_up_storing();
-  } else {
-    fill_->body.stored_up_to(end, rid);
-    store_fragments();
   }
+  go_on_storing();
+}
+
+/// Blocked readers may hold the slabs for a while yet. False: that was waited for.
+bool FillOwner::wait_for_room() {
+  const base::Tick now = fills_.env().now();
+  if (!room_until_) room_until_ = now + limits::kRoomMs;
+  if (now >= *room_until_) return false;
+  fills_.env().arm(room_timer_, now + limits::kMaintainMs);
+  return true;
+}
+
+void FillOwner::go_on_storing() {
+  store_fragments();
   if (fetch_ != nullptr) return pump_soon();
-  if (!sink_.putting()) complete();
+  if (!sink_.putting() && !waits_for_room()) complete();
+}
+
+/// Of a body that is not stored, what its readers have passed needs none.
+void FillOwner::give_memory_back() {
+  if (sink_.is_open()) return;
+  const size_t kept = fill_->body.kept_bytes();
+  fill_->memory.shrink_to(std::max(kept, limits::kUnstoredWindowBytes));
 }
 
 /// It goes on unstored, paced by its readers.
 void FillOwner::give_up_storing() {
-  fill_->body.set_window(window_bytes());
   sink_.close();
+  fill_->body.set_window(window_bytes());
   fill_->outgrow();
   if (fetch_ != nullptr) fetch_->become_relay(request_->client);
 }
 
 void FillOwner::store() {
-  CHECK(fill_->revalidated() || fill_->body.complete());
+  CHECK(fill_->body.complete());
   const bool taken = sink_.put(fills_.env(), policy_, [this](std::shared_ptr<const Found> record) {
     on_stored(std::move(record));
   });
@@ -518,7 +542,7 @@ void FillOwner::on_stored(std::shared_ptr<const Found> record) {
   const bool stored = record != nullptr;
   if (stored) {
     if (!fill_->head.revalidated) {
-      fill_->body.hand_over(std::move(record));
+      fill_->body.hand_over(*record->head);
       fill_->memory.shrink_to(0);
     }
     relieve(Fills::Relief::kStored);

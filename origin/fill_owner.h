@@ -6,6 +6,7 @@
 
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,7 @@ class FillOwner final : public FillProducer {
   uint64_t most_record_bytes() const override { return sink_.most_record_bytes(); }
   void abandon_put() override {
     laggard_timer_.disarm();
+    room_timer_.disarm();
     sink_.abandon();
   }
   /// False: it freshens nothing.
@@ -73,8 +75,13 @@ class FillOwner final : public FillProducer {
   void complete();
   void begin_fragments(size_t window_bytes);
   void store_fragments();
-  void on_fragment(uint64_t end, uint64_t rid);
+  void on_fragment(uint64_t end, const base::Result<cache_store::Found>& record);
+  /// Its next fragment waits until there is room for it.
+  bool waits_for_room() const { return room_timer_.armed(); }
+  bool wait_for_room();
+  void go_on_storing();
   void give_up_storing();
+  void give_memory_back();
   void store();
   void on_stored(std::shared_ptr<const cache_store::Found> record);
   /// What is revalidated; nullopt: nothing that can be used.
@@ -84,6 +91,9 @@ class FillOwner final : public FillProducer {
   http::HeaderList fields_;  ///< with validators
   base::ReuseFacts policy_;
   base::Timer laggard_timer_;
+  base::Timer room_timer_;
+  /// Until then room is waited for; nothing: the last put found some.
+  std::optional<base::Tick> room_until_;
   bool conditional_ = false;
   bool refetched_ = false;
   bool part_asked_ = false;

@@ -178,6 +178,8 @@ void FillProducer::end(bool stored, const FetchError* error) {
   if (!fill_->alone) table().remove(*fill_);
   if (fill_->relieves != nullptr) fill_->relieves->end_further();
   permit_ = {};
+  // It pins a slab, and slow readers keep the fill.
+  fill_->stored = {};
   if (error != nullptr) request_->site->on_failure(*error, fills_.env().now());
   table().shared().observer.on_fill_ended(stored, error != nullptr);
   fills_.end_owner(this);

@@ -14,8 +14,6 @@ using http::Chunk;
 FillReader::FillReader(std::shared_ptr<Fill> fill, Fills& fills, uint64_t begin,
                        std::optional<uint64_t> end, RequestMaker* maker)
     : fill_(std::move(fill)), fills_(fills), begin_(begin), end_(end), at_(begin), maker_(maker) {
-  // After a 304 the body is the stored one, which the fill holds.
-  if (fill_->revalidated()) CHECK(read_record(*fill_->stored.head));
   fill_->body.attach(at_);
 }
 
@@ -42,9 +40,6 @@ void FillReader::seek(const http::ByteSpan& span) {
 Chunk FillReader::peek(size_t max) {
   if (stored_) return stored_->peek(max);
   if (end_ && at_ >= *end_) return {{}, Chunk::kEnd};
-  if (fill_->revalidated() && !fragments_ && !read_record(*fill_->stored.head)) {
-    return {{}, Chunk::kFail};
-  }
   return fragments_ ? peek_fragments(max) : peek_chunks(max);
 }
 
@@ -75,7 +70,7 @@ Chunk FillReader::peek_chunks(size_t max) {
       return {{}, Chunk::kLater};
     case FillBody::Got::kRecord:
       chunk_.reset();
-      if (!read_record(*view.record->head)) return {{}, Chunk::kFail};
+      if (!read_record(*view.place, std::move(view.pin))) return {{}, Chunk::kFail};
       return peek(max);
     case FillBody::Got::kStored:
       chunk_.reset();
@@ -106,19 +101,18 @@ void FillReader::read_fragments(const FragmentedObject& object, uint64_t end) {
   fragments_->set_waker(&pass_on_);
 }
 
-bool FillReader::read_record(const cache_store::RecordView& record) {
-  const uint64_t size = body_size_of(record);
+/// False: it is shorter than what is read.
+bool FillReader::read_record(const cache_store::ParkedRecord& place, cache_store::Pin pin) {
+  const uint64_t size = fill_->body.size();
   const http::ByteSpan rest{at_, end_.value_or(size)};
   if (rest.begin > rest.end || rest.end > size) return false;
-  if (record.kind == cache_store::RecordKind::kHead) {
-    read_fragments(fragmented_object(record), rest.end);
-    return true;
-  }
-  stored_.emplace(fills_.table().shared().store, record.pin.another(), record, rest);
+  stored_.emplace(fills_.table().shared().store, place, std::move(pin), rest);
   return true;
 }
 
 void FillReader::rest() {
+  chunk_.reset();
+  fill_->body.rest();
   if (stored_) stored_->rest();
   if (fragments_) fragments_->rest();
 }

@@ -37,7 +37,7 @@ class FillReader final : public http::SpanSource {
  private:
   friend class Fills;
   void move_to(uint64_t at);
-  bool read_record(const cache_store::RecordView& record);
+  bool read_record(const cache_store::ParkedRecord& place, cache_store::Pin pin);
   http::Chunk peek_chunks(size_t max);
   http::Chunk peek_fragments(size_t max);
   MissingFragments* missing_of(const FragmentedObject& object);

@@ -7,7 +7,6 @@
 #include "base/check.h"
 #include "http/cache_key.h"
 #include "http/stored_response.h"
-#include "origin/fragment_job.h"
 
 namespace perigee::origin {
 namespace {
@@ -25,6 +24,10 @@ class PutJob final : public base::Job {
   std::vector<std::byte> image;  ///< empty: the fill's own
   std::vector<ChunkRef> chunks;  ///< the body; empty after a 304, whose body is the stored one
   FragmentedObject object;       ///< where the body lies in fragments
+  /// The same response, freshened: what belongs to it goes on belonging to it. Else 0.
+  uint64_t rid = 0;
+  std::span<const std::byte> stored_body;  ///< of that response, held by `source`
+  cache_store::Pin source;
   base::ReuseFacts policy;
 
  private:
@@ -49,12 +52,10 @@ void PutJob::work(const std::atomic<bool>&) noexcept {
   draft.key = variant_key.empty() ? key : variant_key;
   draft.head = image.empty() ? head.image : image;
   std::vector<std::span<const std::byte>> pieces;
-  if (fill_->revalidated() && object.size == 0) {
-    // The same response, freshened: what belongs to it goes on belonging to it.
-    const cache_store::RecordView& stored = *fill_->stored.head;
-    draft.rid = stored.rid;
-    draft.source = &stored.pin;
-    pieces.push_back(stored.body);
+  if (source) {
+    draft.rid = rid;
+    draft.source = &source;
+    pieces.push_back(stored_body);
   }
   if (object.size > 0) {
     if (object.rid == 0) object.rid = store_.draw_rid();
@@ -98,7 +99,13 @@ bool FillSink::put(base::Env& env, const base::ReuseFacts& policy, OnStored done
   const Fill::Head& head = fill_->head;
   if (head.revalidated) {
     const cache_store::RecordView& stored = *fill_->stored.head;
-    if (stored.kind == cache_store::RecordKind::kHead) put->object = fragmented_object(stored);
+    if (stored.kind == cache_store::RecordKind::kHead) {
+      put->object = fragmented_object(stored);
+    } else {
+      put->rid = stored.rid;
+      put->stored_body = stored.body;
+      put->source = stored.pin.another();
+    }
   } else {
     if (fragmented_) {
       put->object = fill_->body.object();
@@ -127,7 +134,7 @@ bool FillSink::put_head(base::Env& env, const base::ReuseFacts& policy, uint64_t
   return env.offload(base::Lane::kStore, job, pending_);
 }
 
-bool FillSink::put_fragment(base::Env& env, uint64_t end, OnStored done) {
+bool FillSink::put_fragment(base::Env& env, uint64_t end, FragmentJob::OnStored done) {
   CHECK(open_ && fragmented_ && !pending_.waiting());
   const FragmentedObject object = fill_->body.object();
   CHECK(object.size % fragment_bytes() == 0);

@@ -15,6 +15,7 @@
 #include "base/reuse_facts.h"
 #include "cache_store/store.h"
 #include "origin/fill.h"
+#include "origin/fragment_job.h"
 
 namespace perigee::origin {
 
@@ -52,8 +53,9 @@ class FillSink {
   bool fragmented() const { return fragmented_; }
   /// A put is under way.
   bool putting() const { return pending_.waiting(); }
-  /// Puts the bytes of the body from fill->body.stored() to `end` on the pool. False: as put().
-  bool put_fragment(base::Env& env, uint64_t end, OnStored done);
+  /// Puts the bytes of the body from fill->body.object().size to `end` on the pool. False: as
+  /// put().
+  bool put_fragment(base::Env& env, uint64_t end, FragmentJob::OnStored done);
   /// The put goes on, and nobody is told of it.
   void abandon() { pending_.abandon(); }
 

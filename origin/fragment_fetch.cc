@@ -137,15 +137,15 @@ void FragmentFetch::give_up() {
 void FragmentFetch::store() {
   std::unique_ptr<base::Job> job = std::make_unique<FragmentJob>(
       store_of(), fill_, id_, fill_->body.cut(0, span_.size()),
-      [this](std::shared_ptr<const cache_store::Found> record) { on_stored(std::move(record)); });
+      [this](const base::Result<cache_store::Found>& record) { on_stored(record); });
   if (!fills_.env().offload(base::Lane::kStore, job, pending_)) end(false, nullptr);
 }
 
-/// Null: it was not stored, and goes with its readers.
-void FragmentFetch::on_stored(std::shared_ptr<const cache_store::Found> record) {
-  const bool stored = record != nullptr;
+/// What was not stored goes with its readers.
+void FragmentFetch::on_stored(const base::Result<cache_store::Found>& record) {
+  const bool stored = record.ok();
   if (stored) {
-    fill_->body.hand_over(std::move(record));
+    fill_->body.hand_over(*record->head);
     fill_->memory.shrink_to(0);
   }
   end(stored, nullptr);

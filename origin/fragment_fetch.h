@@ -50,7 +50,7 @@ class FragmentFetch final : public FillProducer {
   void give_up();
   void go_on();
   void store();
-  void on_stored(std::shared_ptr<const cache_store::Found> record);
+  void on_stored(const base::Result<cache_store::Found>& record);
 
   const RefetchablePtr object_;
   const cache_store::FragmentId id_;

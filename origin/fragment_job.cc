@@ -29,9 +29,7 @@ void FragmentJob::work(const std::atomic<bool>&) noexcept {
     left -= n;
   }
   CHECK(left == 0);
-  base::Result<cache_store::Found> put =
-      store_.put_fragment({id_, fill_->base, fill_->ticket, pieces});
-  if (put.ok()) record_ = std::make_shared<const cache_store::Found>(std::move(*put));
+  stored_ = store_.put_fragment({id_, fill_->base, fill_->ticket, pieces});
 }
 
 }  // namespace perigee::origin

@@ -12,6 +12,13 @@
 
 namespace perigee::origin {
 
+/// Where the body of `record` lies, whose slab `pin` holds.
+inline cache_store::ParkedRecord place_of(const cache_store::RecordView& record,
+                                          const cache_store::Pin& pin) {
+  return {record.digest, record.rid,         pin.slab(),
+          pin.life(),    record.body.data(), record.body_offset};
+}
+
 /// Lends the bytes as they lie in the store's map, under a pin of its own. Loop-local, never waits.
 /// While it rests it holds nothing; it fails when the record is gone then.
 class StoredBody final : public http::SpanSource {
@@ -19,13 +26,14 @@ class StoredBody final : public http::SpanSource {
   /// Over `span` of the body of `record`, whose slab `pin` holds. `store` outlives it.
   StoredBody(cache_store::Store& store, cache_store::Pin pin, const cache_store::RecordView& record,
              const http::ByteSpan& span)
-      : store_(store),
-        pin_(std::move(pin)),
-        place_{record.digest, record.rid,         pin_.slab(),
-               pin_.life(),   record.body.data(), record.body_offset},
-        span_(span),
-        at_(span.begin) {
-    CHECK(span.begin <= span.end && span.end <= record.body.size());
+      : StoredBody(store, place_of(record, pin), std::move(pin), span) {
+    CHECK(span.end <= record.body.size());
+  }
+  /// Over `span` of the body at `place`; without a pin it rests at first.
+  StoredBody(cache_store::Store& store, const cache_store::ParkedRecord& place,
+             cache_store::Pin pin, const http::ByteSpan& span)
+      : store_(store), pin_(std::move(pin)), place_(place), span_(span), at_(span.begin) {
+    CHECK(span.begin <= span.end);
     if (store.can_lend_pages()) fd_ = store.fd();
   }
   void seek(const http::ByteSpan& span) override {

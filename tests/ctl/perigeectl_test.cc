@@ -239,10 +239,10 @@ TEST_F(Perigeectl, WhatIsNoStoreCannotBeRead) {
 
 TEST_F(Perigeectl, AStoreOfANewerFormatCannotBeRead) {
   make_store();
-  change_superblocks([](format::Superblock& block) { block.major = 2; });
-  expect_unreadable("format 2.0, and this perigee reads format 1");
+  change_superblocks([](format::Superblock& block) { block.major = format::kMajor + 1; });
+  expect_unreadable("format 3.0, and this perigee reads format 2");
   change_superblocks([](format::Superblock& block) {
-    block.major = 1;
+    block.major = format::kMajor;
     block.incompat = 1u << 31;
   });
   expect_unreadable("features that this perigee does not know");
@@ -250,14 +250,14 @@ TEST_F(Perigeectl, AStoreOfANewerFormatCannotBeRead) {
 
 TEST_F(Perigeectl, AStoreOfANewerFormatIsRefusedByANodeToo) {
   make_store();
-  change_superblocks([](format::Superblock& block) { block.major = 2; });
+  change_superblocks([](format::Superblock& block) { block.major = format::kMajor + 1; });
   const std::string before = read_file(path);
   tools::FakeOrigin origin;
   const Finished done = run({.arguments = {binary(), "--origin", origin.url(), "--listen",
                                            "127.0.0.1:0", "--store", path}});
   EXPECT_EQ(done.exit, 78);
   EXPECT_TRUE(holds(done.err, path + " stays as it is")) << done.err;
-  EXPECT_TRUE(holds(done.err, "format 2.0")) << done.err;
+  EXPECT_TRUE(holds(done.err, "format 3.0")) << done.err;
   EXPECT_TRUE(holds(done.err, "name another file for the store")) << done.err;
   EXPECT_TRUE(read_file(path) == before);
 }
@@ -342,7 +342,7 @@ TEST_F(Perigeectl, StatSaysWhatTheFileHoldsAndNotItsSecret) {
   close();
   const Finished done = ctl("stat", path);
   EXPECT_EQ(done.exit, 0) << done.err;
-  EXPECT_TRUE(holds(done.out, "format: 1.0")) << done.out;
+  EXPECT_TRUE(holds(done.out, "format: 2.0")) << done.out;
   EXPECT_TRUE(holds(done.out, "uuid: 5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e\n")) << done.out;
   EXPECT_FALSE(holds(done.out, std::string(34, 'e'))) << done.out;
   EXPECT_EQ(done.out.find("5e5e"), done.out.rfind("5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e")) << done.out;

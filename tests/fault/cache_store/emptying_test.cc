@@ -34,7 +34,7 @@ class EmptyingTest : public SmallStoreTest {
     ASSERT_TRUE(opened.ok()) << opened.error().message;
     store_ = std::move(*opened);
   }
-  uint64_t put_object(const std::string& key) { return put(key, store_->ticket(), 3'000); }
+  uint64_t put_object(const std::string& key) { return put(key, store_->ticket(), 3'024); }
   uint64_t put_used(const std::string& key) {
     const uint64_t version = put_object(key);
     EXPECT_EQ(look(key), fresh(version));

@@ -63,10 +63,10 @@ class LaterVersionTest : public SmallStoreTest {
 TEST_F(LaterVersionTest, OfAnotherMajorVersionItStaysAsItIs) {
   ASSERT_NE(put("a"), 0u);
   close();
-  change_both([](format::Superblock& block) { block.major = 2; });
-  expect_refused("format 2.0, and this perigee reads format 1");
+  change_both([](format::Superblock& block) { block.major = format::kMajor + 1; });
+  expect_refused("format 3.0, and this perigee reads format 2");
   change_both([](format::Superblock& block) { block.major = 0; });
-  expect_refused("format 0.0, and this perigee reads format 1");
+  expect_refused("format 0.0, and this perigee reads format 2");
 }
 
 TEST_F(LaterVersionTest, WithAnIncompatibleBitItStaysAsItIs) {
@@ -109,7 +109,7 @@ TEST_F(LaterVersionTest, ThatAnOlderOneHasTakenOverSinceIsRead) {
   close();
   const uint64_t older =
       newer_place() == format::kSuperblockA ? format::kSuperblockB : format::kSuperblockA;
-  change(older, [](format::Superblock& block) { block.major = 2; });
+  change(older, [](format::Superblock& block) { block.major = format::kMajor + 1; });
   open();
   EXPECT_EQ(look("a"), fresh(version));
 }

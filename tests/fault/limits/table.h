@@ -91,6 +91,7 @@ inline constexpr Shown kShownElsewhere[] = {
     {"kBodyBytesPerSecond", "ConnectionTimers.ContentThatComesTooSlowlyIs408"},
     {"kStallCheckMs", "ConnectionTimers.AClientThatTakesNothingIsCutAfterTheStallTime"},
     {"kParkMs", "Parking.WhoIsBlockedForLongHoldsNothingAndGoesOn"},
+    {"kRoomMs", "InFragments.TheWaitForRoomBeginsAnewWithEachFragment"},
     {"kStallMs", "ConnectionTimers.AClientThatTakesNothingIsCutAfterTheStallTime"},
     {"kRateWindowMs", "ConnectionTimers.AClientBelowTheMinimumRateIsCut"},
     {"kLingerMs", "ConnectionClosing.AnErrorLingersSoThatItIsRead"},

@@ -512,8 +512,8 @@ TEST_F(FragmentsTest, TheirRecordsLieInTheFileAsItsDescriptionSays) {
   EXPECT_EQ(number_at<uint16_t>(fragment + 72), 0u) << "tag_count";
   EXPECT_EQ(number_at<uint64_t>(fragment + 80), 5u) << "body_length";
   EXPECT_EQ(number_at<uint64_t>(fragment + 88), 5u) << "whole_length";
-  EXPECT_EQ(std::memcmp(disk_.bytes() + fragment + 192, key, 17), 0);
-  EXPECT_EQ(std::memcmp(disk_.bytes() + fragment + 216, "piece", 5), 0);
+  EXPECT_EQ(std::memcmp(disk_.bytes() + fragment + 168, key, 17), 0);
+  EXPECT_EQ(std::memcmp(disk_.bytes() + fragment + 192, "piece", 5), 0);
 
   ASSERT_TRUE(put_head("https://a/long", id.rid, 0x4321).ok());
   const uint64_t head = record_with("https://a/long");

@@ -69,6 +69,39 @@ TEST_F(Parking, WhoIsBlockedForLongHoldsNothingAndGoesOn) {
   EXPECT_EQ(stand.origin.asked.size(), 2u);
 }
 
+TEST_F(Parking, WhoseFillHasStoredItHoldsNothingEither) {
+  for (const size_t size : {20'000u, 500'000u}) {
+    SCOPED_TRACE(size);
+    const std::string text = content(size);
+    const std::string target = "/" + std::to_string(size);
+    stand.origin.on(target, Reply(200).cache("max-age=600").etag("\"v\"").body(text));
+    Client& client = begin(target);
+    stand.settle();
+    EXPECT_EQ(stand.stored(target).state, cache_store::Found::kHit);
+    stand.pass_ms(limits::kParkMs + 500);
+    EXPECT_EQ(pins(), 0u);
+    EXPECT_TRUE(rest_of(client).ends_with(text));
+  }
+}
+
+TEST_F(Parking, NorDoesWhoWasAnsweredByA304) {
+  for (const size_t size : {20'000u, 500'000u}) {
+    SCOPED_TRACE(size);
+    const std::string text = content(size);
+    const std::string target = "/" + std::to_string(size);
+    stand.origin.on(target, RangedFile{text});
+    EXPECT_TRUE(get(stand, target).body == text);
+    stand.settle();
+    stand.pass_ms(70'000);
+    Client& client = begin(target);
+    stand.settle();
+    EXPECT_EQ(stand.origin.asked.back()["If-None-Match"], "\"v1\"");
+    stand.pass_ms(limits::kParkMs + 500);
+    EXPECT_EQ(pins(), 0u);
+    EXPECT_TRUE(rest_of(client).ends_with(text));
+  }
+}
+
 TEST_F(Parking, ARequestBehindItTakesNothingUpAgainForLong) {
   store("/a", content(20'000));
   Client& client = begin("/a");
@@ -133,6 +166,55 @@ TEST_F(Parking, WhenEachSlabIsHeldByASlowClientOthersAreStoredAllTheSame) {
   // Where all was used, the first slabs that are emptied give little room.
   EXPECT_LE(stand.store().stats().puts_no_room, refused + 4);
   EXPECT_EQ(stand.stored("/other" + std::to_string(churned)).state, cache_store::Found::kHit);
+}
+
+TEST_F(Parking, WhereSlabsRunShortABlockedClientHoldsNoneAtAll) {
+  const size_t slabs = stand.store().stats().slabs;
+  const std::string text = content(stand.store().max_object_bytes());
+  for (size_t i = 0; i < 3 * slabs; ++i) store("/" + std::to_string(i), text);
+  const std::string newest = "/" + std::to_string(3 * slabs - 1);
+  for (size_t i = 0; i < 3 * slabs; ++i) {
+    const std::string target = "/" + std::to_string(i);
+    if (stand.stored(target).state == cache_store::Found::kHit) begin(target);
+  }
+  const auto refused = [&] { return stand.store().stats().puts_no_room; };
+  const uint64_t before = refused();
+  for (size_t i = 0; refused() == before && i < slabs; ++i) store("/x" + std::to_string(i), text);
+  ASSERT_GT(refused(), before) << "readers hold what was emptied";
+  const uint64_t held = pins();
+  begin(newest);
+  stand.pass_ms(100);
+  EXPECT_EQ(pins(), held);
+  stand.pass_ms(limits::kParkMs + 500);
+  EXPECT_EQ(pins(), 0u);
+  store("/y", text);
+  begin("/y");
+  stand.pass_ms(100);
+  EXPECT_EQ(pins(), 1u) << "there is room again";
+}
+
+TEST_F(Parking, ManyWhoReadNothingOfTheirFillsKeepNobodyOutOfTheStore) {
+  const size_t slabs = stand.store().stats().slabs;
+  const std::string text = content(stand.store().stats().slab_bytes / 2);
+  for (size_t i = 0; i < 4 * slabs; ++i) {
+    const std::string target = "/large" + std::to_string(i);
+    stand.origin.on(target, RangedFile{text});
+    begin(target);
+    if (i % 4 == 0) stand.pass_ms(20);
+  }
+  for (size_t i = 0; i < slabs; ++i) {
+    const std::string target = "/small" + std::to_string(i);
+    stand.origin.on(target, Reply(200).cache("max-age=600").body(text.substr(0, 5'000)));
+    EXPECT_EQ(get(stand, target).status, 200);
+    stand.settle();
+    EXPECT_EQ(get(stand, target).cache(), "perigee; hit; ttl=600");
+  }
+  stand.pass_ms(limits::kParkMs + limits::kRoomMs);
+  // Those that began last at least; the others' fills were stored, and have gone by now.
+  for (size_t i = 4 * slabs - 4; i < 4 * slabs; ++i) {
+    EXPECT_TRUE(rest_of(clients[i]).ends_with(text)) << i;
+  }
+  EXPECT_EQ(pins(), 0u);
 }
 
 }  // namespace

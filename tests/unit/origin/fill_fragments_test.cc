@@ -154,6 +154,7 @@ TEST_F(InFragments, WhoLagsBehindGetsAllWhenStoringIsGivenUp) {
     go_on(450'000);
     fetch().end();
     run();
+    advance(limits::kRoomMs);
     take_slowly(slow, [this] { run(); });
     EXPECT_TRUE(slow.whole());
     EXPECT_TRUE(slow.text() == kText);
@@ -161,6 +162,55 @@ TEST_F(InFragments, WhoLagsBehindGetsAllWhenStoringIsGivenUp) {
     drop(slow);
     run();
   }
+}
+
+TEST_F(InFragments, AFragmentWithoutRoomIsPutLaterOrTheLastOne) {
+  for (const uint64_t from : {uint64_t{3}, kFragments - 1}) {
+    SCOPED_TRACE(from);
+    store_.refuse_fragments_from = from;
+    TestWaiter& client = join();
+    begin(kSize);
+    end();
+    advance(limits::kRoomMs / 2);
+    EXPECT_EQ(stored(), nullptr);
+    store_.refuse_fragments_from = UINT64_MAX;
+    advance(2 * limits::kMaintainMs);
+    EXPECT_TRUE(client.whole());
+    EXPECT_TRUE(client.text() == kText);
+    ASSERT_NE(stored(), nullptr);
+    EXPECT_TRUE(kept() == kText);
+    drop(client);
+    store_.erase(store_.digest(key("/a")));
+    run();
+  }
+}
+
+TEST_F(InFragments, TheWaitForRoomBeginsAnewWithEachFragment) {
+  store_.refuse_fragments_from = 2;
+  TestWaiter& client = join();
+  begin(kSize);
+  end();
+  for (uint64_t from = 3; from <= kFragments; ++from) {
+    advance(limits::kRoomMs - 2 * limits::kMaintainMs);
+    store_.refuse_fragments_from = from;
+    advance(2 * limits::kMaintainMs);
+  }
+  EXPECT_TRUE(client.text() == kText);
+  ASSERT_NE(stored(), nullptr);
+}
+
+TEST_F(InFragments, WithoutRoomForLongMemoryGoesBackAsReadersMoveOn) {
+  store_.refuse_fragments_from = 2;
+  TestWaiter& client = join();
+  client.budget = 1'000;
+  begin(kSize);
+  EXPECT_GT(budget_.used(), limits::kUnstoredWindowBytes);
+  advance(limits::kRoomMs);
+  client.take(kSize - 250'000);
+  run();
+  EXPECT_FALSE(client.whole());
+  EXPECT_LE(budget_.used(), limits::kUnstoredWindowBytes + limits::kFillChunkBytes);
+  EXPECT_GT(budget_.used(), 0u);
 }
 
 TEST_F(InFragments, WhoLagsBehindGetsAllOfABodyThatOutgrowsItsShare) {
@@ -185,6 +235,7 @@ TEST_F(InFragments, WhoHoldsOthersUpAfterThatIsCutLoose) {
   begin(kSize);
   fetch().end();
   run();
+  advance(limits::kRoomMs);
   for (int i = 0; i < 20 && !fast.whole(); ++i) advance(limits::kLaggardMs);
   EXPECT_TRUE(fast.whole());
   EXPECT_TRUE(fast.text() == kText);
