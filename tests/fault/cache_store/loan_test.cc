@@ -1,10 +1,16 @@
 // Pages of the store that are on loan to a socket when their slab is to be used again: what was
 // lent is never written over, and a slab that cannot be detached is out of use.
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/prctl.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstring>
+#include <deque>
 #include <functional>
 
 #include "tests/fault/cache_store/file_store.h"
@@ -92,6 +98,88 @@ class Loan {
   int pipe_[2] = {-1, -1};
 };
 
+/// A TCP connection whose client reads nothing: what was lent to it lies in its socket buffers.
+class StalledClient {
+ public:
+  StalledClient() {
+    const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* name = reinterpret_cast<sockaddr*>(&address);
+    EXPECT_EQ(::bind(listener, name, size), 0);
+    EXPECT_EQ(::listen(listener, 1), 0);
+    EXPECT_EQ(::getsockname(listener, name, &size), 0);
+    client_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    EXPECT_EQ(::connect(client_, name, size), 0);
+    server_ = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    ::close(listener);
+  }
+  ~StalledClient() {
+    ::close(client_);
+    ::close(server_);
+  }
+  /// False: its buffers are full.
+  bool lend(int file, const RecordView& record) {
+    auto offset = static_cast<off_t>(record.body_offset);
+    const ssize_t n = ::sendfile(server_, file, &offset, record.body.size());
+    if (n <= 0) return false;
+    const auto* bytes = reinterpret_cast<const char*>(record.body.data());
+    lent_.append(bytes, static_cast<size_t>(n));
+    return static_cast<size_t>(n) == record.body.size();
+  }
+  size_t lent_bytes() const { return lent_.size(); }
+  /// Now it reads all.
+  bool gets_what_was_lent() {
+    ::shutdown(server_, SHUT_WR);
+    std::string got(lent_.size() + 1, 0);
+    size_t size = 0;
+    ssize_t n = 1;
+    while (n > 0) {
+      n = ::recv(client_, got.data() + size, got.size() - size, 0);
+      size += n > 0 ? static_cast<size_t>(n) : 0;
+    }
+    got.resize(size);
+    return got == lent_;
+  }
+
+ private:
+  int client_ = -1;
+  int server_ = -1;
+  std::string lent_;
+};
+
+/// Another process, which reads a file over and over, as a backup does.
+class Backup {
+ public:
+  explicit Backup(const std::string& path) {
+    EXPECT_EQ(::pipe2(passes_, O_CLOEXEC), 0);
+    pid_ = ::fork();
+    if (pid_ != 0) return;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::dup2(passes_[1], STDOUT_FILENO);
+    const char* const script = "while cat \"$1\" > /dev/null; do echo; done";
+    ::execl("/bin/sh", "sh", "-c", script, "sh", path.c_str(), nullptr);
+    ::_exit(127);
+  }
+  ~Backup() {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+    ::close(passes_[0]);
+    ::close(passes_[1]);
+  }
+  /// It has read all of the file once more than when this was last called.
+  void wait_for_pass() const {
+    char newline = 0;
+    EXPECT_EQ(::read(passes_[0], &newline, 1), 1);
+  }
+
+ private:
+  int passes_[2] = {-1, -1};
+  pid_t pid_ = -1;
+};
+
 /// Slabs as large as lending asks for, or small ones, from which nothing is lent.
 class LentPages : public FileStoreTest, public testing::WithParamInterface<const char*> {
  protected:
@@ -145,6 +233,32 @@ TEST_P(LentPages, AreNotWrittenOverWhenTheirSlabIsUsedAgain) {
   EXPECT_NE(found.head->body_offset, offset);
   EXPECT_FALSE(file_has(loan.body(), offset)) << "its slab was written again";
   EXPECT_TRUE(loan.is_intact());
+  EXPECT_EQ(slabs_out_of_use(), 0u);
+}
+
+TEST_P(LentPages, AreIntactWhileAnotherProcessReadsTheWholeStore) {
+  open();
+  ASSERT_TRUE(store_->can_lend_pages());
+  constexpr int kRecords = 60;
+  for (int i = 0; i < kRecords; ++i) ASSERT_TRUE(put(i, kBody));
+  std::deque<StalledClient> clients(3);
+  for (StalledClient& client : clients) {
+    for (int i = 0; i < kRecords; ++i) {
+      const Found found = find(i);
+      ASSERT_EQ(found.state, Found::kHit);
+      if (!client.lend(io_->fd(), *found.head)) break;
+    }
+    ASSERT_GE(client.lent_bytes(), size_t{1} << 20);
+  }
+  {
+    const Backup backup(options_.path);
+    for (int turnover = 0; turnover < 3; ++turnover) {
+      backup.wait_for_pass();
+      wrap_around();
+      backup.wait_for_pass();
+    }
+  }
+  for (StalledClient& client : clients) EXPECT_TRUE(client.gets_what_was_lent());
   EXPECT_EQ(slabs_out_of_use(), 0u);
 }
 
