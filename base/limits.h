@@ -170,6 +170,7 @@ inline constexpr uint64_t kMemoryShare = 2;
 /// Between two looks at which pages of a store are in memory: of a large one, and of others.
 inline constexpr int64_t kResidencyMs = 1'000;
 inline constexpr int64_t kResidencyCalmMs = 10'000;
+inline constexpr int64_t kResidencyBusyMs = 100;  ///< after a look that missed pages of use
 /// Slabs that one step of it counts the pages of, and records that it looks at, and those of one
 /// slab more; then others get their turn.
 inline constexpr size_t kResidencySlabs = 1'024;

@@ -25,8 +25,9 @@ int64_t pause_for(uint64_t file_bytes, uint64_t memory_bytes) {
 
 Residency::Residency(const Parts& parts, uint64_t memory_bytes)
     : parts_(parts),
-      pause_ms_(pause_for(parts.slabs.geometry().file_bytes(), memory_bytes)),
+      usual_pause_ms_(pause_for(parts.slabs.geometry().file_bytes(), memory_bytes)),
       noted_(std::make_unique<std::atomic<bool>[]>(parts.slabs.count())),
+      pause_ms_(usual_pause_ms_),
       next_(static_cast<uint32_t>(parts.slabs.count())),
       seen_(parts.slabs.count()) {}
 
@@ -44,6 +45,8 @@ void Residency::step(int64_t wall_ms) {
        ++slabs) {
     records += look_at(next_++);
   }
+  if (next_ < seen_.size()) return;
+  pause_ms_ = cooled() > cooled_before_ ? limits::kResidencyBusyMs : usual_pause_ms_;
 }
 
 /// False: none is due, or nothing has changed.
@@ -53,9 +56,13 @@ bool Residency::begin_round(int64_t wall_ms) {
   const bool noted = any_noted_.exchange(false, std::memory_order_relaxed);
   const std::optional<uint64_t> now =
       parts_.io.count_resident(0, parts_.slabs.geometry().file_bytes());
-  if (!now || (now == whole_ && !noted)) return false;
+  if (!now || (now == whole_ && !noted)) {
+    pause_ms_ = usual_pause_ms_;
+    return false;
+  }
   whole_ = now;
   next_ = 0;
+  cooled_before_ = cooled();
   return true;
 }
 

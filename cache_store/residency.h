@@ -2,9 +2,9 @@
 // for the disk.
 //
 // The kernel drops pages as it likes, most of all when the store is larger than the memory. So it
-// is asked at a slow pace: first how many pages of the file are there, then of each slab, and only
-// for a slab that has changed, which ones. Records whose pages went are no longer verified: who
-// looks one up finds it cold, and the pool reads it.
+// is asked at a slow pace, and at a quick one while pages go: first how many pages of the file are
+// there, then of each slab, and only for a slab that has changed, which ones. Records whose pages
+// went are no longer verified: who looks one up finds it cold, and the pool reads it.
 //
 // If a slab loses pages and others bring in just as many of it between two looks, nobody notices
 // until it changes again.
@@ -71,13 +71,15 @@ class Residency {
   void distrust_gone(uint32_t slab, const std::vector<format::TableEntry>& table) REQUIRES(mutex_);
 
   const Parts parts_;
-  const int64_t pause_ms_;
+  const int64_t usual_pause_ms_;
   const std::unique_ptr<std::atomic<bool>[]> noted_;  ///< by slab, since its last look
   std::atomic<bool> any_noted_{true};
   std::atomic<uint64_t> cooled_{0};
 
   base::Mutex mutex_{base::LockRank::kResidency};
   int64_t last_ms_ GUARDED_BY(mutex_) = 0;
+  int64_t pause_ms_ GUARDED_BY(mutex_);            ///< until the next look
+  uint64_t cooled_before_ GUARDED_BY(mutex_) = 0;  ///< `cooled_` when this look began
   uint32_t next_ GUARDED_BY(mutex_);  ///< slab of this look; as many as there are: it is over
   std::optional<uint64_t> whole_ GUARDED_BY(mutex_);  ///< pages of the file in memory, then
   std::vector<Seen> seen_ GUARDED_BY(mutex_);

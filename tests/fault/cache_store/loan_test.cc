@@ -156,7 +156,10 @@ class Backup {
   explicit Backup(const std::string& path) {
     EXPECT_EQ(::pipe2(passes_, O_CLOEXEC), 0);
     pid_ = ::fork();
-    if (pid_ != 0) return;
+    if (pid_ != 0) {
+      ::close(passes_[1]);
+      return;
+    }
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     ::dup2(passes_[1], STDOUT_FILENO);
     const char* const script = "while cat \"$1\" > /dev/null; do echo; done";
@@ -167,7 +170,6 @@ class Backup {
     ::kill(pid_, SIGKILL);
     ::waitpid(pid_, nullptr, 0);
     ::close(passes_[0]);
-    ::close(passes_[1]);
   }
   /// It has read all of the file once more than when this was last called.
   void wait_for_pass() const {

@@ -77,6 +77,7 @@ inline constexpr Shown kShownElsewhere[] = {
     {"kScrubSlabsLooked", "ScrubberTest.LooksAtABoundedNumberOfSlabsAStep"},
     {"kMemoryShare", "ResidencyTest.ALargeStoreIsLookedAtEachSecondAndOthersEachTen"},
     {"kResidencyMs", "ResidencyTest.ALargeStoreIsLookedAtEachSecondAndOthersEachTen"},
+    {"kResidencyBusyMs", "ResidencyTest.WhilePagesOfVerifiedRecordsGoItLooksMoreOften"},
     {"kResidencyCalmMs", "ResidencyTest.ALargeStoreIsLookedAtEachSecondAndOthersEachTen"},
     {"kResidencySlabs", "ResidencyTest.AStepLooksAtABoundedNumberOfSlabs"},
     {"kResidencyRecords", "ResidencyTest.AStepLooksAtABoundedNumberOfRecords"},

@@ -132,6 +132,22 @@ TEST_F(ResidencyTest, ALargeStoreIsLookedAtEachSecondAndOthersEachTen) {
   EXPECT_GT(step(1), 0u);
 }
 
+TEST_F(ResidencyTest, WhilePagesOfVerifiedRecordsGoItLooksMoreOften) {
+  put_many(0, 12);
+  look();
+  io_->evict(place_of(3), kBodyBytes);
+  look();
+  ASSERT_EQ(state_of(3), Found::kCold);
+  io_->evict(place_of(8), kBodyBytes);
+  EXPECT_EQ(step(limits::kResidencyBusyMs - 1), 0u);
+  EXPECT_GT(step(1), 0u);
+  EXPECT_EQ(state_of(8), Found::kCold);
+  // A look that misses nothing is the last of the quick ones.
+  EXPECT_GT(step(limits::kResidencyBusyMs), 0u);
+  EXPECT_EQ(step(limits::kResidencyCalmMs - 1), 0u);
+  EXPECT_GT(step(1), 0u);
+}
+
 TEST_F(ResidencyTest, AClockThatIsPutBackDoesNotEndTheLooks) {
   put(1);
   io_->evict(place_of(1), 1);
