@@ -132,7 +132,10 @@ ReceivedResponse whole_of(const ReceivedResponse& part, uint64_t size,
   storage.resize(part.fields.size());
   whole.fields = HeaderList(storage);
   for (const Field& field : part.fields) {
-    if (field.token != FieldName::kContentRange) whole.fields.add(field);
+    const bool of_part = field.token == FieldName::kContentRange ||
+                         field.token == FieldName::kContentDigest ||
+                         field.token == FieldName::kContentMd5;
+    if (!of_part) whole.fields.add(field);
   }
   return whole;
 }

@@ -118,6 +118,25 @@ TEST_F(ColdRanges, OfASmallFileTheFirstPartIsTheWhole) {
   EXPECT_EQ(stand.origin.asked.size(), 1u);
 }
 
+RULE_F(ColdRanges, TheDigestOfAPartIsNotTheWholes, "RFC 9530 §2; http-rules 3.21",
+       "Content-Digest is of the content of its own message, Repr-Digest of the representation",
+       "of a 206 that puts the head of its whole into the store the first is not kept", "") {
+  stand.origin.on("/a", [this](const Asked& asked) {
+    return RangedFile{kText}(asked)
+        .line("Content-Digest", "sha-256=:cGFydA==:")
+        .line("Content-MD5", "cGFydA==")
+        .line("Repr-Digest", "sha-256=:d2hvbGU=:");
+  });
+  range(0, 10);
+  stand.settle();
+  EXPECT_TRUE(get(stand, "/a").body == kText);
+  const Answer whole = get(stand, "/a");
+  EXPECT_EQ(whole.status, 200);
+  EXPECT_EQ(whole["Content-Digest"], "");
+  EXPECT_EQ(whole["Content-MD5"], "");
+  EXPECT_EQ(whole["Repr-Digest"], "sha-256=:d2hvbGU=:");
+}
+
 TEST_F(ColdRanges, ALargeOneThatComesWholeAsAPartIsStoredWhole) {
   stand.origin.on("/a", [](const Asked&) {
     return Reply(206)
