@@ -8,14 +8,6 @@ AwaitedTable::~AwaitedTable() {
   for (const Shard& shard : shards_) CHECK(shard.flights.empty());
 }
 
-void AwaitedTable::enter(const Digest& base) {
-  Shard& shard = shard_of(base);
-  const base::MutexLock lock(shard.mutex);
-  Flight& flight = shard.flights[base];
-  ++flight.responses;
-  flight.fenced = false;
-}
-
 void AwaitedTable::leave(const Digest& base) {
   Shard& shard = shard_of(base);
   const base::MutexLock lock(shard.mutex);
@@ -36,10 +28,6 @@ AwaitedTable::Fence AwaitedTable::fence(const Digest& base) {
   const auto it = shard.flights.find(base);
   if (it == shard.flights.end()) return Fence::kNone;
   return std::exchange(it->second.fenced, true) ? Fence::kStands : Fence::kNew;
-}
-
-Awaited::Awaited(AwaitedTable& table, const Digest& base) : table_(&table), base_(base) {
-  table_->enter(base_);
 }
 
 void Awaited::reset() {

@@ -19,8 +19,16 @@ class AwaitedTable {
  public:
   ~AwaitedTable();
 
-  /// One more response for the URL is on its way, until leave().
-  void enter(const Digest& base);
+  /// One more response for the URL is on its way, until its Awaited goes. `draw` draws its ticket.
+  template <typename F>
+  Awaited enter(const Digest& base, F draw) {
+    Shard& shard = shard_of(base);
+    const base::MutexLock lock(shard.mutex);
+    Flight& flight = shard.flights[base];
+    ++flight.responses;
+    flight.fenced = false;
+    return Awaited(*this, base, draw());
+  }
   void leave(const Digest& base);
   /// A response for the URL is on its way.
   bool contains(const Digest& base);

@@ -96,8 +96,10 @@ class PurgeLog {
   /// How many purges and erasures were drawn since the start.
   uint64_t count() const { return table_->count(); }
   Ticket ticket() const { return {newest(), fetches_.fetch_add(1, std::memory_order_relaxed)}; }
-  /// A response for the URL `base` is on its way; before ticket().
-  Awaited await(const Digest& base) { return {awaited_, base}; }
+  /// A response for the URL `base` is on its way, under a ticket of its own.
+  Awaited await(const Digest& base) {
+    return awaited_.enter(base, [this] { return ticket(); });
+  }
   bool is_awaited(const Digest& base) { return awaited_.contains(base); }
   /// What happened to the subject since its ticket.
   Fate fate_of(const PurgeSubject& subject) const;

@@ -62,12 +62,10 @@ Status Reclaimer::make_room(Slabs& slabs, Ring ring, uint64_t record_bytes) {
   return opened;
 }
 
-bool Reclaimer::is_enough(const Slabs& slabs) {
+bool Reclaimer::is_enough(const Slabs& slabs) const {
   const size_t ready =
       std::clamp<size_t>(slabs.count() / limits::kDrainingShare, 1, limits::kSlabsReady);
-  const bool enough = slabs.free_count() >= ready + limits::kSlabsForSurvivors;
-  crowded_.store(!enough && slabs.draining_pinned() > 0, std::memory_order_relaxed);
-  return enough;
+  return slabs.free_count() >= ready + limits::kSlabsForSurvivors;
 }
 
 /// Probation gives what it has beyond its share, then main.
@@ -100,8 +98,11 @@ Reclaimer::Progress Reclaimer::step(uint64_t bytes) {
   if (!victim_) {
     {
       const base::MutexLock slabs_lock(slabs_.mutex());
-      if (is_enough(slabs_)) return Progress::kEnough;
-      if (slabs_.free_one()) return is_enough(slabs_) ? Progress::kEnough : Progress::kMore;
+      const bool freed = !is_enough(slabs_) && slabs_.free_one();
+      const bool enough = is_enough(slabs_);
+      crowded_.store(!enough && slabs_.draining_pinned() > 0, std::memory_order_relaxed);
+      if (enough) return Progress::kEnough;
+      if (freed) return Progress::kMore;
       victim_ = choose_victim(slabs_);
     }
     if (!victim_) return Progress::kStuck;

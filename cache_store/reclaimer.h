@@ -79,7 +79,7 @@ class Reclaimer {
 
  private:
   enum class Older : uint8_t { kAreGone, kStay };
-  bool is_enough(const Slabs& slabs) REQUIRES(slabs.mutex());
+  bool is_enough(const Slabs& slabs) const REQUIRES(slabs.mutex());
   std::optional<Ring> victims_ring(const Slabs& slabs) const REQUIRES(slabs.mutex());
   std::optional<Victim> choose_victim(const Slabs& slabs) const REQUIRES(slabs.mutex());
   void read_table(Victim& victim) const;

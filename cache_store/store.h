@@ -58,29 +58,35 @@ struct Ticket {
 };
 
 /// A response for a URL is on its way: an erase of the URL is remembered although nothing is stored
-/// under it. Held from before the ticket is taken until put() is over. Move-only; any thread; gone
-/// before its store.
+/// under it. Held until put() is over. Move-only; any thread; gone before its store.
 class Awaited {
  public:
   Awaited() = default;
-  Awaited(AwaitedTable& table, const Digest& base);
+  Awaited(AwaitedTable& table, const Digest& base, const Ticket& ticket)
+      : table_(&table), base_(base), ticket_(ticket) {}
+  /// Of a store that remembers each erase.
+  explicit Awaited(const Ticket& ticket) : ticket_(ticket) {}
   Awaited(Awaited&& other) noexcept
-      : table_(std::exchange(other.table_, nullptr)), base_(other.base_) {}
+      : table_(std::exchange(other.table_, nullptr)), base_(other.base_), ticket_(other.ticket_) {}
   Awaited& operator=(Awaited&& other) noexcept {
     if (this != &other) {
       reset();
       table_ = std::exchange(other.table_, nullptr);
       base_ = other.base_;
+      ticket_ = other.ticket_;
     }
     return *this;
   }
   ~Awaited() { reset(); }
+  /// The response's.
+  const Ticket& ticket() const { return ticket_; }
   /// The same as destroying it.
   void reset();
 
  private:
   AwaitedTable* table_ = nullptr;
   Digest base_;
+  Ticket ticket_;
 };
 
 /// RecordView::stale_since_ms of what may have been purged for all we know: so long ago that no
@@ -328,7 +334,8 @@ class Store {
   /// The longest body that is kept in fragments: an eighth of all slabs, in whole fragments.
   virtual uint64_t max_fragmented_bytes() const = 0;
 
-  /// Any thread. Says that a response for the URL `base` is on its way; before ticket().
+  /// Any thread. Says that a response for the URL `base` is on its way, and draws its ticket in one
+  /// step with that: an erase in between would count for a response that was asked for after it.
   [[nodiscard]] virtual Awaited await(const Digest& base) = 0;
   /// Loop or pool. Removes the URL with all its slots and variants from memory at once, and fences
   /// the responses for it that are on their way; commit() writes the entry. 0: nothing was there or

@@ -38,7 +38,7 @@ void Relayed::begin(const Route& route) {
   shared_ = waiting_.decision.action != http::Action::kPass &&
             !http::is_conditional_on_origin(exchange.request());
   if (shared_) awaited_ = context.store.await(route.digest);
-  ticket_ = context.store.ticket();
+  ticket_ = shared_ ? awaited_.ticket() : context.store.ticket();
   std::optional<Lookup> stored;
   if (shared_) stored = look_up(exchange.request(), route, context.store);
   origin::FetchRequest request;

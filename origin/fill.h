@@ -84,8 +84,8 @@ class Fill {
   // Set before it is shared, and never after.
   cache_store::Digest join_digest;
   cache_store::Digest base;
-  cache_store::Awaited awaited;  ///< of `base`, from before the ticket
-  cache_store::Ticket ticket;
+  cache_store::Awaited awaited;  ///< of `base`
+  cache_store::Ticket ticket;    ///< from before the request left
   bool alone = false;
   bool fragment = false;  ///< of a stored object: it has a body and no head
   unsigned owner = 0;

@@ -132,9 +132,9 @@ Fills::FillPtr Fills::make_fill(FillRequest& request) {
   auto fill = std::make_shared<Fill>();
   fill->join_digest = request.join;
   fill->base = request.base;
-  fill->awaited = table_.shared().store.await(request.base);
   // Before the first byte of the request leaves: a later purge refuses the put.
-  fill->ticket = table_.shared().store.ticket();
+  fill->awaited = table_.shared().store.await(request.base);
+  fill->ticket = fill->awaited.ticket();
   fill->owner = env_.loop();
   fill->policy = request.policy;
   fill->stored = std::move(request.stored);
@@ -187,13 +187,12 @@ void Fills::refresh_behind(FillRequest&& request) {
 
 Fills::FillPtr Fills::make_fragment_fill(const RefetchableObject& object,
                                          const cache_store::Digest& join) {
-  cache_store::Store& store = table_.shared().store;
   auto fill = std::make_shared<Fill>();
   fill->fragment = true;
   fill->join_digest = join;
   fill->base = object.request->base;
-  fill->awaited = store.await(fill->base);
-  fill->ticket = store.ticket();
+  fill->awaited = table_.shared().store.await(fill->base);
+  fill->ticket = fill->awaited.ticket();
   fill->owner = env_.loop();
   fill->policy = object.request->policy;
   return fill;

@@ -129,7 +129,7 @@ void Stored::put(std::string_view key, const Request& request) {
   draft.policy.response_time_ms = wall_ms_;
   draft.policy.lifetime_ms = int64_t{1} << 40;
   draft.policy.status = 200;
-  draft.ticket = store_->ticket();
+  draft.ticket = awaited.ticket();
   if (request.size > store_->max_object_bytes()) return put_fragments(request, draft);
   draft.body = {&body, 1};
   const double begin = now_ns();

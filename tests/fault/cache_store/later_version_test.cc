@@ -50,8 +50,9 @@ class LaterVersionTest : public SmallStoreTest {
     ASSERT_FALSE(opened.ok());
     EXPECT_EQ(opened.error().code, base::ErrorCode::kInvalid);
     const std::string& error = opened.error().message;
+    const std::string path = small_store().path;
     for (const std::string_view part :
-         {std::string_view(small_store().path), why, std::string_view("stays as it is"),
+         {std::string_view(path), why, std::string_view("stays as it is"),
           std::string_view("name another file")}) {
       EXPECT_NE(error.find(part), std::string::npos) << part << " in " << error;
     }

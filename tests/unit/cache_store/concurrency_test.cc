@@ -63,7 +63,7 @@ class ConcurrencyTest : public testing::Test {
   void put(uint64_t key, bool late = false) {
     const std::string name = key_of(key);
     const Awaited awaited = store_->await(store_->digest(name));
-    const Ticket ticket = store_->ticket();
+    const Ticket ticket = awaited.ticket();
     // After the ticket: a version that is known when a purge begins was asked for before it.
     const uint64_t version = versions_.fetch_add(1) + 1;
     const uint64_t purged = purged_.load();
@@ -133,7 +133,7 @@ class ConcurrencyTest : public testing::Test {
   void put_long(uint64_t key, uint64_t chance) {
     const std::string name = key_of(key);
     const Awaited awaited = store_->await(store_->digest(name));
-    const Ticket ticket = store_->ticket();
+    const Ticket ticket = awaited.ticket();
     const uint64_t rid = store_->draw_rid();
     const uint64_t head_at = chance % (kFragments + 1);
     for (uint64_t number = 0; number <= kFragments; ++number) {

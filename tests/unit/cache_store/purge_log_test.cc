@@ -70,7 +70,7 @@ TEST_F(PurgeLogTest, AnErasureIsRememberedWhenSomethingIsThereOrOnItsWay) {
   EXPECT_TRUE(log_.erase(kUrl, true));
   EXPECT_EQ(log_.count(), 1u);
   const Awaited awaited = log_.await(kUrl);
-  const Ticket ticket = log_.ticket();
+  const Ticket ticket = awaited.ticket();
   EXPECT_TRUE(log_.erase(kUrl, false));
   EXPECT_TRUE(log_.purged_since(kUrl, {}, ticket));
   EXPECT_TRUE(log_.erase(kUrl, false)) << "it stands already";

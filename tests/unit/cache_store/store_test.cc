@@ -286,7 +286,7 @@ TEST_F(StoreTest, ASoftPurgeSaysWhichVariantsItHoldsFor) {
 /// Anybody can send requests that invalidate URLs which are not stored.
 TEST_F(StoreTest, ErasingWhatIsNotThereIsRememberedNowhere) {
   const Awaited awaited = store_->await(store_->digest("slow"));
-  const Ticket before = store_->ticket();
+  const Ticket before = awaited.ticket();
   for (size_t i = 0; i < 2 * base::limits::kPurgesRemembered; ++i) {
     EXPECT_EQ(store_->erase(store_->digest("absent" + std::to_string(i))), 0);
   }
@@ -310,13 +310,13 @@ TEST_F(StoreTest, ErasingAgainWaitsForWhatIsNotWrittenYet) {
 TEST_F(StoreTest, ErasingWhatIsOnItsWayFencesItOnce) {
   const Digest url = store_->digest("a");
   Awaited first = store_->await(url);
-  const Ticket before = store_->ticket();
+  const Ticket before = first.ticket();
   for (int i = 0; i < 100; ++i) EXPECT_EQ(store_->erase(url), 1);
   EXPECT_EQ(store_->stats().purges, 1u) << "the first one fences all that is on its way";
   EXPECT_EQ(put("a", "old", before).error().code, base::ErrorCode::kCancelled);
   // Another response is asked for: the next erase must fence it too.
   const Awaited second = store_->await(url);
-  const Ticket after = store_->ticket();
+  const Ticket after = second.ticket();
   first.reset();
   EXPECT_EQ(store_->erase(url), 1);
   EXPECT_EQ(store_->stats().purges, 2u);

@@ -103,7 +103,8 @@ TEST(HeadImageGroups, EachAnswerSendsOneRunOfLines) {
 
 TEST(HeadImageGroups, CodedBytesCarryTheWeakFormOfTheTag) {
   const auto coded_etag = [](const std::string& line) {
-    const auto etag = Answer({line}).stored().coded_block.find(FieldName::kEtag);
+    const Answer answer({line});
+    const auto etag = answer.stored().coded_block.find(FieldName::kEtag);
     return etag ? std::optional<std::string>(*etag) : std::nullopt;
   };
   EXPECT_EQ(coded_etag("ETag: \"a\""), "W/\"a\"");

@@ -55,7 +55,9 @@ class FakeStore final : public cache_store::Store {
   uint64_t max_fragmented_bytes() const override {
     return fragmented_most / fragment_size * fragment_size;
   }
-  cache_store::Awaited await(const cache_store::Digest&) override { return {}; }
+  cache_store::Awaited await(const cache_store::Digest&) override {
+    return cache_store::Awaited(ticket());
+  }
   int erase(const cache_store::Digest& digest) override;
   cache_store::PurgeResult purge(const cache_store::Predicate& predicate) override;
   base::Status commit(uint64_t) override { return base::Done{}; }
