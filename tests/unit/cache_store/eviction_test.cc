@@ -61,6 +61,48 @@ TEST_F(EvictionTest, InMainItMustBeUsedAgain) {
   EXPECT_GT(stats().main.laps, 0u);
 }
 
+/// What was used in probation has spent its uses when it comes to main.
+TEST_F(EvictionTest, WhatNobodyUsesInMainCountsAsUnused) {
+  fill();
+  turn_main(2 * kSlabs);
+  EXPECT_GT(stats().main.laps, filled_.main.laps);
+  EXPECT_EQ(stats().main.uses, filled_.main.uses);
+}
+
+TEST_F(EvictionTest, WhenAllIsUsedTheMostUsedStays) {
+  constexpr int kPairs = 60;
+  fill();
+  const Ticket before = store_->ticket();
+  for (int i = 0; i < kPairs; ++i) {
+    for (const char* key : {"often ", "once "}) {
+      ASSERT_TRUE(put(key + std::to_string(i)));
+      ASSERT_TRUE(has(key + std::to_string(i)));
+    }
+  }
+  end_probation();
+  for (int i = 0; i < kPairs; ++i) {
+    for (int uses = 0; uses < 3; ++uses) ASSERT_TRUE(has("often " + std::to_string(i)));
+    ASSERT_TRUE(has("once " + std::to_string(i)));
+  }
+  turn_main(kSlabs);
+  int often = 0;
+  int once = 0;
+  for (int i = 0; i < kPairs; ++i) {
+    often += is_there("often " + std::to_string(i), before) ? 1 : 0;
+    once += is_there("once " + std::to_string(i), before) ? 1 : 0;
+  }
+  EXPECT_GE(often, kPairs * 9 / 10);
+  EXPECT_LT(once, kPairs * 3 / 4) << "there was no room for all";
+}
+
+TEST_F(EvictionTest, ASmallVarySpecHasASecondLap) {
+  fill();
+  const Ticket before = store_->ticket();
+  ASSERT_TRUE(put("/url", 40, RecordKind::kVarySpec));
+  end_probation();
+  EXPECT_TRUE(is_there("/url", before));
+}
+
 TEST_F(EvictionTest, WhatIsSmallHasASecondLapWhileItIsFresh) {
   fill();
   ASSERT_TRUE(put("small", 100));
@@ -349,6 +391,22 @@ TEST_F(EvictionTest, WhatIsUsedLeavesRoomAllTheSame) {
   EXPECT_LE(after.survivor_bytes - before.survivor_bytes,
             5 * (after.put_bytes - before.put_bytes) + slack);
   EXPECT_GT(after.survivor_bytes - before.survivor_bytes, after.put_bytes - before.put_bytes);
+}
+
+/// While probation alone is emptied, the right to copy out of main does not add up.
+TEST_F(EvictionTest, ALongCrawlEarnsMainNoMoreThanItsBound) {
+  fill();
+  crawl(10 * kSlabs);
+  for (uint64_t i = 0; i < crawled_; ++i) (void)look("used " + std::to_string(i));
+  const StoreStats before = stats();
+  turn_main(12);
+  const StoreStats after = stats();
+  const uint64_t each = (after.put_bytes - before.put_bytes) / (after.puts - before.puts);
+  const uint64_t copied =
+      after.survivor_bytes - before.survivor_bytes - each * (after.promoted - before.promoted);
+  const uint64_t passed = each * (after.main.laps - before.main.laps);
+  EXPECT_GT(copied, 0u);
+  EXPECT_LE(copied, passed * 2 / 3 + (limits::kSurvivorSlabs + 1) * options_.slab_bytes);
 }
 
 /// Puts alone, without upkeep: they leave room for what is copied out of the slabs that they empty.

@@ -178,6 +178,15 @@ TEST_F(PredicateTableTest, BeyondTheBoundOfLengthsTheOlderHalfIsFolded) {
   EXPECT_TRUE(look({}, target, seq_ - 1).removed);
 }
 
+TEST_F(PredicateTableTest, PrefixesOfOneLengthCountAsOneOfThem) {
+  for (size_t i = 0; i < limits::kPrefixShapes + 20; ++i) {
+    add(prefix("/" + std::to_string(100 + i)));
+  }
+  EXPECT_EQ(table_.size(), limits::kPrefixShapes + 20);
+  EXPECT_FALSE(look({}, "/b", kFirst).removed) << "nothing was folded";
+  EXPECT_TRUE(look({}, "/100", kFirst).removed);
+}
+
 TEST_F(PredicateTableTest, AHardPurgeOfEverythingMakesRoom) {
   for (uint64_t i = 1; i <= 1'000; ++i) add(tag(i));
   const uint64_t seq = add(everything());

@@ -204,6 +204,27 @@ TEST_F(Parts, WhatLiesAboutItsRangeIsNotTaken) {
   }
 }
 
+TEST_F(Parts, WhatIsLongerThanItsRangeIsNotTaken) {
+  lose({2});
+  stand.origin.on("/a", [&](const Asked&) {
+    return Reply(206)
+        .line("Content-Range", range_of(2).replace(5, 1, " ") + "/" + std::to_string(kLarge))
+        .etag("\"v1\"")
+        .chunked(kText.substr(2 * each, each) + "and more");
+  });
+  Client client(stand);
+  client.reading().capacity = 16 * limits::kMiB;
+  client.ask("GET", "/a");
+  stand.settle();
+  const std::string got = client.arrived();
+  const std::string body = got.substr(got.find("\r\n\r\n") + 4);
+  EXPECT_TRUE(client.saw_reset());
+  EXPECT_LT(body.size(), 3 * each);
+  EXPECT_TRUE(kText.starts_with(body));
+  const uint64_t rid = stand.stored("/a").head->rid;
+  EXPECT_FALSE(stand.store().has_fragment({rid, 2}));
+}
+
 TEST_F(Parts, AnAnswerThatEndsEarlyIsCompleted) {
   lose({2});
   stand.origin.on("/a", RangedFile{.text = kText, .most = each / 2});
