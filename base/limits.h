@@ -189,8 +189,8 @@ inline constexpr int64_t kRequestHeadMs = 10'000;
 inline constexpr int64_t kIdleMs = 75'000;
 inline constexpr int64_t kBodyGraceMs = 5'000;       ///< before the minimum rate is asked for
 inline constexpr int64_t kBodyBytesPerSecond = 500;  ///< minimum, both directions; below: cut
-inline constexpr int64_t kParkMs =
-    1'000;  ///< a reader blocked for so long holds no slab; at once if they run short
+/// A reader that is blocked for so long holds no slab any more; at once where they run short.
+inline constexpr int64_t kParkMs = 1'000;
 /// A fill waits for room for its next fragment, as long as readers that are blocked may be in the
 /// way; then it goes on unstored.
 inline constexpr int64_t kRoomMs = 2'000;

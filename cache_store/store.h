@@ -64,8 +64,6 @@ class Awaited {
   Awaited() = default;
   Awaited(AwaitedTable& table, const Digest& base, const Ticket& ticket)
       : table_(&table), base_(base), ticket_(ticket) {}
-  /// Of a store that remembers each erase.
-  explicit Awaited(const Ticket& ticket) : ticket_(ticket) {}
   Awaited(Awaited&& other) noexcept
       : table_(std::exchange(other.table_, nullptr)), base_(other.base_), ticket_(other.ticket_) {}
   Awaited& operator=(Awaited&& other) noexcept {

@@ -31,7 +31,7 @@ class StoredBody final : public http::SpanSource {
   }
   /// Over `span` of the body at `place`; without a pin it rests at first.
   StoredBody(cache_store::Store& store, const cache_store::ParkedRecord& place,
-             cache_store::Pin pin, const http::ByteSpan& span)
+             cache_store::Pin&& pin, const http::ByteSpan& span)
       : store_(store), pin_(std::move(pin)), place_(place), span_(span), at_(span.begin) {
     CHECK(span.begin <= span.end);
     if (store.can_lend_pages()) fd_ = store.fd();

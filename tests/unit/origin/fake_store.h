@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "cache_store/awaited.h"
 #include "cache_store/store.h"
 
 namespace perigee::origin {
@@ -55,8 +56,8 @@ class FakeStore final : public cache_store::Store {
   uint64_t max_fragmented_bytes() const override {
     return fragmented_most / fragment_size * fragment_size;
   }
-  cache_store::Awaited await(const cache_store::Digest&) override {
-    return cache_store::Awaited(ticket());
+  cache_store::Awaited await(const cache_store::Digest& base) override {
+    return awaited_.enter(base, [this] { return ticket(); });
   }
   int erase(const cache_store::Digest& digest) override;
   cache_store::PurgeResult purge(const cache_store::Predicate& predicate) override;
@@ -101,6 +102,7 @@ class FakeStore final : public cache_store::Store {
   uint64_t sequence_ = 1;
   uint64_t next_rid_ = 1;
   mutable uint64_t fetches_ = 0;
+  cache_store::AwaitedTable awaited_;
 };
 
 }  // namespace perigee::origin
