@@ -102,6 +102,20 @@ inline constexpr size_t kFolderIndexes = 8;  ///< names in `index`; more: a conf
 inline constexpr size_t kContentTags = 16'384;
 inline constexpr size_t kHashStepBytes = 4 * kMiB;  ///< of a file per job; then others' jobs
 
+// --- content codings ----------------------------------------------------------------------------
+inline constexpr uint64_t kCodedBytesLeast = 1 * kKiB;  ///< of content; shorter: not coded
+/// A coding that is not shorter by 1/20 is not kept.
+inline constexpr uint64_t kCodedGainShare = 20;
+/// Per loop, codings that wait for a coder; at it: what is asked for seldom is forgotten.
+inline constexpr size_t kCodingWishes = 256;
+/// Per loop, codings that need not be tried again; beyond: one is tried again.
+inline constexpr size_t kCodingsSettled = 4'096;
+/// Requests for a coding that was made fast; then it is made with the most effort.
+inline constexpr uint64_t kCodingHits = 2;
+inline constexpr size_t kCodingStepBytes = 64 * kKiB;  ///< coded between two looks at the bounds
+inline constexpr int64_t kCodingCpuMs = 10'000;        ///< of one coding; then it is given up
+inline constexpr unsigned kCodingCpuPercent = 50;  ///< of one core per worker, unless configured
+
 // --- start ---------------------------------------------------------------------------------------
 inline constexpr size_t kConfigBytes = 1 * kMiB;  ///< of a configuration file; beyond: an error
 /// Errors in a configuration, and as many warnings; more are counted.

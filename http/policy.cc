@@ -9,6 +9,7 @@
 #include "http/forward.h"
 #include "http/preconditions.h"
 #include "http/stand_in.h"
+#include "http/vary.h"
 
 namespace perigee::http {
 namespace {
@@ -127,19 +128,6 @@ std::optional<int64_t> received_age_s(const HeaderList& fields) {
   const Field* age = fields.find(FieldName::kAge);
   if (age == nullptr) return std::nullopt;
   return parse_delta_seconds(ListCursor(age->value).next().value_or(""));
-}
-
-/// Beyond kVaryMembers it may name anything.
-bool varies_by(const HeaderList& fields, std::string_view name) {
-  size_t members = 0;
-  for (const Field& field : fields) {
-    if (field.token != FieldName::kVary) continue;
-    ListCursor cursor(field.value);
-    while (const auto member = cursor.next()) {
-      if (++members > base::limits::kVaryMembers || base::iequals(*member, name)) return true;
-    }
-  }
-  return false;
 }
 
 /// corrected_initial_age of RFC 9111 §4.2.3, milliseconds.
@@ -439,6 +427,10 @@ Admission admit(const RequestHead& request, const ReceivedResponse& received,
                              : judge(request, received, governing, lifetime, policy, options);
   result.drop_set_cookie =
       options.set_cookie == SetCookieMode::kStrip && result.storable == Storable::kStorable;
+  const bool whole = result.storable == Storable::kStorable && result.drop_names.empty();
+  if (whole && may_code(received, policy.flags, options.coding)) {
+    policy.flags |= Flag::kCodable;
+  }
   result.remember = is_worth_remembering(result.storable, received.status);
   return result;
 }

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "http/content_coding.h"
 #include "http/freshness.h"
 #include "http/message.h"
 #include "http/preflight.h"
@@ -67,6 +68,7 @@ struct PolicyOptions {
   std::vector<std::string> vary_accept;
   PreflightOptions preflight;
   OriginTimes times;
+  CodingOptions coding;
 };
 
 /// The request carries credentials of NTLM or Negotiate, which authenticate its connection to the

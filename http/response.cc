@@ -117,10 +117,10 @@ bool choose_lines(const StoredResponse& stored, const Selection& selection,
     if (status == 206) belongs = selection.parts.empty() ? belongs_to_206 : belongs_to_multipart;
     if (status == 416) belongs = belongs_to_416;
   }
-  out = stored.block;
-  const bool removes = presentation.remove_surrogate || presentation.no_store ||
-                       (presentation.remove_cdn_cache_control &&
-                        stored.block.find(FieldName::kCdnCacheControl).has_value());
+  out = selection.coding == Coding::kIdentity ? stored.block : stored.coded_block;
+  const bool removes =
+      presentation.remove_surrogate || presentation.no_store ||
+      (presentation.remove_cdn_cache_control && out.find(FieldName::kCdnCacheControl).has_value());
   if (belongs == nullptr && !removes) return true;
   return reduce(out, arena, [&](const Field& field) {
     return !is_removed(field, presentation) && (belongs == nullptr || belongs(field.token));
@@ -237,6 +237,10 @@ std::optional<ResponseHead> make_response(const StoredResponse& stored, const Se
   } else if (chosen && (selection.status == 206 || selection.status == 416)) {
     add(FieldName::kContentRange, content_range(arena, selection, *body_size));
     add_length(selection.status == 206 ? selection.end - selection.begin : 0);
+  } else if (!chosen && selection.coding != Coding::kIdentity) {
+    head.reason = stored.reason;
+    add(FieldName::kContentEncoding, coding_name(selection.coding));
+    add_length(*body_size);
   } else if (!chosen) {
     head.reason = stored.reason;
     head.content_length = stored.content_length;

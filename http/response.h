@@ -5,6 +5,7 @@
 #include <optional>
 #include <string_view>
 
+#include "http/content_coding.h"
 #include "http/message.h"
 #include "http/multipart.h"
 #include "http/policy.h"
@@ -34,8 +35,10 @@ struct Selection {
   uint64_t begin = 0;     ///< the span of the stored body to send, unless there are `parts`
   uint64_t end = 0;
   bool conditions_failed = false;  ///< If-Match or If-Unmodified-Since did not hold: 412
-  ByteSpans parts;                 ///< at least two of them: a multipart/byteranges answer
-  uint64_t boundary = 0;           ///< of the parts; chance, filled in by whoever answers
+  /// In which the body lies that is sent, or would be; never with parts, nor with 206 and 416.
+  Coding coding = Coding::kIdentity;
+  ByteSpans parts;        ///< at least two of them: a multipart/byteranges answer
+  uint64_t boundary = 0;  ///< of the parts; chance, filled in by whoever answers
 };
 /// How the body can be read.
 enum class BodyAccess : uint8_t {

@@ -9,6 +9,7 @@
 #include "http/date.h"
 #include "http/head_image.h"
 #include "http/preconditions.h"
+#include "http/vary.h"
 
 namespace perigee::http {
 namespace {
@@ -146,6 +147,9 @@ std::vector<std::byte> make_head_image(const ReceivedResponse& received, const R
     if (field.token == FieldName::kSetCookie && options.drop_set_cookie) continue;
     if (field.token == FieldName::kAcceptRanges && options.accepts_ranges) continue;
     writer.add(field);
+  }
+  if (options.codable && !varies_by(received.fields, "Accept-Encoding")) {
+    writer.add({FieldName::kVary, "Vary", "Accept-Encoding"});
   }
   if (options.accepts_ranges) writer.add({FieldName::kAcceptRanges, "Accept-Ranges", "bytes"});
   if (date == nullptr) writer.add_date(times.response_ms);

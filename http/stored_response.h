@@ -41,7 +41,8 @@ struct ReuseFlag {
     kVaryStar = 1024,
     kImmutable = 2048,  ///< RFC 8246
     kNoTransform = 4096,
-    kHadAge = 8192,  ///< it came with an Age line, kept apart
+    kHadAge = 8192,     ///< it came with an Age line, kept apart
+    kCodable = 16'384,  ///< its Vary names Accept-Encoding, for it may be sent coded by us
   };
 };
 
@@ -73,6 +74,8 @@ struct ImageOptions {
   /// Ranges of it are answered from what is stored, whatever the origin itself can do
   /// (RFC 9110 §14.3).
   bool accepts_ranges = false;
+  /// It may be sent coded here, so its Vary names Accept-Encoding (RFC 9110 §12.5.5).
+  bool codable = false;
 };
 
 /// Writes an image: the end-to-end fields without framing, Age and Alt-Svc. A missing or unparsable

@@ -301,6 +301,18 @@ std::optional<std::vector<std::string>> vary_names(const HeaderList& fields) {
   return names;
 }
 
+bool varies_by(const HeaderList& fields, std::string_view name) {
+  size_t members = 0;
+  for (const Field& field : fields) {
+    if (field.token != FieldName::kVary) continue;
+    ListCursor cursor(field.value);
+    while (const auto member = cursor.next()) {
+      if (++members > base::limits::kVaryMembers || base::iequals(*member, name)) return true;
+    }
+  }
+  return false;
+}
+
 std::string encode_vary_spec(const std::vector<std::string>& names) {
   std::string out;
   append_integer(out, static_cast<uint32_t>(names.size()));

@@ -17,6 +17,9 @@ namespace perigee::http {
 /// Accept-Encoding is left out: a site sends a constant one on fills, so that it selects nothing.
 std::optional<std::vector<std::string>> vary_names(const HeaderList& fields);
 
+/// Vary names this field, in any case. Beyond kVaryMembers it may name anything.
+bool varies_by(const HeaderList& fields, std::string_view name);
+
 /// A Vary spec as it is kept in slot 7. Equal names are equal bytes; what tells one spec from a
 /// later one of the same names is the rid of its record.
 struct VarySpec {

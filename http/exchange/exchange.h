@@ -92,9 +92,10 @@ class Exchange {
   virtual BodySource& tunnel() = 0;
   /// After respond(): the message cannot be completed; the peer must see the cut.
   virtual void cut() = 0;
+  static constexpr size_t kSlotBytes = 208;
   /// Memory for the body source of a hit. It and the arena die with the exchange; a source placed
   /// there is destroyed by the flow in on_sent() or on_cancel().
-  virtual std::span<std::byte, 192> slot() = 0;
+  virtual std::span<std::byte, kSlotBytes> slot() = 0;
   virtual Arena& arena() = 0;
   virtual const base::Peer& peer() const = 0;
   /// What the flow keeps of the client's connection; null at first. It ends after the connection's

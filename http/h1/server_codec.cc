@@ -57,7 +57,7 @@ class Http1Codec final : public ServerCodec, public Exchange, private ResponseSe
   void respond(const ResponseHead& head, BodySource* body) override;
   BodySource& tunnel() override;
   void cut() override;
-  std::span<std::byte, 192> slot() override { return slot_; }
+  std::span<std::byte, Exchange::kSlotBytes> slot() override { return slot_; }
   Arena& arena() override { return promoted_ ? own_arena_ : scratch_.arena(); }
   const base::Peer& peer() const override { return context_.peer; }
   std::unique_ptr<Attachment>& of_connection() override { return of_connection_; }
@@ -94,7 +94,7 @@ class Http1Codec final : public ServerCodec, public Exchange, private ResponseSe
   bool draining_ = false;
   bool peer_ended_ = false;
   bool held_back_ = false;  ///< bytes were fed that cannot be looked at yet
-  alignas(std::max_align_t) std::array<std::byte, 192> slot_;
+  alignas(std::max_align_t) std::array<std::byte, Exchange::kSlotBytes> slot_;
 };
 
 size_t Http1Codec::feed(std::span<const std::byte> bytes, Tick now) {

@@ -27,11 +27,15 @@ const std::map<std::string, std::set<std::string>> kArrows = {
     {"http", {"http", "base"}},
     {"http/exchange", {"http/exchange", "http", "base"}},
     {"http/h1", {"http/h1", "http/exchange", "http", "base"}},
+    {"http/coding", {"http/coding", "http", "base"}},
     {"cache_store", {"cache_store", "base"}},
-    {"origin", {"origin", "http", "http/exchange", "http/h1", "cache_store", "base"}},
-    {"edge", {"edge", "origin", "http", "http/exchange", "http/h1", "cache_store", "base"}},
+    {"origin",
+     {"origin", "http", "http/exchange", "http/h1", "http/coding", "cache_store", "base"}},
+    {"edge",
+     {"edge", "origin", "http", "http/exchange", "http/h1", "http/coding", "cache_store", "base"}},
     {"edge/doors",
-     {"edge/doors", "edge", "origin", "http", "http/exchange", "http/h1", "cache_store", "base"}},
+     {"edge/doors", "edge", "origin", "http", "http/exchange", "http/h1", "http/coding",
+      "cache_store", "base"}},
 };
 
 /// A use of a name outside of where it belongs.
