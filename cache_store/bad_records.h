@@ -24,7 +24,7 @@ class BadRecords {
   void drop(const EntryKey& key, const Location& location) {
     // An older version must not take its place at the next start; nor must it come back itself, if
     // it can be read then, and a newer one lay in the other ring and has gone.
-    index_.erase_if(key, location, [&](bool) { purges_.drop(key.digest); });
+    index_.erase_if(key, location, [&](bool) { purges_.drop(key); });
     const uint64_t count = count_.fetch_add(1, std::memory_order_relaxed) + 1;
     if (std::has_single_bit(count)) {
       health_.tell("damaged records found in the store and dropped: " + std::to_string(count) +

@@ -33,12 +33,18 @@ Index::Entry* Index::Shard::find_head_or_vary(uint64_t tag) {
 }
 
 /// The slots of one digest are neighbours: they have the same home.
-const Index::Entry* Index::Shard::find_coded(uint64_t tag, SlotMask accepted) const {
-  const Entry* best = nullptr;
+Index::Entry* Index::Shard::find_coded(uint64_t tag, SlotMask accepted) {
+  Entry* best = nullptr;
+  const auto is_better = [&](const Entry& entry) {
+    if (best == nullptr) return true;
+    const uint64_t bytes = unpack(entry.loc).bytes();
+    const uint64_t least = unpack(best->loc).bytes();
+    return bytes < least || (bytes == least && entry.tag < best->tag);
+  };
   for (size_t at = home(tag); entries[at].tag != 0; at = after(at)) {
     const uint64_t difference = entries[at].tag ^ tag;
     const bool matches = difference <= kSlotBits && (accepted >> difference & 1) != 0;
-    if (matches && (best == nullptr || entries[at].tag < best->tag)) best = &entries[at];
+    if (matches && is_better(entries[at])) best = &entries[at];
   }
   return best;
 }

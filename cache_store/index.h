@@ -77,7 +77,7 @@ struct IndexEntry {
 struct IndexMatches {
   IndexMatches() {}                 // written out, as in Found
   std::optional<IndexEntry> head;   ///< slot 0 or 7, which exclude each other
-  std::optional<IndexEntry> coded;  ///< beside slot 0: the lowest slot of a coding that is accepted
+  std::optional<IndexEntry> coded;  ///< beside slot 0: the shortest coding that is accepted
 };
 
 /// Thread-safe. Callbacks run under the lock of one shard and must be short.
@@ -111,8 +111,11 @@ class Index {
     shard.view(*entry, matches.head.emplace());
     matches.head->pin = pin(matches.head->location);
     if ((accepted & kCodedSlots) == 0 || matches.head->slot != kHeadSlot) return matches;
-    const Entry* coded = shard.find_coded(tag, accepted & kCodedSlots);
+    Entry* coded = shard.find_coded(tag, accepted & kCodedSlots);
     if (coded == nullptr) return matches;
+    if (kUses == Uses::kCounted && frequency(coded->loc) < kMostFrequency) {
+      Shard::count_use(*coded);
+    }
     shard.view(*coded, matches.coded.emplace());
     matches.coded->pin = pin(matches.coded->location);
     return matches;
@@ -124,6 +127,18 @@ class Index {
     Shard& shard = shard_of(digest);
     const base::MutexLock lock(shard.mutex);
     const Entry* entry = shard.find_head_or_vary(tag_of({digest, kHeadSlot}));
+    if (entry == nullptr) return found;
+    shard.view(*entry, found.emplace());
+    found->pin = pin(found->location);
+    return found;
+  }
+  /// That slot alone, without counting a use.
+  template <typename PinIt>
+  std::optional<IndexEntry> find_one(const EntryKey& key, PinIt pin) {
+    std::optional<IndexEntry> found;
+    Shard& shard = shard_of(key.digest);
+    const base::MutexLock lock(shard.mutex);
+    const Entry* entry = shard.find(tag_of(key));
     if (entry == nullptr) return found;
     shard.view(*entry, found.emplace());
     found->pin = pin(found->location);
@@ -154,7 +169,7 @@ class Index {
     return true;
   }
   /// Only if the entry still is at `location`; `fence` runs before it goes, and is told whether an
-  /// older version may come back at a start.
+  /// older version may come back at a start. With slot 0 the codings go.
   template <typename Fence>
   bool erase_if(const EntryKey& key, const Location& location, Fence fence) {
     Shard& shard = shard_of(key.digest);
@@ -162,7 +177,13 @@ class Index {
     const Entry* entry = shard.find(tag_of(key));
     if (entry == nullptr || unpack(entry->loc) != location) return false;
     fence((entry->loc & kHidesOlder) != 0);
-    return shard.remove(entry->tag);
+    shard.remove(entry->tag);
+    if (key.slot == kHeadSlot) {
+      for (Slot slot = 0; slot <= kVarySlot; ++slot) {
+        if (is_coded_slot(slot)) shard.remove(tag_of({key.digest, slot}));
+      }
+    }
+    return true;
   }
   /// What is known of the entry, if it still is at `location`.
   std::optional<Standing> standing(const EntryKey& key, const Location& location);
@@ -318,9 +339,9 @@ class Index {
     Entry* find(uint64_t tag) REQUIRES(mutex);
     /// `tag` has slot 0.
     Entry* find_head_or_vary(uint64_t tag) REQUIRES(mutex);
-    /// `tag` has slot 0. The lowest slot that is `accepted`, which names no slot but those of
-    /// codings.
-    const Entry* find_coded(uint64_t tag, SlotMask accepted) const REQUIRES(mutex);
+    /// `tag` has slot 0. The shortest record that is `accepted`, which names no slot but those of
+    /// codings; of equal ones the one with the lowest slot.
+    Entry* find_coded(uint64_t tag, SlotMask accepted) REQUIRES(mutex);
     void insert(const Entry& entry) REQUIRES(mutex);
     bool remove(uint64_t tag) REQUIRES(mutex);
     void remove_at(size_t hole) REQUIRES(mutex);
@@ -337,7 +358,9 @@ class Index {
     /// What stays of an entry that another takes the place of.
     static void succeed(const Entry& replaced, Entry& entry) {
       const bool across = ((replaced.loc ^ entry.loc) & kInMain) != 0;
-      if (across || (replaced.loc & kHidesOlder) != 0) entry.loc |= kHidesOlder;
+      // An older coding is of use beside its own head alone, and does no harm.
+      const bool harms = !is_coded_slot(slot_of(entry.tag));
+      if (harms && (across || (replaced.loc & kHidesOlder) != 0)) entry.loc |= kHidesOlder;
       const bool more = frequency(replaced.loc) > frequency(entry.loc);
       if (replaced.tag == entry.tag && more) set_frequency(entry, frequency(replaced.loc));
     }

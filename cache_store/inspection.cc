@@ -240,11 +240,8 @@ std::vector<FiledRecord> Inspection::records(size_t& empty_slabs) const {
   }
   for (FiledRecord& record : all) {
     if (record.standing == FiledRecord::Standing::kPurged) continue;
-    const Digest digest{record.entry.digest_lo, record.entry.digest_hi};
-    const auto winner = index.peek(digest, [](const Location&) { return Pin(); });
-    const bool wins =
-        winner && winner->slot == record.entry.slot && winner->location == place(record);
-    if (!wins) record.standing = FiledRecord::Standing::kSuperseded;
+    const EntryKey key{{record.entry.digest_lo, record.entry.digest_hi}, record.entry.slot};
+    if (!index.standing(key, place(record))) record.standing = FiledRecord::Standing::kSuperseded;
   }
   find_taken(predicates, all);
   find_orphans(all);
@@ -255,8 +252,8 @@ std::vector<FiledRecord> Inspection::records(size_t& empty_slabs) const {
 void Inspection::find_taken(const PredicateTable& predicates, std::vector<FiledRecord>& all) const {
   if (predicates.newest() == 0) return;
   for (FiledRecord& record : all) {
-    const bool fragment = record.entry.kind == static_cast<uint8_t>(RecordKind::kFragment);
-    if (record.standing != FiledRecord::Standing::kLive || fragment) continue;
+    const bool dependent = is_dependent(static_cast<RecordKind>(record.entry.kind));
+    if (record.standing != FiledRecord::Standing::kLive || dependent) continue;
     const std::optional<RecordText> text = read(record);
     if (!text) continue;
     const format::RecordHeader& header = text->header;
@@ -280,10 +277,14 @@ void Inspection::find_orphans(std::vector<FiledRecord>& all) const {
     }
   };
   std::unordered_set<uint64_t> heads;
-  each_live(RecordKind::kHead, [&](const FiledRecord&, uint64_t rid) { heads.insert(rid); });
-  each_live(RecordKind::kFragment, [&](FiledRecord& fragment, uint64_t rid) {
-    if (!heads.contains(rid)) fragment.standing = FiledRecord::Standing::kOrphan;
-  });
+  const auto note_head = [&](const FiledRecord&, uint64_t rid) { heads.insert(rid); };
+  each_live(RecordKind::kHead, note_head);
+  each_live(RecordKind::kObject, note_head);
+  const auto judge = [&](FiledRecord& dependent, uint64_t rid) {
+    if (!heads.contains(rid)) dependent.standing = FiledRecord::Standing::kOrphan;
+  };
+  each_live(RecordKind::kFragment, judge);
+  each_live(RecordKind::kCoded, judge);
 }
 
 std::optional<RecordText> Inspection::read(const FiledRecord& record) const {

@@ -55,7 +55,7 @@ struct FiledRecord {
     kLive,        ///< a start finds it
     kSuperseded,  ///< a newer one of its key is there
     kPurged,      ///< by a purge of any kind or an erasure
-    kOrphan,      ///< a fragment whose head is not live
+    kOrphan,      ///< a fragment or a coding whose head is not live
   };
   format::TableEntry entry{};
   uint32_t slab = 0;

@@ -19,7 +19,7 @@ struct PredicateSubject {
 struct FiledSubject {
   uint64_t purge_seq = 0;  ///< when its fetch began
   Slot slot = kHeadSlot;
-  bool fragment = false;  ///< its URL and tags are its head's, and not known
+  bool dependent = false;  ///< a fragment or a coding: its head is tested in its place
   PredicateSubject named;
 };
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "cache_store/record.h"
 
 namespace perigee::cache_store {
 
@@ -29,7 +30,7 @@ Staleness staleness(const PurgeTable::Verdict& verdict, Slot slot) {
 }
 
 /// Adds what predicates say. A Vary spec is not marked: its variants are tested each for itself.
-/// Nor is a fragment: its head is.
+/// Nor is what depends on a head: the head is.
 void add_to(const PredicateTable::Verdict& verdict, bool marked, Staleness& stale) {
   stale.checked = static_cast<uint32_t>(verdict.newest);
   if (!verdict.stale || !marked) return;
@@ -59,7 +60,7 @@ Fate PurgeHistory::fate_of(const format::TableEntry& record) const {
     verdict.last_ms = purge->time_ms;
     verdict.last_seq = purge->seq;
   }
-  if (record.kind == static_cast<uint8_t>(RecordKind::kFragment)) return {verdict.removed, {}};
+  if (is_dependent(static_cast<RecordKind>(record.kind))) return {verdict.removed, {}};
   Fate fate{verdict.removed, staleness(verdict, record.slot)};
   if (record.purge_seq < floors_.stale) {
     fate.stale = {seconds_up(kUnconfirmedMs), std::max(fate.stale.seq, floors_.stale)};
@@ -81,17 +82,17 @@ void PurgeLog::begin(uint64_t newest, bool doubtful, std::span<const PurgeJourna
 
 Fate PurgeLog::fate_of(const PurgeSubject& subject) const {
   const PurgeTable::Verdict keyed = table_->since(subject.base, subject.ticket);
-  // Of a fragment neither the URL's text nor its tags are known here. It needs no test: its head is
-  // tested, and nobody finds the fragments of a head that is gone. A purge of everything refuses it
-  // all the same, since that costs nothing.
+  // What depends on a head needs no test by URL or tags: its head is tested, and nobody finds what
+  // belongs to a head that is gone. A purge of everything refuses it all the same, since that costs
+  // nothing.
   PredicateSubject named;
-  if (!subject.fragment) named = {url_key_of(subject.key, subject.variant), subject.tags};
+  if (!subject.dependent) named = {url_key_of(subject.key, subject.variant), subject.tags};
   const PredicateTable::Verdict lazy = predicates_.since(named, subject.ticket.purge_seq);
   Fate fate;
   fate.gone = keyed.removed || lazy.removed;
   // A variant is not stored after a soft purge of its URL either: the mark would be the URL's, and
   // lost at a restart. One by tag, prefix or of everything matches the variant itself, then too.
-  const bool marked = !subject.fragment;
+  const bool marked = !subject.dependent;
   fate.gone = fate.gone || (keyed.stale && subject.variant && marked);
   if (marked) fate.stale = staleness(keyed, subject.slot);
   add_to(lazy, marked && subject.slot != kVarySlot, fate.stale);
@@ -108,7 +109,7 @@ Fate PurgeLog::test(const FiledSubject& subject, uint32_t checked) const {
                                               ? predicates_.since(subject.named, subject.purge_seq)
                                               : predicates_.since_stamp(subject.named, checked);
   Fate fate{verdict.removed, {}, verdict.by};
-  add_to(verdict, !subject.fragment && subject.slot != kVarySlot, fate.stale);
+  add_to(verdict, !subject.dependent && subject.slot != kVarySlot, fate.stale);
   return fate;
 }
 
@@ -116,11 +117,11 @@ Fate PurgeLog::settle(Index& index, const EntryKey& key, const Location& locatio
                       const FiledSubject& subject) {
   const Fate fate = test(subject, checked);
   const auto count = [&] {
-    if (!subject.fragment) matches_.count(fate.by);
+    if (!subject.dependent) matches_.count(fate.by);
   };
   if (fate.gone) {
     index.erase_if(key, location, [&](bool hides_older) {
-      if (hides_older) drop(key.digest);
+      if (hides_older) drop(key);
       count();
     });
   } else {
@@ -200,6 +201,10 @@ bool PurgeLog::is_unwritten(const Digest& base) const {
 }
 
 void PurgeLog::drop(const Digest& digest) { draw({.digest = digest, .erasure = true}); }
+
+void PurgeLog::drop(const EntryKey& key) {
+  if (!is_coded_slot(key.slot)) drop(key.digest);
+}
 
 Status PurgeLog::compact(uint64_t lowest_of_records, uint64_t generation,
                          const PurgeJournal::Flip& flip) {

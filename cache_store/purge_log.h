@@ -32,9 +32,9 @@ struct PurgeSubject {
   Digest base;  ///< of the URL's own key
   Ticket ticket;
   Slot slot = kHeadSlot;
-  bool variant = false;   ///< its own key is another one than the URL's
-  bool fragment = false;  ///< it is never stale: its head is in its place
-  std::string_view key;   ///< its own key's text
+  bool variant = false;    ///< its own key is another one than the URL's
+  bool dependent = false;  ///< a fragment or a coding: its head is stale in its place
+  std::string_view key;    ///< its own key's text
   std::span<const uint64_t> tags;
 };
 
@@ -148,6 +148,9 @@ class PurgeLog {
   bool erase(const Digest& base, bool stored);
   /// A stored record is dropped, and older versions of it must not come back.
   void drop(const Digest& digest);
+  /// The same of one record. Of a coding older versions may come back: their rid tells whether they
+  /// are of use.
+  void drop(const EntryKey& key);
 
   /// Pool. See PurgeJournal.
   base::Status commit(uint64_t seq) { return journal_.commit(seq); }

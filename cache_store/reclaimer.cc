@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "cache_store/record.h"
 
 namespace perigee::cache_store {
 
@@ -22,9 +23,10 @@ size_t probation_slabs(size_t slabs, unsigned percent) {
 }
 
 /// Whether a key that asks to be stored again shows that the record was of use: what large objects
-/// are made of is asked for in long runs, which would push out all else.
+/// are made of is asked for in long runs, which would push out all else; and the ring of a coding
+/// is its object's.
 bool has_ghosts(RecordKind kind) {
-  return kind != RecordKind::kHead && kind != RecordKind::kFragment;
+  return kind == RecordKind::kObject || kind == RecordKind::kVarySpec;
 }
 
 }  // namespace
@@ -157,7 +159,7 @@ bool Reclaimer::evict(const format::TableEntry& entry, uint32_t slab, Older olde
   const Digest digest{entry.digest_lo, entry.digest_hi};
   const Location location{slab, entry.offset64, entry.length64};
   const bool erased = index_.erase_if({digest, entry.slot}, location, [&](bool hides_older) {
-    if (hides_older || older == Older::kStay) purges_.drop(digest);
+    if (hides_older || older == Older::kStay) purges_.drop(EntryKey{digest, entry.slot});
   });
   if (erased) evicted_.fetch_add(1, std::memory_order_relaxed);
   return erased;
@@ -184,7 +186,7 @@ void Reclaimer::empty(Slabs& slabs, uint32_t slab) {
 void Reclaimer::keep_gone(const format::TableEntry& entry) {
   const Digest digest{entry.digest_lo, entry.digest_hi};
   const bool may_be_taken = entry.purge_seq < purges_.newest_predicate() && is_known_kind(entry) &&
-                            entry.kind != static_cast<uint8_t>(RecordKind::kFragment);
+                            !is_dependent(static_cast<RecordKind>(entry.kind));
   if (!may_be_taken || !purges_.has_predicates()) return;
   if (!index_.note_hides_older(digest)) purges_.drop(digest);
 }

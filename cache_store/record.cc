@@ -56,6 +56,8 @@ bool is_well_shaped(const format::RecordHeader& header, const Geometry& geometry
       return header.slot == kHeadSlot && header.rid != 0 && header.head_length == 0 &&
              header.tag_count == 0 && header.body_length > 0 &&
              header.body_length <= geometry.fragment_bytes();
+    case RecordKind::kCoded:
+      return is_coded_slot(header.slot) && header.rid != 0 && header.body_length > 0;
     default:
       return true;
   }

@@ -18,8 +18,12 @@ void put_facts(const base::ReuseFacts& facts, format::RecordHeader& header);
 
 /// Whether a record's lengths stay within the `size` bytes that it is said to have.
 bool stays_within(const format::RecordHeader& header, uint64_t size);
-/// Whether a head or a fragment is of the shape that its kind has in such a store. Other kinds say
-/// nothing that could disagree.
+/// Of use beside a head of its rid alone: a fragment, or a coding. Its head is tested in its place.
+constexpr bool is_dependent(RecordKind kind) {
+  return kind == RecordKind::kFragment || kind == RecordKind::kCoded;
+}
+/// Whether a head or what depends on one is of the shape that its kind has in such a store. Other
+/// kinds say nothing that could disagree.
 bool is_well_shaped(const format::RecordHeader& header, const Geometry& geometry);
 /// What tells a record from others that lay at its place.
 struct RecordIdentity {

@@ -29,6 +29,7 @@ bool RecordReader::view(const Location& location, std::string_view key, RecordVi
   out.slot = header.slot;
   out.digest = {header.digest_lo, header.digest_hi};
   out.rid = header.rid;
+  out.checksum = header.body_checksum;
   out.ticket = {header.purge_seq, header.fetch_seq};
   out.policy = facts_of(header);
   out.key = {chars + layout.key, header.key_length};
@@ -43,11 +44,12 @@ bool RecordReader::view(const Location& location, std::string_view key, RecordVi
   return true;
 }
 
-const std::byte* RecordReader::body_of(const Location& location, uint64_t rid) const {
+const std::byte* RecordReader::body_of(const Location& location, const ParkedRecord& record) const {
   const std::byte* base = slabs_.at(location);
   format::RecordHeader header;
   std::memcpy(&header, base, sizeof header);
-  const bool right = header.rid == rid && stays_within(header, location.bytes()) &&
+  const bool right = header.rid == record.rid && header.body_checksum == record.checksum &&
+                     stays_within(header, location.bytes()) &&
                      is_well_shaped(header, slabs_.geometry());
   return right ? base + format::layout(header).body : nullptr;
 }
@@ -91,9 +93,9 @@ RecordReader::Filed RecordReader::read_filed(std::span<const std::byte> record) 
   const format::RecordLayout layout = format::layout(header);
   CHECK(layout.body <= record.size() && layout.tags % alignof(uint64_t) == 0);
   Filed filed{{header.digest_lo, header.digest_hi}, {}};
-  const bool fragment = header.kind == static_cast<uint8_t>(RecordKind::kFragment);
-  filed.subject = {header.purge_seq, header.slot, fragment, {}};
-  if (fragment) return filed;
+  const bool dependent = is_dependent(static_cast<RecordKind>(header.kind));
+  filed.subject = {header.purge_seq, header.slot, dependent, {}};
+  if (dependent) return filed;
   const bool variant = !(filed.digest == Digest{header.base_lo, header.base_hi});
   const std::string_view key(reinterpret_cast<const char*>(record.data() + layout.key),
                              header.key_length);

@@ -26,8 +26,8 @@ class RecordReader {
   /// False: another key has the same digest, a page is bad, or it is not of the shape of its kind.
   bool view(const Location& location, std::string_view key, RecordView& out) const;
 
-  /// Loop. Where the body of a verified record lies, if its rid is this one; null: it is another.
-  const std::byte* body_of(const Location& location, uint64_t rid) const;
+  /// Loop. Where the body of a verified record lies, if it is this one; null: it is another.
+  const std::byte* body_of(const Location& location, const ParkedRecord& record) const;
 
   enum class Condition : uint8_t {
     kGood,

@@ -26,6 +26,8 @@ bool is_known_kind(const format::TableEntry& entry) {
     case RecordKind::kHead:
     case RecordKind::kFragment:
       return entry.slot == kHeadSlot;
+    case RecordKind::kCoded:
+      return is_coded_slot(entry.slot);
     case RecordKind::kVarySpec:
       return entry.slot == kVarySlot;
     default:

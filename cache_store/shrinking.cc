@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "cache_store/record.h"
+
 namespace perigee::cache_store {
 
 namespace {
@@ -27,14 +29,14 @@ Shrunk take_slabs_beyond(uint64_t slab_count, ScannedFile& file) {
   };
   std::unordered_map<Digest, Newest, DigestHash> keys;
   for (const ScannedFile::Record& record : file.records) {
-    // Of one fragment all that is ever put is the same.
-    const bool fragment = record.entry.kind == static_cast<uint8_t>(RecordKind::kFragment);
-    if (goes(record) && !fragment) keys.try_emplace(digest_of(record));
+    // No version of what depends on a head is wrong beside a head of its rid.
+    const bool dependent = is_dependent(static_cast<RecordKind>(record.entry.kind));
+    if (goes(record) && !dependent) keys.try_emplace(digest_of(record));
   }
   // The highest seq comes last.
   for (const ScannedFile::Record& record : file.records) {
     const auto key = keys.find(digest_of(record));
-    if (key == keys.end()) continue;
+    if (key == keys.end() || is_dependent(static_cast<RecordKind>(record.entry.kind))) continue;
     key->second.goes = goes(record);
     if (!goes(record)) key->second.stays = true;
   }

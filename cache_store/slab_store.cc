@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "cache_store/fragment_key.h"
+#include "cache_store/record.h"
 
 namespace perigee::cache_store {
 
@@ -210,10 +211,11 @@ bool SlabStore::view(IndexEntry& entry, std::string_view key,
   return true;
 }
 
-Found SlabStore::lookup(const Digest& digest, std::string_view key, SlotMask accepted) {
+template <Index::Uses kUses>
+Found SlabStore::find(const Digest& digest, std::string_view key, SlotMask accepted) {
   Found found;
   found.digest = digest;
-  IndexMatches matches = index_.find(
+  IndexMatches matches = index_.find<kUses>(
       digest, accepted, [&](const Location& location) { return slabs_.pin(location.slab); });
   if (!matches.head || matches.head->pin.is_poisoned()) return found;
   const bool coded = matches.coded && !matches.coded->pin.is_poisoned();
@@ -235,19 +237,33 @@ Found SlabStore::lookup(const Digest& digest, std::string_view key, SlotMask acc
     }
   }
   found.state = spec ? Found::kVary : Found::kHit;
-  // A coding of another version of the object is dead.
-  if (coded && view(*matches.coded, key, found.coded) && found.coded->rid != found.head->rid) {
-    found.coded.reset();
-  }
+  if (coded) view_coded(digest, *matches.coded, key, found);
   return found;
+}
+
+template Found SlabStore::find<Index::Uses::kCounted>(const Digest&, std::string_view, SlotMask);
+template Found SlabStore::find<Index::Uses::kIgnored>(const Digest&, std::string_view, SlotMask);
+
+/// A coding of another version of the object is dead, and makes room in the index for one that is
+/// not.
+void SlabStore::view_coded(const Digest& digest, IndexEntry& entry, std::string_view key,
+                           Found& found) {
+  const Slot slot = entry.slot;
+  const Location location = entry.location;
+  const bool live = view(entry, key, found.coded) && found.coded->kind == RecordKind::kCoded &&
+                    found.coded->rid == found.head->rid;
+  if (live) return;
+  found.coded.reset();
+  index_.erase_if({digest, slot}, location, [](bool) {});
 }
 
 Pin SlabStore::resume(ParkedRecord& parked) {
   if (Pin pin = slabs_.pin_again(parked.slab, parked.life)) return pin;
-  std::optional<IndexEntry> entry = index_.peek(
-      parked.digest, [&](const Location& location) { return slabs_.pin(location.slab); });
-  if (!entry || !entry->verified || entry->slot != kHeadSlot || entry->pin.is_poisoned()) return {};
-  const std::byte* body = reader_.body_of(entry->location, parked.rid);
+  std::optional<IndexEntry> entry =
+      index_.find_one({parked.digest, parked.slot},
+                      [&](const Location& location) { return slabs_.pin(location.slab); });
+  if (!entry || !entry->verified || entry->pin.is_poisoned()) return {};
+  const std::byte* body = reader_.body_of(entry->location, parked);
   if (body == nullptr) return {};
   parked.slab = entry->pin.slab();
   parked.life = entry->pin.life();
@@ -337,9 +353,9 @@ base::Result<Found> SlabStore::store(const Draft& draft) {
   const Status fit = writer_.check(draft);
   if (!fit.ok()) return fit.error();
   const Digest key_digest = digest(draft.key);
-  const bool fragment = draft.kind == RecordKind::kFragment;
-  const PurgeSubject subject{draft.base, draft.ticket, draft.slot, !(draft.base == key_digest),
-                             fragment,   draft.key,    draft.tags};
+  const PurgeSubject subject{
+      draft.base, draft.ticket, draft.slot, !(draft.base == key_digest), is_dependent(draft.kind),
+      draft.key,  draft.tags};
   if (purges_.fate_of(subject).gone) return refuse("purged since the fetch began");
   RecordWriter::Image image = writer_.make_image(draft, key_digest);
   for (size_t step = 0; step < base::limits::kReclaimSteps; ++step) {
@@ -358,8 +374,12 @@ std::optional<base::Result<Found>> SlabStore::store_now(const Draft& draft,
   const Digest key_digest{image.header.digest_lo, image.header.digest_hi};
   // Held until the entry stands: a slab is emptied under it, and must not miss this record.
   const base::MutexLock lock(slabs_.mutex());
-  // Of one fragment all that is ever put is the same.
-  if (!subject.fragment) {
+  if (draft.kind == RecordKind::kCoded) {
+    const Found object = present_under(key_digest, draft.key);
+    if (!object.head || object.head->rid != draft.rid) return refuse("its object is gone");
+  }
+  // Of one fragment all that is ever put is the same, and all codings of one rid are good.
+  if (!subject.dependent) {
     // Not pinned any longer than this: its slab may be the one to make room.
     Found present = present_under(key_digest, draft.key);
     if (present.vary && is_same_spec(draft, *present.vary)) return present;
@@ -438,8 +458,9 @@ base::Result<Found> SlabStore::publish(const Draft& draft, const PurgeSubject& s
   record.stale_since_ms = int64_t{fate.stale.since_s} * 1000;
   record.pin = std::move(pin);
   const bool spec = draft.slot == kVarySlot;
+  const bool coded = draft.kind == RecordKind::kCoded;
   found.state = spec ? Found::kVary : Found::kHit;
-  (spec ? found.vary : found.head) = std::move(record);
+  (spec ? found.vary : coded ? found.coded : found.head) = std::move(record);
   return found;
 }
 

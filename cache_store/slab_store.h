@@ -53,7 +53,12 @@ class SlabStore final : public Store {
   base::Status start(const FileFacts& facts, uint64_t slabs_found, int64_t wall_ms);
 
   Digest digest(std::string_view key) const override { return secret_.digest(key); }
-  Found lookup(const Digest& digest, std::string_view key, SlotMask accepted) override;
+  Found lookup(const Digest& digest, std::string_view key, SlotMask accepted) override {
+    return find<Index::Uses::kCounted>(digest, key, accepted);
+  }
+  Found peek(const Digest& digest, std::string_view key, SlotMask accepted) override {
+    return find<Index::Uses::kIgnored>(digest, key, accepted);
+  }
   Pin resume(ParkedRecord& parked) override;
   void warm(const Digest& digest, std::string_view key, SlotMask accepted) override;
   base::Result<Found> put(const Draft& draft) override;
@@ -92,7 +97,10 @@ class SlabStore final : public Store {
   base::Status cut(const Shrunk& shrunk, std::vector<PurgeJournal::Entry>& purges);
   void publish_scanned(const ScannedFile& file, const PurgeHistory& history);
   bool is_good(const ScannedFile::Record& copy) const;
+  template <Index::Uses kUses>
+  Found find(const Digest& digest, std::string_view key, SlotMask accepted);
   bool view(IndexEntry& entry, std::string_view key, std::optional<RecordView>& out) const;
+  void view_coded(const Digest& digest, IndexEntry& entry, std::string_view key, Found& found);
   bool settle(const Digest& digest, const IndexEntry& entry, RecordView& record);
   base::Result<Found> store(const Draft& draft);
   std::optional<base::Result<Found>> store_now(const Draft& draft, const PurgeSubject& subject,

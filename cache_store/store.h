@@ -49,6 +49,8 @@ inline constexpr Slot kVarySlot = 7;
 /// looked up; their bits, and those of slots without a coding, mean nothing.
 using SlotMask = uint8_t;
 inline constexpr SlotMask kCodedSlots = 0b0001'1110;
+/// The slot of a coding, which is of use beside a head of its rid alone.
+constexpr bool is_coded_slot(Slot slot) { return (kCodedSlots >> slot & 1) != 0; }
 
 /// Taken before a fill's request leaves, so that a later purge refuses its put, and so does a
 /// response that was asked for later and is stored already.
@@ -100,11 +102,13 @@ struct RecordView {
   Slot slot = 0;
   Digest digest;
   uint64_t rid = 0;
-  Ticket ticket;  ///< under which it was put
+  uint64_t checksum = 0;  ///< of `body`
+  Ticket ticket;          ///< under which it was put
   base::ReuseFacts policy;
   std::string_view key;
   std::span<const uint64_t> tags;
-  std::span<const std::byte> head;  ///< opaque: the head image of http/head_image.h
+  /// Opaque: the head image of http/head_image.h; of a coding what origin/coded_record.h says.
+  std::span<const std::byte> head;
   std::span<const std::byte> body;
   uint64_t body_offset = 0;  ///< of `body` in the store file, for sendfile
   /// Bytes of the object's body, which for a kHead lies in fragments; else of `body`.
@@ -121,7 +125,10 @@ struct RecordView {
 /// used again meanwhile.
 struct ParkedRecord {
   Digest digest;
+  Slot slot = kHeadSlot;
   uint64_t rid = 0;
+  /// Of its body: a coding of the same rid may have other bytes.
+  uint64_t checksum = 0;
   uint32_t slab = 0;
   uint32_t life = 0;
   const std::byte* body = nullptr;
@@ -141,7 +148,7 @@ struct Found {
   State state = kMiss;
   Digest digest;
   std::optional<RecordView> head;  ///< slot 0
-  /// Of a hit: the coding of `head` with the lowest slot among those that are accepted and stored.
+  /// Of a hit: the shortest coding of `head` among those that are accepted and stored.
   std::optional<RecordView> coded;
   std::optional<RecordView> vary;  ///< slot 7: its body is the opaque Vary spec
 };
@@ -297,6 +304,8 @@ class Store {
   virtual Digest digest(std::string_view key) const = 0;
   /// Loop. One shard lock, no copy, no system call, no allocation.
   virtual Found lookup(const Digest& digest, std::string_view key, SlotMask accepted) = 0;
+  /// Any thread. The same for who is not a client: it counts no use.
+  virtual Found peek(const Digest& digest, std::string_view key, SlotMask accepted) = 0;
   /// Loop. The Pin that reading a parked record goes on under: of its slab if that was not used
   /// again, else of the one that holds the same record by now; `parked` then says where. Empty: it
   /// is gone.
@@ -306,9 +315,9 @@ class Store {
   /// Pool. A Vary spec that equals the present one is not stored again: the present one is
   /// returned, and its rid goes on naming the variants. Everything else is appended and published,
   /// stale when a soft purge came after the ticket (a variant is refused then). Readers may go on
-  /// from what is returned: `vary` for a Vary spec, else `head`. Errors: kNoSpace (no slab free
-  /// now, or too large), kCancelled (fenced by a purge or an erase, or asked for earlier than what
-  /// is there), kIo.
+  /// from what is returned: `vary` for a Vary spec, `coded` for a coding, else `head`. Errors:
+  /// kNoSpace (no slab free now, or too large), kCancelled (fenced by a purge or an erase, or asked
+  /// for earlier than what is there; of a coding: its object is not there any more), kIo.
   virtual base::Result<Found> put(const Draft& draft) = 0;
 
   // An object that is longer than a record may be is a kHead, which put() takes and lookup() finds,

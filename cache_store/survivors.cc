@@ -116,7 +116,7 @@ void Survivors::copy(const Victim& victim, const Candidate& candidate) {
   }
   if (condition == Condition::kDamaged) {
     parts_.counts.damaged.fetch_add(1, std::memory_order_relaxed);
-    parts_.index.erase_if(key, from, [&](bool) { parts_.purges.drop(key.digest); });
+    parts_.index.erase_if(key, from, [&](bool) { parts_.purges.drop(key); });
   }
   if (condition != Condition::kGood || !is_wanted(candidate, header)) return;
   const base::MutexLock lock(parts_.slabs.mutex());
@@ -158,21 +158,26 @@ std::optional<Standing> Survivors::settle(const EntryKey& key, const Location& f
   return parts_.index.standing(key, from);
 }
 
-/// Fragments of a head that is gone are of no use, however much they were used.
+/// What depends on a head that is gone is of no use, however much it was used.
 bool Survivors::is_wanted(const Candidate& candidate, const format::RecordHeader& header) {
-  if (static_cast<RecordKind>(header.kind) != RecordKind::kFragment) return true;
   const Digest base{header.base_lo, header.base_hi};
-  if (parts_.purges.is_awaited(base)) return true;
-  return candidate.uses > 0 && is_live_fragment(header);
+  switch (static_cast<RecordKind>(header.kind)) {
+    case RecordKind::kCoded:
+      return is_of_head({header.digest_lo, header.digest_hi}, header.rid);
+    case RecordKind::kFragment:
+      // The head of a variant lies under a key that the fragment does not tell.
+      return parts_.purges.is_awaited(base) || (candidate.uses > 0 && is_of_head(base, header.rid));
+    default:
+      return true;
+  }
 }
 
-bool Survivors::is_live_fragment(const format::RecordHeader& header) {
-  const std::optional<IndexEntry> head =
-      parts_.index.peek({header.base_lo, header.base_hi},
-                        [&](const Location& location) { return parts_.slabs.pin(location.slab); });
+/// A Vary spec stands for heads that are not known.
+bool Survivors::is_of_head(const Digest& digest, uint64_t rid) {
+  const std::optional<IndexEntry> head = parts_.index.peek(
+      digest, [&](const Location& location) { return parts_.slabs.pin(location.slab); });
   if (!head) return false;
-  // The head of a variant lies under a key that the fragment does not tell.
-  return head->slot == kVarySlot || parts_.reader.rid_of(head->location) == header.rid;
+  return head->slot == kVarySlot || parts_.reader.rid_of(head->location) == rid;
 }
 
 Status Survivors::make_room(Slabs& slabs, uint64_t record_bytes) {

@@ -77,7 +77,7 @@ class Survivors {
                       int64_t now_ms) const;
   void copy(const Victim& victim, const Candidate& candidate);
   bool is_wanted(const Candidate& candidate, const format::RecordHeader& header);
-  bool is_live_fragment(const format::RecordHeader& header);
+  bool is_of_head(const Digest& digest, uint64_t rid);
   std::optional<Standing> settle(const EntryKey& key, const Location& from);
   base::Status make_room(Slabs& slabs, uint64_t record_bytes) REQUIRES(slabs.mutex());
   uint64_t checked_purge(const format::RecordHeader& header, const EntryKey& key,

@@ -33,7 +33,7 @@ class ServedHit final : public Served {
   explicit ServedHit(origin::StoredBody stored) : body(std::move(stored)) {}
   origin::StoredBody body;
 };
-static_assert(sizeof(ServedHit) <= 192, "a hit fits the exchange's slot");
+static_assert(sizeof(ServedHit) <= http::Exchange::kSlotBytes, "a hit fits the exchange's slot");
 
 /// A short text that lies in the exchange's arena.
 class TextBody final : public http::BodySource {
@@ -58,6 +58,7 @@ class ServedText final : public Served {
   explicit ServedText(std::string_view text) : body(text) {}
   TextBody body;
 };
-static_assert(sizeof(ServedText) <= 192, "a short answer fits the exchange's slot");
+static_assert(sizeof(ServedText) <= http::Exchange::kSlotBytes,
+              "a short answer fits the exchange's slot");
 
 }  // namespace perigee::edge

@@ -15,8 +15,8 @@ namespace perigee::origin {
 /// Where the body of `record` lies, whose slab `pin` holds.
 inline cache_store::ParkedRecord place_of(const cache_store::RecordView& record,
                                           const cache_store::Pin& pin) {
-  return {record.digest, record.rid,         pin.slab(),
-          pin.life(),    record.body.data(), record.body_offset};
+  return {record.digest, record.slot, record.rid,         record.checksum,
+          pin.slab(),    pin.life(),  record.body.data(), record.body_offset};
 }
 
 /// Lends the bytes as they lie in the store's map, under a pin of its own. Loop-local, never waits.

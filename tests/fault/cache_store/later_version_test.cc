@@ -134,7 +134,7 @@ TEST_F(LaterVersionTest, RecordsOfUnknownKindsAreNotFound) {
     };
     put_other("kind", 9, kHeadSlot);
     put_other("object in the spec's slot", 1, kVarySlot);
-    put_other("spec in the head's slot", 3, kHeadSlot);
+    put_other("spec in the head's slot", 5, kHeadSlot);
     put_other("slot", 1, 3);
     const uint64_t behind = put("behind");
     for (int i = 0; sealed && i < 5; ++i) put("f" + std::to_string(i), store_->ticket(), 4000);

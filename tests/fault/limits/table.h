@@ -40,6 +40,15 @@ inline constexpr Shown kShownElsewhere[] = {
     {"kFillBytes", "LittleMemory.WaitingForMemoryEndsIn503"},
     {"kWaiters", "OneLoop.BeyondTheBoundOfWaitersEachGoesAlone"},
     {"kWaitersTurn", "OneLoop.TellsABoundedNumberOfWaitersATurn"},
+    // content codings
+    {"kCodedBytesLeast", "Codable.IsWhatIsWorthItAndAllowed"},
+    {"kCodedGainShare", "CodersTest.ACodingIsKeptIfItIsShorterByAShare"},
+    {"kCodingWishes", "CodersTest.WaitingWishesAreBounded"},
+    {"kCodingsSettled", "CodersTest.SoManyAreRemembered"},
+    {"kCodingHits", "CodersTest.TheBestCodingIsMadeForWhatIsAskedForAgain"},
+    {"kCodingStepBytes", "CodingJobTest.LooksAtItsBoundsBeforeEachStep"},
+    {"kCodingCpuMs", "CodingJobTest.TakesNoMoreCpuThanOneJobMay"},
+    {"kCodingCpuPercent", "CodersTest.RestsInProportionToItsWork"},
     // start
     {"kConfigBytes", "ConfigFile.HasABoundedSize"},
     {"kProblemsTold", "Problems.AreToldUpToABoundAndThenCounted"},

@@ -17,7 +17,10 @@ constexpr SlotMask bit(Slot slot) { return static_cast<SlotMask>(1 << slot); }
 
 class CodedTest : public testing::Test, private StoreObserver {
  protected:
-  CodedTest() : disk_(8 << 20) {
+  CodedTest() : disk_(8 << 20) { reopen(); }
+  /// As a start does it.
+  void reopen() {
+    store_.reset();
     StoreOptions options;
     options.path = "store";
     options.size_bytes = 4 << 20;
@@ -33,11 +36,12 @@ class CodedTest : public testing::Test, private StoreObserver {
     draft.rid = rid;
     draft.key = "a";
     draft.base = store_->digest("a");
-    draft.tags = tags;
+    if (slot == kHeadSlot) draft.tags = tags;
     draft.body = {&piece, 1};
     draft.ticket = store_->ticket();
     const base::Result<Found> stored = store_->put(draft);
-    return stored.ok() ? stored->head->rid : 0;
+    if (!stored.ok()) return 0;
+    return (slot == kHeadSlot ? stored->head : stored->coded)->rid;
   }
   Found look(SlotMask accepted) { return store_->lookup(store_->digest("a"), "a", accepted); }
   static std::string text(std::span<const std::byte> bytes) {
@@ -75,6 +79,98 @@ TEST_F(CodedTest, OfAnotherVersionIsDead) {
   ASSERT_EQ(found.state, Found::kHit);
   EXPECT_EQ(text(found.head->body), "newer");
   EXPECT_FALSE(found.coded);
+}
+
+TEST_F(CodedTest, OfAnotherVersionDoesNotHideOneThatIsGood) {
+  const uint64_t rid = put(kHeadSlot, "identity", 0);
+  ASSERT_EQ(put(kZstd, "z", rid), rid);
+  const uint64_t newer = put(kHeadSlot, "newer", 0);
+  ASSERT_EQ(put(kGzip, std::string(200, 'g'), newer), newer);
+  EXPECT_FALSE(look(kCodedSlots).coded) << "the shorter one is dead";
+  const Found found = look(kCodedSlots);
+  ASSERT_TRUE(found.coded);
+  EXPECT_EQ(found.coded->slot, kGzip);
+}
+
+TEST_F(CodedTest, IsPutBesideItsOwnObjectAlone) {
+  EXPECT_EQ(put(kGzip, "gzip", 7), 0u) << "there is none";
+  const uint64_t rid = put(kHeadSlot, "identity", 0);
+  EXPECT_EQ(put(kGzip, "gzip", rid + 1), 0u) << "it is another one";
+  EXPECT_EQ(put(kGzip, "gzip", rid), rid);
+  EXPECT_EQ(put(kHeadSlot, "identity", rid), rid);
+  EXPECT_EQ(text(look(bit(kGzip)).coded->body), "gzip") << "a 304 keeps it";
+}
+
+TEST_F(CodedTest, GoesWithItsObject) {
+  for (const bool erased : {true, false}) {
+    const uint64_t rid = put(kHeadSlot, "identity", 0);
+    ASSERT_EQ(put(kGzip, "gzip", rid), rid);
+    if (erased) {
+      store_->erase(store_->digest("a"));
+    } else {
+      store_->purge({.digest = store_->digest("a"), .wall_ms = 1'700'000'000'000});
+    }
+    EXPECT_EQ(look(bit(kGzip)).state, Found::kMiss);
+    EXPECT_EQ(store_->stats().objects, 0u);
+    EXPECT_EQ(put(kGzip, "gzip", rid), 0u) << "a coder that comes late";
+  }
+}
+
+TEST_F(CodedTest, APurgeByTagCountsTheObjectAndNotItsCodings) {
+  const uint64_t rid = put(kHeadSlot, "identity", 0);
+  ASSERT_EQ(put(kGzip, "gzip", rid), rid);
+  Predicate predicate;
+  predicate.kind = PredicateKind::kTag;
+  predicate.tag = 11;
+  predicate.wall_ms = 1'700'000'000'000;
+  const uint64_t seq = store_->purge(predicate).seq;
+  for (int i = 0; i < 20; ++i) store_->maintain({.wall_ms = 1'700'000'000'000});
+  EXPECT_EQ(store_->swept(seq), 1u);
+  EXPECT_EQ(look(bit(kGzip)).state, Found::kMiss);
+  EXPECT_EQ(store_->stats().objects, 0u);
+}
+
+TEST_F(CodedTest, IsThereAfterARestart) {
+  const uint64_t rid = put(kHeadSlot, "identity", 0);
+  ASSERT_EQ(put(kGzip, "gzip", rid), rid);
+  ASSERT_EQ(put(kZstd, std::string(200, 'z'), rid), rid);
+  reopen();
+  ASSERT_EQ(look(bit(kGzip)).state, Found::kCold);
+  store_->warm(store_->digest("a"), "a", bit(kGzip));
+  const Found found = look(bit(kGzip));
+  ASSERT_EQ(found.state, Found::kHit);
+  ASSERT_TRUE(found.coded);
+  EXPECT_EQ(text(found.coded->body), "gzip");
+  EXPECT_EQ(look(kCodedSlots).coded->slot, kGzip) << "the shortest";
+}
+
+TEST_F(CodedTest, AReaderDoesNotGoOnInAnotherCodingOfTheSameObject) {
+  const uint64_t rid = put(kHeadSlot, "identity", 0);
+  ASSERT_EQ(put(kGzip, "fast", rid), rid);
+  ParkedRecord parked;
+  {
+    const Found found = look(bit(kGzip));
+    const RecordView& record = *found.coded;
+    parked = {record.digest,     record.slot,       record.rid,         record.checksum,
+              record.pin.slab(), record.pin.life(), record.body.data(), record.body_offset};
+  }
+  const ParkedRecord before = parked;
+  EXPECT_TRUE(store_->resume(parked)) << "its slab is the same";
+  parked.life ^= 1;  // the slab was used again
+  ParkedRecord there = parked;
+  EXPECT_TRUE(store_->resume(there));
+  EXPECT_EQ(there.life, before.life);
+  EXPECT_EQ(there.body, before.body);
+  ASSERT_EQ(put(kGzip, "best", rid), rid);
+  EXPECT_FALSE(store_->resume(parked));
+}
+
+TEST_F(CodedTest, APeekCountsNoUse) {
+  const uint64_t rid = put(kHeadSlot, "identity", 0);
+  ASSERT_EQ(put(kGzip, "gzip", rid), rid);
+  const Found found = store_->peek(store_->digest("a"), "a", bit(kGzip));
+  ASSERT_TRUE(found.head && found.coded);
+  EXPECT_EQ(text(found.coded->body), "gzip");
 }
 
 TEST_F(CodedTest, HoldsItsOwnSlab) {

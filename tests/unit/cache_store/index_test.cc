@@ -146,7 +146,7 @@ TEST_F(IndexTest, ACodingAloneIsNotFoundAsAHead) {
   EXPECT_FALSE(find({8, 1}));
 }
 
-TEST_F(IndexTest, FindsTheFirstCodingThatIsAcceptedBesideAHead) {
+TEST_F(IndexTest, FindsTheShortestCodingThatIsAcceptedBesideAHead) {
   const Digest digest{8, 1};
   constexpr Slot kZstd = 1;
   constexpr Slot kGzip = 3;
@@ -159,8 +159,12 @@ TEST_F(IndexTest, FindsTheFirstCodingThatIsAcceptedBesideAHead) {
   ASSERT_TRUE(coded(1 << kGzip));
   EXPECT_EQ(coded(1 << kGzip)->location, kThere);
   insert(digest, kZstd, kHere);
-  EXPECT_EQ(coded(kCodedSlots)->slot, kZstd);
+  EXPECT_EQ(coded(kCodedSlots)->slot, kZstd) << "of two that are as long the lower slot";
   EXPECT_EQ(coded(1 << kGzip)->slot, kGzip);
+  Location shorter = kThere;
+  shorter.length64 = kHere.length64 - 1;
+  insert(digest, kGzip, shorter);
+  EXPECT_EQ(coded(kCodedSlots)->slot, kGzip);
   EXPECT_EQ(find_all(digest, kCodedSlots).head->slot, kHeadSlot);
   // Bits of other slots mean nothing.
   insert(digest, 6, kThere);
@@ -180,6 +184,30 @@ TEST_F(IndexTest, PinsBothWhatItFindsOfACodedObject) {
   pinned.clear();
   index_.find({8, 1}, 1 << 2, pin);
   EXPECT_EQ(pinned, (std::vector{kHere, kThere}));
+}
+
+TEST_F(IndexTest, CodingsGoWithTheirHead) {
+  insert({8, 1}, kHeadSlot, kHere);
+  insert({8, 1}, 1, kThere);
+  insert({8, 1}, 3, kThere);
+  insert({16, 1}, 1, kThere);
+  ASSERT_TRUE(index_.erase_if({{8, 1}, 3}, kThere, [](bool) {}));
+  EXPECT_EQ(index_.size(), 3u) << "a coding goes alone";
+  ASSERT_TRUE(index_.erase_if({{8, 1}, kHeadSlot}, kHere, [](bool) {}));
+  EXPECT_EQ(index_.size(), 1u) << "another object's stays";
+}
+
+TEST_F(IndexTest, AUseOfACodingIsCounted) {
+  insert({8, 1}, kHeadSlot, kHere);
+  insert({8, 1}, 1, kThere);
+  index_.set_verified({{8, 1}, 1}, kThere);
+  const auto uses = [&] { return index_.standing({{8, 1}, 1}, kThere)->frequency; };
+  index_.find({8, 1}, 0, [](const Location&) { return Pin(); });
+  EXPECT_EQ(uses(), 0u) << "of the head alone";
+  index_.find({8, 1}, 1 << 1, [](const Location&) { return Pin(); });
+  EXPECT_EQ(uses(), 1u);
+  index_.find<Index::Uses::kIgnored>({8, 1}, 1 << 1, [](const Location&) { return Pin(); });
+  EXPECT_EQ(uses(), 1u);
 }
 
 TEST_F(IndexTest, WhatIsRefusedLeavesWhatWasThere) {

@@ -56,7 +56,7 @@ TEST_F(PurgeLogTest, ASoftPurgeMakesAnObjectStaleAndRefusesAVariant) {
 /// Its head is stale in its place.
 TEST_F(PurgeLogTest, AFragmentIsNeverStaleAndGoneAfterAHardPurge) {
   const PurgeSubject fragment{
-      .base = kUrl, .ticket = log_.ticket(), .variant = true, .fragment = true};
+      .base = kUrl, .ticket = log_.ticket(), .variant = true, .dependent = true};
   purge(kUrl, true, 5'000);
   EXPECT_FALSE(log_.fate_of(fragment).gone);
   EXPECT_EQ(log_.fate_of(fragment).stale.since_s, 0u);
@@ -142,7 +142,7 @@ TEST_F(PurgeLogTest, PurgesByTagPrefixAndOfEverythingFenceWhatTheyMatch) {
 
 TEST_F(PurgeLogTest, AFragmentGoesWithItsHeadUnlessEverythingGoes) {
   const PurgeSubject fragment{
-      .base = kUrl, .ticket = log_.ticket(), .variant = true, .fragment = true};
+      .base = kUrl, .ticket = log_.ticket(), .variant = true, .dependent = true};
   log_.purge({.kind = PredicateKind::kTag, .tag = 7});
   const std::string prefix = test::url_key("a.test", "");
   log_.purge({.kind = PredicateKind::kPrefix, .prefix = prefix});

@@ -46,8 +46,8 @@ class ResumeTest : public testing::Test {
   ParkedRecord park(std::string_view key) {
     const Found found = store_->lookup(store_->digest(key), key, 0);
     const RecordView& record = *found.head;
-    return {record.digest,     record.rid,         record.pin.slab(),
-            record.pin.life(), record.body.data(), record.body_offset};
+    return {record.digest,     record.slot,       record.rid,         record.checksum,
+            record.pin.slab(), record.pin.life(), record.body.data(), record.body_offset};
   }
 
   test::TempFolder folder_;

@@ -42,6 +42,10 @@ class FakeStore final : public cache_store::Store {
   cache_store::Digest digest(std::string_view key) const override;
   cache_store::Found lookup(const cache_store::Digest&, std::string_view key,
                             cache_store::SlotMask) override;
+  cache_store::Found peek(const cache_store::Digest& digest, std::string_view key,
+                          cache_store::SlotMask accepted) override {
+    return lookup(digest, key, accepted);
+  }
   cache_store::Pin resume(cache_store::ParkedRecord& parked) override;
   void warm(const cache_store::Digest&, std::string_view, cache_store::SlotMask) override {}
   base::Result<cache_store::Found> put(const cache_store::Draft& draft) override;
