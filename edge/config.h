@@ -90,6 +90,8 @@ struct Config {
   int64_t head_ms = base::limits::kRequestHeadMs;
   int64_t idle_ms = base::limits::kIdleMs;
   int64_t drain_ms = base::limits::kDrainMs;
+  /// What making codings may take of one core, per worker; 0: nothing is coded.
+  unsigned coding_cpu_percent = base::limits::kCodingCpuPercent;
   StoreConfig store;
   LogConfig log;
   std::vector<SiteConfig> sites;

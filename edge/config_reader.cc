@@ -19,7 +19,7 @@ constexpr std::string_view kTopKeys[] = {"server", "listen", "store", "log", "si
 constexpr std::string_view kListenKeys[] = {"address"};
 constexpr std::string_view kServerKeys[] = {
     "listen",       "workers",      "trusted_proxies", "request_line_limit",
-    "head_timeout", "idle_timeout", "drain_timeout"};
+    "head_timeout", "idle_timeout", "drain_timeout",   "coding_cpu"};
 constexpr std::string_view kStoreKeys[] = {"path", "size", "lock_memory", "warm"};
 constexpr std::string_view kLogKeys[] = {"access", "level"};
 constexpr std::string_view kPolicyKeys[] = {"ttl",
@@ -50,6 +50,8 @@ constexpr std::string_view kPolicyKeys[] = {"ttl",
                                             "fetch_ranges",
                                             "interim",
                                             "upgrade",
+                                            "codings",
+                                            "coded_types",
                                             "bypass"};
 constexpr std::string_view kSiteKeys[] = {"hosts",           "default",
                                           "origin",          "host_header",
@@ -93,6 +95,7 @@ class Reader : private ConfigValues {
   void warn_of_lifetimes(const toml::table& table, const http::PolicyOptions& policy);
   void upgrades(const toml::table& table, std::vector<std::string>& out);
   void preflight(const toml::table& table, http::PreflightOptions& options);
+  void coding(const toml::table& table, http::CodingOptions& options);
   void statuses(const toml::table& table, std::vector<uint16_t>& out);
 
   const std::string folder_;
@@ -145,6 +148,7 @@ void Reader::server(const toml::table& table, Config& config) {
   timeout_ms(table, "head_timeout", config.head_ms);
   timeout_ms(table, "idle_timeout", config.idle_ms);
   duration_ms(table, "drain_timeout", config.drain_ms);
+  number(table, "coding_cpu", 0, 100, config.coding_cpu_percent);
 }
 
 std::string Reader::listener(const std::string& address, Config& config) {
@@ -214,6 +218,7 @@ void Reader::policy(const toml::table& table, http::PolicyOptions& policy) {
     policy.drop_interim = choice(table, "interim", {"pass", "drop"}) == 1;
   }
   upgrades(table, policy.upgrades);
+  coding(table, policy.coding);
   warn_of_lifetimes(table, policy);
   if (table.get("set_cookie") != nullptr) {
     using http::SetCookieMode;
@@ -281,6 +286,25 @@ void Reader::preflight(const toml::table& table, http::PreflightOptions& options
   tokens("preflight_methods", "a method", options.methods);
   tokens("preflight_headers", "a field name", options.headers);
   seconds(table, "preflight_max_age", options.max_age_s);
+}
+
+void Reader::coding(const toml::table& table, http::CodingOptions& options) {
+  if (table.get("codings") != nullptr) options.codings = {};
+  list(table, "codings", [&](const std::string& value) -> std::string {
+    for (const http::Coding coding : http::kMadeCodings) {
+      if (value != http::coding_name(coding)) continue;
+      options.codings.add(coding);
+      return "";
+    }
+    return quoted(value) + " is not \"zstd\", \"br\" or \"gzip\"";
+  });
+  if (table.get("coded_types") != nullptr) options.types.clear();
+  list(table, "coded_types", [&](const std::string& value) -> std::string {
+    options.types.push_back(value);
+    return http::is_coding_type(value)
+               ? ""
+               : quoted(value) + " is not a media type in lower case, such as \"text/*\"";
+  });
 }
 
 void Reader::statuses(const toml::table& table, std::vector<uint16_t>& out) {

@@ -6,6 +6,7 @@
 #include "edge/access_log.h"
 #include "edge/metrics.h"
 #include "edge/snapshot.h"
+#include "origin/coders.h"
 #include "origin/fills.h"
 #include "origin/stored_record.h"
 
@@ -15,6 +16,7 @@ struct FlowContext {
   base::Env& env;
   cache_store::Store& store;
   origin::Fills& fills;
+  origin::Coders& coders;
   const LoopSitesPtr& sites;  ///< that new requests follow; the worker may put others there
   LoopMetrics& metrics;
   AccessLog& access_log;

@@ -11,6 +11,33 @@ namespace perigee::edge {
 
 using cache_store::Found;
 
+namespace {
+
+http::AcceptedCodings accepted_by(const http::RequestHead& request,
+                                  const http::PolicyOptions& policy) {
+  const bool ranged = request.method == http::Method::kGet &&
+                      request.fields.find(http::FieldName::kRange) != nullptr;
+  if (ranged || policy.coding.codings.empty()) return {};
+  return http::accepted_codings(request.fields, policy.coding.codings);
+}
+
+/// Looks up the object, and the codings that the client likes best; where none of them is there,
+/// those that it likes less.
+void look_up_coded(std::string_view key, const cache_store::Digest& digest,
+                   cache_store::Store& store, Lookup& result) {
+  const auto& sets = result.accepted.sets;
+  result.looked_for = sets.front().bits();
+  result.found = store.lookup(digest, key, result.looked_for);
+  for (size_t i = 1; i < sets.size() && !sets[i].empty(); ++i) {
+    if (result.found.state != Found::kHit || result.found.coded) return;
+    // It is one use of the object, however often it is looked up.
+    result.looked_for = sets[i].bits();
+    result.found = store.peek(digest, key, result.looked_for);
+  }
+}
+
+}  // namespace
+
 Lookup look_up(const http::RequestHead& request, const Route& route, cache_store::Store& store) {
   RouteScratch& scratch = route.scratch();
   Lookup result;
@@ -18,7 +45,8 @@ Lookup look_up(const http::RequestHead& request, const Route& route, cache_store
   const bool cached_method =
       request.method == http::Method::kGet || request.method == http::Method::kHead;
   if ((*route.policy)->bypass || !cached_method) return result;
-  result.found = store.lookup(route.digest, route.key.now(), 0);
+  result.accepted = accepted_by(request, **route.policy);
+  look_up_coded(route.key.now(), route.digest, store, result);
   int64_t spec_stale_ms = 0;
   uint64_t spec_stale_seq = 0;
   if (result.found.state == Found::kVary) {
@@ -40,11 +68,15 @@ Lookup look_up(const http::RequestHead& request, const Route& route, cache_store
     result.key = TurnText(
         http::make_variant_key(route.key.now(), spec_rid, scratch.selected, scratch.variant_key));
     const std::string_view variant = result.key.now();
-    result.found = store.lookup(store.digest(variant), variant, 0);
+    look_up_coded(variant, store.digest(variant), store, result);
     result.vary_miss = result.found.state == Found::kMiss;
   }
   // What cannot be used stays in `found`, so that a fill knows what it replaces.
   if (result.found.state == Found::kHit) result.stored = origin::view_of(result.found, store);
+  // A 304 may have forbidden it since it was coded.
+  const bool codable =
+      result.stored && (result.stored->policy.flags & http::ReuseFlag::kCodable) != 0;
+  if (!codable) result.found.coded.reset();
   // A soft purge of the URL holds for the variants that were asked for before it.
   if (result.stored && result.found.head->ticket.purge_seq < spec_stale_seq) {
     int64_t& since_ms = result.stored->stale_since_ms;

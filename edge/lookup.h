@@ -7,6 +7,7 @@
 
 #include "cache_store/store.h"
 #include "edge/route.h"
+#include "http/content_coding.h"
 #include "http/message.h"
 #include "http/stored_response.h"
 
@@ -16,9 +17,12 @@ struct Lookup {
   cache_store::Found found;
   /// A view over `found`; empty: a miss, cold, or not to be used.
   std::optional<http::StoredResponse> stored;
-  bool vary_miss = false;      ///< other variants of the URL are stored
-  TurnText key;                ///< of the URL or of the variant
-  std::string_view vary_spec;  ///< encoded; valid while `vary_pin` is held
+  /// Besides the identity, by the client and the site; a range is one of the identity.
+  http::AcceptedCodings accepted;
+  cache_store::SlotMask looked_for = 0;  ///< the codings that were looked up
+  bool vary_miss = false;                ///< other variants of the URL are stored
+  TurnText key;                          ///< of the URL or of the variant
+  std::string_view vary_spec;            ///< encoded; valid while `vary_pin` is held
   cache_store::Pin vary_pin;
 };
 

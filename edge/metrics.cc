@@ -18,6 +18,38 @@ std::string summary_of(const cache_store::StoreStats& stats) {
          text(stats.corrupt) + " damaged";
 }
 
+void Metrics::on_coded(const origin::CodingOutcome& outcome) {
+  using Outcome = origin::CodingOutcome;
+  const auto add = [](std::atomic<uint64_t>& counter, uint64_t n) {
+    counter.fetch_add(n, std::memory_order_relaxed);
+  };
+  add(coding_cpu_us_, static_cast<uint64_t>(outcome.cpu_us));
+  switch (outcome.kind) {
+    case Outcome::kStored:
+      add(codings_, 1);
+      return add(coding_saved_bytes_, outcome.object_bytes - outcome.coded_bytes);
+    case Outcome::kNotWorthIt:
+    case Outcome::kTooSlow:
+      return add(codings_left_, 1);
+    case Outcome::kFailed:
+      return add(coding_failures_, 1);
+    case Outcome::kPresent:
+    case Outcome::kGone:
+    case Outcome::kStopped:
+      return;
+  }
+}
+
+/// What coding cost, and what it is good for.
+std::string Metrics::coding_summary() const {
+  const uint64_t saved = coding_saved_bytes_.load();
+  const uint64_t cpu_ms = coding_cpu_us_.load() / 1000;
+  return std::to_string(codings_.load()) + " coded, " + std::to_string(codings_left_.load()) +
+         " not worth coding, " + std::to_string(coding_failures_.load()) + " failed to code, " +
+         std::to_string(saved) + " bytes saved in " + std::to_string(cpu_ms) + " ms of CPU (" +
+         std::to_string(cpu_ms == 0 ? 0 : saved * 1000 / cpu_ms) + " a second)";
+}
+
 std::string Metrics::summary() const {
   uint64_t hits = 0;
   uint64_t forwarded = 0;
@@ -49,7 +81,8 @@ std::string Metrics::summary() const {
          std::to_string(origin_failures()) + " failures of origins, " +
          std::to_string(late_dates()) + " with an old Date, " + std::to_string(semicolons()) +
          " with a semicolon in Cache-Control, " + std::to_string(misshapen()) +
-         " pages in place of assets, " + std::to_string(retained()) + " retained";
+         " pages in place of assets, " + std::to_string(retained()) + " retained, " +
+         coding_summary();
 }
 
 }  // namespace perigee::edge

@@ -9,6 +9,7 @@
 
 #include "cache_store/store.h"
 #include "http/response.h"
+#include "origin/coding_job.h"
 
 namespace perigee::edge {
 
@@ -68,10 +69,13 @@ class Metrics {
   /// Pages that came in place of assets, and answers from what the origin has deleted.
   uint64_t misshapen() const { return misshapen_.load(std::memory_order_relaxed); }
   uint64_t retained() const { return retained_.load(std::memory_order_relaxed); }
+  void on_coded(const origin::CodingOutcome& outcome);
   /// One line of totals for the log.
   std::string summary() const;
 
  private:
+  std::string coding_summary() const;
+
   std::unique_ptr<LoopMetrics[]> loops_;
   unsigned count_;
   std::atomic<uint64_t> fills_{0};
@@ -82,6 +86,11 @@ class Metrics {
   std::atomic<uint64_t> semicolons_{0};
   std::atomic<uint64_t> misshapen_{0};
   std::atomic<uint64_t> retained_{0};
+  std::atomic<uint64_t> codings_{0};       ///< stored
+  std::atomic<uint64_t> codings_left_{0};  ///< that were not worth it, or took too long
+  std::atomic<uint64_t> coding_failures_{0};
+  std::atomic<uint64_t> coding_saved_bytes_{0};  ///< what the stored ones are shorter
+  std::atomic<uint64_t> coding_cpu_us_{0};
 };
 
 }  // namespace perigee::edge

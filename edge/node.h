@@ -11,13 +11,15 @@
 #include "edge/config.h"
 #include "edge/metrics.h"
 #include "http/h1/server_codec.h"
+#include "origin/coders.h"
 #include "origin/fill_table.h"
 
 namespace perigee::edge {
 
-class Node final : private origin::FillObserver {
+class Node final : private origin::FillObserver, private origin::CodingObserver {
  public:
-  Node(const Config& config, cache_store::Store& store, Metrics& metrics, AccessLog& access_log);
+  Node(const Config& config, cache_store::Store& store, Metrics& metrics, AccessLog& access_log,
+       origin::CpuClock cpu_clock);
 
   cache_store::Store& store() { return store_; }
   /// What the start found in the store is to be read ahead of its use.
@@ -25,6 +27,7 @@ class Node final : private origin::FillObserver {
   Metrics& metrics() { return metrics_; }
   AccessLog& access_log() { return access_log_; }
   origin::FillTable& fills() { return fills_; }
+  const origin::CoderShared& coders() const { return coders_; }
   ClientSlots& client_slots() { return client_slots_; }
   const http::Http1Options& http1() const { return http1_; }
 
@@ -34,6 +37,7 @@ class Node final : private origin::FillObserver {
  private:
   void on_fill_begun() override { metrics_.on_fill_begun(); }
   void on_fill_ended(bool stored, bool failed) override { metrics_.on_fill_ended(stored, failed); }
+  void on_coded(const origin::CodingOutcome& outcome) override { metrics_.on_coded(outcome); }
 
   cache_store::Store& store_;
   const bool warms_store_;
@@ -43,6 +47,7 @@ class Node final : private origin::FillObserver {
   http::Http1Options http1_;
   base::Budget fill_budget_;
   origin::FillTable fills_;
+  const origin::CoderShared coders_;
 };
 
 }  // namespace perigee::edge

@@ -10,6 +10,7 @@
 #include "http/cache_control.h"
 #include "http/freshness.h"
 #include "http/preconditions.h"
+#include "origin/coded_record.h"
 
 namespace perigee::edge {
 
@@ -128,10 +129,15 @@ bool RequestFlow::answer_ourselves(Pass& pass) {
 
 void RequestFlow::serve(Pass& pass, Lookup& lookup, int64_t age_s, const CacheStatus& cache) {
   Exchange& exchange = pass.exchange;
-  cache_store::RecordView& record = *lookup.found.head;
+  const bool coded = lookup.found.coded.has_value();
+  cache_store::RecordView& record = coded ? *lookup.found.coded : *lookup.found.head;
   const uint64_t size = origin::body_size_of(record);
   const bool fragmented = record.kind == cache_store::RecordKind::kHead;
   http::Selection part = http::select(*lookup.stored, exchange.request(), size);
+  if (coded) part.coding = origin::coding_of(record.slot);
+  if (part.body && part.status == 200) {
+    context_.coders.on_hit(lookup.key.now(), pass.route.digest, lookup.found, lookup.accepted);
+  }
   const bool fetched = pass.waiting != nullptr && pass.waiting->fetched;
   CacheStatus status = fetched ? *pass.waiting->fetched : cache;
   // A stale response stays one when a part of it was fetched.
@@ -173,7 +179,8 @@ void RequestFlow::serve(Pass& pass, Lookup& lookup, int64_t age_s, const CacheSt
   }
   answers_.respond(exchange, *head, part.body ? source : nullptr, status);
   // A page may have gone bad while the head or a small body was copied out of the map.
-  if (slab->is_poisoned()) exchange.cut();
+  const bool head_bad = coded && lookup.found.head->pin.is_poisoned();
+  if (slab->is_poisoned() || head_bad) exchange.cut();
 }
 
 std::optional<uint64_t> RequestFlow::missing_of(const cache_store::RecordView& record,

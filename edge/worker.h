@@ -62,6 +62,7 @@ class Worker final : private ConnectionOwner {
   LoopSitesPtr sites_;
   /// Earlier ones, each until nobody needs it. Ended at the end of a turn, outside of their calls.
   std::vector<LoopSitesPtr> former_sites_;
+  origin::Coders coders_;
   origin::Fills fills_;
   FlowContext flow_context_;
   RequestFlow flow_;

@@ -8,6 +8,7 @@
 #include "http/forward.h"
 #include "http/head_image.h"
 #include "http/response.h"
+#include "origin/coders.h"
 #include "origin/fragment_fetch.h"
 #include "origin/stored_record.h"
 
@@ -19,6 +20,7 @@ using http::Chunk;
 using http::FieldName;
 using http::ReceivedResponse;
 using http::ResponseTimes;
+using http::ReuseFlag;
 using Phase = Fill::Phase;
 
 namespace {
@@ -136,6 +138,8 @@ bool FillOwner::merge(const http::StoredResponse& stored, const ReceivedResponse
   const http::Admission admission =
       http::admit(request_->head, updated, times, *request_->policy, request_->sent_for);
   policy_ = admission.policy;
+  // A 304 may forbid coding. To permit it, it would have to give Vary a name as well.
+  if ((stored.policy.flags & ReuseFlag::kCodable) == 0) policy_.flags &= ~ReuseFlag::kCodable;
   const bool storable = admission.storable == http::Storable::kStorable;
   if (storable && !admission.drop_names.empty()) {
     sink_.keep_head(http::without_fields(image, admission.drop_names));
@@ -212,6 +216,7 @@ void FillOwner::take_part(const ReceivedResponse& received, const ResponseTimes&
   http::ImageOptions image;
   image.content_length = size;
   image.drop_set_cookie = admission.drop_set_cookie;
+  image.codable = (policy_.flags & ReuseFlag::kCodable) != 0;
   image.accepts_ranges = true;
   image.drop_names = admission.drop_names;
   fill_->head.image = http::make_head_image(head, times, image);
@@ -265,6 +270,7 @@ void FillOwner::take_response(const ReceivedResponse& received, const ResponseTi
   http::ImageOptions image;
   image.content_length = length;
   image.drop_set_cookie = admission.drop_set_cookie;
+  image.codable = (policy_.flags & ReuseFlag::kCodable) != 0;
   const bool kept = storable && !leaves_record(head, times.response_ms);
   image.accepts_ranges = kept && head.status == 200;
   fill_->head.image = http::make_head_image(head, times, image);
@@ -294,7 +300,7 @@ void FillOwner::take_response(const ReceivedResponse& received, const ResponseTi
 bool FillOwner::leaves_record(const ReceivedResponse& head, int64_t now_ms) const {
   if (fill_->stored.state != Found::kHit || head.status < 400) return false;
   const bool stated = policy_.lifetime_ms != base::ReuseFacts::kAbsent &&
-                      (policy_.flags & http::ReuseFlag::kHeuristic) == 0;
+                      (policy_.flags & ReuseFlag::kHeuristic) == 0;
   if (!stated) return true;
   const std::optional<http::StoredResponse> stored = stored_response();
   return stored && http::is_server_failure(head.status) &&
@@ -537,6 +543,14 @@ void FillOwner::store() {
   if (!taken) end(false, nullptr);
 }
 
+/// In the codings that whoever had it fetched takes.
+void FillOwner::have_coded(const cache_store::RecordView& object) {
+  if (fills_.coders() == nullptr) return;
+  const http::CodingSet offered = request_->policy->coding.codings;
+  fills_.coders()->on_stored(object.key, fill_->base, object, offered,
+                             http::accepted_codings(request_->head.fields, offered));
+}
+
 /// The put came home; null: nothing was stored.
 void FillOwner::on_stored(std::shared_ptr<const Found> record) {
   const bool stored = record != nullptr;
@@ -544,6 +558,7 @@ void FillOwner::on_stored(std::shared_ptr<const Found> record) {
     if (!fill_->head.revalidated) {
       fill_->body.hand_over(*record->head);
       fill_->memory.shrink_to(0);
+      have_coded(*record->head);
     }
     relieve(Fills::Relief::kStored);
   }

@@ -83,6 +83,7 @@ class FillOwner final : public FillProducer {
   void give_up_storing();
   void give_memory_back();
   void store();
+  void have_coded(const cache_store::RecordView& object);
   void on_stored(std::shared_ptr<const cache_store::Found> record);
   /// What is revalidated; nullopt: nothing that can be used.
   std::optional<http::StoredResponse> stored_response() const;

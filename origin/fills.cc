@@ -41,9 +41,10 @@ void FillWaiter::leave_fill() {
   if (relieves_ != nullptr) std::exchange(relieves_, nullptr)->end_further();
 }
 
-Fills::Fills(FillTable& table, base::Env& env)
+Fills::Fills(FillTable& table, base::Env& env, Coders* coders)
     : table_(table),
       env_(env),
+      coders_(coders),
       bury_([this] { ended_.clear(); }),
       deliver_look_again_([this] { deliver_look_again(); }) {
   table_.add_loop(env_.loop(), this, &env_);

@@ -13,6 +13,7 @@
 namespace perigee::origin {
 
 struct BegunFragment;
+class Coders;
 class FillOwner;
 class FillProducer;
 
@@ -32,7 +33,8 @@ class Fills {
     kReleased,  ///< each goes alone
   };
 
-  Fills(FillTable& table, base::Env& env);
+  /// `coders`: told of what was stored; null: nothing is coded.
+  Fills(FillTable& table, base::Env& env, Coders* coders = nullptr);
   /// Waiters and readers must be gone.
   ~Fills();
 
@@ -82,6 +84,7 @@ class Fills {
 
   FillTable& table() { return table_; }
   base::Env& env() { return env_; }
+  Coders* coders() { return coders_; }
 
  private:
   /// Who of this loop waits for one fill. In the order of their coming.
@@ -116,6 +119,7 @@ class Fills {
 
   FillTable& table_;
   base::Env& env_;
+  Coders* const coders_;
   std::unordered_map<const Fill*, Members> members_;
   Owners owners_;
   Owners ended_;  ///< destroyed in the next turn: one may be inside a callback of its own

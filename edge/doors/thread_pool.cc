@@ -1,5 +1,7 @@
 #include "edge/doors/thread_pool.h"
 
+#include <ctime>
+
 #include "base/limits.h"
 
 namespace perigee::edge {
@@ -123,6 +125,12 @@ void ThreadPool::stop() {
     for (auto& errand : lane) Errand::go_home(std::move(errand));
     lane.clear();
   }
+}
+
+int64_t thread_cpu_us() {
+  timespec used{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return int64_t{used.tv_sec} * 1'000'000 + used.tv_nsec / 1'000;
 }
 
 }  // namespace perigee::edge

@@ -47,4 +47,7 @@ class ThreadPool {
   std::vector<std::thread> threads_;
 };
 
+/// Microseconds of CPU that the calling thread has used.
+int64_t thread_cpu_us();
+
 }  // namespace perigee::edge

@@ -1,0 +1,141 @@
+#include "origin/coders.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "origin/coded_record.h"
+
+namespace perigee::origin {
+
+namespace limits = base::limits;
+using cache_store::RecordView;
+using http::Coding;
+using http::CodingSet;
+using http::Effort;
+
+namespace {
+
+/// The first of a set in the order in which they are made. kIdentity: it is empty.
+Coding first_of(CodingSet set) {
+  for (const Coding coding : http::kMadeCodings) {
+    if (set.has(coding)) return coding;
+  }
+  return Coding::kIdentity;
+}
+
+/// Whole in one record, and long enough.
+bool can_be_coded(const RecordView& object) {
+  return object.kind == cache_store::RecordKind::kObject &&
+         object.body.size() >= limits::kCodedBytesLeast &&
+         (object.policy.flags & http::ReuseFlag::kCodable) != 0;
+}
+
+}  // namespace
+
+Coders::Coders(const CoderShared& shared, base::Env& env)
+    : shared_(shared),
+      env_(env),
+      settled_(limits::kCodingsSettled),
+      rest_timer_([this] { start_next(); }) {
+  CHECK(shared.cpu_percent <= 100);
+}
+
+uint64_t Coders::id_of(uint64_t rid, Coding coding, Effort effort) {
+  return (rid << 3) ^ (static_cast<uint64_t>(coding) << 1) ^ (effort == Effort::kBest ? 1u : 0u);
+}
+
+void Coders::on_stored(std::string_view key, const cache_store::Digest& base,
+                       const RecordView& object, CodingSet offered,
+                       const http::AcceptedCodings& accepted) {
+  if (!can_be_coded(object)) return;
+  const Coding first = first_of(offered);
+  const Coding asked = first_of(accepted.sets[0]);
+  if (first != Coding::kIdentity) want(key, base, object, first, Effort::kFast);
+  if (asked != Coding::kIdentity && asked != first) want(key, base, object, asked, Effort::kFast);
+}
+
+void Coders::on_hit(std::string_view key, const cache_store::Digest& base,
+                    const cache_store::Found& found, const http::AcceptedCodings& accepted) {
+  const CodingSet liked = accepted.sets[0];
+  if (liked.empty() || !can_be_coded(*found.head)) return;
+  if (!found.coded || !liked.has(coding_of(found.coded->slot))) {
+    return want(key, base, *found.head, first_of(liked), Effort::kFast);
+  }
+  if (is_best(*found.coded)) return;
+  want(key, base, *found.head, coding_of(found.coded->slot), Effort::kBest);
+}
+
+void Coders::want(std::string_view key, const cache_store::Digest& base, const RecordView& object,
+                  Coding coding, Effort effort) {
+  if (shared_.cpu_percent == 0) return;
+  const uint64_t id = id_of(object.rid, coding, effort);
+  if (is_settled(id) || (job_.waiting() && id == running_)) return;
+  auto wish = wishes_.find(id);
+  if (wish == wishes_.end()) {
+    if (wishes_.size() >= limits::kCodingWishes) make_room();
+    if (wishes_.size() >= limits::kCodingWishes) return;
+    wish = wishes_
+               .emplace(id, Wish{{std::string(key), base, object.rid, coding, effort},
+                                 object.body.size(),
+                                 ++wished_})
+               .first;
+  }
+  ++wish->second.heat;
+  start_next();
+}
+
+void Coders::make_room() {
+  for (auto& [id, wish] : wishes_) wish.heat /= 2;
+  std::erase_if(wishes_, [](const auto& each) { return each.second.heat == 0; });
+}
+
+void Coders::start_next() {
+  if (job_.waiting() || rest_timer_.armed()) return;
+  const auto wish = next();
+  if (wish == wishes_.end()) return;
+  const uint64_t id = wish->first;
+  std::unique_ptr<base::Job> job = std::make_unique<CodingJob>(
+      shared_.store, std::move(wish->second.task), shared_.cpu_clock,
+      [this, id](const CodingOutcome& outcome) { on_done(id, outcome); });
+  wishes_.erase(wish);
+  running_ = id;
+  // A full lane: a later request asks again.
+  (void)env_.offload(base::Lane::kBackground, job, job_);
+}
+
+/// The oldest wish for a fast coding; else the best coding of the most bytes that were asked for,
+/// if it was asked for often enough.
+Coders::Wishes::iterator Coders::next() {
+  auto best = wishes_.end();
+  const auto is_before = [](const Wish& a, const Wish& b) {
+    const bool fast = a.task.effort == Effort::kFast;
+    if (fast != (b.task.effort == Effort::kFast)) return fast;
+    if (fast) return a.number < b.number;
+    const uint64_t bytes_a = a.heat * a.object_bytes;
+    const uint64_t bytes_b = b.heat * b.object_bytes;
+    return bytes_a != bytes_b ? bytes_a > bytes_b : a.number < b.number;
+  };
+  for (auto it = wishes_.begin(); it != wishes_.end(); ++it) {
+    const bool due =
+        it->second.task.effort == Effort::kFast || it->second.heat >= limits::kCodingHits;
+    if (due && (best == wishes_.end() || is_before(it->second, best->second))) best = it;
+  }
+  return best;
+}
+
+void Coders::on_done(uint64_t id, const CodingOutcome& outcome) {
+  shared_.observer.on_coded(outcome);
+  const bool again =
+      outcome.kind == CodingOutcome::kGone || outcome.kind == CodingOutcome::kStopped;
+  if (!again) settle(id);
+  const int64_t busy_ms = outcome.cpu_us / 1000;
+  const int64_t rest_ms = busy_ms * (100 - shared_.cpu_percent) / shared_.cpu_percent;
+  if (rest_ms == 0) return start_next();
+  env_.arm(rest_timer_, env_.now() + rest_ms);
+}
+
+}  // namespace perigee::origin

@@ -1,0 +1,82 @@
+// When what is stored is coded: a fast coding soon after a fill, in the codings that clients ask
+// for, and the best one for what is asked for again and again.
+//
+// Each loop has one job under way at most, and rests after it, so that coders take no more than a
+// share of a core. Nobody waits for a coder; what finds no place is asked for again by a later
+// request.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/env.h"
+#include "cache_store/store.h"
+#include "http/content_coding.h"
+#include "origin/coding_job.h"
+
+namespace perigee::origin {
+
+/// What is told of coders, for counters. Any loop.
+class CodingObserver {
+ public:
+  virtual ~CodingObserver() = default;
+  virtual void on_coded(const CodingOutcome& outcome) = 0;
+};
+
+/// Shared by all loops; outlives them.
+struct CoderShared {
+  cache_store::Store& store;
+  CodingObserver& observer;
+  unsigned cpu_percent = 0;  ///< of one core per loop; 0: nothing is coded
+  CpuClock cpu_clock;
+};
+
+/// Of one loop; its thread only.
+class Coders {
+ public:
+  Coders(const CoderShared& shared, base::Env& env);
+
+  /// `object` was stored under `key`; the client that had it fetched takes `accepted` of what the
+  /// site offers.
+  void on_stored(std::string_view key, const cache_store::Digest& base,
+                 const cache_store::RecordView& object, http::CodingSet offered,
+                 const http::AcceptedCodings& accepted);
+  /// A client that takes `accepted` was answered with what `found` holds.
+  void on_hit(std::string_view key, const cache_store::Digest& base,
+              const cache_store::Found& found, const http::AcceptedCodings& accepted);
+
+ private:
+  /// What could be coded, and how much it was asked for.
+  struct Wish {
+    CodingTask task;
+    uint64_t object_bytes = 0;
+    uint64_t number = 0;  ///< in the order of their coming
+    uint64_t heat = 0;    ///< requests that it would have served
+  };
+  using Wishes = std::unordered_map<uint64_t, Wish>;
+
+  static uint64_t id_of(uint64_t rid, http::Coding coding, http::Effort effort);
+  void want(std::string_view key, const cache_store::Digest& base,
+            const cache_store::RecordView& object, http::Coding coding, http::Effort effort);
+  /// Room for one more: what is asked for seldom is forgotten.
+  void make_room();
+  bool is_settled(uint64_t id) const { return settled_[id % settled_.size()] == id; }
+  void settle(uint64_t id) { settled_[id % settled_.size()] = id; }
+  void start_next();
+  Wishes::iterator next();
+  void on_done(uint64_t id, const CodingOutcome& outcome);
+
+  const CoderShared& shared_;
+  base::Env& env_;
+  Wishes wishes_;
+  uint64_t wished_ = 0;
+  /// What need not be tried again, by a hash: a later one takes its place.
+  std::vector<uint64_t> settled_;
+  base::Pending job_;
+  uint64_t running_ = 0;  ///< of `job_`
+  base::Timer rest_timer_;
+};
+
+}  // namespace perigee::origin

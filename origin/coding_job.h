@@ -1,0 +1,75 @@
+// Makes one coding of a stored object and puts it beside the object: encoded, decoded again and
+// compared, and kept only if it is shorter by a share that is worth a record.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/env.h"
+#include "base/fn.h"
+#include "cache_store/store.h"
+#include "http/coding/encoder.h"
+#include "http/content_coding.h"
+
+namespace perigee::origin {
+
+/// Which coding of which object.
+struct CodingTask {
+  std::string key;
+  cache_store::Digest base;  ///< of the URL's own key
+  uint64_t rid = 0;
+  http::Coding coding = http::Coding::kZstd;
+  http::Effort effort = http::Effort::kFast;
+};
+
+/// What became of it.
+struct CodingOutcome {
+  enum Kind : uint8_t {
+    kStored,
+    kPresent,     ///< another loop has made it meanwhile
+    kNotWorthIt,  ///< not enough shorter
+    kGone,        ///< its object is another one by now, or its store had no room
+    kTooSlow,     ///< more CPU than one job may take
+    kStopped,     ///< the process ends
+    kFailed,      ///< a library failed, or what it made does not decode to the object
+  };
+  Kind kind = kGone;
+  uint64_t object_bytes = 0;
+  uint64_t coded_bytes = 0;  ///< 0 unless kStored
+  int64_t cpu_us = 0;
+};
+
+/// Microseconds of CPU that the calling thread has used.
+using CpuClock = int64_t (*)();
+
+/// A job of the background lane. Owns all it touches.
+class CodingJob final : public base::Job {
+ public:
+  using OnDone = base::Fn<void(const CodingOutcome& outcome)>;
+
+  CodingJob(cache_store::Store& store, CodingTask task, CpuClock cpu_clock, OnDone done)
+      : store_(store), task_(std::move(task)), cpu_clock_(cpu_clock), done_(std::move(done)) {}
+
+  void work(const std::atomic<bool>& stop) noexcept override;
+  void done() noexcept override { done_(outcome_); }
+
+ private:
+  CodingOutcome::Kind code(const std::atomic<bool>& stop);
+  CodingOutcome::Kind encode(std::span<const std::byte> body, const std::atomic<bool>& stop,
+                             std::vector<std::byte>& out) const;
+  bool decodes_to(std::span<const std::byte> body, std::span<const std::byte> coded) const;
+  CodingOutcome::Kind put(const cache_store::RecordView& object,
+                          std::span<const std::byte> coded) const;
+  int64_t cpu_us() const { return cpu_clock_() - begun_us_; }
+
+  cache_store::Store& store_;
+  const CodingTask task_;
+  const CpuClock cpu_clock_;
+  OnDone done_;
+  int64_t begun_us_ = 0;
+  CodingOutcome outcome_;
+};
+
+}  // namespace perigee::origin

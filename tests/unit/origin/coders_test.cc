@@ -1,0 +1,426 @@
+// What is coded, when, and for how much CPU; and what a coder leaves alone.
+#include "origin/coders.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/limits.h"
+#include "cache_store/store.h"
+#include "origin/coded_record.h"
+#include "tests/support/fake_env.h"
+#include "tests/support/memory_disk.h"
+
+namespace perigee::origin {
+namespace {
+
+namespace limits = base::limits;
+using cache_store::Found;
+using http::Coding;
+using http::CodingSet;
+using http::Effort;
+using Outcome = CodingOutcome;
+
+/// What a test says that jobs cost: each look at the clock takes so long.
+int64_t g_us = 0;
+int64_t g_us_a_look = 0;
+int64_t looks_at_clock() { return g_us += g_us_a_look; }
+
+std::string text_of(size_t size) {
+  std::string text;
+  for (size_t i = 0; text.size() < size; ++i) text += std::to_string(i * 7919 % 1009) + " and ";
+  text.resize(size);
+  return text;
+}
+
+std::string noise_of(size_t size, uint64_t seed = 1) {
+  std::string noise;
+  while (noise.size() < size) {
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    noise += static_cast<char>(seed >> 56);
+  }
+  return noise;
+}
+
+http::AcceptedCodings taking(std::initializer_list<Coding> codings) {
+  http::AcceptedCodings accepted;
+  for (const Coding coding : codings) accepted.sets[0].add(coding);
+  return accepted;
+}
+
+class CodersTest : public testing::Test,
+                   protected CodingObserver,
+                   private cache_store::StoreObserver {
+ protected:
+  CodersTest() : disk_(64 << 20) {
+    g_us = g_us_a_look = 0;
+    cache_store::StoreOptions options;
+    options.path = "store";
+    options.size_bytes = 48 << 20;
+    options.slab_bytes = 1 << 20;
+    store_ = std::move(*cache_store::Store::open(options, io_, *this, 1'700'000'000'000));
+    use(50);
+  }
+  void use(unsigned cpu_percent) {
+    coders_.reset();
+    shared_ =
+        std::make_unique<CoderShared>(CoderShared{*store_, *this, cpu_percent, looks_at_clock});
+    coders_ = std::make_unique<Coders>(*shared_, env_);
+  }
+  /// The rid that it was stored under.
+  uint64_t put(const std::string& key, const std::string& body,
+               uint32_t flags = http::ReuseFlag::kCodable) {
+    const std::span<const std::byte> piece = std::as_bytes(std::span(body));
+    cache_store::Draft draft;
+    draft.key = key;
+    draft.base = store_->digest(key);
+    draft.policy.flags = flags;
+    draft.body = {&piece, 1};
+    draft.ticket = store_->ticket();
+    return store_->put(draft)->head->rid;
+  }
+  Found look(const std::string& key, Coding coding) {
+    return store_->peek(store_->digest(key), key,
+                        static_cast<cache_store::SlotMask>(1 << slot_of(coding)));
+  }
+  /// A client that takes this coding hits it.
+  void hit(const std::string& key, Coding coding = Coding::kZstd) {
+    coders_->on_hit(key, store_->digest(key), look(key, coding), taking({coding}));
+  }
+  void stored(const std::string& key, const http::AcceptedCodings& accepted,
+              CodingSet offered = CodingSet::all()) {
+    const Found found = look(key, Coding::kZstd);
+    coders_->on_stored(key, store_->digest(key), *found.head, offered, accepted);
+  }
+  std::vector<Outcome::Kind> kinds() const {
+    std::vector<Outcome::Kind> result;
+    for (const Outcome& outcome : outcomes_) result.push_back(outcome.kind);
+    return result;
+  }
+  /// Until nothing is left to do, rests included.
+  void settle() {
+    env_.run();
+    env_.advance(3'600'000);
+  }
+
+  test::MemoryDisk disk_;
+  test::MemoryIo io_{disk_};
+  std::unique_ptr<cache_store::Store> store_;
+  test::FakeEnv env_;
+  std::unique_ptr<CoderShared> shared_;
+  std::unique_ptr<Coders> coders_;
+  std::vector<Outcome> outcomes_;
+
+ private:
+  void on_coded(const CodingOutcome& outcome) override { outcomes_.push_back(outcome); }
+  void on_store_event(std::string_view) override {}
+};
+
+using Kinds = std::vector<Outcome::Kind>;
+
+TEST_F(CodersTest, WhatWasStoredIsCodedInWhatComesFirstAndInWhatWasAskedFor) {
+  put("a", text_of(20'000));
+  stored("a", taking({Coding::kGzip}));
+  settle();
+  EXPECT_EQ(kinds(), (Kinds{Outcome::kStored, Outcome::kStored}));
+  EXPECT_TRUE(look("a", Coding::kZstd).coded);
+  EXPECT_TRUE(look("a", Coding::kGzip).coded);
+  EXPECT_FALSE(look("a", Coding::kBrotli).coded);
+  EXPECT_EQ(outcomes_[0].object_bytes, 20'000u);
+  EXPECT_EQ(outcomes_[0].coded_bytes, look("a", Coding::kZstd).coded->body.size());
+}
+
+TEST_F(CodersTest, OnlyWhatASiteOffersIsMade) {
+  put("a", text_of(20'000));
+  CodingSet offered;
+  stored("a", {}, offered);
+  settle();
+  EXPECT_EQ(outcomes_.size(), 0u);
+  offered.add(Coding::kBrotli);
+  stored("a", {}, offered);
+  settle();
+  EXPECT_TRUE(look("a", Coding::kBrotli).coded);
+  EXPECT_EQ(outcomes_.size(), 1u);
+}
+
+TEST_F(CodersTest, WhatMayNotBeCodedOrIsShortIsLeftAlone) {
+  put("plain", text_of(20'000), 0);
+  put("short", text_of(limits::kCodedBytesLeast - 1));
+  put("long enough", text_of(limits::kCodedBytesLeast));
+  for (const char* key : {"plain", "short", "long enough"}) {
+    stored(key, taking({Coding::kZstd}));
+    hit(key);
+  }
+  settle();
+  EXPECT_EQ(outcomes_.size(), 1u);
+  EXPECT_TRUE(look("long enough", Coding::kZstd).coded);
+}
+
+TEST_F(CodersTest, AMissingCodingIsMadeWhenAClientWouldHaveTakenIt) {
+  put("a", text_of(20'000));
+  coders_->on_hit("a", store_->digest("a"), look("a", Coding::kZstd), {});
+  settle();
+  EXPECT_EQ(outcomes_.size(), 0u) << "a client that takes none";
+  hit("a", Coding::kBrotli);
+  settle();
+  const Found found = look("a", Coding::kBrotli);
+  ASSERT_TRUE(found.coded);
+  EXPECT_FALSE(is_best(*found.coded));
+}
+
+TEST_F(CodersTest, TheBestCodingIsMadeForWhatIsAskedForAgain) {
+  put("a", text_of(20'000));
+  stored("a", taking({Coding::kZstd}));
+  settle();
+  ASSERT_EQ(outcomes_.size(), 1u);
+  for (uint64_t i = 1; i < limits::kCodingHits; ++i) hit("a");
+  settle();
+  EXPECT_EQ(outcomes_.size(), 1u) << "one less than it takes";
+  hit("a");
+  settle();
+  EXPECT_EQ(outcomes_.size(), 2u);
+  EXPECT_TRUE(is_best(*look("a", Coding::kZstd).coded));
+  for (int i = 0; i < 5; ++i) hit("a");
+  settle();
+  EXPECT_EQ(outcomes_.size(), 2u) << "nothing better will come";
+}
+
+TEST_F(CodersTest, FastCodingsGoFirstAndThenWhatIsAskedForMost) {
+  const std::vector<std::pair<std::string, size_t>> sizes = {
+      {"a", 10'000}, {"b", 20'000}, {"c", 30'000}};
+  for (const auto& [key, size] : sizes) {
+    put(key, text_of(size));
+    stored(key, taking({Coding::kZstd}));
+    settle();
+  }
+  outcomes_.clear();
+  put("new", text_of(40'000));
+  env_.hold_jobs = true;
+  for (int i = 0; i < 2; ++i) hit("a");  // is begun at once
+  for (int i = 0; i < 5; ++i) hit("b");
+  for (int i = 0; i < 4; ++i) hit("c");
+  stored("new", taking({Coding::kZstd}));
+  env_.hold_jobs = false;
+  settle();
+  std::vector<uint64_t> order;
+  for (const Outcome& outcome : outcomes_) order.push_back(outcome.object_bytes);
+  // 4 x 30'000 bytes go before 5 x 20'000.
+  EXPECT_EQ(order, (std::vector<uint64_t>{10'000, 40'000, 30'000, 20'000}));
+}
+
+TEST_F(CodersTest, OneJobIsUnderWayAtATime) {
+  env_.hold_jobs = true;
+  for (const char* key : {"a", "b", "c"}) {
+    put(key, text_of(20'000));
+    stored(key, taking({Coding::kZstd}));
+  }
+  env_.run();
+  EXPECT_EQ(env_.jobs(base::Lane::kBackground), 1u);
+  for (const size_t lane : {0u, 1u}) {
+    EXPECT_EQ(env_.offloads(static_cast<base::Lane>(lane)), 0u) << "never before others' work";
+  }
+}
+
+TEST_F(CodersTest, WhatIsNotWorthItIsNotTriedAgain) {
+  put("a", noise_of(20'000));
+  for (int i = 0; i < 5; ++i) {
+    hit("a");
+    settle();
+  }
+  EXPECT_EQ(kinds(), Kinds{Outcome::kNotWorthIt});
+  EXPECT_FALSE(look("a", Coding::kZstd).coded);
+}
+
+TEST_F(CodersTest, SoManyAreRemembered) {
+  const uint64_t first = put("a", noise_of(2'000));
+  hit("a");
+  settle();
+  // The one that takes its place.
+  uint64_t rid = 0;
+  while (rid < first + limits::kCodingsSettled / 8) rid = store_->draw_rid();
+  std::string key = "b";
+  rid = put(key, noise_of(2'000, 2));
+  while (rid % (limits::kCodingsSettled / 8) != first % (limits::kCodingsSettled / 8)) {
+    key += 'b';
+    rid = put(key, noise_of(2'000, rid));
+  }
+  hit("a");
+  settle();
+  EXPECT_EQ(outcomes_.size(), 1u);
+  hit(key);
+  settle();
+  hit("a");
+  settle();
+  EXPECT_EQ(outcomes_.size(), 3u) << "beyond the bound one is tried again";
+}
+
+TEST_F(CodersTest, ACodingIsKeptIfItIsShorterByAShare) {
+  const std::string noise = noise_of(100'000);
+  const auto with_zeros = [&](size_t zeros) {
+    return noise.substr(zeros) + std::string(zeros, '\0');
+  };
+  const size_t share = 100'000 / limits::kCodedGainShare;
+  put("less", with_zeros(share - 100));
+  put("more", with_zeros(share + 500));
+  hit("less");
+  settle();
+  hit("more");
+  settle();
+  EXPECT_EQ(kinds(), (Kinds{Outcome::kNotWorthIt, Outcome::kStored}));
+}
+
+TEST_F(CodersTest, WaitingWishesAreBounded) {
+  env_.hold_jobs = true;
+  put("under way", text_of(2'000));
+  hit("under way");
+  const auto key_of = [](size_t i) { return "k" + std::to_string(i); };
+  for (size_t i = 0; i < limits::kCodingWishes; ++i) {
+    put(key_of(i), text_of(2'000));
+    hit(key_of(i));
+    if (i == 7) hit(key_of(i));
+  }
+  put("late", text_of(2'000));
+  hit("late");
+  env_.hold_jobs = false;
+  settle();
+  EXPECT_TRUE(look("under way", Coding::kZstd).coded);
+  EXPECT_TRUE(look("late", Coding::kZstd).coded) << "it takes the place of others";
+  EXPECT_TRUE(look(key_of(7), Coding::kZstd).coded) << "what was asked for twice stays";
+  EXPECT_FALSE(look(key_of(6), Coding::kZstd).coded);
+  EXPECT_EQ(outcomes_.size(), 3u);
+}
+
+TEST_F(CodersTest, AFullLaneMeansSkip) {
+  env_.lane_capacity[static_cast<size_t>(base::Lane::kBackground)] = 0;
+  put("a", text_of(20'000));
+  hit("a");
+  settle();
+  EXPECT_EQ(outcomes_.size(), 0u);
+  env_.lane_capacity[static_cast<size_t>(base::Lane::kBackground)] = 1;
+  hit("a");
+  settle();
+  EXPECT_EQ(outcomes_.size(), 1u);
+}
+
+TEST_F(CodersTest, RestsInProportionToItsWork) {
+  g_us_a_look = 4'000;
+  for (const unsigned percent : {limits::kCodingCpuPercent, 20u, 100u}) {
+    SCOPED_TRACE(percent);
+    outcomes_.clear();
+    use(percent);
+    const std::string key = std::to_string(percent);
+    put(key, text_of(20'000));
+    stored(key, taking({Coding::kGzip}));
+    env_.run();
+    if (percent < 100) {
+      ASSERT_EQ(outcomes_.size(), 1u);
+      EXPECT_EQ(outcomes_[0].cpu_us, 8'000) << "looked at before its one step, and at its end";
+      const int64_t rest_ms = percent == 20 ? 32 : 8;
+      env_.advance(rest_ms - 1);
+      EXPECT_EQ(outcomes_.size(), 1u);
+      env_.advance(20);
+    }
+    EXPECT_EQ(outcomes_.size(), 2u);
+    settle();
+  }
+}
+
+TEST_F(CodersTest, WithoutCpuNothingIsCoded) {
+  use(0);
+  put("a", text_of(20'000));
+  stored("a", taking({Coding::kZstd}));
+  hit("a");
+  settle();
+  EXPECT_EQ(outcomes_.size(), 0u);
+}
+
+/// One job by hand.
+class CodingJobTest : public CodersTest {
+ protected:
+  Outcome run(const std::string& key, uint64_t rid, Effort effort = Effort::kFast,
+              bool stopped = false) {
+    Outcome result;
+    CodingJob job(*store_, {key, store_->digest(key), rid, Coding::kGzip, effort}, looks_at_clock,
+                  [&result](const Outcome& outcome) { result = outcome; });
+    const std::atomic<bool> stop{stopped};
+    job.work(stop);
+    job.done();
+    return result;
+  }
+};
+
+TEST_F(CodingJobTest, AnotherVersionIsNotCoded) {
+  const uint64_t rid = put("a", text_of(20'000));
+  EXPECT_EQ(run("a", rid + 1).kind, Outcome::kGone);
+  EXPECT_EQ(run("b", rid).kind, Outcome::kGone);
+  EXPECT_EQ(run("a", rid).kind, Outcome::kStored);
+}
+
+TEST_F(CodingJobTest, WhatIsThereIsNotMadeTwice) {
+  const uint64_t rid = put("a", text_of(20'000));
+  EXPECT_EQ(run("a", rid).kind, Outcome::kStored);
+  EXPECT_EQ(run("a", rid).kind, Outcome::kPresent);
+  EXPECT_EQ(run("a", rid, Effort::kBest).kind, Outcome::kStored);
+  EXPECT_EQ(run("a", rid, Effort::kBest).kind, Outcome::kPresent);
+  EXPECT_EQ(run("a", rid).kind, Outcome::kPresent) << "nor made worse";
+}
+
+TEST_F(CodingJobTest, TakesNoMoreCpuThanOneJobMay) {
+  const uint64_t rid = put("a", text_of(2 * limits::kCodingStepBytes));
+  // Looks: at the beginning, before each step, at the end.
+  g_us_a_look = limits::kCodingCpuMs * 1000 / 2;
+  EXPECT_EQ(run("a", rid).kind, Outcome::kStored);
+  const uint64_t other = put("b", text_of(2 * limits::kCodingStepBytes));
+  g_us_a_look += 1;
+  EXPECT_EQ(run("b", other).kind, Outcome::kTooSlow);
+  EXPECT_FALSE(look("b", Coding::kGzip).coded);
+}
+
+TEST_F(CodingJobTest, LooksAtItsBoundsBeforeEachStep) {
+  g_us_a_look = 1;
+  const uint64_t one = put("a", text_of(limits::kCodingStepBytes));
+  EXPECT_EQ(run("a", one).cpu_us, 2);
+  const uint64_t two = put("b", text_of(limits::kCodingStepBytes + 1));
+  EXPECT_EQ(run("b", two).cpu_us, 3);
+}
+
+TEST_F(CodingJobTest, WhatDoesNotComeBackIsNotStored) {
+  const std::string text = text_of(2 * limits::kCodingStepBytes);
+  const uint64_t rid = put("a", text);
+  // Memory that goes bad under the encoder, before its second step.
+  static std::byte* body = nullptr;
+  body = const_cast<std::byte*>(look("a", Coding::kGzip).head->body.data());
+  Outcome result;
+  CodingJob job(
+      *store_, {"a", store_->digest("a"), rid, Coding::kGzip, Effort::kFast},
+      [] {
+        if (++g_us == 3) *body ^= std::byte{1};
+        return int64_t{0};
+      },
+      [&result](const Outcome& outcome) { result = outcome; });
+  const std::atomic<bool> stop{false};
+  job.work(stop);
+  job.done();
+  EXPECT_EQ(result.kind, Outcome::kFailed);
+  EXPECT_FALSE(look("a", Coding::kGzip).coded);
+}
+
+TEST_F(CodingJobTest, EndsWithTheProcess) {
+  const uint64_t rid = put("a", text_of(20'000));
+  EXPECT_EQ(run("a", rid, Effort::kFast, true).kind, Outcome::kStopped);
+  EXPECT_FALSE(look("a", Coding::kGzip).coded);
+}
+
+TEST_F(CodingJobTest, APurgeThatCameMeanwhileIsHeeded) {
+  const uint64_t rid = put("a", text_of(20'000));
+  const cache_store::Digest digest = store_->digest("a");
+  const Found found = store_->peek(digest, "a", 0);
+  store_->purge({.digest = digest, .wall_ms = 1'700'000'000'000});
+  EXPECT_EQ(run("a", rid).kind, Outcome::kGone);
+  EXPECT_EQ(store_->stats().objects, 0u);
+}
+
+}  // namespace
+}  // namespace perigee::origin
