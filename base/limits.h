@@ -110,6 +110,9 @@ inline constexpr uint64_t kCodedGainShare = 20;
 inline constexpr size_t kCodingWishes = 256;
 /// Per loop, codings that need not be tried again; beyond: one is tried again.
 inline constexpr size_t kCodingsSettled = 4'096;
+/// What an origin coded may become so many times as long, if one record holds it; more: it is
+/// passed on as it came.
+inline constexpr uint64_t kDecodedTimes = 200;
 /// Requests for a coding that was made fast; then it is made with the most effort.
 inline constexpr uint64_t kCodingHits = 2;
 inline constexpr size_t kCodingStepBytes = 64 * kKiB;  ///< coded between two looks at the bounds

@@ -8,6 +8,7 @@
 #include "edge/request_flow.h"
 #include "edge/waiting.h"
 #include "http/freshness.h"
+#include "origin/coded_record.h"
 
 namespace perigee::edge {
 
@@ -113,11 +114,13 @@ void Filled::on_fill_head(std::shared_ptr<origin::Fill> fill, bool own) {
   if (fill_->revalidated()) cache.detail = "revalidated";
   if (fill_->stand_in() != http::StandIn::kNone) cache.detail = stand_in_text(fill_->stand_in());
   if (fill_->misshapen()) cache.detail = stand_in_text(http::StandIn::kShape);
+  coded_ = find_coding();
   // A body that is not kept whole can be read only as it comes.
   const bool kept = fill_->storing() || fill_->revalidated();
   http::Selection part =
-      http::select(response, waiting_.exchange.request(), fill_->body_size(),
+      http::select(response, waiting_.exchange.request(), body_size(),
                    kept ? http::BodyAccess::kAnywhere : http::BodyAccess::kForward);
+  if (coded_) part.made = origin::coding_of(coded_->slot);
   if (part.conditions_failed) {
     fill_.reset();
     return waiting_.flow.answers().fail(waiting_.exchange, 412,
@@ -132,10 +135,25 @@ void Filled::on_fill_head(std::shared_ptr<origin::Fill> fill, bool own) {
   answer(response, part, age_s, cache);
 }
 
+/// What was revalidated may lie there in a coding that this client likes better.
+std::optional<cache_store::RecordView> Filled::find_coding() {
+  const uint64_t rid = fill_->stored_rid();
+  const bool codable = (fill_->response().policy.flags & http::ReuseFlag::kCodable) != 0;
+  if (rid == 0 || !codable) return std::nullopt;
+  const Route now(waiting_.route, waiting_.flow.scratch());
+  Lookup lookup = look_up(waiting_.exchange.request(), now, waiting_.flow.context().store);
+  const bool same = lookup.found.coded && lookup.found.head->rid == rid;
+  return same ? std::move(lookup.found.coded) : std::nullopt;
+}
+
+std::optional<uint64_t> Filled::body_size() const {
+  return coded_ ? coded_->body.size() : fill_->body_size();
+}
+
 void Filled::answer(const http::StoredResponse& response, const http::Selection& part,
                     std::optional<int64_t> age_s, const CacheStatus& cache) {
   http::Exchange& exchange = waiting_.exchange;
-  const std::optional<uint64_t> size = fill_->body_size();
+  const std::optional<uint64_t> size = body_size();
   http::Presentation presentation = waiting_.presentation;
   presentation.no_store = fill_->misshapen();
   const std::optional<http::ResponseHead> head =
@@ -145,7 +163,11 @@ void Filled::answer(const http::StoredResponse& response, const http::Selection&
   }
   waiting_.enter(Stage::kAnswered);
   http::BodySource* body = nullptr;
-  if (part.body) {
+  if (part.body && coded_) {
+    const http::ByteSpan whole{0, *size};
+    body = &waiting_.body.emplace(waiting_.flow.context().store, std::move(coded_->pin), *coded_,
+                                  whole);
+  } else if (part.body) {
     const bool ranged = part.status == 206;
     const uint64_t begin = ranged ? part.begin : 0;
     const std::optional<uint64_t> end = ranged ? std::optional(part.end) : std::nullopt;

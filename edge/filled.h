@@ -34,6 +34,9 @@ class Filled final : public origin::FillWaiter {
   std::optional<http::FirstWanted> wanted_part(const origin::FillRequest& request) const;
   /// Why the fill is there, as Cache-Status tells it.
   http::CacheStatus forwarded() const;
+  std::optional<cache_store::RecordView> find_coding();
+  /// Of the body that is sent, where it is known.
+  std::optional<uint64_t> body_size() const;
   void answer(const http::StoredResponse& response, const http::Selection& part,
               std::optional<int64_t> age_s, const http::CacheStatus& cache);
   /// The origin has been silent for as long as the site allows: a stale copy may answer.
@@ -43,6 +46,8 @@ class Filled final : public origin::FillWaiter {
   bool hit_for_miss_ = false;  ///< alone, since what this key gave before could not be shared
   std::shared_ptr<origin::Fill> fill_;  ///< whose head has come
   base::Timer slow_timer_{[this] { on_slow(); }};
+  /// Instead of the fill's body.
+  std::optional<cache_store::RecordView> coded_;
   std::optional<origin::FillReader> reader_;
 };
 

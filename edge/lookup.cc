@@ -5,6 +5,7 @@
 
 #include "http/cache_key.h"
 #include "http/vary.h"
+#include "origin/coded_record.h"
 #include "origin/stored_record.h"
 
 namespace perigee::edge {
@@ -13,27 +14,63 @@ using cache_store::Found;
 
 namespace {
 
-http::AcceptedCodings accepted_by(const http::RequestHead& request,
-                                  const http::PolicyOptions& policy) {
+/// A range is one of what the origin sent.
+bool may_be_coded(const http::RequestHead& request, const http::PolicyOptions& policy) {
   const bool ranged = request.method == http::Method::kGet &&
                       request.fields.find(http::FieldName::kRange) != nullptr;
-  if (ranged || policy.coding.codings.empty()) return {};
-  return http::accepted_codings(request.fields, policy.coding.codings);
+  return !ranged && !policy.coding.codings.empty();
 }
 
-/// Looks up the object, and the codings that the client likes best; where none of them is there,
-/// those that it likes less.
-void look_up_coded(std::string_view key, const cache_store::Digest& digest,
-                   cache_store::Store& store, Lookup& result) {
-  const auto& sets = result.accepted.sets;
-  result.looked_for = sets.front().bits();
-  result.found = store.lookup(digest, key, result.looked_for);
-  for (size_t i = 1; i < sets.size() && !sets[i].empty(); ++i) {
-    if (result.found.state != Found::kHit || result.found.coded) return;
-    // It is one use of the object, however often it is looked up.
-    result.looked_for = sets[i].bits();
-    result.found = store.peek(digest, key, result.looked_for);
+/// The object is stored as the origin coded it, in one of these codings.
+bool is_sent_in(const cache_store::RecordView& object, const http::CodingSet& set) {
+  const http::Coding sent = http::sent_coding(object.policy.flags);
+  return sent != http::Coding::kIdentity && set.has(sent);
+}
+
+/// Looks an object up in the form that a client likes best.
+class Search {
+ public:
+  Search(cache_store::Store& store, const cache_store::Digest& digest, std::string_view key)
+      : store_(store), digest_(digest), key_(key) {}
+
+  /// False: there is nothing to choose among. `counted`: it is a use of the object.
+  bool look(cache_store::SlotMask codings, bool counted) {
+    looked_for = codings;
+    found = counted ? store_.lookup(digest_, key_, codings) : store_.peek(digest_, key_, codings);
+    return found.state == Found::kHit;
   }
+  void choose(const http::AcceptedCodings& accepted);
+
+  Found found;
+  cache_store::SlotMask looked_for = 0;  ///< at last
+
+ private:
+  cache_store::Store& store_;
+  const cache_store::Digest digest_;
+  const std::string_view key_;
+};
+
+/// Of the first set of which something is there, the shortest; else the identity.
+void Search::choose(const http::AcceptedCodings& accepted) {
+  const auto& sets = accepted.sets;
+  for (size_t i = 0; i < sets.size() && (i == 0 || !sets[i].empty()); ++i) {
+    // It is one use, however often it is looked up.
+    if (!look(sets[i].bits(), i == 0)) return;
+    if (is_sent_in(*found.head, sets[i])) {
+      const bool longer = found.coded && found.coded->body.size() >= found.head->body.size();
+      if (longer) found.coded.reset();
+      return;
+    }
+    if (found.coded) return;
+  }
+  if (http::sent_coding(found.head->policy.flags) == http::Coding::kIdentity) return;
+  look(1u << origin::slot_of(http::Coding::kIdentity), false);
+}
+
+/// A 304 may have forbidden coding since it was done.
+void keep_allowed(Found& found) {
+  const bool codable = found.head && (found.head->policy.flags & http::ReuseFlag::kCodable) != 0;
+  if (!codable) found.coded.reset();
 }
 
 }  // namespace
@@ -45,8 +82,21 @@ Lookup look_up(const http::RequestHead& request, const Route& route, cache_store
   const bool cached_method =
       request.method == http::Method::kGet || request.method == http::Method::kHead;
   if ((*route.policy)->bypass || !cached_method) return result;
-  result.accepted = accepted_by(request, **route.policy);
-  look_up_coded(route.key.now(), route.digest, store, result);
+  const bool chosen = may_be_coded(request, **route.policy);
+  if (chosen) {
+    result.accepted = http::accepted_codings(request.fields, (*route.policy)->coding.codings);
+  }
+  const auto search_for = [&](std::string_view key, const cache_store::Digest& digest) {
+    Search search(store, digest, key);
+    if (chosen) {
+      search.choose(result.accepted);
+    } else {
+      search.look(0, true);
+    }
+    result.found = std::move(search.found);
+    result.looked_for = search.looked_for;
+  };
+  search_for(route.key.now(), route.digest);
   int64_t spec_stale_ms = 0;
   uint64_t spec_stale_seq = 0;
   if (result.found.state == Found::kVary) {
@@ -68,15 +118,12 @@ Lookup look_up(const http::RequestHead& request, const Route& route, cache_store
     result.key = TurnText(
         http::make_variant_key(route.key.now(), spec_rid, scratch.selected, scratch.variant_key));
     const std::string_view variant = result.key.now();
-    look_up_coded(variant, store.digest(variant), store, result);
+    search_for(variant, store.digest(variant));
     result.vary_miss = result.found.state == Found::kMiss;
   }
   // What cannot be used stays in `found`, so that a fill knows what it replaces.
   if (result.found.state == Found::kHit) result.stored = origin::view_of(result.found, store);
-  // A 304 may have forbidden it since it was coded.
-  const bool codable =
-      result.stored && (result.stored->policy.flags & http::ReuseFlag::kCodable) != 0;
-  if (!codable) result.found.coded.reset();
+  keep_allowed(result.found);
   // A soft purge of the URL holds for the variants that were asked for before it.
   if (result.stored && result.found.head->ticket.purge_seq < spec_stale_seq) {
     int64_t& since_ms = result.stored->stale_since_ms;

@@ -27,12 +27,15 @@ void Metrics::on_coded(const origin::CodingOutcome& outcome) {
   switch (outcome.kind) {
     case Outcome::kStored:
       add(codings_, 1);
+      // What was decoded saves nothing.
       return add(coding_saved_bytes_, outcome.object_bytes - outcome.coded_bytes);
     case Outcome::kNotWorthIt:
     case Outcome::kTooSlow:
       return add(codings_left_, 1);
     case Outcome::kFailed:
       return add(coding_failures_, 1);
+    case Outcome::kUndecodable:
+      return add(undecodable_, 1);
     case Outcome::kPresent:
     case Outcome::kGone:
     case Outcome::kStopped:
@@ -46,6 +49,7 @@ std::string Metrics::coding_summary() const {
   const uint64_t cpu_ms = coding_cpu_us_.load() / 1000;
   return std::to_string(codings_.load()) + " coded, " + std::to_string(codings_left_.load()) +
          " not worth coding, " + std::to_string(coding_failures_.load()) + " failed to code, " +
+         std::to_string(undecodable_.load()) + " of origins not decodable, " +
          std::to_string(saved) + " bytes saved in " + std::to_string(cpu_ms) + " ms of CPU (" +
          std::to_string(cpu_ms == 0 ? 0 : saved * 1000 / cpu_ms) + " a second)";
 }

@@ -81,13 +81,24 @@ void Relayed::on_fetch_head(const http::ReceivedResponse& received,
   waiting_.route.loop_site->on_head(received, times, options);
   if (shared_ && waiting_.serve_instead({received, times.response_ms}, cache)) return;
   policy_ = http::admit(request, received, times, options).policy;
-  image_ = http::make_head_image(received, times, {.content_length = received.content_length});
+  image_ = http::make_head_image(received, times,
+                                 {.content_length = received.content_length,
+                                  .codable = shared_ && may_be_coded(received, times)});
   content_length_ = received.content_length;
   has_body_ = received.has_body;
   if (shared_) note_head_response(received, times);
   const bool succeeded = received.status >= 200 && received.status < 400;
   if (succeeded && !http::is_safe(request.method) && invalidate()) return;
   answer();
+}
+
+/// The same of the GET that the HEAD stands for.
+bool Relayed::may_be_coded(const http::ReceivedResponse& received,
+                           const http::ResponseTimes& times) const {
+  http::RequestHead get = waiting_.exchange.request();
+  get.method = http::Method::kGet;
+  const auto& options = **waiting_.route.policy;
+  return (http::admit(get, received, times, options).policy.flags & http::ReuseFlag::kCodable) != 0;
 }
 
 void Relayed::answer() {

@@ -37,6 +37,7 @@ class Relayed final : public origin::FetchUser {
   /// Removes what an unsafe request's success makes invalid. True: the answer waits until the
   /// journal says so too, lest kill -9 bring it back; then answer() goes on.
   bool invalidate();
+  bool may_be_coded(const http::ReceivedResponse& received, const http::ResponseTimes& times) const;
   void on_invalidated(const base::Status& status);
   void answer();
   /// The origin agreed to the protocol that the client asked for: from here on bytes go both ways.

@@ -134,7 +134,7 @@ void RequestFlow::serve(Pass& pass, Lookup& lookup, int64_t age_s, const CacheSt
   const uint64_t size = origin::body_size_of(record);
   const bool fragmented = record.kind == cache_store::RecordKind::kHead;
   http::Selection part = http::select(*lookup.stored, exchange.request(), size);
-  if (coded) part.coding = origin::coding_of(record.slot);
+  if (coded) part.made = origin::coding_of(record.slot);
   if (part.body && part.status == 200) {
     context_.coders.on_hit(lookup.key.now(), pass.route.digest, lookup.found, lookup.accepted);
   }

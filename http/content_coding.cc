@@ -10,7 +10,7 @@ namespace perigee::http {
 namespace {
 
 constexpr int kWholeWeight = 1000;
-constexpr size_t kCodings = kMadeCodings.size() + 1;
+constexpr size_t kCodings = static_cast<size_t>(Coding::kIdentity) + 1;
 
 /// A weight in thousandths (RFC 9110 §12.4.2). nullopt: it is none.
 std::optional<int> parse_weight(std::string_view text) {
@@ -81,6 +81,14 @@ bool Weights::read(const HeaderList& fields) {
     }
   }
   return true;
+}
+
+/// What Content-Encoding says: one coding that is known, or none. nullopt: another one, or several.
+std::optional<Coding> received_coding(const HeaderList& fields) {
+  const Field* line = fields.find(FieldName::kContentEncoding);
+  if (line == nullptr) return Coding::kIdentity;
+  if (fields.count(FieldName::kContentEncoding) != 1) return std::nullopt;
+  return coding_of(trim_ows(line->value));
 }
 
 bool matches_type(std::string_view type, std::string_view pattern) {
@@ -167,16 +175,21 @@ bool is_coding_type(std::string_view text) {
          (subtype == "*" || plain);
 }
 
-bool may_code(const ReceivedResponse& received, uint32_t flags, const CodingOptions& options) {
+uint32_t coding_flags(const ReceivedResponse& received, uint32_t flags,
+                      const CodingOptions& options) {
   constexpr uint32_t kForbidding = ReuseFlag::kNoTransform | ReuseFlag::kSetCookie |
                                    ReuseFlag::kForAuthorization | ReuseFlag::kVaryStar;
   const HeaderList& fields = received.fields;
-  return received.status == 200 && !options.codings.empty() && (flags & kForbidding) == 0 &&
-         received.content_length.value_or(base::limits::kCodedBytesLeast) >=
-             base::limits::kCodedBytesLeast &&
-         fields.find(FieldName::kContentEncoding) == nullptr &&
-         fields.find(FieldName::kContentRange) == nullptr &&
-         is_type_listed(fields.value(FieldName::kContentType), options.types);
+  const std::optional<Coding> sent = received_coding(fields);
+  const bool long_enough = sent != Coding::kIdentity || !received.content_length ||
+                           *received.content_length >= base::limits::kCodedBytesLeast;
+  const bool codable = received.status == 200 && !options.codings.empty() &&
+                       (flags & kForbidding) == 0 && sent && long_enough &&
+                       fields.find(FieldName::kContentRange) == nullptr &&
+                       is_type_listed(fields.value(FieldName::kContentType), options.types);
+  if (!codable) return 0;
+  const uint32_t number = sent == Coding::kIdentity ? 0u : static_cast<uint32_t>(*sent);
+  return ReuseFlag::kCodable | number << ReuseFlag::kSentCodingShift;
 }
 
 }  // namespace perigee::http

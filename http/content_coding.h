@@ -17,10 +17,10 @@ namespace perigee::http {
 
 /// RFC 9110 §8.4.1, and zstd of RFC 8878. The numbers are slots of the store: none ever changes.
 enum class Coding : uint8_t {
-  kIdentity = 0,  ///< as the origin sent it
   kZstd = 1,
   kBrotli = 2,
   kGzip = 3,
+  kIdentity = 4,  ///< none: of what the origin sent coded, decoded here
 };
 
 /// Those that a node makes, in the order in which it makes them.
@@ -28,6 +28,12 @@ inline constexpr std::array kMadeCodings = {Coding::kZstd, Coding::kBrotli, Codi
 
 /// As Content-Encoding names it.
 std::string_view coding_name(Coding coding);
+
+/// In which the origin sent a response that may be coded here, by the ReuseFlag bits of its policy.
+constexpr Coding sent_coding(uint32_t flags) {
+  const uint32_t sent = (flags & ReuseFlag::kSentCoding) >> ReuseFlag::kSentCodingShift;
+  return sent == 0 ? Coding::kIdentity : static_cast<Coding>(sent);
+}
 
 /// Codings without the identity: one bit per coding, as in cache_store::SlotMask.
 class CodingSet {
@@ -75,9 +81,10 @@ struct CodingOptions {
 /// "type/subtype" or "type/*", in lower case: what CodingOptions::types may hold.
 bool is_coding_type(std::string_view text);
 
-/// May this response be coded here: of a type that is worth it, long enough or of a length that is
-/// not known yet, not coded by the origin, whole, public, and its origin permits it (RFC 9110
-/// §7.7). `flags`: the ReuseFlag bits of its policy.
-bool may_code(const ReceivedResponse& received, uint32_t flags, const CodingOptions& options);
+/// The ReuseFlag bits of a response that may be coded here, or decoded: whole, public, of a type
+/// that is worth it, in no coding or in one that is known, permitted by its origin (RFC 9110 §7.7),
+/// and long enough or of a length that is not known yet. Else 0. `flags`: those that it has.
+uint32_t coding_flags(const ReceivedResponse& received, uint32_t flags,
+                      const CodingOptions& options);
 
 }  // namespace perigee::http

@@ -41,6 +41,7 @@ bool is_identity_line(FieldName token) {
   switch (token) {
     case FieldName::kEtag:
     case FieldName::kAcceptRanges:
+    case FieldName::kContentEncoding:
     case FieldName::kContentLength:
     case FieldName::kContentDigest:
     case FieldName::kReprDigest:

@@ -428,9 +428,7 @@ Admission admit(const RequestHead& request, const ReceivedResponse& received,
   result.drop_set_cookie =
       options.set_cookie == SetCookieMode::kStrip && result.storable == Storable::kStorable;
   const bool whole = result.storable == Storable::kStorable && result.drop_names.empty();
-  if (whole && may_code(received, policy.flags, options.coding)) {
-    policy.flags |= Flag::kCodable;
-  }
+  if (whole) policy.flags |= coding_flags(received, policy.flags, options.coding);
   result.remember = is_worth_remembering(result.storable, received.status);
   return result;
 }

@@ -117,7 +117,7 @@ bool choose_lines(const StoredResponse& stored, const Selection& selection,
     if (status == 206) belongs = selection.parts.empty() ? belongs_to_206 : belongs_to_multipart;
     if (status == 416) belongs = belongs_to_416;
   }
-  out = selection.coding == Coding::kIdentity ? stored.block : stored.coded_block;
+  out = selection.made ? stored.coded_block : stored.block;
   const bool removes =
       presentation.remove_surrogate || presentation.no_store ||
       (presentation.remove_cdn_cache_control && out.find(FieldName::kCdnCacheControl).has_value());
@@ -237,9 +237,11 @@ std::optional<ResponseHead> make_response(const StoredResponse& stored, const Se
   } else if (chosen && (selection.status == 206 || selection.status == 416)) {
     add(FieldName::kContentRange, content_range(arena, selection, *body_size));
     add_length(selection.status == 206 ? selection.end - selection.begin : 0);
-  } else if (!chosen && selection.coding != Coding::kIdentity) {
+  } else if (!chosen && selection.made) {
     head.reason = stored.reason;
-    add(FieldName::kContentEncoding, coding_name(selection.coding));
+    if (*selection.made != Coding::kIdentity) {
+      add(FieldName::kContentEncoding, coding_name(*selection.made));
+    }
     add_length(*body_size);
   } else if (!chosen) {
     head.reason = stored.reason;

@@ -35,8 +35,9 @@ struct Selection {
   uint64_t begin = 0;     ///< the span of the stored body to send, unless there are `parts`
   uint64_t end = 0;
   bool conditions_failed = false;  ///< If-Match or If-Unmodified-Since did not hold: 412
-  /// In which the body lies that is sent, or would be; never with parts, nor with 206 and 416.
-  Coding coding = Coding::kIdentity;
+  /// The body that is sent, or would be, was made here, in this coding; never with parts, nor with
+  /// 206 and 416.
+  std::optional<Coding> made;
   ByteSpans parts;        ///< at least two of them: a multipart/byteranges answer
   uint64_t boundary = 0;  ///< of the parts; chance, filled in by whoever answers
 };

@@ -41,9 +41,11 @@ struct ReuseFlag {
     kVaryStar = 1024,
     kImmutable = 2048,  ///< RFC 8246
     kNoTransform = 4096,
-    kHadAge = 8192,     ///< it came with an Age line, kept apart
-    kCodable = 16'384,  ///< its Vary names Accept-Encoding, for it may be sent coded by us
+    kHadAge = 8192,         ///< it came with an Age line, kept apart
+    kCodable = 16'384,      ///< its Vary names Accept-Encoding, for it may be sent coded by us
+    kSentCoding = 3 << 15,  ///< of these: the number of the http::Coding that it came in; 0: none
   };
+  static constexpr unsigned kSentCodingShift = 15;
 };
 
 /// A view over a head image and its policy. Valid while the bytes below it are.

@@ -12,7 +12,7 @@
 
 namespace perigee::origin {
 
-/// The slot of a coding that is made here.
+/// The slot of what is made here.
 constexpr cache_store::Slot slot_of(http::Coding coding) {
   return static_cast<cache_store::Slot>(coding);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -19,19 +20,34 @@ using http::Effort;
 
 namespace {
 
-/// The first of a set in the order in which they are made. kIdentity: it is empty.
+/// The first of a set in the order in which they are made.
 Coding first_of(CodingSet set) {
+  CHECK(!set.empty());
   for (const Coding coding : http::kMadeCodings) {
     if (set.has(coding)) return coding;
   }
   return Coding::kIdentity;
 }
 
+/// What is worth making for a client that likes these best, of a response that the origin sent so.
+/// nullopt: nothing is, since it is served well.
+std::optional<Coding> wanted(CodingSet liked, Coding sent) {
+  if (liked.empty()) {
+    return sent == Coding::kIdentity ? std::nullopt : std::optional(Coding::kIdentity);
+  }
+  const Coding first = first_of(liked);
+  if (!liked.has(sent)) return first;
+  // zstd is shorter than gzip; what came in br or zstd is short already.
+  return sent == Coding::kGzip && first != sent ? std::optional(first) : std::nullopt;
+}
+
 /// Whole in one record, and long enough.
 bool can_be_coded(const RecordView& object) {
-  return object.kind == cache_store::RecordKind::kObject &&
-         object.body.size() >= limits::kCodedBytesLeast &&
-         (object.policy.flags & http::ReuseFlag::kCodable) != 0;
+  const uint32_t flags = object.policy.flags;
+  const bool long_enough = object.body.size() >= limits::kCodedBytesLeast ||
+                           http::sent_coding(flags) != Coding::kIdentity;
+  return object.kind == cache_store::RecordKind::kObject && !object.body.empty() && long_enough &&
+         (flags & http::ReuseFlag::kCodable) != 0;
 }
 
 }  // namespace
@@ -52,19 +68,23 @@ void Coders::on_stored(std::string_view key, const cache_store::Digest& base,
                        const RecordView& object, CodingSet offered,
                        const http::AcceptedCodings& accepted) {
   if (!can_be_coded(object)) return;
-  const Coding first = first_of(offered);
-  const Coding asked = first_of(accepted.sets[0]);
-  if (first != Coding::kIdentity) want(key, base, object, first, Effort::kFast);
-  if (asked != Coding::kIdentity && asked != first) want(key, base, object, asked, Effort::kFast);
+  const Coding sent = http::sent_coding(object.policy.flags);
+  const std::optional<Coding> asked = wanted(accepted.sets[0], sent);
+  if (sent == Coding::kIdentity && !offered.empty() && asked != first_of(offered)) {
+    want(key, base, object, first_of(offered), Effort::kFast);
+  }
+  if (asked) want(key, base, object, *asked, Effort::kFast);
 }
 
 void Coders::on_hit(std::string_view key, const cache_store::Digest& base,
                     const cache_store::Found& found, const http::AcceptedCodings& accepted) {
+  if (!can_be_coded(*found.head)) return;
   const CodingSet liked = accepted.sets[0];
-  if (liked.empty() || !can_be_coded(*found.head)) return;
-  if (!found.coded || !liked.has(coding_of(found.coded->slot))) {
-    return want(key, base, *found.head, first_of(liked), Effort::kFast);
-  }
+  const std::optional<Coding> asked = wanted(liked, http::sent_coding(found.head->policy.flags));
+  if (!asked) return;
+  const bool served =
+      found.coded && (*asked == Coding::kIdentity || liked.has(coding_of(found.coded->slot)));
+  if (!served) return want(key, base, *found.head, *asked, Effort::kFast);
   if (is_best(*found.coded)) return;
   want(key, base, *found.head, coding_of(found.coded->slot), Effort::kBest);
 }

@@ -39,14 +39,56 @@ Kind CodingJob::code(const std::atomic<bool>& stop) {
   if (!whole || found.head->rid != task_.rid) return Kind::kGone;
   const bool better = task_.effort == http::Effort::kBest && found.coded && !is_best(*found.coded);
   if (found.coded && !better) return Kind::kPresent;
-  outcome_.object_bytes = found.head->body.size();
+  std::span<const std::byte> body = found.head->body;
+  std::vector<std::byte> identity;
+  if (const http::Coding sent = http::sent_coding(found.head->policy.flags);
+      sent != http::Coding::kIdentity) {
+    const Kind decoded = decode(sent, body, stop, identity);
+    if (decoded != Kind::kStored) return decoded;
+    body = identity;
+  }
+  outcome_.object_bytes = body.size();
   std::vector<std::byte> coded;
-  const Kind encoded = encode(found.head->body, stop, coded);
-  if (encoded != Kind::kStored) return encoded;
-  if (!decodes_to(found.head->body, coded)) return Kind::kFailed;
-  const Kind stored = put(*found.head, coded);
-  if (stored == Kind::kStored) outcome_.coded_bytes = coded.size();
+  if (task_.coding != http::Coding::kIdentity) {
+    const Kind encoded = encode(body, stop, coded);
+    if (encoded != Kind::kStored) return encoded;
+    if (!decodes_to(body, coded)) return Kind::kFailed;
+    body = coded;
+  }
+  const Kind stored = put(*found.head, body);
+  if (stored == Kind::kStored) outcome_.coded_bytes = body.size();
   return stored;
+}
+
+/// kStored: `out` holds all of it.
+Kind CodingJob::decode(http::Coding sent, std::span<const std::byte> body,
+                       const std::atomic<bool>& stop, std::vector<std::byte>& out) const {
+  const auto decoder = http::Decoder::make(sent);
+  if (decoder == nullptr) return Kind::kFailed;
+  const uint64_t most =
+      std::min<uint64_t>(store_.max_object_bytes(), body.size() * limits::kDecodedTimes);
+  for (;;) {
+    if (const std::optional<Kind> ended = bounds(stop)) return *ended;
+    const size_t before = out.size();
+    // A byte of room more than may be used: at the bound the end can still be told.
+    out.resize(std::min<uint64_t>(before + limits::kCodingStepBytes, most + 1));
+    const http::Decoder::Step step =
+        decoder->decode(body, std::span(out).subspan(before, out.size() - before));
+    out.resize(before + step.made);
+    body = body.subspan(step.taken);
+    const bool bad = step.state == http::Decoder::State::kBad || out.size() > most ||
+                     (step.taken == 0 && step.made == 0);
+    const bool end = step.state == http::Decoder::State::kEnd;
+    if (end && body.empty() && !out.empty() && out.size() <= most) return Kind::kStored;
+    if (end || bad) return Kind::kUndecodable;
+  }
+}
+
+/// Set when no more may be done.
+std::optional<Kind> CodingJob::bounds(const std::atomic<bool>& stop) const {
+  if (stop.load(std::memory_order_relaxed)) return Kind::kStopped;
+  if (cpu_us() > limits::kCodingCpuMs * 1000) return Kind::kTooSlow;
+  return std::nullopt;
 }
 
 /// kStored: `out` holds what is worth to be.
@@ -56,8 +98,7 @@ Kind CodingJob::encode(std::span<const std::byte> body, const std::atomic<bool>&
   if (encoder == nullptr) return Kind::kFailed;
   const uint64_t most = most_coded_bytes(body.size());
   while (!body.empty()) {
-    if (stop.load(std::memory_order_relaxed)) return Kind::kStopped;
-    if (cpu_us() > limits::kCodingCpuMs * 1000) return Kind::kTooSlow;
+    if (const std::optional<Kind> ended = bounds(stop)) return *ended;
     const size_t n = std::min(body.size(), limits::kCodingStepBytes);
     const bool last = n == body.size();
     if (!encoder->encode(body.first(n), last, out)) return Kind::kFailed;
@@ -86,7 +127,8 @@ bool CodingJob::decodes_to(std::span<const std::byte> body,
 }
 
 Kind CodingJob::put(const RecordView& object, std::span<const std::byte> coded) const {
-  const auto head = coded_head(task_.effort);
+  const bool final = task_.coding == http::Coding::kIdentity;
+  const auto head = coded_head(final ? http::Effort::kBest : task_.effort);
   cache_store::Draft draft;
   draft.kind = cache_store::RecordKind::kCoded;
   draft.slot = slot_of(task_.coding);

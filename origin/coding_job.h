@@ -1,9 +1,12 @@
 // Makes one coding of a stored object and puts it beside the object: encoded, decoded again and
-// compared, and kept only if it is shorter by a share that is worth a record.
+// compared, and kept only if it is shorter by a share that is worth a record. What the origin sent
+// coded is decoded first, in memory; that is also how its identity is made.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,12 +31,13 @@ struct CodingTask {
 struct CodingOutcome {
   enum Kind : uint8_t {
     kStored,
-    kPresent,     ///< another loop has made it meanwhile
-    kNotWorthIt,  ///< not enough shorter
-    kGone,        ///< its object is another one by now, or its store had no room
-    kTooSlow,     ///< more CPU than one job may take
-    kStopped,     ///< the process ends
-    kFailed,      ///< a library failed, or what it made does not decode to the object
+    kPresent,      ///< another loop has made it meanwhile
+    kNotWorthIt,   ///< not enough shorter
+    kGone,         ///< its object is another one by now, or its store had no room
+    kTooSlow,      ///< more CPU than one job may take
+    kStopped,      ///< the process ends
+    kFailed,       ///< a library failed, or what it made does not decode to the object
+    kUndecodable,  ///< what the origin coded is not what it says, or blows up
   };
   Kind kind = kGone;
   uint64_t object_bytes = 0;
@@ -57,11 +61,14 @@ class CodingJob final : public base::Job {
 
  private:
   CodingOutcome::Kind code(const std::atomic<bool>& stop);
+  CodingOutcome::Kind decode(http::Coding sent, std::span<const std::byte> body,
+                             const std::atomic<bool>& stop, std::vector<std::byte>& out) const;
   CodingOutcome::Kind encode(std::span<const std::byte> body, const std::atomic<bool>& stop,
                              std::vector<std::byte>& out) const;
   bool decodes_to(std::span<const std::byte> body, std::span<const std::byte> coded) const;
   CodingOutcome::Kind put(const cache_store::RecordView& object,
                           std::span<const std::byte> coded) const;
+  std::optional<CodingOutcome::Kind> bounds(const std::atomic<bool>& stop) const;
   int64_t cpu_us() const { return cpu_clock_() - begun_us_; }
 
   cache_store::Store& store_;

@@ -37,6 +37,8 @@ class Fill {
   /// Why the stored response answers instead of what the origin said; `revalidated()` then says
   /// where the body is.
   http::StandIn stand_in() const { return head.stand_in; }
+  /// The rid of the stored response whose body this one has; 0: its body came.
+  uint64_t stored_rid() const { return head.stored_rid; }
   /// The response is a page where the path promises something else, and nothing stands in for it.
   bool misshapen() const { return head.misshapen; }
   /// The status with which the origin answered (304 when revalidated).
@@ -103,6 +105,7 @@ class Fill {
     std::vector<std::byte> image;
     http::StoredResponse response;  ///< a view over `image`
     bool revalidated = false;       ///< or what is stored stands in
+    uint64_t stored_rid = 0;        ///< of that
     http::StandIn stand_in = http::StandIn::kNone;
     bool misshapen = false;
     bool shareable = false;

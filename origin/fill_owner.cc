@@ -146,6 +146,7 @@ bool FillOwner::merge(const http::StoredResponse& stored, const ReceivedResponse
   }
   fill_->head.image = std::move(image);
   fill_->head.revalidated = true;
+  fill_->head.stored_rid = fill_->stored.head->rid;
   fill_->body.borrow(*fill_->stored.head);
   if (storable) sink_.open();
   fill_->head.shareable = storable && admission.drop_names.empty();
@@ -171,6 +172,7 @@ bool FillOwner::take_stored(const ReceivedResponse& head, const ResponseTimes& t
   const std::span<const std::byte> image = fill_->stored.head->head;
   fill_->head.image.assign(image.begin(), image.end());
   fill_->head.revalidated = true;
+  fill_->head.stored_rid = fill_->stored.head->rid;
   fill_->body.borrow(*fill_->stored.head);
   fill_->head.stand_in = why;
   policy_ = stored->policy;

@@ -45,6 +45,7 @@ inline constexpr Shown kShownElsewhere[] = {
     {"kCodedGainShare", "CodersTest.ACodingIsKeptIfItIsShorterByAShare"},
     {"kCodingWishes", "CodersTest.WaitingWishesAreBounded"},
     {"kCodingsSettled", "CodersTest.SoManyAreRemembered"},
+    {"kDecodedTimes", "CodingJobTest.WhatBlowsUpIsLeft"},
     {"kCodingHits", "CodersTest.TheBestCodingIsMadeForWhatIsAskedForAgain"},
     {"kCodingStepBytes", "CodingJobTest.LooksAtItsBoundsBeforeEachStep"},
     {"kCodingCpuMs", "CodingJobTest.TakesNoMoreCpuThanOneJobMay"},

@@ -39,9 +39,11 @@ RULE(FlowFields, VaryAsItCame, "RFC 9110 §12.5.5; http-rules 1.1",
   EXPECT_EQ(values_of(not_modified, "Vary"), sent);
 }
 
-RULE(FlowFields, ACodedBodyGoesToEverybody, "RFC 9110 §12.5.3; http-rules 3.4",
+RULE(FlowFields, ACodedBodyGoesToEverybody, "RFC 9110 §12.5.3; http-rules 2.12",
      "A server may send a coding that was not asked for when it has nothing else",
-     "what the origin coded by itself is sent as it was stored, whatever Accept-Encoding says",
+     "what the origin coded, and is of no type that is coded here, is sent as it was stored, "
+     "whatever "
+     "Accept-Encoding says",
      "") {
   Stand stand;
   stand.origin.on(

@@ -13,7 +13,7 @@
 namespace perigee::http {
 namespace {
 
-GUARDS("http::accepted_codings, http::may_code");
+GUARDS("http::accepted_codings, http::coding_flags");
 
 /// The sets as a text: "zstd br | gzip".
 std::string accepted(const std::vector<std::string>& lines, CodingSet offered = CodingSet::all()) {
@@ -129,14 +129,20 @@ const CodableCase kCodableCases[] = {
     {"SetCookie", false, {kHtml}, 200, ReuseFlag::kSetCookie},
     {"ForAuthorization", false, {kHtml}, 200, ReuseFlag::kForAuthorization},
     {"VaryStar", false, {kHtml}, 200, ReuseFlag::kVaryStar},
-    {"Coded", false, {kHtml, {FieldName::kContentEncoding, "", "br"}}},
+    {"SentInBr", true, {kHtml, {FieldName::kContentEncoding, "", "br"}}},
+    {"SentInXGzip", true, {kHtml, {FieldName::kContentEncoding, "", "X-Gzip"}}, 200, 0, 20},
+    {"SentInDeflate", false, {kHtml, {FieldName::kContentEncoding, "", "deflate"}}},
+    {"SentInTwo", false, {kHtml, {FieldName::kContentEncoding, "", "gzip, br"}}},
+    {"SentInTwoLines",
+     false,
+     {kHtml, {FieldName::kContentEncoding, "", "gzip"}, {FieldName::kContentEncoding, "", "br"}}},
     {"Range", false, {kHtml, {FieldName::kContentRange, "", "bytes 0-1/2"}}},
 };
 
 RULE(Codable, IsWhatIsWorthItAndAllowed, "RFC 9110 §7.7; RFC 9111 §5.2.2.6; http-rules 3.23",
      "A proxy MUST NOT transform the content of a message with the no-transform directive",
-     "coded here: whole public answers of status 200 and a listed type, of 1 KiB or more, which "
-     "the origin has not coded and allows to be",
+     "coded here: whole public answers of status 200 and a listed type, of 1 KiB or more, in no "
+     "coding or in one that is known, where the origin allows it",
      "codings, coded_types") {
   for (const CodableCase& c : kCodableCases) {
     std::vector<Field> storage(c.fields.size());
@@ -145,23 +151,39 @@ RULE(Codable, IsWhatIsWorthItAndAllowed, "RFC 9110 §7.7; RFC 9111 §5.2.2.6; ht
     received.content_length = c.length;
     received.fields = HeaderList(storage);
     for (const Field& field : c.fields) received.fields.add(field);
-    EXPECT_EQ(may_code(received, c.flags, CodingOptions()), c.codable) << c.name;
+    EXPECT_EQ((coding_flags(received, c.flags, CodingOptions()) != 0), c.codable) << c.name;
   }
 }
 
-TEST(MayCode, OnlyWhereASiteSendsCodings) {
+TEST(CodingFlags, SayWhatTheOriginSent) {
+  for (const auto& [said, sent] : {std::pair<std::string_view, Coding>{"zstd", Coding::kZstd},
+                                   {"br", Coding::kBrotli},
+                                   {"gzip", Coding::kGzip},
+                                   {"identity", Coding::kIdentity}}) {
+    std::vector<Field> storage(2);
+    ReceivedResponse received;
+    received.status = 200;
+    received.fields = HeaderList(storage);
+    received.fields.add(kHtml);
+    received.fields.add({FieldName::kContentEncoding, "Content-Encoding", said});
+    EXPECT_EQ(sent_coding(coding_flags(received, 0, CodingOptions())), sent) << said;
+  }
+  EXPECT_EQ(sent_coding(0xffff'ffff & ~uint32_t{ReuseFlag::kSentCoding}), Coding::kIdentity);
+}
+
+TEST(CodingFlags, OnlyWhereASiteSendsCodings) {
   std::vector<Field> storage(1);
   ReceivedResponse received;
   received.status = 200;
   received.fields = HeaderList(storage);
   received.fields.add(kHtml);
   CodingOptions options;
-  EXPECT_TRUE(may_code(received, 0, options));
+  EXPECT_NE(coding_flags(received, 0, options), 0u);
   options.types = {"application/json"};
-  EXPECT_FALSE(may_code(received, 0, options));
+  EXPECT_EQ(coding_flags(received, 0, options), 0u);
   options = {};
   options.codings = {};
-  EXPECT_FALSE(may_code(received, 0, options));
+  EXPECT_EQ(coding_flags(received, 0, options), 0u);
 }
 
 TEST(CodingTypes, AreMediaTypesInLowerCase) {

@@ -164,7 +164,7 @@ RULE(Freshen, NeverReplaced, "RFC 9111 §3.2; http-rules 2.9, 3.15",
                                             "Content-Length: 10", "Set-Cookie: a=b", "Upgrade: h2c",
                                             "Keep-Alive: 5", "Transfer-Encoding: chunked",
                                             "Connection: a, close", "A: 2", "TE: x", date(0)})),
-            (Strings{"Content-Encoding: br", "Content-Range: bytes 0-1/2", "A: 1", date(0),
+            (Strings{"Content-Range: bytes 0-1/2", "A: 1", date(0), "Content-Encoding: br",
                      "Content-Length: 5"}));
 }
 

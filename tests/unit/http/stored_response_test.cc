@@ -40,7 +40,6 @@ RULE(StoredFields, AllButHopByHop, "RFC 9111 §3.1; http-rules 2.12",
                           "Strict-Transport-Security: max-age=1",
                           "WWW-Authenticate: Basic",
                           "Set-Cookie2: a=b",
-                          "Content-Encoding: what",
                           "Content-Disposition: attachment; filename=\"\xC3\xBC\"",
                           "Link: </a>",
                           "Link: </b>",
@@ -51,7 +50,8 @@ RULE(StoredFields, AllButHopByHop, "RFC 9111 §3.1; http-rules 2.12",
                           "Surrogate-Key: a b",
                           "Cache-Status: shield; hit",
                           "Via: 1.1 shield",
-                          "Vary: Accept"};
+                          "Vary: Accept",
+                          "Content-Encoding: what"};
   std::vector<http::Field> storage(fields.size() + 1);
   http::ReceivedResponse received;
   received.status = 200;
@@ -61,7 +61,8 @@ RULE(StoredFields, AllButHopByHop, "RFC 9111 §3.1; http-rules 2.12",
     received.fields.add(line.substr(0, colon), line.substr(colon + 2));
   }
   Strings expected = fields;
-  expected.push_back(date(0));
+  // Before what is of these very bytes.
+  expected.insert(expected.end() - 1, date(0));
   const std::vector<std::byte> image =
       http::make_head_image(received, {kReceivedMs, kReceivedMs}, {});
   EXPECT_EQ(lines_of(http::view_head_image(image, {})->block), expected);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "base/text.h"
 #include "cache_store/store.h"
 #include "origin/coded_record.h"
 #include "tests/support/fake_env.h"
@@ -339,10 +340,19 @@ TEST_F(CodersTest, WithoutCpuNothingIsCoded) {
 /// One job by hand.
 class CodingJobTest : public CodersTest {
  protected:
+  static std::string gzip(const std::string& text) {
+    std::vector<std::byte> out;
+    http::Encoder::make(Coding::kGzip, Effort::kBest, text.size())
+        ->encode(std::as_bytes(std::span(text)), true, out);
+    return std::string(base::as_text(out));
+  }
+  Outcome decode(const std::string& key, uint64_t rid) {
+    return run(key, rid, Effort::kFast, false, Coding::kIdentity);
+  }
   Outcome run(const std::string& key, uint64_t rid, Effort effort = Effort::kFast,
-              bool stopped = false) {
+              bool stopped = false, Coding coding = Coding::kGzip) {
     Outcome result;
-    CodingJob job(*store_, {key, store_->digest(key), rid, Coding::kGzip, effort}, looks_at_clock,
+    CodingJob job(*store_, {key, store_->digest(key), rid, coding, effort}, looks_at_clock,
                   [&result](const Outcome& outcome) { result = outcome; });
     const std::atomic<bool> stop{stopped};
     job.work(stop);
@@ -405,6 +415,28 @@ TEST_F(CodingJobTest, WhatDoesNotComeBackIsNotStored) {
   job.done();
   EXPECT_EQ(result.kind, Outcome::kFailed);
   EXPECT_FALSE(look("a", Coding::kGzip).coded);
+}
+
+TEST_F(CodingJobTest, WhatBlowsUpIsLeft) {
+  // A text that is about so many times as long as its coding.
+  const auto bomb = [](size_t times) {
+    const std::string noise = noise_of(200);
+    std::string text = noise;
+    for (int i = 0; i < 10; ++i) {
+      const size_t coded = gzip(text).size();
+      text = noise + std::string(coded * times - noise.size(), '0');
+    }
+    return text;
+  };
+  const std::string most = bomb(limits::kDecodedTimes - 1);
+  const std::string more = bomb(limits::kDecodedTimes + 1);
+  const uint32_t flags = http::ReuseFlag::kCodable | static_cast<uint32_t>(Coding::kGzip)
+                                                         << http::ReuseFlag::kSentCodingShift;
+  const uint64_t first = put("most", gzip(most), flags);
+  EXPECT_EQ(decode("most", first).kind, Outcome::kStored);
+  EXPECT_TRUE(base::as_text(look("most", Coding::kIdentity).coded->body) == most);
+  const uint64_t second = put("more", gzip(more), flags);
+  EXPECT_EQ(decode("more", second).kind, Outcome::kUndecodable);
 }
 
 TEST_F(CodingJobTest, EndsWithTheProcess) {
