@@ -177,8 +177,8 @@ bool is_coding_type(std::string_view text) {
 
 uint32_t coding_flags(const ReceivedResponse& received, uint32_t flags,
                       const CodingOptions& options) {
-  constexpr uint32_t kForbidding = ReuseFlag::kNoTransform | ReuseFlag::kSetCookie |
-                                   ReuseFlag::kForAuthorization | ReuseFlag::kVaryStar;
+  constexpr uint32_t kForbidding =
+      ReuseFlag::kNoTransform | ReuseFlag::kSetCookie | ReuseFlag::kVaryStar;
   const HeaderList& fields = received.fields;
   const std::optional<Coding> sent = received_coding(fields);
   const bool long_enough = sent != Coding::kIdentity || !received.content_length ||

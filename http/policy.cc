@@ -212,7 +212,8 @@ uint32_t policy_flags(const RequestHead& request, const HeaderList& fields,
   set(fields.find(FieldName::kVary) != nullptr, Flag::kVary);
   set(varies_by(fields, "*"), Flag::kVaryStar);
   set(governing.immutable, Flag::kImmutable);
-  set(governing.no_transform, Flag::kNoTransform);
+  // Whoever transforms is no cache in that, so that a field for caches does not hide it.
+  set(governing.no_transform || parse_cache_control(fields).no_transform, Flag::kNoTransform);
   set(fields.find(FieldName::kAge) != nullptr, Flag::kHadAge);
   return flags;
 }

@@ -113,6 +113,7 @@ Catalogue::Temper& Catalogue::temper_of(int resource) {
   temper.dated = random.chance(options.validators / 2);
   temper.conditional = !random.chance(150);
   temper.ranged = random.chance(options.ranges);
+  temper.coded = options.coded > 0 && random.chance(options.coded);
   temper.released = random.chance(120);
   temper.lifetime_s = random.between(0, temper.released ? 5 : options.lifetime_s);
   if (options.lends && random.chance(600)) {
@@ -335,6 +336,7 @@ Answer Catalogue::answer(const OriginExchange& asked) {
   add_dates(answer.fields);
   if (!state.tag.empty()) answer.fields.emplace_back("ETag", state.tag);
   if (!state.modified.empty()) answer.fields.emplace_back("Last-Modified", state.modified);
+  if (temper.coded) answer.fields.emplace_back("Content-Type", "text/plain");
   add_lifetime(temper, answer.fields);
   add_oddities(temper, answer.fields);
   answer.until_close = random.chance(world_.options.close_delimited);

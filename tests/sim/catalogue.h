@@ -34,6 +34,7 @@ class Catalogue {
     bool dated = false;       ///< has Last-Modified
     bool conditional = true;  ///< honours conditions
     bool ranged = false;      ///< takes ranges
+    bool coded = false;       ///< says that it is text
     bool released = false;    ///< says immutable, and a deployment may delete it
     int64_t lifetime_s = 0;
     uint64_t most_bytes = 2000;

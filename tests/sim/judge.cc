@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "tests/sim/coding_model.h"
 #include "tests/sim/content.h"
 
 namespace perigee::sim {
@@ -223,13 +224,22 @@ void Judge::judge_body(const ClientExchange& exchange) {
     if (!why.empty()) fail(exchange, why);
     return;
   }
-  if (!is_content(version.content, 0, exchange.body)) {
+  std::string bytes = exchange.body;
+  if (const auto coding = first_of(exchange.response, "Content-Encoding")) {
+    const std::optional<DecodedBody> decoded = decode_body(*coding, bytes);
+    if (!decoded) return fail(exchange, "a body that is not in " + *coding);
+    if (exchange.whole && !exchange.ended_by_close && !decoded->ended) {
+      return fail(exchange, "a coded body that looks whole, and is not");
+    }
+    bytes = decoded->text;
+  }
+  if (!is_content(version.content, 0, bytes)) {
     return fail(exchange, "bytes that are not of its version #" + *id);
   }
   // A process that is killed has its connections ended in order by the kernel.
   const bool kernel_ended = exchange.ended_by_close && exchange.link->killed;
-  if (exchange.whole && !kernel_ended && exchange.body.size() != version.size) {
-    fail(exchange, "looks whole with " + std::to_string(exchange.body.size()) + " of " +
+  if (exchange.whole && !kernel_ended && bytes.size() != version.size) {
+    fail(exchange, "looks whole with " + std::to_string(bytes.size()) + " of " +
                        std::to_string(version.size) + " bytes");
   }
 }

@@ -96,6 +96,8 @@ class Judge {
   std::string why_not_alive(const ClientExchange& exchange, const StoredModel& state) const;
   std::string wrong_age(const Case& asked, const StoredModel& state) const;
   Fields presented(const Case& asked, Fields fields) const;
+  std::string wrong_coding(const Case& asked, const StoredModel& state) const;
+  void present_coding(const Case& asked, const StoredModel& state, Fields& right) const;
   std::string wrong_fields(const Case& asked, const StoredModel& state, bool reused) const;
   std::string wrong_relayed(const Case& asked, const StoredModel& state) const;
   static std::string differences(const Fields& right, const Fields& got);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/limits.h"
+#include "tests/sim/coding_model.h"
 #include "tests/sim/judge.h"
 
 namespace perigee::sim {
@@ -135,7 +136,12 @@ std::string Judge::wrong_relayed(const Case& asked, const StoredModel& state) co
   if (first_of(response, "Age") != first_of(state.base().fields, "Age")) {
     return "relayed with another Age";
   }
-  return differences(comparable(presented(asked, state.fields()), {}), comparable(response, {}));
+  Fields right = presented(asked, state.fields());
+  if (asked.exchange.method == "HEAD" && !has(right, "Vary") && has(response, "Vary")) {
+    // The Vary that its GET would have, which is not known here.
+    right.emplace_back("Vary", "Accept-Encoding");
+  }
+  return differences(comparable(right, {}), comparable(response, {}));
 }
 
 /// RFC 9111 §4.2, §5.2.2.4, and the client's own wishes where the site honours them.
@@ -348,6 +354,8 @@ std::string Judge::wrong_fields(const Case& asked, const StoredModel& state, boo
   if (state.status() == 200 && (asked.told.hit || says_ranges)) {
     right.emplace_back("Accept-Ranges", "bytes");
   }
+  if (const std::string why = wrong_coding(asked, state); !why.empty()) return why;
+  present_coding(asked, state, right);
   right = comparable(right, reused ? state.directives().named : std::vector<std::string>{});
   const bool reduced =
       exchange.status != state.status() && (exchange.status == 304 || exchange.status == 416);
@@ -364,6 +372,44 @@ std::string Judge::wrong_fields(const Case& asked, const StoredModel& state, boo
     if (first_of(exchange.response, "Content-Range") != size) return "a 416 without " + size;
   }
   return differences(right, comparable(exchange.response, {}));
+}
+
+/// Whether the coding of an answer is right: allowed, taken, and of the whole.
+std::string Judge::wrong_coding(const Case& asked, const StoredModel& state) const {
+  const ClientExchange& exchange = asked.exchange;
+  const auto coding = first_of(exchange.response, "Content-Encoding");
+  if (!coding) return "";
+  if (!state.is_codable()) return "coded, and not to be";
+  if (!takes_coding(exchange.fields, *coding)) return "a coding that the client does not take";
+  if (exchange.status != 200) return "coded, and no 200";
+  return exchange.method == "GET" && has(exchange.fields, "Range") ? "coded, for a range" : "";
+}
+
+/// What a node writes of codings: Vary on all that may be coded, and for coded bytes a weak tag and
+/// no ranges.
+void Judge::present_coding(const Case& asked, const StoredModel& state, Fields& right) const {
+  const ClientExchange& exchange = asked.exchange;
+  const StoredModel came(state.base(), std::vector<const OriginExchange*>{});
+  if (came.is_codable()) {
+    const auto named = members(joined(came.fields(), "Vary").value_or(""));
+    const bool there = std::any_of(named.begin(), named.end(), [](const std::string& name) {
+      return same_name(name, "Accept-Encoding");
+    });
+    if (!there) right.emplace_back("Vary", "Accept-Encoding");
+  }
+  const bool coded = has(exchange.response, "Content-Encoding");
+  const bool unseen = exchange.status == 304 && state.is_codable() &&
+                      takes_any_coding(exchange.fields) && !has(exchange.fields, "Range");
+  if (!coded && !unseen) return;
+  remove_all(right, "Accept-Ranges");
+  if (coded)
+    right.emplace_back("Content-Encoding", *first_of(exchange.response, "Content-Encoding"));
+  for (auto& [name, value] : right) {
+    if (!same_name(name, "ETag") || !value.starts_with('"')) continue;
+    // Of a 304 either form is right: nobody sees which body it stands for.
+    const std::string weak = "W/" + value;
+    if (coded || first_of(exchange.response, "ETag") == weak) value = weak;
+  }
 }
 
 std::string Judge::differences(const Fields& right, const Fields& got) {

@@ -220,6 +220,22 @@ std::string StoredModel::why_not_stored() const {
   return "";
 }
 
+bool StoredModel::is_codable() const {
+  if (!freshened_.empty()) {
+    std::vector<const OriginExchange*> before(freshened_.begin(), freshened_.end() - 1);
+    if (!StoredModel(*base_, before).is_codable()) return false;
+  }
+  const auto forbids = [&](const char* name) {
+    return joined(fields_, name).value_or("").find("no-transform") != std::string::npos;
+  };
+  const bool keeps_cookie =
+      policy().set_cookie != Cookies::kStrip && has(base_->fields, "Set-Cookie");
+  return status() == 200 && first_of(fields_, "Content-Type") == "text/plain" &&
+         (base_->size >= 1024 || !base_->has_length) && why_not_stored().empty() &&
+         directives_.named.empty() && !keeps_cookie && !forbids("Cache-Control") &&
+         !forbids("CDN-Cache-Control");
+}
+
 Span StoredModel::age_ms(Span wall) const {
   const int64_t received = last().head_taken().wall_ms;
   return {initial_age_ms_.least + std::max<int64_t>(wall.least - received, 0),

@@ -69,6 +69,8 @@ class StoredModel {
 
   /// Empty: a shared cache may store it (§3).
   std::string why_not_stored() const;
+  /// The node may send it coded: the base may be, and no 304 forbids it.
+  bool is_codable() const;
   int64_t lifetime_ms() const { return lifetime_ms_; }
   bool has_lifetime() const { return has_lifetime_; }
   /// In so many words, not by an estimate.

@@ -125,6 +125,7 @@ Options Options::draw(uint64_t seed) {
   o.trusted = dice.random.below(4) == 0;
   o.pauses = static_cast<unsigned>(dice.one_of({0, 20, 100, 300}));
   o.folder_requests = dice.random.chance(400) ? 40 : 0;
+  o.coded = static_cast<unsigned>(dice.one_of({0, 500, 1000}));
   return o;
 }
 
@@ -147,7 +148,8 @@ std::string Options::text() const {
   add("set_cookie", set_cookie), add("odd_status", odd_status), add("validators", validators);
   add("lies_304", lies_304), add("ranges", ranges), add("age", age), add("date_skew", date_skew),
       add("interim", interim);
-  add("large", large), add("lifetime_s", lifetime_s), add("short_body", short_body);
+  add("coded", coded), add("large", large), add("lifetime_s", lifetime_s),
+      add("short_body", short_body);
   add("reset", reset), add("malformed", malformed), add("surplus", surplus);
   add("close_delimited", close_delimited), add("closes", closes), add("slow", slow);
   add("hangs", hangs), add("drops", drops), add("connect_fails", connect_fails),

@@ -59,6 +59,7 @@ struct Options {
   unsigned date_skew = 0;
   unsigned interim = 0;
   unsigned large = 0;       ///< contents beyond what the store keeps
+  unsigned coded = 0;       ///< of the resources, that are text, which the node codes
   int64_t lifetime_s = 30;  ///< most usual lifetime
 
   // The origin's faults.

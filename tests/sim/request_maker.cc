@@ -192,6 +192,12 @@ void RequestMaker::add_odd_fields(Request& request, int id) {
     request.fields.emplace_back("cdn-loop", "x, " + own + "; b");
   }
   if (random.chance(chance / 2)) request.fields.emplace_back("Accept-Encoding", "br, gzip;q=0.5");
+  if (world_.options.coded > 0 && random.chance(600)) {
+    request.fields.emplace_back(
+        "Accept-Encoding",
+        random.pick(std::vector<std::string>{"gzip", "gzip, deflate, br, zstd", "zstd;q=0.7, br",
+                                             "*", "identity, *;q=0.5", "gzip;q=0, *;q=0.3"}));
+  }
   if (random.chance(chance / 2)) add_hops(request);
   if (!world_.options.trusted && random.chance(chance / 2)) {
     request.fields.emplace_back("X-Forwarded-Proto", "https");

@@ -28,6 +28,7 @@ void Tally::count_answer(const ClientExchange& exchange) {
   if (told.collapsed) ++collapsed;
   if (exchange.status == 304) ++not_modified;
   if (exchange.status == 206) ++parts;
+  if (has(exchange.response, "Content-Encoding")) ++coded;
   if (exchange.method == "PURGE" && exchange.status == 200) ++purges;
   if (told.detail == "stale-while-revalidate") ++while_refreshed;
   if (told.detail == "stale-if-slow") ++while_slow;
@@ -88,6 +89,7 @@ void Tally::add(const Tally& other) {
   collapsed += other.collapsed;
   not_modified += other.not_modified;
   parts += other.parts;
+  coded += other.coded;
   purges += other.purges;
   fetches += other.fetches;
   validated += other.validated;
@@ -125,7 +127,7 @@ std::string Tally::text() const {
   };
   add(runs, "runs"), add(requests, "requests"), add(answers, "answers"), add(hits, "hits");
   add(stale, "stale"), add(collapsed, "collapsed"), add(not_modified, "not modified");
-  add(parts, "parts"), add(purges, "purges"), add(fetches, "fetches");
+  add(parts, "parts"), add(coded, "coded"), add(purges, "purges"), add(fetches, "fetches");
   add(validated, "validated"), add(relayed, "relayed"), add(ranged, "ranged"),
       add(completed, "completed"), add(unsafe, "unsafe");
   add(heads, "heads"), add(cut, "cut requests"), add(places, "names"), add(sites, "sites");
@@ -170,6 +172,7 @@ std::vector<std::string> Tally::too_tame() const {
   wants.least(collapsed, batches * 25, "collapsed");
   wants.least(not_modified, batches * 25, "not modified");
   wants.least(parts, batches * 8, "parts");
+  wants.least(coded, batches * 4, "coded");
   wants.least(purges, batches * 10, "purges");
   wants.least(fetches, batches * 400, "fetches");
   wants.least(validated, batches * 50, "validated");

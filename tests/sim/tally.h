@@ -37,6 +37,7 @@ struct Tally {
   unsigned collapsed = 0;  ///< answered from another client's fetch
   unsigned not_modified = 0;
   unsigned parts = 0;
+  unsigned coded = 0;    ///< answers in a content coding
   unsigned purges = 0;   ///< carried out
   unsigned fetches = 0;  ///< requests that an origin answered
   unsigned validated = 0;

@@ -127,7 +127,6 @@ const CodableCase kCodableCases[] = {
     {"UnknownLength", true, {kHtml}, 200, 0, std::nullopt},
     {"NoTransform", false, {kHtml}, 200, ReuseFlag::kNoTransform},
     {"SetCookie", false, {kHtml}, 200, ReuseFlag::kSetCookie},
-    {"ForAuthorization", false, {kHtml}, 200, ReuseFlag::kForAuthorization},
     {"VaryStar", false, {kHtml}, 200, ReuseFlag::kVaryStar},
     {"SentInBr", true, {kHtml, {FieldName::kContentEncoding, "", "br"}}},
     {"SentInXGzip", true, {kHtml, {FieldName::kContentEncoding, "", "X-Gzip"}}, 200, 0, 20},
