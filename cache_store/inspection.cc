@@ -280,6 +280,7 @@ void Inspection::find_orphans(std::vector<FiledRecord>& all) const {
   const auto note_head = [&](const FiledRecord&, uint64_t rid) { heads.insert(rid); };
   each_live(RecordKind::kHead, note_head);
   each_live(RecordKind::kObject, note_head);
+  each_live(RecordKind::kShell, note_head);
   const auto judge = [&](FiledRecord& dependent, uint64_t rid) {
     if (!heads.contains(rid)) dependent.standing = FiledRecord::Standing::kOrphan;
   };

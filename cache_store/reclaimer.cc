@@ -26,7 +26,7 @@ size_t probation_slabs(size_t slabs, unsigned percent) {
 /// are made of is asked for in long runs, which would push out all else; and the ring of a coding
 /// is its object's.
 bool has_ghosts(RecordKind kind) {
-  return kind == RecordKind::kObject || kind == RecordKind::kVarySpec;
+  return kind == RecordKind::kObject || kind == RecordKind::kShell || kind == RecordKind::kVarySpec;
 }
 
 }  // namespace

@@ -52,6 +52,9 @@ bool is_well_shaped(const format::RecordHeader& header, const Geometry& geometry
     case RecordKind::kHead:
       return header.slot == kHeadSlot && header.rid != 0 && header.body_length == 0 &&
              header.whole_length > 0 && header.whole_length <= geometry.fragmented_bytes_most();
+    case RecordKind::kShell:
+      return header.slot == kHeadSlot && header.rid != 0 && header.body_length == 0 &&
+             header.whole_length > 0 && header.whole_length <= geometry.body_bytes_most();
     case RecordKind::kFragment:
       return header.slot == kHeadSlot && header.rid != 0 && header.head_length == 0 &&
              header.tag_count == 0 && header.body_length > 0 &&

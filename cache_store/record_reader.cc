@@ -125,7 +125,7 @@ RecordReader::Condition RecordReader::verify(const Location& location, const Ent
 uint64_t RecordReader::rid_of(const Location& head) const {
   format::RecordHeader header;
   std::memcpy(&header, slabs_.at(head), sizeof header);
-  return static_cast<RecordKind>(header.kind) == RecordKind::kHead ? header.rid : 0;
+  return header.rid;
 }
 
 void RecordReader::touch(const Location& location) const {

@@ -52,7 +52,7 @@ bool has_bad_source(const Draft& draft) {
 
 Status RecordWriter::check(const Draft& draft) const {
   const uint64_t body_bytes = size_of(draft.body);
-  const bool head = draft.kind == RecordKind::kHead;
+  const bool head = draft.kind == RecordKind::kHead || draft.kind == RecordKind::kShell;
   const bool fragment = draft.kind == RecordKind::kFragment;
   const bool coded = draft.kind == RecordKind::kCoded;
   CHECK(draft.slot <= kVarySlot && head == (draft.whole_length > 0));
@@ -93,7 +93,7 @@ RecordWriter::Image RecordWriter::make_image(const Draft& draft, const Digest& d
   header.tag_count = static_cast<uint16_t>(draft.tags.size());
   put_facts(draft.policy, header);
   header.body_length = size_of(draft.body);
-  header.whole_length = draft.kind == RecordKind::kHead ? draft.whole_length : header.body_length;
+  header.whole_length = draft.whole_length > 0 ? draft.whole_length : header.body_length;
   header.purge_seq = draft.ticket.purge_seq;
   header.fetch_seq = draft.ticket.fetch_seq;
   header.body_checksum = hash_of(draft.body);

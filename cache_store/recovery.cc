@@ -25,6 +25,7 @@ bool is_known_kind(const format::TableEntry& entry) {
     case RecordKind::kObject:
     case RecordKind::kHead:
     case RecordKind::kFragment:
+    case RecordKind::kShell:
       return entry.slot == kHeadSlot;
     case RecordKind::kCoded:
       return is_coded_slot(entry.slot);

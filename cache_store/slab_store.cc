@@ -374,7 +374,8 @@ std::optional<base::Result<Found>> SlabStore::store_now(const Draft& draft,
   const Digest key_digest{image.header.digest_lo, image.header.digest_hi};
   // Held until the entry stands: a slab is emptied under it, and must not miss this record.
   const base::MutexLock lock(slabs_.mutex());
-  if (draft.kind == RecordKind::kCoded) {
+  short_.store(slabs_.empty_count() * 2 < slabs_.count(), std::memory_order_relaxed);
+  if (draft.kind == RecordKind::kCoded || draft.kind == RecordKind::kShell) {
     const Found object = present_under(key_digest, draft.key);
     if (!object.head || object.head->rid != draft.rid) return refuse("its object is gone");
   }

@@ -86,6 +86,7 @@ class SlabStore final : public Store {
   bool warm_ahead(int64_t wall_ms) override { return warmer_.step(wall_ms); }
   bool poisoned(const Pin& pin) const override { return pin.is_poisoned(); }
   int fd() const override { return io_.fd(); }
+  bool is_short() const override { return short_.load(std::memory_order_relaxed); }
   bool is_crowded() const override { return reclaimer_.is_crowded(); }
   bool can_lend_pages() const override { return slabs_.can_lend(); }
   uint64_t max_object_bytes() const override { return slabs_.geometry().body_bytes_most(); }
@@ -115,6 +116,7 @@ class SlabStore final : public Store {
 
   StoreIo& io_;
   Health health_;
+  std::atomic<bool> short_{false};
   const std::unique_ptr<Superblocks> superblocks_;
   const FileSecret secret_;
   Index index_;

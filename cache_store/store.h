@@ -37,7 +37,8 @@ enum class RecordKind : uint8_t {
   kHead = 2,
   kCoded = 3,
   kFragment = 4,
-  kVarySpec = 5
+  kVarySpec = 5,
+  kShell = 6,  ///< an object whose body lies in its codings alone
 };
 
 /// Slot 0 holds the object or its head, 1 to 4 codings, 7 the Vary spec of a URL.
@@ -111,7 +112,8 @@ struct RecordView {
   std::span<const std::byte> head;
   std::span<const std::byte> body;
   uint64_t body_offset = 0;  ///< of `body` in the store file, for sendfile
-  /// Bytes of the object's body, which for a kHead lies in fragments; else of `body`.
+  /// Bytes of the object's body, which for a kHead lies in fragments, and for a kShell in codings;
+  /// else of `body`.
   uint64_t whole_length = 0;
   /// Wall time of a soft purge, rounded up to a second; kUnconfirmedMs; 0: none. Of a fragment: 0,
   /// for its head tells.
@@ -164,8 +166,8 @@ struct Draft {
   std::span<const uint64_t> tags;                    ///< at most 64
   std::span<const std::byte> head;                   ///< at most 64 KiB
   std::span<const std::span<const std::byte>> body;  ///< pieces in order, max_object_bytes() in all
-  /// Of a kHead, which has no body of its own: the bytes of the object's body, which lie in
-  /// fragments. Else 0.
+  /// Of a kHead and a kShell, which have no body of their own: the bytes of the object's body. Else
+  /// 0.
   uint64_t whole_length = 0;
   Ticket ticket;  ///< from before the fetch began
   /// Of the record that `body` points into, if it does: when its pages go bad meanwhile, nothing is
@@ -317,8 +319,12 @@ class Store {
   /// stale when a soft purge came after the ticket (a variant is refused then). Readers may go on
   /// from what is returned: `vary` for a Vary spec, `coded` for a coding, else `head`. Errors:
   /// kNoSpace (no slab free now, or too large), kCancelled (fenced by a purge or an erase, or asked
-  /// for earlier than what is there; of a coding: its object is not there any more), kIo.
+  /// for earlier than what is there; of a coding and a shell: its object is not there any more),
+  /// kIo.
   virtual base::Result<Found> put(const Draft& draft) = 0;
+
+  // A kShell takes the place of the object whose rid it has, if that is there still, and of nothing
+  // else. Whoever reads it needs a coding of that rid, and any of them may be missing.
 
   // An object that is longer than a record may be is a kHead, which put() takes and lookup() finds,
   // and fragments under its rid. Any of them may be missing: whoever reads finds out.
@@ -377,6 +383,8 @@ class Store {
   /// Any thread. Puts find no slab because readers hold them: who is blocked lets go of its own at
   /// once.
   virtual bool is_crowded() const = 0;
+  /// Any thread. More than half of the slabs are in use: what can be made again need not be kept.
+  virtual bool is_short() const = 0;
   /// The descriptor for sendfile, and whether its pages may be lent to sockets (FORMAT.md).
   virtual int fd() const = 0;
   virtual bool can_lend_pages() const = 0;

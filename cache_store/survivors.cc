@@ -71,6 +71,7 @@ bool Survivors::has_second_lap(const format::TableEntry& entry, const Standing& 
       // comes slowly, must not lose its begin while its end comes.
       return true;
     case RecordKind::kObject:
+    case RecordKind::kShell:
       return format::bytes_of(entry) < small_bytes_ && !standing.stale &&
              !has_expired(entry, now_ms);
     case RecordKind::kVarySpec:

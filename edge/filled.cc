@@ -114,13 +114,18 @@ void Filled::on_fill_head(std::shared_ptr<origin::Fill> fill, bool own) {
   if (fill_->revalidated()) cache.detail = "revalidated";
   if (fill_->stand_in() != http::StandIn::kNone) cache.detail = stand_in_text(fill_->stand_in());
   if (fill_->misshapen()) cache.detail = stand_in_text(http::StandIn::kShape);
-  coded_ = find_coding();
+  find_coding();
+  // Its codings have gone meanwhile, or another response has come.
+  if (fill_->is_shell() && !coded_) {
+    fill_.reset();
+    return on_fill_stored();
+  }
   // A body that is not kept whole can be read only as it comes.
   const bool kept = fill_->storing() || fill_->revalidated();
   http::Selection part =
       http::select(response, waiting_.exchange.request(), body_size(),
                    kept ? http::BodyAccess::kAnywhere : http::BodyAccess::kForward);
-  if (coded_) part.made = origin::coding_of(coded_->slot);
+  if (coded_ && !decodes_) part.made = origin::coding_of(coded_->slot);
   if (part.conditions_failed) {
     fill_.reset();
     return waiting_.flow.answers().fail(waiting_.exchange, 412,
@@ -135,19 +140,21 @@ void Filled::on_fill_head(std::shared_ptr<origin::Fill> fill, bool own) {
   answer(response, part, age_s, cache);
 }
 
-/// What was revalidated may lie there in a coding that this client likes better.
-std::optional<cache_store::RecordView> Filled::find_coding() {
+/// What was revalidated may lie there in a coding that this client likes better, or in codings
+/// alone.
+void Filled::find_coding() {
   const uint64_t rid = fill_->stored_rid();
   const bool codable = (fill_->response().policy.flags & http::ReuseFlag::kCodable) != 0;
-  if (rid == 0 || !codable) return std::nullopt;
+  if (rid == 0 || (!codable && !fill_->is_shell())) return;
   const Route now(waiting_.route, waiting_.flow.scratch());
   Lookup lookup = look_up(waiting_.exchange.request(), now, waiting_.flow.context().store);
-  const bool same = lookup.found.coded && lookup.found.head->rid == rid;
-  return same ? std::move(lookup.found.coded) : std::nullopt;
+  if (!lookup.found.coded || lookup.found.head->rid != rid) return;
+  coded_ = std::move(lookup.found.coded);
+  decodes_ = lookup.decodes || !codable;
 }
 
 std::optional<uint64_t> Filled::body_size() const {
-  return coded_ ? coded_->body.size() : fill_->body_size();
+  return coded_ && !decodes_ ? coded_->body.size() : fill_->body_size();
 }
 
 void Filled::answer(const http::StoredResponse& response, const http::Selection& part,
@@ -163,12 +170,19 @@ void Filled::answer(const http::StoredResponse& response, const http::Selection&
   }
   waiting_.enter(Stage::kAnswered);
   http::BodySource* body = nullptr;
+  const bool ranged = part.status == 206;
   if (part.body && coded_) {
-    const http::ByteSpan whole{0, *size};
-    body = &waiting_.body.emplace(waiting_.flow.context().store, std::move(coded_->pin), *coded_,
-                                  whole);
+    const http::ByteSpan span =
+        ranged ? http::ByteSpan{part.begin, part.end} : http::ByteSpan{0, *size};
+    http::SpanSource* source = nullptr;
+    if (decodes_) {
+      source = &waiting_.decode(*coded_, *size, span);
+    } else {
+      source = &waiting_.body.emplace(waiting_.flow.context().store, std::move(coded_->pin),
+                                      *coded_, span);
+    }
+    body = waiting_.selected(*source, response, part, *size);
   } else if (part.body) {
-    const bool ranged = part.status == 206;
     const uint64_t begin = ranged ? part.begin : 0;
     const std::optional<uint64_t> end = ranged ? std::optional(part.end) : std::nullopt;
     body = waiting_.selected(

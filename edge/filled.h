@@ -34,7 +34,7 @@ class Filled final : public origin::FillWaiter {
   std::optional<http::FirstWanted> wanted_part(const origin::FillRequest& request) const;
   /// Why the fill is there, as Cache-Status tells it.
   http::CacheStatus forwarded() const;
-  std::optional<cache_store::RecordView> find_coding();
+  void find_coding();
   /// Of the body that is sent, where it is known.
   std::optional<uint64_t> body_size() const;
   void answer(const http::StoredResponse& response, const http::Selection& part,
@@ -46,8 +46,9 @@ class Filled final : public origin::FillWaiter {
   bool hit_for_miss_ = false;  ///< alone, since what this key gave before could not be shared
   std::shared_ptr<origin::Fill> fill_;  ///< whose head has come
   base::Timer slow_timer_{[this] { on_slow(); }};
-  /// Instead of the fill's body.
+  /// Instead of the fill's body: it is sent, or the identity is decoded from it.
   std::optional<cache_store::RecordView> coded_;
+  bool decodes_ = false;
   std::optional<origin::FillReader> reader_;
 };
 

@@ -40,9 +40,12 @@ class Search {
     return found.state == Found::kHit;
   }
   void choose(const http::AcceptedCodings& accepted);
+  /// Of a shell of which nothing was chosen: what its identity can be decoded from.
+  void find_source();
 
   Found found;
   cache_store::SlotMask looked_for = 0;  ///< at last
+  bool decodes = false;                  ///< `found.coded` is the source of an identity
 
  private:
   cache_store::Store& store_;
@@ -67,10 +70,20 @@ void Search::choose(const http::AcceptedCodings& accepted) {
   look(1u << origin::slot_of(http::Coding::kIdentity), false);
 }
 
+void Search::find_source() {
+  const bool needed = found.state == Found::kHit && !found.coded &&
+                      found.head->kind == cache_store::RecordKind::kShell;
+  if (!needed) return;
+  // zstd is the quickest to decode.
+  if (look(http::CodingSet::of(http::Coding::kZstd).bits(), false) && !found.coded) {
+    look(http::CodingSet::all().bits(), false);
+  }
+  decodes = true;
+}
+
 /// A 304 may have forbidden coding since it was done.
-void keep_allowed(Found& found) {
-  const bool codable = found.head && (found.head->policy.flags & http::ReuseFlag::kCodable) != 0;
-  if (!codable) found.coded.reset();
+bool is_codable(const Found& found) {
+  return found.head && (found.head->policy.flags & http::ReuseFlag::kCodable) != 0;
 }
 
 }  // namespace
@@ -93,8 +106,18 @@ Lookup look_up(const http::RequestHead& request, const Route& route, cache_store
     } else {
       search.look(0, true);
     }
+    search.find_source();
     result.found = std::move(search.found);
     result.looked_for = search.looked_for;
+    result.decodes = search.decodes;
+    if (is_codable(result.found)) return;
+    const bool shell =
+        result.found.head && result.found.head->kind == cache_store::RecordKind::kShell;
+    if (shell) {
+      result.decodes = true;
+    } else {
+      result.found.coded.reset();
+    }
   };
   search_for(route.key.now(), route.digest);
   int64_t spec_stale_ms = 0;
@@ -123,7 +146,6 @@ Lookup look_up(const http::RequestHead& request, const Route& route, cache_store
   }
   // What cannot be used stays in `found`, so that a fill knows what it replaces.
   if (result.found.state == Found::kHit) result.stored = origin::view_of(result.found, store);
-  keep_allowed(result.found);
   // A soft purge of the URL holds for the variants that were asked for before it.
   if (result.stored && result.found.head->ticket.purge_seq < spec_stale_seq) {
     int64_t& since_ms = result.stored->stale_since_ms;

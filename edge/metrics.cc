@@ -27,6 +27,7 @@ void Metrics::on_coded(const origin::CodingOutcome& outcome) {
   switch (outcome.kind) {
     case Outcome::kStored:
       add(codings_, 1);
+      if (outcome.dropped) add(bodies_dropped_, 1);
       // What was decoded saves nothing.
       return add(coding_saved_bytes_, outcome.object_bytes - outcome.coded_bytes);
     case Outcome::kNotWorthIt:
@@ -36,6 +37,8 @@ void Metrics::on_coded(const origin::CodingOutcome& outcome) {
       return add(coding_failures_, 1);
     case Outcome::kUndecodable:
       return add(undecodable_, 1);
+    case Outcome::kDropped:
+      return add(bodies_dropped_, 1);
     case Outcome::kPresent:
     case Outcome::kGone:
     case Outcome::kStopped:
@@ -50,6 +53,7 @@ std::string Metrics::coding_summary() const {
   return std::to_string(codings_.load()) + " coded, " + std::to_string(codings_left_.load()) +
          " not worth coding, " + std::to_string(coding_failures_.load()) + " failed to code, " +
          std::to_string(undecodable_.load()) + " of origins not decodable, " +
+         std::to_string(bodies_dropped_.load()) + " kept in codings alone, " +
          std::to_string(saved) + " bytes saved in " + std::to_string(cpu_ms) + " ms of CPU (" +
          std::to_string(cpu_ms == 0 ? 0 : saved * 1000 / cpu_ms) + " a second)";
 }

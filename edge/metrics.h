@@ -90,6 +90,7 @@ class Metrics {
   std::atomic<uint64_t> codings_left_{0};  ///< that were not worth it, or took too long
   std::atomic<uint64_t> coding_failures_{0};
   std::atomic<uint64_t> undecodable_{0};         ///< responses that an origin coded
+  std::atomic<uint64_t> bodies_dropped_{0};      ///< of objects that are kept in codings alone
   std::atomic<uint64_t> coding_saved_bytes_{0};  ///< what the stored ones are shorter
   std::atomic<uint64_t> coding_cpu_us_{0};
 };

@@ -131,10 +131,10 @@ void RequestFlow::serve(Pass& pass, Lookup& lookup, int64_t age_s, const CacheSt
   Exchange& exchange = pass.exchange;
   const bool coded = lookup.found.coded.has_value();
   cache_store::RecordView& record = coded ? *lookup.found.coded : *lookup.found.head;
-  const uint64_t size = origin::body_size_of(record);
+  const uint64_t size = origin::body_size_of(lookup.decodes ? *lookup.found.head : record);
   const bool fragmented = record.kind == cache_store::RecordKind::kHead;
   http::Selection part = http::select(*lookup.stored, exchange.request(), size);
-  if (coded) part.made = origin::coding_of(record.slot);
+  if (coded && !lookup.decodes) part.made = origin::coding_of(record.slot);
   if (part.body && part.status == 200) {
     context_.coders.on_hit(lookup.key.now(), pass.route.digest, lookup.found, lookup.accepted);
   }
@@ -152,7 +152,7 @@ void RequestFlow::serve(Pass& pass, Lookup& lookup, int64_t age_s, const CacheSt
     }
   }
   if (!part.parts.empty()) part.boundary = context_.env.random();
-  const bool waits = fragmented || !part.parts.empty();
+  const bool waits = fragmented || lookup.decodes || !part.parts.empty();
   if (waits && !block(pass)) return answers_.fail(exchange, 503, kNoMemory, cache);
   const std::optional<http::ResponseHead> head = http::make_response(
       *lookup.stored, part, size, age_s, status, presentation(*pass.route.site), exchange.arena());
@@ -167,6 +167,8 @@ void RequestFlow::serve(Pass& pass, Lookup& lookup, int64_t age_s, const CacheSt
       body = &waiting->fragments.emplace(context_.store, context_.env,
                                          origin::fragmented_object(record), span,
                                          waiting->missing_of(record, *lookup.stored));
+    } else if (lookup.decodes) {
+      body = &waiting->decode(record, size, span);
     } else {
       body = &waiting->body.emplace(context_.store, std::move(record.pin), record, span);
     }

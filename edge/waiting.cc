@@ -9,6 +9,7 @@
 #include "edge/origin_request.h"
 #include "edge/request_flow.h"
 #include "http/freshness.h"
+#include "origin/coded_record.h"
 
 namespace perigee::edge {
 namespace {
@@ -179,6 +180,13 @@ void Waiting::answer_failure(const Failure& failure) {
   if (stale == Stale::kServed) return;
   const bool gone = stale == Stale::kForbidden && error.unreachable();
   flow.answers().fail(exchange, gone ? 504 : error.status(), error.sentence(), cache);
+}
+
+http::SpanSource& Waiting::decode(cache_store::RecordView& coded, uint64_t size,
+                                  const http::ByteSpan& span) {
+  const http::ByteSpan all{0, coded.body.size()};
+  origin::StoredBody source(flow.context().store, std::move(coded.pin), coded, all);
+  return decoded.emplace(std::move(source), origin::coding_of(coded.slot), size, span);
 }
 
 http::BodySource* Waiting::selected(http::SpanSource& source, const http::StoredResponse& response,

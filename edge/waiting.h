@@ -18,6 +18,7 @@
 #include "edge/served.h"
 #include "http/policy.h"
 #include "http/stand_in.h"
+#include "origin/decoded_body.h"
 #include "origin/fetch.h"
 #include "origin/missing_fragments.h"
 
@@ -79,6 +80,10 @@ class Waiting final : public Served, public origin::RequestMaker {
   origin::MissingFragments* missing_of(const cache_store::RecordView& record,
                                        const http::StoredResponse& response);
 
+  /// The body of an answer: `span` of an object of `size` bytes of which `coded` is a coding, which
+  /// gives its Pin away.
+  http::SpanSource& decode(cache_store::RecordView& coded, uint64_t size,
+                           const http::ByteSpan& span);
   /// The body of an answer of our own.
   http::BodySource& keep_text(std::string_view text) { return text_.emplace(text); }
   /// The body of an answer: `source`, which stands at the one span selected, or its parts in a
@@ -101,9 +106,10 @@ class Waiting final : public Served, public origin::RequestMaker {
   std::optional<Relayed> relayed;
   std::optional<Purged> purged;
   std::optional<origin::MissingFragments> missing;
-  /// Of a stored response that answers it: the one or the other.
+  /// Of a stored response that answers it: one of them.
   std::optional<origin::StoredBody> body;
   std::optional<origin::FragmentBody> fragments;
+  std::optional<origin::DecodedBody> decoded;
 
  private:
   class VerifyJob;

@@ -41,13 +41,19 @@ std::optional<Coding> wanted(CodingSet liked, Coding sent) {
   return sent == Coding::kGzip && first != sent ? std::optional(first) : std::nullopt;
 }
 
-/// Whole in one record, and long enough.
+/// Of one record, and long enough.
 bool can_be_coded(const RecordView& object) {
   const uint32_t flags = object.policy.flags;
-  const bool long_enough = object.body.size() >= limits::kCodedBytesLeast ||
+  const bool long_enough = object.whole_length >= limits::kCodedBytesLeast ||
                            http::sent_coding(flags) != Coding::kIdentity;
-  return object.kind == cache_store::RecordKind::kObject && !object.body.empty() && long_enough &&
+  return object.kind != cache_store::RecordKind::kHead && object.whole_length > 0 && long_enough &&
          (flags & http::ReuseFlag::kCodable) != 0;
+}
+
+/// The body need not be kept beside its coding, from which it can be decoded.
+bool can_be_dropped(const RecordView& object) {
+  return object.kind == cache_store::RecordKind::kObject &&
+         http::sent_coding(object.policy.flags) == Coding::kIdentity;
 }
 
 }  // namespace
@@ -61,7 +67,7 @@ Coders::Coders(const CoderShared& shared, base::Env& env)
 }
 
 uint64_t Coders::id_of(uint64_t rid, Coding coding, Effort effort) {
-  return (rid << 3) ^ (static_cast<uint64_t>(coding) << 1) ^ (effort == Effort::kBest ? 1u : 0u);
+  return (rid << 5) ^ (static_cast<uint64_t>(coding) << 2) ^ static_cast<uint64_t>(effort);
 }
 
 void Coders::on_stored(std::string_view key, const cache_store::Digest& base,
@@ -71,9 +77,9 @@ void Coders::on_stored(std::string_view key, const cache_store::Digest& base,
   const Coding sent = http::sent_coding(object.policy.flags);
   const std::optional<Coding> asked = wanted(accepted.sets[0], sent);
   if (sent == Coding::kIdentity && !offered.empty() && asked != first_of(offered)) {
-    want(key, base, object, first_of(offered), Effort::kFast);
+    want(key, base, object, {first_of(offered), Effort::kFast});
   }
-  if (asked) want(key, base, object, *asked, Effort::kFast);
+  if (asked) want(key, base, object, {*asked, Effort::kFast, true});
 }
 
 void Coders::on_hit(std::string_view key, const cache_store::Digest& base,
@@ -84,26 +90,29 @@ void Coders::on_hit(std::string_view key, const cache_store::Digest& base,
   if (!asked) return;
   const bool served =
       found.coded && (*asked == Coding::kIdentity || liked.has(coding_of(found.coded->slot)));
-  if (!served) return want(key, base, *found.head, *asked, Effort::kFast);
-  if (is_best(*found.coded)) return;
-  want(key, base, *found.head, coding_of(found.coded->slot), Effort::kBest);
+  if (!served) return want(key, base, *found.head, {*asked, Effort::kFast, true});
+  const Coding coding = coding_of(found.coded->slot);
+  if (shared_.store.is_short() && can_be_dropped(*found.head)) {
+    want(key, base, *found.head, {coding, Effort::kNone, true});
+  }
+  if (!is_best(*found.coded)) want(key, base, *found.head, {coding, Effort::kBest, true});
 }
 
 void Coders::want(std::string_view key, const cache_store::Digest& base, const RecordView& object,
-                  Coding coding, Effort effort) {
+                  const Making& making) {
   if (shared_.cpu_percent == 0) return;
-  const uint64_t id = id_of(object.rid, coding, effort);
+  const uint64_t id = id_of(object.rid, making.coding, making.effort);
   if (is_settled(id) || (job_.waiting() && id == running_)) return;
   auto wish = wishes_.find(id);
   if (wish == wishes_.end()) {
     if (wishes_.size() >= limits::kCodingWishes) make_room();
     if (wishes_.size() >= limits::kCodingWishes) return;
-    wish = wishes_
-               .emplace(id, Wish{{std::string(key), base, object.rid, coding, effort},
-                                 object.body.size(),
-                                 ++wished_})
-               .first;
+    Wish made{{std::string(key), base, object.rid, making.coding, making.effort},
+              object.whole_length,
+              ++wished_};
+    wish = wishes_.emplace(id, std::move(made)).first;
   }
+  wish->second.task.wanted = wish->second.task.wanted || making.wanted;
   ++wish->second.heat;
   start_next();
 }
@@ -127,21 +136,21 @@ void Coders::start_next() {
   (void)env_.offload(base::Lane::kBackground, job, job_);
 }
 
-/// The oldest wish for a fast coding; else the best coding of the most bytes that were asked for,
+/// The oldest wish for what is quick; else the best coding of the most bytes that were asked for,
 /// if it was asked for often enough.
 Coders::Wishes::iterator Coders::next() {
   auto best = wishes_.end();
   const auto is_before = [](const Wish& a, const Wish& b) {
-    const bool fast = a.task.effort == Effort::kFast;
-    if (fast != (b.task.effort == Effort::kFast)) return fast;
-    if (fast) return a.number < b.number;
+    const bool quick = a.task.effort != Effort::kBest;
+    if (quick != (b.task.effort != Effort::kBest)) return quick;
+    if (quick) return a.number < b.number;
     const uint64_t bytes_a = a.heat * a.object_bytes;
     const uint64_t bytes_b = b.heat * b.object_bytes;
     return bytes_a != bytes_b ? bytes_a > bytes_b : a.number < b.number;
   };
   for (auto it = wishes_.begin(); it != wishes_.end(); ++it) {
     const bool due =
-        it->second.task.effort == Effort::kFast || it->second.heat >= limits::kCodingHits;
+        it->second.task.effort != Effort::kBest || it->second.heat >= limits::kCodingHits;
     if (due && (best == wishes_.end() || is_before(it->second, best->second))) best = it;
   }
   return best;

@@ -58,8 +58,14 @@ class Coders {
   using Wishes = std::unordered_map<uint64_t, Wish>;
 
   static uint64_t id_of(uint64_t rid, http::Coding coding, http::Effort effort);
+  /// What is to be done, and whether a client is there that takes it.
+  struct Making {
+    http::Coding coding;
+    http::Effort effort;
+    bool wanted = false;
+  };
   void want(std::string_view key, const cache_store::Digest& base,
-            const cache_store::RecordView& object, http::Coding coding, http::Effort effort);
+            const cache_store::RecordView& object, const Making& making);
   /// Room for one more: what is asked for seldom is forgotten.
   void make_room();
   bool is_settled(uint64_t id) const { return settled_[id % settled_.size()] == id; }

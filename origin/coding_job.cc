@@ -35,18 +35,16 @@ Kind CodingJob::code(const std::atomic<bool>& stop) {
   const cache_store::Slot slot = slot_of(task_.coding);
   const Found found = store_.peek(store_.digest(task_.key), task_.key,
                                   static_cast<cache_store::SlotMask>(1 << slot));
-  const bool whole = found.head && found.head->kind == cache_store::RecordKind::kObject;
-  if (!whole || found.head->rid != task_.rid) return Kind::kGone;
+  if (!found.head || found.head->rid != task_.rid) return Kind::kGone;
+  if (task_.effort == http::Effort::kNone) {
+    return found.coded ? drop_body(*found.head) : Kind::kGone;
+  }
   const bool better = task_.effort == http::Effort::kBest && found.coded && !is_best(*found.coded);
   if (found.coded && !better) return Kind::kPresent;
-  std::span<const std::byte> body = found.head->body;
-  std::vector<std::byte> identity;
-  if (const http::Coding sent = http::sent_coding(found.head->policy.flags);
-      sent != http::Coding::kIdentity) {
-    const Kind decoded = decode(sent, body, stop, identity);
-    if (decoded != Kind::kStored) return decoded;
-    body = identity;
-  }
+  std::span<const std::byte> body;
+  std::vector<std::byte> decoded;
+  const Kind source = find_identity(*found.head, stop, body, decoded);
+  if (source != Kind::kStored) return source;
   outcome_.object_bytes = body.size();
   std::vector<std::byte> coded;
   if (task_.coding != http::Coding::kIdentity) {
@@ -56,17 +54,43 @@ Kind CodingJob::code(const std::atomic<bool>& stop) {
     body = coded;
   }
   const Kind stored = put(*found.head, body);
-  if (stored == Kind::kStored) outcome_.coded_bytes = body.size();
+  if (stored != Kind::kStored) return stored;
+  outcome_.coded_bytes = body.size();
+  // Clients take it, so the body is of little use beside it.
+  outcome_.dropped = task_.wanted && store_.is_short() && drop_body(*found.head) == Kind::kDropped;
   return stored;
 }
 
-/// kStored: `out` holds all of it.
-Kind CodingJob::decode(http::Coding sent, std::span<const std::byte> body,
+/// kStored: `identity` is the object's body, in the store or in `decoded`.
+Kind CodingJob::find_identity(const RecordView& object, const std::atomic<bool>& stop,
+                              std::span<const std::byte>& identity,
+                              std::vector<std::byte>& decoded) const {
+  const http::Coding sent = http::sent_coding(object.policy.flags);
+  if (object.kind == cache_store::RecordKind::kObject && sent == http::Coding::kIdentity) {
+    identity = object.body;
+    return Kind::kStored;
+  }
+  Kind result = Kind::kGone;
+  if (object.kind == cache_store::RecordKind::kObject) {
+    const uint64_t most =
+        std::min<uint64_t>(store_.max_object_bytes(), object.body.size() * limits::kDecodedTimes);
+    result = decode(sent, object.body, most, stop, decoded);
+  } else if (object.kind == cache_store::RecordKind::kShell) {
+    const Found source = store_.peek(object.digest, task_.key, http::CodingSet::all().bits());
+    if (!source.coded || source.head->rid != task_.rid) return Kind::kGone;
+    result = decode(coding_of(source.coded->slot), source.coded->body, object.whole_length, stop,
+                    decoded);
+    if (result == Kind::kStored && decoded.size() != object.whole_length) return Kind::kFailed;
+  }
+  identity = decoded;
+  return result;
+}
+
+/// kStored: `out` holds all of it, at most `most` bytes.
+Kind CodingJob::decode(http::Coding sent, std::span<const std::byte> body, uint64_t most,
                        const std::atomic<bool>& stop, std::vector<std::byte>& out) const {
   const auto decoder = http::Decoder::make(sent);
   if (decoder == nullptr) return Kind::kFailed;
-  const uint64_t most =
-      std::min<uint64_t>(store_.max_object_bytes(), body.size() * limits::kDecodedTimes);
   for (;;) {
     if (const std::optional<Kind> ended = bounds(stop)) return *ended;
     const size_t before = out.size();
@@ -140,6 +164,25 @@ Kind CodingJob::put(const RecordView& object, std::span<const std::byte> coded) 
   draft.ticket = object.ticket;
   draft.source = &object.pin;
   return store_.put(draft).ok() ? Kind::kStored : Kind::kGone;
+}
+
+/// Its codings are all that is left of the body.
+Kind CodingJob::drop_body(const RecordView& object) const {
+  const bool whole = object.kind == cache_store::RecordKind::kObject &&
+                     http::sent_coding(object.policy.flags) == http::Coding::kIdentity;
+  if (!whole) return Kind::kPresent;
+  cache_store::Draft draft;
+  draft.kind = cache_store::RecordKind::kShell;
+  draft.rid = task_.rid;
+  draft.key = task_.key;
+  draft.base = task_.base;
+  draft.policy = object.policy;
+  draft.tags = object.tags;
+  draft.head = object.head;
+  draft.whole_length = object.body.size();
+  draft.ticket = object.ticket;
+  draft.source = &object.pin;
+  return store_.put(draft).ok() ? Kind::kDropped : Kind::kGone;
 }
 
 }  // namespace perigee::origin

@@ -1,6 +1,7 @@
 // Makes one coding of a stored object and puts it beside the object: encoded, decoded again and
 // compared, and kept only if it is shorter by a share that is worth a record. What the origin sent
-// coded is decoded first, in memory; that is also how its identity is made.
+// coded is decoded first, in memory; that is also how its identity is made. And where the store is
+// short, an object whose coding is there gives its body away, and is a shell from then on.
 #pragma once
 
 #include <atomic>
@@ -24,7 +25,8 @@ struct CodingTask {
   cache_store::Digest base;  ///< of the URL's own key
   uint64_t rid = 0;
   http::Coding coding = http::Coding::kZstd;
-  http::Effort effort = http::Effort::kFast;
+  http::Effort effort = http::Effort::kFast;  ///< kNone: the object becomes a shell
+  bool wanted = false;                        ///< a client was there that takes it
 };
 
 /// What became of it.
@@ -32,6 +34,7 @@ struct CodingOutcome {
   enum Kind : uint8_t {
     kStored,
     kPresent,      ///< another loop has made it meanwhile
+    kDropped,      ///< the object's body went, and its codings stay
     kNotWorthIt,   ///< not enough shorter
     kGone,         ///< its object is another one by now, or its store had no room
     kTooSlow,      ///< more CPU than one job may take
@@ -42,6 +45,7 @@ struct CodingOutcome {
   Kind kind = kGone;
   uint64_t object_bytes = 0;
   uint64_t coded_bytes = 0;  ///< 0 unless kStored
+  bool dropped = false;      ///< kStored, and the object's body went
   int64_t cpu_us = 0;
 };
 
@@ -61,13 +65,18 @@ class CodingJob final : public base::Job {
 
  private:
   CodingOutcome::Kind code(const std::atomic<bool>& stop);
-  CodingOutcome::Kind decode(http::Coding sent, std::span<const std::byte> body,
+  CodingOutcome::Kind find_identity(const cache_store::RecordView& object,
+                                    const std::atomic<bool>& stop,
+                                    std::span<const std::byte>& identity,
+                                    std::vector<std::byte>& decoded) const;
+  CodingOutcome::Kind decode(http::Coding sent, std::span<const std::byte> body, uint64_t most,
                              const std::atomic<bool>& stop, std::vector<std::byte>& out) const;
   CodingOutcome::Kind encode(std::span<const std::byte> body, const std::atomic<bool>& stop,
                              std::vector<std::byte>& out) const;
   bool decodes_to(std::span<const std::byte> body, std::span<const std::byte> coded) const;
   CodingOutcome::Kind put(const cache_store::RecordView& object,
                           std::span<const std::byte> coded) const;
+  CodingOutcome::Kind drop_body(const cache_store::RecordView& object) const;
   std::optional<CodingOutcome::Kind> bounds(const std::atomic<bool>& stop) const;
   int64_t cpu_us() const { return cpu_clock_() - begun_us_; }
 

@@ -39,6 +39,8 @@ class Fill {
   http::StandIn stand_in() const { return head.stand_in; }
   /// The rid of the stored response whose body this one has; 0: its body came.
   uint64_t stored_rid() const { return head.stored_rid; }
+  /// That one has no body but its codings, so that the fill has none to read.
+  bool is_shell() const { return head.shell; }
   /// The response is a page where the path promises something else, and nothing stands in for it.
   bool misshapen() const { return head.misshapen; }
   /// The status with which the origin answered (304 when revalidated).
@@ -106,6 +108,7 @@ class Fill {
     http::StoredResponse response;  ///< a view over `image`
     bool revalidated = false;       ///< or what is stored stands in
     uint64_t stored_rid = 0;        ///< of that
+    bool shell = false;             ///< that has no body but its codings
     http::StandIn stand_in = http::StandIn::kNone;
     bool misshapen = false;
     bool shareable = false;

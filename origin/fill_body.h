@@ -67,6 +67,7 @@ class FillBody {
   /// Owner only. The body was stored: the chunks go, and readers go on from `record` (pinned).
   void hand_over(const cache_store::RecordView& record);
   /// Owner only, in place of any append(): the body is that of `record` (pinned).
+  /// Of a shell nobody reads it: those who want the body look its codings up.
   void borrow(const cache_store::RecordView& record);
   /// A reader is blocked for long: the slab of the record is not held for the others either, who
   /// find it as long as it is not used again.

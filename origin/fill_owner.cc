@@ -123,6 +123,14 @@ bool FillOwner::take_not_modified(const ReceivedResponse& head, const ResponseTi
   return stored && http::may_freshen(*stored, head) && merge(*stored, head, times);
 }
 
+/// The body is that of what is stored.
+void FillOwner::borrow_stored() {
+  const cache_store::RecordView& stored = *fill_->stored.head;
+  fill_->head.stored_rid = stored.rid;
+  fill_->head.shell = stored.kind == cache_store::RecordKind::kShell;
+  fill_->body.borrow(stored);
+}
+
 bool FillOwner::merge(const http::StoredResponse& stored, const ReceivedResponse& head,
                       const ResponseTimes& times) {
   std::vector<std::byte> image = http::freshen_head_image(stored, head, times);
@@ -146,8 +154,7 @@ bool FillOwner::merge(const http::StoredResponse& stored, const ReceivedResponse
   }
   fill_->head.image = std::move(image);
   fill_->head.revalidated = true;
-  fill_->head.stored_rid = fill_->stored.head->rid;
-  fill_->body.borrow(*fill_->stored.head);
+  borrow_stored();
   if (storable) sink_.open();
   fill_->head.shareable = storable && admission.drop_names.empty();
   bool keyed = storable;
@@ -172,8 +179,7 @@ bool FillOwner::take_stored(const ReceivedResponse& head, const ResponseTimes& t
   const std::span<const std::byte> image = fill_->stored.head->head;
   fill_->head.image.assign(image.begin(), image.end());
   fill_->head.revalidated = true;
-  fill_->head.stored_rid = fill_->stored.head->rid;
-  fill_->body.borrow(*fill_->stored.head);
+  borrow_stored();
   fill_->head.stand_in = why;
   policy_ = stored->policy;
   std::vector<http::Field> storage;

@@ -44,6 +44,7 @@ class FillOwner final : public FillProducer {
     room_timer_.disarm();
     sink_.abandon();
   }
+  void borrow_stored();
   /// False: it freshens nothing.
   bool merge(const http::StoredResponse& stored, const http::ReceivedResponse& head,
              const http::ResponseTimes& times);

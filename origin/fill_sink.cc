@@ -24,6 +24,7 @@ class PutJob final : public base::Job {
   std::vector<std::byte> image;  ///< empty: the fill's own
   std::vector<ChunkRef> chunks;  ///< the body; empty after a 304, whose body is the stored one
   FragmentedObject object;       ///< where the body lies in fragments
+  uint64_t shell_bytes = 0;      ///< where it lies in codings of `rid`: how many
   /// The same response, freshened: what belongs to it goes on belonging to it. Else 0.
   uint64_t rid = 0;
   std::span<const std::byte> stored_body;  ///< of that response, held by `source`
@@ -56,6 +57,11 @@ void PutJob::work(const std::atomic<bool>&) noexcept {
     draft.rid = rid;
     draft.source = &source;
     pieces.push_back(stored_body);
+  }
+  if (shell_bytes > 0) {
+    draft.kind = cache_store::RecordKind::kShell;
+    draft.rid = rid;
+    draft.whole_length = shell_bytes;
   }
   if (object.size > 0) {
     if (object.rid == 0) object.rid = store_.draw_rid();
@@ -101,6 +107,9 @@ bool FillSink::put(base::Env& env, const base::ReuseFacts& policy, OnStored done
     const cache_store::RecordView& stored = *fill_->stored.head;
     if (stored.kind == cache_store::RecordKind::kHead) {
       put->object = fragmented_object(stored);
+    } else if (stored.kind == cache_store::RecordKind::kShell) {
+      put->rid = stored.rid;
+      put->shell_bytes = stored.whole_length;
     } else {
       put->rid = stored.rid;
       put->stored_body = stored.body;

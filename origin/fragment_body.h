@@ -27,9 +27,7 @@ inline FragmentedObject fragmented_object(const cache_store::RecordView& head) {
 }
 
 /// Bytes of a stored object's body, wherever they lie.
-inline uint64_t body_size_of(const cache_store::RecordView& record) {
-  return record.kind == cache_store::RecordKind::kHead ? record.whole_length : record.body.size();
-}
+inline uint64_t body_size_of(const cache_store::RecordView& record) { return record.whole_length; }
 
 /// Loop. The first fragment with a byte of `span` that is not there, verified or not; nullopt: all
 /// are. Linear in their number.

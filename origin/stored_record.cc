@@ -11,6 +11,7 @@ std::optional<http::StoredResponse> view_of(const cache_store::Found& found,
   if (!found.head) return std::nullopt;
   const cache_store::RecordView& record = *found.head;
   std::optional<http::StoredResponse> stored = http::view_head_image(record.head, record.policy);
+  if (record.kind == cache_store::RecordKind::kShell && !found.coded) return std::nullopt;
   if (stored && record.kind == cache_store::RecordKind::kHead && !is_refetchable(*stored) &&
       first_missing(store, fragmented_object(record), {0, record.whole_length})) {
     return std::nullopt;

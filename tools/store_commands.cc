@@ -52,6 +52,8 @@ const char* name_of(uint8_t kind) {
       return "fragment";
     case RecordKind::kVarySpec:
       return "vary";
+    case RecordKind::kShell:
+      return "shell";
   }
   return "unknown";
 }
@@ -264,7 +266,9 @@ void StoreCommands::print_records(const std::vector<FiledRecord>& records) const
     live.add(bytes);
     kinds[name_of(record.entry.kind)].add(bytes);
     const auto kind = static_cast<RecordKind>(record.entry.kind);
-    if (kind != RecordKind::kObject && kind != RecordKind::kHead) continue;
+    const bool response =
+        kind == RecordKind::kObject || kind == RecordKind::kHead || kind == RecordKind::kShell;
+    if (!response) continue;
     if (const auto text = inspection_->read(record)) times.push_back(text->header.response_time_ms);
   }
   print("live: " + counted(live) + "\n");

@@ -43,6 +43,18 @@ class CodedTest : public testing::Test, private StoreObserver {
     if (!stored.ok()) return 0;
     return (slot == kHeadSlot ? stored->head : stored->coded)->rid;
   }
+  bool put_shell(uint64_t rid) {
+    const std::array<uint64_t, 2> tags = {11, 12};
+    Draft draft;
+    draft.kind = RecordKind::kShell;
+    draft.rid = rid;
+    draft.key = "a";
+    draft.base = store_->digest("a");
+    draft.tags = tags;
+    draft.whole_length = 8;
+    draft.ticket = store_->ticket();
+    return store_->put(draft).ok();
+  }
   Found look(SlotMask accepted) { return store_->lookup(store_->digest("a"), "a", accepted); }
   static std::string text(std::span<const std::byte> bytes) {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -184,6 +196,55 @@ TEST_F(CodedTest, HoldsItsOwnSlab) {
     EXPECT_EQ(store_->stats().pins, 2u);
   }
   EXPECT_EQ(store_->stats().pins, 0u);
+}
+
+TEST_F(CodedTest, AShellTakesThePlaceOfItsObjectAlone) {
+  EXPECT_FALSE(put_shell(7)) << "there is none";
+  const uint64_t rid = put(kHeadSlot, "identity", 0);
+  ASSERT_EQ(put(kGzip, "gzip", rid), rid);
+  EXPECT_FALSE(put_shell(rid + 1)) << "it is another one";
+  ASSERT_TRUE(put_shell(rid));
+  for (const bool again : {false, true}) {
+    if (again) {
+      reopen();
+      store_->warm(store_->digest("a"), "a", bit(kGzip));
+    }
+    const Found found = look(bit(kGzip));
+    ASSERT_EQ(found.state, Found::kHit);
+    EXPECT_EQ(found.head->kind, RecordKind::kShell);
+    EXPECT_EQ(found.head->rid, rid);
+    EXPECT_EQ(found.head->whole_length, 8u);
+    EXPECT_TRUE(found.head->body.empty());
+    ASSERT_EQ(found.head->tags.size(), 2u);
+    ASSERT_TRUE(found.coded);
+    EXPECT_EQ(text(found.coded->body), "gzip");
+  }
+  EXPECT_TRUE(put_shell(rid)) << "a 304 writes it again";
+  EXPECT_TRUE(look(bit(kGzip)).coded);
+  const uint64_t newer = put(kHeadSlot, "newer", 0);
+  EXPECT_EQ(look(bit(kGzip)).head->kind, RecordKind::kObject);
+  EXPECT_FALSE(put_shell(rid)) << "of the one before";
+  EXPECT_EQ(look(0).head->rid, newer);
+}
+
+TEST_F(CodedTest, IsShortWhenMoreThanHalfIsInUse) {
+  const uint64_t slabs = store_->stats().slabs;
+  bool seen = false;
+  for (int i = 0; i < 1'000 && !seen; ++i) {
+    const uint64_t empty = store_->stats().slabs_free;
+    const std::string key = std::to_string(i);
+    const std::string body(14'000, 'x');
+    const std::span<const std::byte> piece = std::as_bytes(std::span(body));
+    Draft draft;
+    draft.key = key;
+    draft.base = store_->digest(key);
+    draft.body = {&piece, 1};
+    draft.ticket = store_->ticket();
+    ASSERT_TRUE(store_->put(draft).ok());
+    seen = empty * 2 < slabs;
+    ASSERT_EQ(store_->is_short(), seen) << empty;
+  }
+  EXPECT_TRUE(seen);
 }
 
 TEST_F(CodedTest, ARecordTellsItsTagsAndItsWholeLength) {

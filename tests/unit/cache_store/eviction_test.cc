@@ -342,6 +342,46 @@ TEST_F(EvictionTest, FragmentsOfAHeadThatIsGoneAreNotCopied) {
   EXPECT_FALSE(has_fragment({erased_rid, 0}));
 }
 
+TEST_F(EvictionTest, CodingsThatAreUsedAreCopiedWhileTheirObjectIsThere) {
+  fill();
+  const auto put_coded = [&](const std::string& key, uint64_t rid) {
+    const std::string body(1'000, 'c');
+    const std::span<const std::byte> piece = std::as_bytes(std::span(body));
+    Draft draft;
+    draft.kind = RecordKind::kCoded;
+    draft.slot = 1;
+    draft.rid = rid;
+    draft.key = key;
+    draft.base = store_->digest(key);
+    draft.body = {&piece, 1};
+    draft.ticket = store_->ticket();
+    return store_->put(draft).ok();
+  };
+  const auto look_coded = [&](const std::string& key, bool counted) {
+    const Digest digest = store_->digest(key);
+    Found found =
+        counted ? store_->lookup(digest, key, kCodedSlots) : store_->peek(digest, key, kCodedSlots);
+    return found;
+  };
+  const auto rid_of = [&](const std::string& key) { return look_coded(key, false).head->rid; };
+  for (const char* key : {"used", "not used", "renewed"}) {
+    ASSERT_TRUE(put(key));
+    ASSERT_TRUE(put_coded(key, rid_of(key)));
+    look(key);
+  }
+  look_coded("used", true);
+  look_coded("renewed", true);
+  ASSERT_TRUE(put("renewed"));
+  look("renewed");
+  const uint64_t copied = stats().promoted;
+  end_probation();
+  EXPECT_TRUE(look_coded("used", false).coded);
+  ASSERT_TRUE(has("not used"));
+  EXPECT_FALSE(look_coded("not used", false).coded) << "its object alone was used";
+  EXPECT_FALSE(look_coded("renewed", false).coded);
+  EXPECT_GE(stats().promoted, copied + 4) << "three objects, and one coding";
+}
+
 TEST_F(EvictionTest, ProbationHasItsShareAndFourSlabsAtLeast) {
   fill();
   EXPECT_EQ(stats().probation.slabs, kSlabs / 10);

@@ -337,6 +337,41 @@ TEST_F(CodersTest, WithoutCpuNothingIsCoded) {
   EXPECT_EQ(outcomes_.size(), 0u);
 }
 
+TEST_F(CodersTest, WhereTheStoreIsShortACodedHitGivesTheBodyAway) {
+  const uint64_t rid = put("a", text_of(20'000));
+  put("sent coded", text_of(20'000),
+      http::ReuseFlag::kCodable | static_cast<uint32_t>(Coding::kBrotli)
+                                      << http::ReuseFlag::kSentCodingShift);
+  stored("a", taking({Coding::kZstd}));
+  settle();
+  hit("a");
+  settle();
+  EXPECT_EQ(look("a", Coding::kZstd).head->kind, cache_store::RecordKind::kObject);
+  for (int i = 0; !store_->is_short(); ++i) put("other" + std::to_string(i), noise_of(200'000));
+  coders_->on_hit("a", store_->digest("a"), look("a", Coding::kGzip), {});
+  hit("a", Coding::kGzip);
+  settle();
+  EXPECT_EQ(look("a", Coding::kZstd).head->kind, cache_store::RecordKind::kObject)
+      << "nobody was sent a coding";
+  outcomes_.clear();
+  hit("a");
+  settle();
+  const Found found = look("a", Coding::kZstd);
+  EXPECT_EQ(found.head->kind, cache_store::RecordKind::kShell);
+  EXPECT_EQ(found.head->rid, rid);
+  EXPECT_EQ(found.head->whole_length, 20'000u);
+  ASSERT_TRUE(found.coded);
+  // The best coding is made of the one that is there.
+  hit("a");
+  hit("a");
+  settle();
+  EXPECT_TRUE(is_best(*look("a", Coding::kZstd).coded));
+  EXPECT_EQ(kinds().front(), Outcome::kDropped);
+  hit("sent coded", Coding::kBrotli);
+  settle();
+  EXPECT_EQ(look("sent coded", Coding::kBrotli).head->kind, cache_store::RecordKind::kObject);
+}
+
 /// One job by hand.
 class CodingJobTest : public CodersTest {
  protected:

@@ -75,6 +75,7 @@ class FakeStore final : public cache_store::Store {
   bool poisoned(const cache_store::Pin& pin) const override;
   int fd() const override { return -1; }
   bool is_crowded() const override { return false; }
+  bool is_short() const override { return false; }
   bool can_lend_pages() const override { return false; }
   uint64_t max_object_bytes() const override { return object_most; }
   cache_store::StoreStats stats() const override { return {}; }

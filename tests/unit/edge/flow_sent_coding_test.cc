@@ -1,0 +1,136 @@
+// What an origin sends coded: as it came to who takes it, and made into what others take.
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/support/edge/coded_flow.h"
+#include "tests/support/rule.h"
+
+namespace perigee::test {
+namespace {
+
+GUARDS("edge::look_up, origin::CodingJob, http::coding_flags");
+
+/// The origin sends gzip, whatever it is asked for.
+class FlowSentCoding : public FlowCoding {
+ protected:
+  FlowSentCoding() : body(text_of(20'000)), sent(encoded(http::Coding::kGzip, body)) {
+    answer_with("gzip", sent);
+  }
+  void answer_with(std::string_view coding, const std::string& content) {
+    stand.origin.on("/a", page(content).line("Content-Encoding", coding));
+  }
+
+  const std::string body;
+  const std::string sent;
+};
+
+TEST_F(FlowSentCoding, GoesAsItCameToWhoTakesIt) {
+  for (int i = 0; i < 2; ++i) {
+    const Answer answer = stand.get("/a", accept("gzip"));
+    EXPECT_EQ(answer["Content-Encoding"], "gzip");
+    EXPECT_EQ(answer["ETag"], "\"v1\"");
+    EXPECT_EQ(answer["Vary"], "Accept-Encoding");
+    EXPECT_TRUE(answer.body == sent);
+    stand.settle();
+  }
+}
+
+RULE_F(FlowSentCoding, OthersGetWhatIsMadeOfIt, "RFC 9110 §12.5.3, §8.8.3; http-rules 3.4",
+       "A coding that is not listed is not acceptable",
+       "what the origin coded is decoded and coded anew in the background: clients of the identity "
+       "and of other codings get what they take, with the weak tag; the origin is asked once",
+       "codings") {
+  EXPECT_TRUE(stand.get("/a").body == sent) << "the first answer cannot wait";
+  stand.settle();
+  const Answer plain = stand.get("/a");
+  EXPECT_EQ(plain["Content-Encoding"], "");
+  EXPECT_EQ(plain["ETag"], "W/\"v1\"");
+  EXPECT_EQ(plain["Content-Length"], "20000");
+  EXPECT_TRUE(plain.body == body);
+  for (const std::string_view coding : {"zstd", "br"}) {
+    warm("/a", accept(coding));
+    const Answer answer = warm("/a", accept(coding));
+    EXPECT_EQ(answer["Content-Encoding"], coding);
+    EXPECT_EQ(answer["ETag"], "W/\"v1\"");
+    EXPECT_TRUE(decoded(answer) == body);
+  }
+  EXPECT_EQ(stand.origin.asked_for("/a"), 1u);
+  const Answer head = stand.ask("HEAD", "/a");
+  EXPECT_EQ(head["Content-Length"], "20000");
+  EXPECT_EQ(head["Content-Encoding"], "");
+}
+
+TEST_F(FlowSentCoding, ABrowserGetsTheShortest) {
+  for (int i = 0; i < 4; ++i) warm("/a");
+  const Answer answer = warm("/a");
+  EXPECT_LT(answer.body.size(), sent.size());
+  EXPECT_EQ(answer["Content-Encoding"], "zstd");
+  EXPECT_TRUE(decoded(answer) == body);
+}
+
+TEST_F(FlowSentCoding, TheOriginsCodingGoesIfItIsShorter) {
+  // Its best gzip is shorter than a fast zstd.
+  static constexpr std::string_view kWords[] = {"function", "return", "const", "value", "node"};
+  std::string words;
+  uint64_t seed = 7;
+  while (words.size() < 60'000) {
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    words.append(kWords[(seed >> 40) % 5]).append(std::to_string((seed >> 50) % 99)).append(" ");
+  }
+  const std::string short_one = encoded(http::Coding::kGzip, words, http::Effort::kBest);
+  const std::string longer = encoded(http::Coding::kZstd, words);
+  ASSERT_GT(longer.size(), short_one.size());
+  answer_with("gzip", short_one);
+  warm("/a");
+  const Answer answer = warm("/a");
+  EXPECT_EQ(objects(), 2u) << "a zstd was made";
+  EXPECT_EQ(answer["Content-Encoding"], "gzip");
+  EXPECT_EQ(answer["ETag"], "\"v1\"");
+}
+
+TEST_F(FlowSentCoding, WhatCameInBrIsNotCodedForWhoTakesIt) {
+  answer_with("br", encoded(http::Coding::kBrotli, body));
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(warm("/a")["Content-Encoding"], "br");
+  EXPECT_EQ(objects(), 1u);
+}
+
+TEST_F(FlowSentCoding, ARangeIsOneOfWhatTheOriginSent) {
+  warm("/a", "");
+  const Answer part = stand.get("/a", "Range: bytes=10-19\r\n");
+  EXPECT_EQ(part.status, 206);
+  EXPECT_EQ(part["Content-Encoding"], "gzip");
+  EXPECT_EQ(part["ETag"], "\"v1\"");
+  EXPECT_EQ(part.body, sent.substr(10, 10));
+}
+
+RULE_F(FlowSentCoding, WhatDoesNotDecodeGoesAsItCame, "RFC 9110 §8.4.1; http-rules 3.16",
+       "Content-Encoding tells how the content is coded",
+       "a content that is not what it says, is cut, holds more, or becomes more than 200 times as "
+       "long, is sent to everybody as it came, and tried once",
+       "") {
+  std::string wrong_end = sent;
+  wrong_end[sent.size() - 1] ^= 1;  // the length
+  for (const std::string& content :
+       {std::string(3'000, 'x'), sent.substr(0, sent.size() - 1), sent + "x", wrong_end,
+        encoded(http::Coding::kGzip, std::string(1 << 20, '0'))}) {
+    stand.restart();
+    stand.origin.on("/a", page(content, "max-age=60", "\"" + std::to_string(content.size()) + "\"")
+                              .line("Content-Encoding", "gzip"));
+    stand.store().purge({.digest = stand.stored("/a").digest, .wall_ms = stand.env.wall().ms});
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(warm("/a", "").body == content);
+    EXPECT_EQ(stand.get("/a")["Content-Encoding"], "gzip");
+  }
+  EXPECT_NE(stand.metrics.summary().find(", 5 of origins not decodable"), std::string::npos)
+      << stand.metrics.summary();
+}
+
+TEST_F(FlowSentCoding, AnUnknownCodingIsLeftAlone) {
+  answer_with("deflate", sent);
+  EXPECT_EQ(warm("/a")["Vary"], "");
+  EXPECT_TRUE(stand.get("/a").body == sent);
+  EXPECT_EQ(objects(), 1u);
+}
+
+}  // namespace
+}  // namespace perigee::test
