@@ -13,7 +13,8 @@ CONFIGURE = cmake -S . -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo
 QUIET     = > $(1)/configure.log 2>&1 || { cat $(1)/configure.log; exit 1; }
 
 .PHONY: all run test check torture asan tsan asan-short tsan-short bench head-cost store-bench \
-        cold-bench sim replay fuzz mutants docs tidy locks format fmt install clean bootstrap fresh
+        cold-bench capacity-bench sim replay fuzz mutants docs tidy locks format fmt install \
+        clean bootstrap fresh
 
 all: bootstrap
 	@mkdir -p $(BUILD)
@@ -107,6 +108,11 @@ sim:
 	@$(CONFIGURE) -B $(BUILD)-test $(call QUIET,$(BUILD)-test)
 	@cmake --build $(BUILD)-test -j $(JOBS) --target sim
 	PERIGEE_SIM_SEED=$(SEED) $(BUILD)-test/tests/sim --gtest_filter='*AskedFor'
+
+# How many bytes of a text site a store holds, coded and uncoded.
+capacity-bench: all
+	@tools/bootstrap --tests
+	@tools/capacity_bench $(BUILD)/perigee
 
 # How often the store has what a trace asks for (lines `time id size`, plain or .xz), beside other
 # caches: make replay TRACE=file. Fails when a bar is missed.

@@ -375,7 +375,7 @@ std::optional<base::Result<Found>> SlabStore::store_now(const Draft& draft,
   // Held until the entry stands: a slab is emptied under it, and must not miss this record.
   const base::MutexLock lock(slabs_.mutex());
   short_.store(slabs_.empty_count() * 2 < slabs_.count(), std::memory_order_relaxed);
-  if (draft.kind == RecordKind::kCoded || draft.kind == RecordKind::kShell) {
+  if (draft.replaces || draft.kind == RecordKind::kCoded) {
     const Found object = present_under(key_digest, draft.key);
     if (!object.head || object.head->rid != draft.rid) return refuse("its object is gone");
   }

@@ -170,6 +170,8 @@ struct Draft {
   /// 0.
   uint64_t whole_length = 0;
   Ticket ticket;  ///< from before the fetch began
+  /// Only in place of a record of this rid. A coding is always put so.
+  bool replaces = false;
   /// Of the record that `body` points into, if it does: when its pages go bad meanwhile, nothing is
   /// stored.
   const Pin* source = nullptr;
@@ -319,12 +321,11 @@ class Store {
   /// stale when a soft purge came after the ticket (a variant is refused then). Readers may go on
   /// from what is returned: `vary` for a Vary spec, `coded` for a coding, else `head`. Errors:
   /// kNoSpace (no slab free now, or too large), kCancelled (fenced by a purge or an erase, or asked
-  /// for earlier than what is there; of a coding and a shell: its object is not there any more),
+  /// for earlier than what is there; of what replaces: that is not there any more),
   /// kIo.
   virtual base::Result<Found> put(const Draft& draft) = 0;
 
-  // A kShell takes the place of the object whose rid it has, if that is there still, and of nothing
-  // else. Whoever reads it needs a coding of that rid, and any of them may be missing.
+  // Whoever reads a kShell needs a coding of its rid, and any of them may be missing.
 
   // An object that is longer than a record may be is a kHead, which put() takes and lookup() finds,
   // and fragments under its rid. Any of them may be missing: whoever reads finds out.

@@ -70,6 +70,16 @@ uint64_t Coders::id_of(uint64_t rid, Coding coding, Effort effort) {
   return (rid << 5) ^ (static_cast<uint64_t>(coding) << 2) ^ static_cast<uint64_t>(effort);
 }
 
+std::optional<Coding> Coders::coding_to_keep(uint32_t flags, uint64_t bytes,
+                                             const http::AcceptedCodings& accepted) const {
+  const CodingSet liked = accepted.sets[0];
+  const bool kept_so = shared_.cpu_percent > 0 && !liked.empty() && shared_.store.is_short() &&
+                       bytes >= limits::kCodedBytesLeast &&
+                       (flags & http::ReuseFlag::kCodable) != 0 &&
+                       http::sent_coding(flags) == Coding::kIdentity;
+  return kept_so ? std::optional(first_of(liked)) : std::nullopt;
+}
+
 void Coders::on_stored(std::string_view key, const cache_store::Digest& base,
                        const RecordView& object, CodingSet offered,
                        const http::AcceptedCodings& accepted) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -38,6 +39,10 @@ class Coders {
  public:
   Coders(const CoderShared& shared, base::Env& env);
 
+  /// In which coding alone a response of `bytes` bytes is to be kept, since the store is short and
+  /// its client takes it. nullopt: as it came. `flags`: of its policy.
+  std::optional<http::Coding> coding_to_keep(uint32_t flags, uint64_t bytes,
+                                             const http::AcceptedCodings& accepted) const;
   /// `object` was stored under `key`; the client that had it fetched takes `accepted` of what the
   /// site offers.
   void on_stored(std::string_view key, const cache_store::Digest& base,

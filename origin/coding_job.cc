@@ -1,13 +1,11 @@
 #include "origin/coding_job.h"
 
 #include <algorithm>
-#include <cstring>
-#include <memory>
 #include <span>
 
 #include "base/limits.h"
-#include "http/coding/decoder.h"
 #include "origin/coded_record.h"
+#include "origin/verified_coding.h"
 
 namespace perigee::origin {
 
@@ -15,15 +13,6 @@ namespace limits = base::limits;
 using cache_store::Found;
 using cache_store::RecordView;
 using Kind = CodingOutcome::Kind;
-
-namespace {
-
-/// What a coding of so many bytes must stay below.
-uint64_t most_coded_bytes(uint64_t object_bytes) {
-  return object_bytes - object_bytes / limits::kCodedGainShare;
-}
-
-}  // namespace
 
 void CodingJob::work(const std::atomic<bool>& stop) noexcept {
   begun_us_ = cpu_clock_();
@@ -48,9 +37,10 @@ Kind CodingJob::code(const std::atomic<bool>& stop) {
   outcome_.object_bytes = body.size();
   std::vector<std::byte> coded;
   if (task_.coding != http::Coding::kIdentity) {
-    const Kind encoded = encode(body, stop, coded);
+    const Kind encoded = within_bounds(stop, Kind::kFailed, [&](GoOn& go_on) {
+      return encode_verified(task_.coding, task_.effort, body, go_on, coded);
+    });
     if (encoded != Kind::kStored) return encoded;
-    if (!decodes_to(body, coded)) return Kind::kFailed;
     body = coded;
   }
   const Kind stored = put(*found.head, body);
@@ -74,38 +64,20 @@ Kind CodingJob::find_identity(const RecordView& object, const std::atomic<bool>&
   if (object.kind == cache_store::RecordKind::kObject) {
     const uint64_t most =
         std::min<uint64_t>(store_.max_object_bytes(), object.body.size() * limits::kDecodedTimes);
-    result = decode(sent, object.body, most, stop, decoded);
+    result = within_bounds(stop, Kind::kUndecodable, [&](GoOn& go_on) {
+      return decode_whole(sent, object.body, most, go_on, decoded);
+    });
   } else if (object.kind == cache_store::RecordKind::kShell) {
     const Found source = store_.peek(object.digest, task_.key, http::CodingSet::all().bits());
     if (!source.coded || source.head->rid != task_.rid) return Kind::kGone;
-    result = decode(coding_of(source.coded->slot), source.coded->body, object.whole_length, stop,
-                    decoded);
+    result = within_bounds(stop, Kind::kFailed, [&](GoOn& go_on) {
+      return decode_whole(coding_of(source.coded->slot), source.coded->body, object.whole_length,
+                          go_on, decoded);
+    });
     if (result == Kind::kStored && decoded.size() != object.whole_length) return Kind::kFailed;
   }
   identity = decoded;
   return result;
-}
-
-/// kStored: `out` holds all of it, at most `most` bytes.
-Kind CodingJob::decode(http::Coding sent, std::span<const std::byte> body, uint64_t most,
-                       const std::atomic<bool>& stop, std::vector<std::byte>& out) const {
-  const auto decoder = http::Decoder::make(sent);
-  if (decoder == nullptr) return Kind::kFailed;
-  for (;;) {
-    if (const std::optional<Kind> ended = bounds(stop)) return *ended;
-    const size_t before = out.size();
-    // A byte of room more than may be used: at the bound the end can still be told.
-    out.resize(std::min<uint64_t>(before + limits::kCodingStepBytes, most + 1));
-    const http::Decoder::Step step =
-        decoder->decode(body, std::span(out).subspan(before, out.size() - before));
-    out.resize(before + step.made);
-    body = body.subspan(step.taken);
-    const bool bad = step.state == http::Decoder::State::kBad || out.size() > most ||
-                     (step.taken == 0 && step.made == 0);
-    const bool end = step.state == http::Decoder::State::kEnd;
-    if (end && body.empty() && !out.empty() && out.size() <= most) return Kind::kStored;
-    if (end || bad) return Kind::kUndecodable;
-  }
 }
 
 /// Set when no more may be done.
@@ -115,39 +87,25 @@ std::optional<Kind> CodingJob::bounds(const std::atomic<bool>& stop) const {
   return std::nullopt;
 }
 
-/// kStored: `out` holds what is worth to be.
-Kind CodingJob::encode(std::span<const std::byte> body, const std::atomic<bool>& stop,
-                       std::vector<std::byte>& out) const {
-  const auto encoder = http::Encoder::make(task_.coding, task_.effort, body.size());
-  if (encoder == nullptr) return Kind::kFailed;
-  const uint64_t most = most_coded_bytes(body.size());
-  while (!body.empty()) {
-    if (const std::optional<Kind> ended = bounds(stop)) return *ended;
-    const size_t n = std::min(body.size(), limits::kCodingStepBytes);
-    const bool last = n == body.size();
-    if (!encoder->encode(body.first(n), last, out)) return Kind::kFailed;
-    if (out.size() >= most) return Kind::kNotWorthIt;
-    body = body.subspan(n);
+/// Calls `work` with a GoOn of these bounds; what came of it.
+template <typename Work>
+Kind CodingJob::within_bounds(const std::atomic<bool>& stop, Kind failed, Work work) const {
+  std::optional<Kind> ended;
+  GoOn go_on([&] {
+    ended = bounds(stop);
+    return !ended;
+  });
+  switch (work(go_on)) {
+    case Verified::kMade:
+      return Kind::kStored;
+    case Verified::kNotWorthIt:
+      return Kind::kNotWorthIt;
+    case Verified::kFailed:
+      return failed;
+    case Verified::kLeft:
+      return *ended;
   }
-  return out.empty() ? Kind::kFailed : Kind::kStored;
-}
-
-/// A fault of a library, or of memory, must not reach a client.
-bool CodingJob::decodes_to(std::span<const std::byte> body,
-                           std::span<const std::byte> coded) const {
-  const auto decoder = http::Decoder::make(task_.coding);
-  if (decoder == nullptr) return false;
-  std::vector<std::byte> buffer(limits::kCodingStepBytes);
-  for (;;) {
-    const http::Decoder::Step step = decoder->decode(coded, buffer);
-    const bool same = step.state != http::Decoder::State::kBad && step.made <= body.size() &&
-                      std::memcmp(buffer.data(), body.data(), step.made) == 0;
-    if (!same) return false;
-    coded = coded.subspan(step.taken);
-    body = body.subspan(step.made);
-    if (step.state == http::Decoder::State::kEnd) return coded.empty() && body.empty();
-    if (step.taken == 0 && step.made == 0) return false;
-  }
+  return failed;
 }
 
 Kind CodingJob::put(const RecordView& object, std::span<const std::byte> coded) const {
@@ -173,6 +131,7 @@ Kind CodingJob::drop_body(const RecordView& object) const {
   if (!whole) return Kind::kPresent;
   cache_store::Draft draft;
   draft.kind = cache_store::RecordKind::kShell;
+  draft.replaces = true;
   draft.rid = task_.rid;
   draft.key = task_.key;
   draft.base = task_.base;

@@ -69,11 +69,9 @@ class CodingJob final : public base::Job {
                                     const std::atomic<bool>& stop,
                                     std::span<const std::byte>& identity,
                                     std::vector<std::byte>& decoded) const;
-  CodingOutcome::Kind decode(http::Coding sent, std::span<const std::byte> body, uint64_t most,
-                             const std::atomic<bool>& stop, std::vector<std::byte>& out) const;
-  CodingOutcome::Kind encode(std::span<const std::byte> body, const std::atomic<bool>& stop,
-                             std::vector<std::byte>& out) const;
-  bool decodes_to(std::span<const std::byte> body, std::span<const std::byte> coded) const;
+  template <typename Work>
+  CodingOutcome::Kind within_bounds(const std::atomic<bool>& stop, CodingOutcome::Kind failed,
+                                    Work work) const;
   CodingOutcome::Kind put(const cache_store::RecordView& object,
                           std::span<const std::byte> coded) const;
   CodingOutcome::Kind drop_body(const cache_store::RecordView& object) const;

@@ -545,25 +545,38 @@ void FillOwner::give_up_storing() {
 
 void FillOwner::store() {
   CHECK(fill_->body.complete());
-  const bool taken = sink_.put(fills_.env(), policy_, [this](std::shared_ptr<const Found> record) {
-    on_stored(std::move(record));
-  });
+  const bool taken =
+      sink_.put(fills_.env(), policy_, coding_to_keep(),
+                [this](std::shared_ptr<const Found> record) { on_stored(std::move(record)); });
   if (!taken) end(false, nullptr);
+}
+
+http::AcceptedCodings FillOwner::accepted() const {
+  return http::accepted_codings(request_->head.fields, request_->policy->coding.codings);
+}
+
+/// Where the store is short, a body need not be written that its coding can stand for.
+std::optional<http::Coding> FillOwner::coding_to_keep() const {
+  if (fills_.coders() == nullptr || fill_->head.revalidated || sink_.fragmented()) {
+    return std::nullopt;
+  }
+  return fills_.coders()->coding_to_keep(policy_.flags, fill_->body.size(), accepted());
 }
 
 /// In the codings that whoever had it fetched takes.
 void FillOwner::have_coded(const cache_store::RecordView& object) {
   if (fills_.coders() == nullptr) return;
-  const http::CodingSet offered = request_->policy->coding.codings;
-  fills_.coders()->on_stored(object.key, fill_->base, object, offered,
-                             http::accepted_codings(request_->head.fields, offered));
+  fills_.coders()->on_stored(object.key, fill_->base, object, request_->policy->coding.codings,
+                             accepted());
 }
 
 /// The put came home; null: nothing was stored.
 void FillOwner::on_stored(std::shared_ptr<const Found> record) {
   const bool stored = record != nullptr;
   if (stored) {
-    if (!fill_->head.revalidated) {
+    const bool shell = record->head->kind == cache_store::RecordKind::kShell;
+    // Readers of what is kept in a coding alone go on in memory.
+    if (!fill_->head.revalidated && !shell) {
       fill_->body.hand_over(*record->head);
       fill_->memory.shrink_to(0);
       have_coded(*record->head);

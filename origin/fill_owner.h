@@ -84,6 +84,9 @@ class FillOwner final : public FillProducer {
   void give_up_storing();
   void give_memory_back();
   void store();
+  /// What whoever had it fetched takes.
+  http::AcceptedCodings accepted() const;
+  std::optional<http::Coding> coding_to_keep() const;
   void have_coded(const cache_store::RecordView& object);
   void on_stored(std::shared_ptr<const cache_store::Found> record);
   /// What is revalidated; nullopt: nothing that can be used.

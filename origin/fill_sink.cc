@@ -7,6 +7,8 @@
 #include "base/check.h"
 #include "http/cache_key.h"
 #include "http/stored_response.h"
+#include "origin/coded_record.h"
+#include "origin/verified_coding.h"
 
 namespace perigee::origin {
 namespace {
@@ -25,6 +27,7 @@ class PutJob final : public base::Job {
   std::vector<ChunkRef> chunks;  ///< the body; empty after a 304, whose body is the stored one
   FragmentedObject object;       ///< where the body lies in fragments
   uint64_t shell_bytes = 0;      ///< where it lies in codings of `rid`: how many
+  std::optional<http::Coding> coding;  ///< in which alone the chunks are kept, if it is worth it
   /// The same response, freshened: what belongs to it goes on belonging to it. Else 0.
   uint64_t rid = 0;
   std::span<const std::byte> stored_body;  ///< of that response, held by `source`
@@ -33,6 +36,7 @@ class PutJob final : public base::Job {
 
  private:
   bool put_spec(std::string& variant_key);
+  bool put_coded(cache_store::Draft draft);
 
   cache_store::Store& store_;
   std::shared_ptr<Fill> fill_;
@@ -58,8 +62,10 @@ void PutJob::work(const std::atomic<bool>&) noexcept {
     draft.source = &source;
     pieces.push_back(stored_body);
   }
+  if (coding && put_coded(draft)) return;
   if (shell_bytes > 0) {
     draft.kind = cache_store::RecordKind::kShell;
+    draft.replaces = true;
     draft.rid = rid;
     draft.whole_length = shell_bytes;
   }
@@ -73,6 +79,39 @@ void PutJob::work(const std::atomic<bool>&) noexcept {
   draft.body = pieces;
   base::Result<cache_store::Found> put = store_.put(draft);
   if (put.ok()) record_ = std::make_shared<const cache_store::Found>(std::move(*put));
+}
+
+/// A shell and its coding, instead of the object that `draft` is to be. False: it is not worth it,
+/// or did not come about.
+bool PutJob::put_coded(cache_store::Draft draft) {
+  std::vector<std::byte> body;
+  for (const ChunkRef& chunk : chunks) {
+    body.insert(body.end(), chunk->bytes.get(), chunk->bytes.get() + chunk->size);
+  }
+  std::vector<std::byte> coded;
+  GoOn go_on([] { return true; });
+  const Verified made = encode_verified(*coding, http::Effort::kFast, body, go_on, coded);
+  if (made != Verified::kMade) return false;
+  draft.kind = cache_store::RecordKind::kShell;
+  draft.rid = store_.draw_rid();
+  draft.whole_length = body.size();
+  draft.body = {};
+  base::Result<cache_store::Found> shell = store_.put(draft);
+  if (!shell.ok()) return false;
+  const auto head = coded_head(http::Effort::kFast);
+  const std::span<const std::byte> piece(coded);
+  cache_store::Draft beside;
+  beside.kind = cache_store::RecordKind::kCoded;
+  beside.slot = slot_of(*coding);
+  beside.rid = draft.rid;
+  beside.key = draft.key;
+  beside.base = draft.base;
+  beside.head = head;
+  beside.body = {&piece, 1};
+  beside.ticket = draft.ticket;
+  if (!store_.put(beside).ok()) return false;
+  record_ = std::make_shared<const cache_store::Found>(std::move(*shell));
+  return true;
 }
 
 /// Of two variants that are fetched at once the second one finds the first one's spec: the store
@@ -96,7 +135,8 @@ bool PutJob::put_spec(std::string& variant_key) {
 
 }  // namespace
 
-bool FillSink::put(base::Env& env, const base::ReuseFacts& policy, OnStored done) {
+bool FillSink::put(base::Env& env, const base::ReuseFacts& policy,
+                   std::optional<http::Coding> coding, OnStored done) {
   CHECK(open_ && !pending_.waiting());
   auto put = std::make_unique<PutJob>(store_, fill_, std::move(done));
   put->key = key_;
@@ -120,6 +160,7 @@ bool FillSink::put(base::Env& env, const base::ReuseFacts& policy, OnStored done
       put->object = fill_->body.object();
     } else {
       put->chunks = fill_->body.chunks();
+      put->coding = coding;
     }
     const bool has_length = !http::never_has_body(http::Method::kGet, policy.status);
     if (has_length && !head.response.content_length) {

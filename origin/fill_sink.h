@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "base/fn.h"
 #include "base/reuse_facts.h"
 #include "cache_store/store.h"
+#include "http/content_coding.h"
 #include "origin/fill.h"
 #include "origin/fragment_job.h"
 
@@ -45,7 +47,9 @@ class FillSink {
   void keep_head(std::vector<std::byte> image) { image_ = std::move(image); }
   /// The response is whole: puts it on the pool, under the ticket from before its request left.
   /// False: the pool's lane is full, and `done` is not called.
-  bool put(base::Env& env, const base::ReuseFacts& policy, OnStored done);
+  /// `coding`: a body that came is kept in this coding alone, if that is worth it.
+  bool put(base::Env& env, const base::ReuseFacts& policy, std::optional<http::Coding> coding,
+           OnStored done);
   /// Puts the head of an object of `size` bytes of which fragments will follow, or not.
   bool put_head(base::Env& env, const base::ReuseFacts& policy, uint64_t size, OnStored done);
   /// The body is kept in fragments from now on: put_fragment() for each, in order, then put().

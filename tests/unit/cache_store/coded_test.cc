@@ -47,6 +47,7 @@ class CodedTest : public testing::Test, private StoreObserver {
     const std::array<uint64_t, 2> tags = {11, 12};
     Draft draft;
     draft.kind = RecordKind::kShell;
+    draft.replaces = true;
     draft.rid = rid;
     draft.key = "a";
     draft.base = store_->digest("a");

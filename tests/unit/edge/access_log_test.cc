@@ -266,7 +266,7 @@ TEST(Metrics, CodersAreCountedByWhatCameOfThem) {
   const size_t begin = summary.find(", 2 coded");
   ASSERT_NE(begin, std::string::npos) << summary;
   EXPECT_EQ(summary.substr(begin),
-            ", 2 coded, 2 not worth coding, 1 failed to code, 3 of origins not decodable, 4 kept "
+            ", 2 coded, 2 not worth coding, 1 failed to code, 3 of origins not decodable, 5 kept "
             "in codings alone, 9000 "
             "bytes saved in 10 ms of CPU "
             "(900000 a second)");

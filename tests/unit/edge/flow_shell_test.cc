@@ -43,6 +43,33 @@ class FlowShell : public FlowCoding {
   const std::string body = text_of(50'000);
 };
 
+TEST_F(FlowShell, WhereTheStoreIsShortTheBodyIsNeverWritten) {
+  const auto fill_up = [&] {
+    for (int i = 0; !stand.store().is_short(); ++i) {
+      const std::string target = "/noise" + std::to_string(i);
+      stand.origin.on(target, Reply(200).cache("max-age=60").body(std::string(50'000, 'x')));
+      stand.get(target);
+      stand.settle();
+    }
+  };
+  fill_up();
+  const uint64_t before = stand.store().stats().put_bytes;
+  const Answer first = stand.get("/a", kBrowser);
+  EXPECT_EQ(first.cache(), "perigee; fwd=uri-miss; fwd-status=200; stored");
+  EXPECT_TRUE(first.body == body) << "nobody waits for a coder";
+  stand.settle();
+  EXPECT_TRUE(is_shell());
+  EXPECT_LT(stand.store().stats().put_bytes - before, body.size() / 2);
+  EXPECT_TRUE(decoded(stand.get("/a", kBrowser)) == body);
+  EXPECT_TRUE(stand.get("/a").body == body);
+  EXPECT_EQ(stand.origin.asked_for("/a"), 1u);
+  // For clients that take no coding it is kept as it came.
+  stand.origin.on("/b", page(body));
+  stand.get("/b");
+  stand.settle();
+  EXPECT_EQ(stand.stored("/b").head->kind, cache_store::RecordKind::kObject);
+}
+
 TEST_F(FlowShell, CodedHitsAreAsBefore) {
   const Answer before = warm("/a");
   drop();

@@ -1,0 +1,35 @@
+// A body in a coding, in memory: encoded, decoded again and compared. For jobs of the pool.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/fn.h"
+#include "http/coding/encoder.h"
+#include "http/content_coding.h"
+
+namespace perigee::origin {
+
+/// Asked before each step of limits::kCodingStepBytes. False: no more is to be done.
+using GoOn = base::Fn<bool()>;
+
+/// What came of it.
+enum class Verified : uint8_t {
+  kMade,
+  kNotWorthIt,  ///< not shorter by the share that is worth a record
+  kFailed,      ///< the library failed, or what it made does not decode to the body
+  kLeft,        ///< it was not to go on
+};
+
+/// kMade: `out` is `body` in this coding.
+Verified encode_verified(http::Coding coding, http::Effort effort, std::span<const std::byte> body,
+                         GoOn& go_on, std::vector<std::byte>& out);
+
+/// kMade: `out` is what `coded` stands for, all of it and no more, at most `most` bytes. kFailed:
+/// it is not of that coding, or longer.
+Verified decode_whole(http::Coding coding, std::span<const std::byte> coded, uint64_t most,
+                      GoOn& go_on, std::vector<std::byte>& out);
+
+}  // namespace perigee::origin
