@@ -80,7 +80,7 @@ void FillBody::lie_in_locked(const cache_store::RecordView& record) {
   begin_ = end_ = body_size_of(record);
   if (record.kind == cache_store::RecordKind::kHead) {
     object_ = fragmented_object(record);
-  } else if (record.kind == cache_store::RecordKind::kObject) {
+  } else if (record.kind != cache_store::RecordKind::kShell) {
     place_ = place_of(record, record.pin);
     pin_ = record.pin.another();
   }

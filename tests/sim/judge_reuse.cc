@@ -391,7 +391,8 @@ void Judge::present_coding(const Case& asked, const StoredModel& state, Fields& 
   const ClientExchange& exchange = asked.exchange;
   const StoredModel came(state.base(), std::vector<const OriginExchange*>{});
   if (came.is_codable()) {
-    const auto named = members(joined(came.fields(), "Vary").value_or(""));
+    // A HEAD that freshened it may have named it too.
+    const auto named = members(joined(right, "Vary").value_or(""));
     const bool there = std::any_of(named.begin(), named.end(), [](const std::string& name) {
       return same_name(name, "Accept-Encoding");
     });
