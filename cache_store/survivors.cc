@@ -71,13 +71,13 @@ bool Survivors::has_second_lap(const format::TableEntry& entry, const Standing& 
       // comes slowly, must not lose its begin while its end comes.
       return true;
     case RecordKind::kObject:
-    case RecordKind::kShell:
       return format::bytes_of(entry) < small_bytes_ && !standing.stale &&
              !has_expired(entry, now_ms);
     case RecordKind::kVarySpec:
       return format::bytes_of(entry) < small_bytes_;
     default:
-      // A head is of no use without its fragments, so it stays no longer than they do.
+      // A head is of no use without its fragments, nor a shell without a coding, so each stays no
+      // longer than they do.
       return false;
   }
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "http/cache_control.h"
 #include "http/cache_key.h"
 #include "http/vary.h"
 #include "origin/coded_record.h"
@@ -14,11 +15,11 @@ using cache_store::Found;
 
 namespace {
 
-/// A range is one of what the origin sent.
+/// A range is one of what the origin sent, and so is what a client wants that says no-transform.
 bool may_be_coded(const http::RequestHead& request, const http::PolicyOptions& policy) {
   const bool ranged = request.method == http::Method::kGet &&
                       request.fields.find(http::FieldName::kRange) != nullptr;
-  return !ranged && !policy.coding.codings.empty();
+  return !ranged && !policy.coding.codings.empty() && !http::asks_no_transform(request.fields);
 }
 
 /// The object is stored as the origin coded it, in one of these codings.

@@ -184,6 +184,16 @@ std::optional<CacheControl> parse_accel_expires(std::string_view value, int64_t 
   return result;
 }
 
+/// A Cache-Control of the request names it.
+bool holds_directive(const HeaderList& fields, std::string_view name) {
+  bool holds = false;
+  for_each_directive(fields, [&](std::string_view member) {
+    holds = base::iequals(parse_directive(member).name, name);
+    return !holds;
+  });
+  return holds;
+}
+
 }  // namespace
 
 std::optional<CacheControl> parse_surrogate(const HeaderList& fields, int64_t now_ms) {
@@ -234,13 +244,10 @@ CacheControl parse_cache_control(const HeaderList& fields) {
 }
 
 bool asks_only_if_cached(const HeaderList& fields) {
-  bool asks = false;
-  for_each_directive(fields, [&](std::string_view member) {
-    asks = base::iequals(parse_directive(member).name, "only-if-cached");
-    return !asks;
-  });
-  return asks;
+  return holds_directive(fields, "only-if-cached");
 }
+
+bool asks_no_transform(const HeaderList& fields) { return holds_directive(fields, "no-transform"); }
 
 std::optional<CacheControl> parse_targeted(const HeaderList& fields) {
   SfDictionary dictionary;

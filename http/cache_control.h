@@ -43,6 +43,8 @@ CacheControl parse_cache_control(const HeaderList& fields);
 
 /// A request's only-if-cached, found without parsing anything else: looked for on every hit.
 bool asks_only_if_cached(const HeaderList& fields);
+/// The request holds no-transform: its client wants what the origin sent (RFC 9111 §5.2.1.6).
+bool asks_no_transform(const HeaderList& fields);
 
 /// RFC 9213: CDN-Cache-Control as a structured field. nullopt: absent, empty or invalid, so that it
 /// counts as absent (http-rules 2.6).

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/limits.h"
+#include "http/content_coding.h"
 #include "http/date.h"
 
 namespace perigee::http {
@@ -115,6 +116,10 @@ bool if_range_holds(const StoredResponse& stored, const RequestHead& request) {
   if (condition == nullptr) return true;
   if (request.fields.count(FieldName::kIfRange) != 1) return false;
   if (strongly_equal(condition->value, stored.etag)) return true;
+  // What this client holds may be coded, under the same date.
+  const bool coded = (stored.policy.flags & ReuseFlag::kCodable) != 0 &&
+                     !accepted_codings(request.fields, CodingSet::all()).sets[0].empty();
+  if (coded) return false;
   return !stored.last_modified.empty() && condition->value == stored.last_modified &&
          stored.last_modified_ms >= 0 && stored.date_ms - stored.last_modified_ms >= 1000;
 }

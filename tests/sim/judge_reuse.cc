@@ -381,6 +381,10 @@ std::string Judge::wrong_coding(const Case& asked, const StoredModel& state) con
   if (!coding) return "";
   if (!state.is_codable()) return "coded, and not to be";
   if (!takes_coding(exchange.fields, *coding)) return "a coding that the client does not take";
+  if (joined(exchange.fields, "Cache-Control").value_or("").find("no-transform") !=
+      std::string::npos) {
+    return "coded, against the client's no-transform";
+  }
   if (exchange.status != 200) return "coded, and no 200";
   return exchange.method == "GET" && has(exchange.fields, "Range") ? "coded, for a range" : "";
 }

@@ -340,5 +340,38 @@ TEST_F(FlowCoding, AHeadThatIsRelayedHasTheVaryOfItsGet) {
   EXPECT_EQ(stand.get("/b")["Vary"], "");
 }
 
+RULE_F(FlowCoding, AClientMayForbidIt, "RFC 9111 §5.2.1.6; RFC 9110 §7.7; http-rules 3.23",
+       "no-transform in a request asks intermediaries not to transform the content",
+       "the answer is what the origin sent, in one Cache-Control line or in several", "") {
+  const std::string body = text_of(20'000);
+  stand.origin.on("/a", page(body));
+  ASSERT_EQ(warm("/a")["Content-Encoding"], "zstd");
+  for (const std::string_view said :
+       {"Cache-Control: no-transform\r\n", "Cache-Control: max-age=0, No-Transform\r\n",
+        "Cache-Control: no-cache\r\nCache-Control: no-transform\r\n"}) {
+    const Answer answer = stand.get("/a", std::string(kBrowser) + std::string(said));
+    EXPECT_EQ(answer["Content-Encoding"], "") << said;
+    EXPECT_EQ(answer["ETag"], "\"v1\"");
+    EXPECT_TRUE(answer.body == body);
+  }
+}
+
+RULE_F(FlowCoding, ADateDoesNotTellCodingsApart, "RFC 9110 §13.1.5, §8.8.2.2; http-rules 3.23",
+       "If-Range with a date holds only if the date is a strong validator",
+       "not for a client that takes codings, of what may be coded: what it has of it may be coded",
+       "") {
+  const std::string body = text_of(20'000);
+  const std::string modified = "Thu, 01 Jan 2015 00:00:00 GMT";
+  stand.origin.on("/a", page(body).line("Last-Modified", modified));
+  warm("/a");
+  const std::string range = "Range: bytes=100-199\r\nIf-Range: " + modified + "\r\n";
+  EXPECT_EQ(stand.get("/a", std::string(kBrowser) + range).status, 200);
+  EXPECT_EQ(stand.get("/a", range).status, 206);
+  EXPECT_EQ(stand.get("/a", std::string(kBrowser) + "Range: bytes=100-199\r\nIf-Range: \"v1\"\r\n")
+                .status,
+            206)
+      << "the strong tag is the identity's alone";
+}
+
 }  // namespace
 }  // namespace perigee::test
