@@ -286,14 +286,11 @@ bool SlabStore::settle(const Digest& digest, const IndexEntry& entry, RecordView
   return !fate.gone && !record.pin.is_poisoned();
 }
 
-/// All codings that are accepted: which of them is looked up next is not known.
 void SlabStore::warm(const Digest& digest, std::string_view, SlotMask accepted) {
-  const auto pin = [&](const Location& location) { return slabs_.pin(location.slab); };
-  if (const auto head = index_.peek(digest, pin)) verifier_.verify(digest, *head);
-  for (Slot slot = 0; slot <= kVarySlot; ++slot) {
-    if (!is_coded_slot(slot) || (accepted >> slot & 1) == 0) continue;
-    if (const auto coded = index_.find_one({digest, slot}, pin)) verifier_.verify(digest, *coded);
-  }
+  const IndexMatches matches = index_.find<Index::Uses::kIgnored>(
+      digest, accepted, [&](const Location& location) { return slabs_.pin(location.slab); });
+  if (matches.head) verifier_.verify(digest, *matches.head);
+  if (matches.coded) verifier_.verify(digest, *matches.coded);
 }
 
 Found SlabStore::lookup_fragment(const FragmentId& id) {

@@ -36,6 +36,7 @@ class Search {
 
   /// False: there is nothing to choose among. `counted`: it is a use of the object.
   bool look(cache_store::SlotMask codings, bool counted) {
+    looked_for = codings;
     found = counted ? store_.lookup(digest_, key_, codings) : store_.peek(digest_, key_, codings);
     return found.state == Found::kHit;
   }
@@ -44,7 +45,8 @@ class Search {
   void find_source();
 
   Found found;
-  bool decodes = false;  ///< `found.coded` is the source of an identity
+  cache_store::SlotMask looked_for = 0;  ///< at last
+  bool decodes = false;                  ///< `found.coded` is the source of an identity
 
  private:
   cache_store::Store& store_;
@@ -73,7 +75,10 @@ void Search::find_source() {
   const bool needed = found.state == Found::kHit && !found.coded &&
                       found.head->kind == cache_store::RecordKind::kShell;
   if (!needed) return;
-  look(http::CodingSet::all().bits(), false);
+  // zstd is the quickest to decode.
+  if (look(http::CodingSet::of(http::Coding::kZstd).bits(), false) && !found.coded) {
+    look(http::CodingSet::all().bits(), false);
+  }
   decodes = true;
 }
 
@@ -104,6 +109,7 @@ Lookup look_up(const http::RequestHead& request, const Route& route, cache_store
     }
     search.find_source();
     result.found = std::move(search.found);
+    result.looked_for = search.looked_for;
     result.decodes = search.decodes;
     if (is_codable(result.found)) return;
     const bool shell =
