@@ -237,24 +237,24 @@ Found SlabStore::find(const Digest& digest, std::string_view key, SlotMask accep
     }
   }
   found.state = spec ? Found::kVary : Found::kHit;
-  if (coded) view_coded(digest, *matches.coded, key, found);
-  return found;
+  if (!coded || view_coded(digest, *matches.coded, key, found)) return found;
+  // The next one may be good. Each look takes one out of the index.
+  return find<Index::Uses::kIgnored>(digest, key, accepted);
 }
 
 template Found SlabStore::find<Index::Uses::kCounted>(const Digest&, std::string_view, SlotMask);
 template Found SlabStore::find<Index::Uses::kIgnored>(const Digest&, std::string_view, SlotMask);
 
-/// A coding of another version of the object is dead, and makes room in the index for one that is
-/// not.
-void SlabStore::view_coded(const Digest& digest, IndexEntry& entry, std::string_view key,
+/// False: it is of another version of the object, or cannot be read, and leaves the index.
+bool SlabStore::view_coded(const Digest& digest, IndexEntry& entry, std::string_view key,
                            Found& found) {
   const Slot slot = entry.slot;
   const Location location = entry.location;
   const bool live = view(entry, key, found.coded) && found.coded->kind == RecordKind::kCoded &&
                     found.coded->rid == found.head->rid;
-  if (live) return;
+  if (live) return true;
   found.coded.reset();
-  index_.erase_if({digest, slot}, location, [](bool) {});
+  return !index_.erase_if({digest, slot}, location, [](bool) {});
 }
 
 Pin SlabStore::resume(ParkedRecord& parked) {
@@ -286,11 +286,14 @@ bool SlabStore::settle(const Digest& digest, const IndexEntry& entry, RecordView
   return !fate.gone && !record.pin.is_poisoned();
 }
 
+/// All codings that are accepted: which of them is looked up next is not known.
 void SlabStore::warm(const Digest& digest, std::string_view, SlotMask accepted) {
-  const IndexMatches matches = index_.find<Index::Uses::kIgnored>(
-      digest, accepted, [&](const Location& location) { return slabs_.pin(location.slab); });
-  if (matches.head) verifier_.verify(digest, *matches.head);
-  if (matches.coded) verifier_.verify(digest, *matches.coded);
+  const auto pin = [&](const Location& location) { return slabs_.pin(location.slab); };
+  if (const auto head = index_.peek(digest, pin)) verifier_.verify(digest, *head);
+  for (Slot slot = 0; slot <= kVarySlot; ++slot) {
+    if (!is_coded_slot(slot) || (accepted >> slot & 1) == 0) continue;
+    if (const auto coded = index_.find_one({digest, slot}, pin)) verifier_.verify(digest, *coded);
+  }
 }
 
 Found SlabStore::lookup_fragment(const FragmentId& id) {

@@ -101,7 +101,7 @@ class SlabStore final : public Store {
   template <Index::Uses kUses>
   Found find(const Digest& digest, std::string_view key, SlotMask accepted);
   bool view(IndexEntry& entry, std::string_view key, std::optional<RecordView>& out) const;
-  void view_coded(const Digest& digest, IndexEntry& entry, std::string_view key, Found& found);
+  bool view_coded(const Digest& digest, IndexEntry& entry, std::string_view key, Found& found);
   bool settle(const Digest& digest, const IndexEntry& entry, RecordView& record);
   base::Result<Found> store(const Draft& draft);
   std::optional<base::Result<Found>> store_now(const Draft& draft, const PurgeSubject& subject,

@@ -314,7 +314,7 @@ class Store {
   /// again, else of the one that holds the same record by now; `parked` then says where. Empty: it
   /// is gone.
   virtual Pin resume(ParkedRecord& parked) = 0;
-  /// Pool. Populates and verifies what lookup found cold; afterwards look up again.
+  /// Pool. Verifies what lookup found cold, and all codings accepted; afterwards look up again.
   virtual void warm(const Digest& digest, std::string_view key, SlotMask accepted) = 0;
   /// Pool. A Vary spec that equals the present one is not stored again: the present one is
   /// returned, and its rid goes on naming the variants. Everything else is appended and published,

@@ -36,7 +36,6 @@ class Search {
 
   /// False: there is nothing to choose among. `counted`: it is a use of the object.
   bool look(cache_store::SlotMask codings, bool counted) {
-    looked_for = codings;
     found = counted ? store_.lookup(digest_, key_, codings) : store_.peek(digest_, key_, codings);
     return found.state == Found::kHit;
   }
@@ -45,8 +44,7 @@ class Search {
   void find_source();
 
   Found found;
-  cache_store::SlotMask looked_for = 0;  ///< at last
-  bool decodes = false;                  ///< `found.coded` is the source of an identity
+  bool decodes = false;  ///< `found.coded` is the source of an identity
 
  private:
   cache_store::Store& store_;
@@ -75,10 +73,7 @@ void Search::find_source() {
   const bool needed = found.state == Found::kHit && !found.coded &&
                       found.head->kind == cache_store::RecordKind::kShell;
   if (!needed) return;
-  // zstd is the quickest to decode.
-  if (look(http::CodingSet::of(http::Coding::kZstd).bits(), false) && !found.coded) {
-    look(http::CodingSet::all().bits(), false);
-  }
+  look(http::CodingSet::all().bits(), false);
   decodes = true;
 }
 
@@ -109,7 +104,6 @@ Lookup look_up(const http::RequestHead& request, const Route& route, cache_store
     }
     search.find_source();
     result.found = std::move(search.found);
-    result.looked_for = search.looked_for;
     result.decodes = search.decodes;
     if (is_codable(result.found)) return;
     const bool shell =

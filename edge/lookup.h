@@ -19,11 +19,10 @@ struct Lookup {
   std::optional<http::StoredResponse> stored;
   /// Besides the identity, by the client and the site; a range is one of the identity.
   http::AcceptedCodings accepted;
-  cache_store::SlotMask looked_for = 0;  ///< the codings that were looked up
-  bool decodes = false;                  ///< `found.coded` is what the identity is decoded from
-  bool vary_miss = false;                ///< other variants of the URL are stored
-  TurnText key;                          ///< of the URL or of the variant
-  std::string_view vary_spec;            ///< encoded; valid while `vary_pin` is held
+  bool decodes = false;        ///< `found.coded` is what the identity is decoded from
+  bool vary_miss = false;      ///< other variants of the URL are stored
+  TurnText key;                ///< of the URL or of the variant
+  std::string_view vary_spec;  ///< encoded; valid while `vary_pin` is held
   cache_store::Pin vary_pin;
 };
 

@@ -41,6 +41,7 @@ void Metrics::on_coded(const origin::CodingOutcome& outcome) {
       return add(bodies_dropped_, 1);
     case Outcome::kPresent:
     case Outcome::kGone:
+    case Outcome::kNoRoom:
     case Outcome::kStopped:
       return;
   }

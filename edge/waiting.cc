@@ -61,16 +61,17 @@ class Waiting::VerifyJob final : public base::Job {
       : waiting_(waiting),
         store_(waiting.flow.context().store),
         digest_(lookup.found.digest),
-        accepted_(lookup.looked_for),
         key_(lookup.key.copy()) {}
-  void work(const std::atomic<bool>&) noexcept override { store_.warm(digest_, key_, accepted_); }
+  void work(const std::atomic<bool>&) noexcept override {
+    // A shell needs a coding, whatever its client takes.
+    store_.warm(digest_, key_, cache_store::kCodedSlots);
+  }
   void done() noexcept override { std::exchange(waiting_.then_, {})(); }
 
  private:
   Waiting& waiting_;
   cache_store::Store& store_;
   const cache_store::Digest digest_;
-  const cache_store::SlotMask accepted_;
   const std::string key_;
 };
 

@@ -44,11 +44,6 @@ class CodingSet {
     for (const Coding coding : kMadeCodings) result.add(coding);
     return result;
   }
-  static constexpr CodingSet of(Coding coding) {
-    CodingSet result;
-    result.add(coding);
-    return result;
-  }
   constexpr void add(Coding coding) { bits_ |= bit(coding); }
   constexpr bool has(Coding coding) const { return (bits_ & bit(coding)) != 0; }
   constexpr bool empty() const { return bits_ == 0; }

@@ -169,7 +169,7 @@ Coders::Wishes::iterator Coders::next() {
 void Coders::on_done(uint64_t id, const CodingOutcome& outcome) {
   shared_.observer.on_coded(outcome);
   const bool again =
-      outcome.kind == CodingOutcome::kGone || outcome.kind == CodingOutcome::kStopped;
+      outcome.kind == CodingOutcome::kNoRoom || outcome.kind == CodingOutcome::kStopped;
   if (!again) settle(id);
   const int64_t busy_ms = outcome.cpu_us / 1000;
   const int64_t rest_ms = busy_ms * (100 - shared_.cpu_percent) / shared_.cpu_percent;

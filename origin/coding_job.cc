@@ -14,6 +14,16 @@ using cache_store::Found;
 using cache_store::RecordView;
 using Kind = CodingOutcome::Kind;
 
+namespace {
+
+/// What a put made of it.
+Kind kind_of(const base::Result<Found>& put, Kind done) {
+  if (put.ok()) return done;
+  return put.error().code == base::ErrorCode::kNoSpace ? Kind::kNoRoom : Kind::kGone;
+}
+
+}  // namespace
+
 void CodingJob::work(const std::atomic<bool>& stop) noexcept {
   begun_us_ = cpu_clock_();
   outcome_.kind = code(stop);
@@ -22,6 +32,9 @@ void CodingJob::work(const std::atomic<bool>& stop) noexcept {
 
 Kind CodingJob::code(const std::atomic<bool>& stop) {
   const cache_store::Slot slot = slot_of(task_.coding);
+  // From before the object was looked up: it may have been stored by an earlier run, of whose
+  // purges not all are remembered.
+  const cache_store::Ticket ticket = store_.ticket();
   const Found found = store_.peek(store_.digest(task_.key), task_.key,
                                   static_cast<cache_store::SlotMask>(1 << slot));
   if (!found.head || found.head->rid != task_.rid) return Kind::kGone;
@@ -43,7 +56,7 @@ Kind CodingJob::code(const std::atomic<bool>& stop) {
     if (encoded != Kind::kStored) return encoded;
     body = coded;
   }
-  const Kind stored = put(*found.head, body);
+  const Kind stored = put(*found.head, body, ticket);
   if (stored != Kind::kStored) return stored;
   outcome_.coded_bytes = body.size();
   // Clients take it, so the body is of little use beside it.
@@ -108,7 +121,8 @@ Kind CodingJob::within_bounds(const std::atomic<bool>& stop, Kind failed, Work w
   return failed;
 }
 
-Kind CodingJob::put(const RecordView& object, std::span<const std::byte> coded) const {
+Kind CodingJob::put(const RecordView& object, std::span<const std::byte> coded,
+                    const cache_store::Ticket& ticket) const {
   const bool final = task_.coding == http::Coding::kIdentity;
   const auto head = coded_head(final ? http::Effort::kBest : task_.effort);
   cache_store::Draft draft;
@@ -119,9 +133,9 @@ Kind CodingJob::put(const RecordView& object, std::span<const std::byte> coded) 
   draft.base = task_.base;
   draft.head = head;
   draft.body = {&coded, 1};
-  draft.ticket = object.ticket;
+  draft.ticket = ticket;
   draft.source = &object.pin;
-  return store_.put(draft).ok() ? Kind::kStored : Kind::kGone;
+  return kind_of(store_.put(draft), Kind::kStored);
 }
 
 /// Its codings are all that is left of the body.
@@ -141,7 +155,7 @@ Kind CodingJob::drop_body(const RecordView& object) const {
   draft.whole_length = object.body.size();
   draft.ticket = object.ticket;
   draft.source = &object.pin;
-  return store_.put(draft).ok() ? Kind::kDropped : Kind::kGone;
+  return kind_of(store_.put(draft), Kind::kDropped);
 }
 
 }  // namespace perigee::origin

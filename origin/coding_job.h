@@ -36,7 +36,8 @@ struct CodingOutcome {
     kPresent,      ///< another loop has made it meanwhile
     kDropped,      ///< the object's body went, and its codings stay
     kNotWorthIt,   ///< not enough shorter
-    kGone,         ///< its object is another one by now, or its store had no room
+    kGone,         ///< its object is another one by now, or may not be replaced
+    kNoRoom,       ///< the store had none
     kTooSlow,      ///< more CPU than one job may take
     kStopped,      ///< the process ends
     kFailed,       ///< a library failed, or what it made does not decode to the object
@@ -72,8 +73,8 @@ class CodingJob final : public base::Job {
   template <typename Work>
   CodingOutcome::Kind within_bounds(const std::atomic<bool>& stop, CodingOutcome::Kind failed,
                                     Work work) const;
-  CodingOutcome::Kind put(const cache_store::RecordView& object,
-                          std::span<const std::byte> coded) const;
+  CodingOutcome::Kind put(const cache_store::RecordView& object, std::span<const std::byte> coded,
+                          const cache_store::Ticket& ticket) const;
   CodingOutcome::Kind drop_body(const cache_store::RecordView& object) const;
   std::optional<CodingOutcome::Kind> bounds(const std::atomic<bool>& stop) const;
   int64_t cpu_us() const { return cpu_clock_() - begun_us_; }

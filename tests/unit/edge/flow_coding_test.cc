@@ -233,6 +233,20 @@ TEST_F(FlowCoding, CodingsAreThereAfterARestart) {
   EXPECT_EQ(stand.origin.asked_for("/a"), 1u);
 }
 
+TEST_F(FlowCoding, WhatAnEarlierRunStoredIsCodedToo) {
+  const std::string body = text_of(20'000);
+  stand.origin.on("/a", page(body));
+  stand.get("/a");
+  stand.settle();
+  stand.restart();
+  EXPECT_TRUE(decoded(warm("/a", accept("gzip"))) == body);
+  const Answer hit = stand.get("/a", accept("gzip"));
+  EXPECT_EQ(hit["Content-Encoding"], "gzip");
+  EXPECT_TRUE(decoded(hit) == body);
+  EXPECT_EQ(stand.origin.asked_for("/a"), 1u);
+  EXPECT_EQ(stand.store().stats().puts_refused, 0u);
+}
+
 TEST_F(FlowCoding, WhatShrinksTooLittleIsNotKept) {
   std::string noise;
   uint64_t seed = 1;
