@@ -104,18 +104,13 @@ class Index {
     const uint64_t tag = tag_of({digest, kHeadSlot});
     Entry* entry = shard.find_head_or_vary(tag);
     if (entry == nullptr) return matches;
-    // Written only while it is low, so that hot entries stay clean in every core's cache.
-    if (kUses == Uses::kCounted && frequency(entry->loc) < kMostFrequency) {
-      Shard::count_use(*entry);
-    }
+    if (kUses == Uses::kCounted) Shard::count_use(*entry);
     shard.view(*entry, matches.head.emplace());
     matches.head->pin = pin(matches.head->location);
     if ((accepted & kCodedSlots) == 0 || matches.head->slot != kHeadSlot) return matches;
     Entry* coded = shard.find_coded(tag, accepted & kCodedSlots);
     if (coded == nullptr) return matches;
-    if (kUses == Uses::kCounted && frequency(coded->loc) < kMostFrequency) {
-      Shard::count_use(*coded);
-    }
+    if (kUses == Uses::kCounted) Shard::count_use(*coded);
     shard.view(*coded, matches.coded.emplace());
     matches.coded->pin = pin(matches.coded->location);
     return matches;
@@ -351,7 +346,8 @@ class Index {
     /// Of a spec that is used all that can be counted is: it must not go before the variants that
     /// are found by it.
     static void count_use(Entry& entry) {
-      if ((entry.loc & kVerified) == 0) return;
+      // Written only while it is low, so that hot entries stay clean in every core's cache.
+      if ((entry.loc & kVerified) == 0 || frequency(entry.loc) >= kMostFrequency) return;
       entry.loc =
           slot_of(entry.tag) == kVarySlot ? entry.loc | kFrequencyMask : entry.loc + kFrequencyOne;
     }

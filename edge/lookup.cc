@@ -28,29 +28,49 @@ bool is_sent_in(const cache_store::RecordView& object, const http::CodingSet& se
   return sent != http::Coding::kIdentity && set.has(sent);
 }
 
+bool is_shell(const Found& found) {
+  return found.head && found.head->kind == cache_store::RecordKind::kShell;
+}
+
 /// Looks an object up in the form that a client likes best.
 class Search {
  public:
-  Search(cache_store::Store& store, const cache_store::Digest& digest, std::string_view key)
-      : store_(store), digest_(digest), key_(key) {}
+  Search(cache_store::Store& store, const cache_store::Digest& digest, std::string_view key,
+         Lookup& out)
+      : store_(store), digest_(digest), key_(key), found_(out.found), decodes_(out.decodes) {}
 
-  /// False: there is nothing to choose among. `counted`: it is a use of the object.
-  bool look(cache_store::SlotMask codings, bool counted) {
-    found = counted ? store_.lookup(digest_, key_, codings) : store_.peek(digest_, key_, codings);
-    return found.state == Found::kHit;
-  }
-  void choose(const http::AcceptedCodings& accepted);
-  /// Of a shell of which nothing was chosen: what its identity can be decoded from.
-  void find_source();
-
-  Found found;
-  bool decodes = false;  ///< `found.coded` is the source of an identity
+  /// Null: what the origin sent is wanted.
+  void run(const http::AcceptedCodings* accepted);
 
  private:
+  /// False: there is nothing to choose among. `counted`: it is a use of the object.
+  bool look(cache_store::SlotMask codings, bool counted) {
+    found_ = counted ? store_.lookup(digest_, key_, codings) : store_.peek(digest_, key_, codings);
+    return found_.state == Found::kHit;
+  }
+  void choose(const http::AcceptedCodings& accepted);
+  void keep_allowed();
+
   cache_store::Store& store_;
   const cache_store::Digest digest_;
   const std::string_view key_;
+  Found& found_;
+  bool& decodes_;
 };
+
+void Search::run(const http::AcceptedCodings* accepted) {
+  if (accepted != nullptr) {
+    choose(*accepted);
+  } else {
+    look(0, true);
+  }
+  // Of a shell of which nothing was chosen: what its identity can be decoded from.
+  if (found_.state == Found::kHit && is_shell(found_) && !found_.coded) {
+    look(http::CodingSet::all().bits(), false);
+    decodes_ = true;
+  }
+  keep_allowed();
+}
 
 /// Of the first set of which something is there, the shortest; else the identity.
 void Search::choose(const http::AcceptedCodings& accepted) {
@@ -58,28 +78,25 @@ void Search::choose(const http::AcceptedCodings& accepted) {
   for (size_t i = 0; i < sets.size() && (i == 0 || !sets[i].empty()); ++i) {
     // It is one use, however often it is looked up.
     if (!look(sets[i].bits(), i == 0)) return;
-    if (is_sent_in(*found.head, sets[i])) {
-      const bool longer = found.coded && found.coded->body.size() >= found.head->body.size();
-      if (longer) found.coded.reset();
+    if (is_sent_in(*found_.head, sets[i])) {
+      const bool longer = found_.coded && found_.coded->body.size() >= found_.head->body.size();
+      if (longer) found_.coded.reset();
       return;
     }
-    if (found.coded) return;
+    if (found_.coded) return;
   }
-  if (http::sent_coding(found.head->policy.flags) == http::Coding::kIdentity) return;
+  if (http::sent_coding(found_.head->policy.flags) == http::Coding::kIdentity) return;
   look(1u << origin::slot_of(http::Coding::kIdentity), false);
 }
 
-void Search::find_source() {
-  const bool needed = found.state == Found::kHit && !found.coded &&
-                      found.head->kind == cache_store::RecordKind::kShell;
-  if (!needed) return;
-  look(http::CodingSet::all().bits(), false);
-  decodes = true;
-}
-
 /// A 304 may have forbidden coding since it was done.
-bool is_codable(const Found& found) {
-  return found.head && (found.head->policy.flags & http::ReuseFlag::kCodable) != 0;
+void Search::keep_allowed() {
+  if (!found_.coded || (found_.head->policy.flags & http::ReuseFlag::kCodable) != 0) return;
+  if (is_shell(found_)) {
+    decodes_ = true;
+  } else {
+    found_.coded.reset();
+  }
 }
 
 }  // namespace
@@ -95,26 +112,8 @@ Lookup look_up(const http::RequestHead& request, const Route& route, cache_store
   if (chosen) {
     result.accepted = http::accepted_codings(request.fields, (*route.policy)->coding.codings);
   }
-  const auto search_for = [&](std::string_view key, const cache_store::Digest& digest) {
-    Search search(store, digest, key);
-    if (chosen) {
-      search.choose(result.accepted);
-    } else {
-      search.look(0, true);
-    }
-    search.find_source();
-    result.found = std::move(search.found);
-    result.decodes = search.decodes;
-    if (is_codable(result.found)) return;
-    const bool shell =
-        result.found.head && result.found.head->kind == cache_store::RecordKind::kShell;
-    if (shell) {
-      result.decodes = true;
-    } else {
-      result.found.coded.reset();
-    }
-  };
-  search_for(route.key.now(), route.digest);
+  const http::AcceptedCodings* accepted = chosen ? &result.accepted : nullptr;
+  Search(store, route.digest, route.key.now(), result).run(accepted);
   int64_t spec_stale_ms = 0;
   uint64_t spec_stale_seq = 0;
   if (result.found.state == Found::kVary) {
@@ -136,7 +135,7 @@ Lookup look_up(const http::RequestHead& request, const Route& route, cache_store
     result.key = TurnText(
         http::make_variant_key(route.key.now(), spec_rid, scratch.selected, scratch.variant_key));
     const std::string_view variant = result.key.now();
-    search_for(variant, store.digest(variant));
+    Search(store, store.digest(variant), variant, result).run(accepted);
     result.vary_miss = result.found.state == Found::kMiss;
   }
   // What cannot be used stays in `found`, so that a fill knows what it replaces.

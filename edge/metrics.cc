@@ -28,7 +28,7 @@ void Metrics::on_coded(const origin::CodingOutcome& outcome) {
     case Outcome::kStored:
       add(codings_, 1);
       if (outcome.dropped) add(bodies_dropped_, 1);
-      // What was decoded saves nothing.
+      // Of what was decoded here the two are equal.
       return add(coding_saved_bytes_, outcome.object_bytes - outcome.coded_bytes);
     case Outcome::kNotWorthIt:
     case Outcome::kTooSlow:

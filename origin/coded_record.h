@@ -25,6 +25,20 @@ constexpr std::array<std::byte, 1> coded_head(http::Effort effort) {
   return {static_cast<std::byte>(effort)};
 }
 
+/// Pool. Puts a coding beside its object; `draft` says which: key, base, rid, ticket, and the
+/// source if there is one. Errors: as Store::put().
+inline base::Result<cache_store::Found> put_coding(cache_store::Store& store,
+                                                   cache_store::Draft draft, http::Coding coding,
+                                                   http::Effort effort,
+                                                   std::span<const std::byte> coded) {
+  const auto head = coded_head(effort);
+  draft.kind = cache_store::RecordKind::kCoded;
+  draft.slot = slot_of(coding);
+  draft.head = head;
+  draft.body = {&coded, 1};
+  return store.put(draft);
+}
+
 /// Made with the most effort that there is: nothing better will come.
 inline bool is_best(const cache_store::RecordView& coded) {
   return coded.head.size() == 1 && coded.head[0] == static_cast<std::byte>(http::Effort::kBest);

@@ -123,19 +123,16 @@ Kind CodingJob::within_bounds(const std::atomic<bool>& stop, Kind failed, Work w
 
 Kind CodingJob::put(const RecordView& object, std::span<const std::byte> coded,
                     const cache_store::Ticket& ticket) const {
-  const bool final = task_.coding == http::Coding::kIdentity;
-  const auto head = coded_head(final ? http::Effort::kBest : task_.effort);
   cache_store::Draft draft;
-  draft.kind = cache_store::RecordKind::kCoded;
-  draft.slot = slot_of(task_.coding);
   draft.rid = task_.rid;
   draft.key = task_.key;
   draft.base = task_.base;
-  draft.head = head;
-  draft.body = {&coded, 1};
   draft.ticket = ticket;
   draft.source = &object.pin;
-  return kind_of(store_.put(draft), Kind::kStored);
+  // Nothing better than the identity will come.
+  const bool final = task_.coding == http::Coding::kIdentity;
+  const http::Effort effort = final ? http::Effort::kBest : task_.effort;
+  return kind_of(put_coding(store_, draft, task_.coding, effort, coded), Kind::kStored);
 }
 
 /// Its codings are all that is left of the body.

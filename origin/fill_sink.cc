@@ -98,18 +98,12 @@ bool PutJob::put_coded(cache_store::Draft draft) {
   draft.body = {};
   base::Result<cache_store::Found> shell = store_.put(draft);
   if (!shell.ok()) return false;
-  const auto head = coded_head(http::Effort::kFast);
-  const std::span<const std::byte> piece(coded);
   cache_store::Draft beside;
-  beside.kind = cache_store::RecordKind::kCoded;
-  beside.slot = slot_of(*coding);
   beside.rid = draft.rid;
   beside.key = draft.key;
   beside.base = draft.base;
-  beside.head = head;
-  beside.body = {&piece, 1};
   beside.ticket = draft.ticket;
-  if (!store_.put(beside).ok()) return false;
+  if (!put_coding(store_, beside, *coding, http::Effort::kFast, coded).ok()) return false;
   record_ = std::make_shared<const cache_store::Found>(std::move(*shell));
   return true;
 }

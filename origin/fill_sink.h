@@ -1,5 +1,6 @@
-// Where the response of a fill is kept: one whole record in the store, or fragments and then their
-// head; and before a record or a head the Vary spec of its URL where it varies.
+// Where the response of a fill is kept: one whole record in the store, a shell and its coding, or
+// fragments and then their head; and before a record or a head the Vary spec of its URL where it
+// varies.
 //
 // The seam between fetching and storing: the owner of a fill knows no records.
 #pragma once

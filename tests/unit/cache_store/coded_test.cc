@@ -2,11 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <memory>
 #include <string>
 
+#include "base/text.h"
 #include "cache_store/store.h"
-#include "tests/support/memory_disk.h"
+#include "tests/unit/cache_store/memory_store.h"
 
 namespace perigee::cache_store {
 namespace {
@@ -15,18 +15,9 @@ constexpr Slot kZstd = 1;
 constexpr Slot kGzip = 3;
 constexpr SlotMask bit(Slot slot) { return static_cast<SlotMask>(1 << slot); }
 
-class CodedTest : public testing::Test, private StoreObserver {
+class CodedTest : public MemoryStoreTest {
  protected:
-  CodedTest() : disk_(8 << 20) { reopen(); }
-  /// As a start does it.
-  void reopen() {
-    store_.reset();
-    StoreOptions options;
-    options.path = "store";
-    options.size_bytes = 4 << 20;
-    options.slab_bytes = 64 << 10;
-    store_ = std::move(*Store::open(options, io_, *this, 1'700'000'000'000));
-  }
+  CodedTest() : MemoryStoreTest(options_of(32, 64 << 10, 64 << 10)) {}
   uint64_t put(Slot slot, std::string_view body, uint64_t rid) {
     const std::array<uint64_t, 2> tags = {11, 12};
     const std::span<const std::byte> piece = std::as_bytes(std::span(body));
@@ -58,15 +49,8 @@ class CodedTest : public testing::Test, private StoreObserver {
   }
   Found look(SlotMask accepted) { return store_->lookup(store_->digest("a"), "a", accepted); }
   static std::string text(std::span<const std::byte> bytes) {
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+    return std::string(base::as_text(bytes));
   }
-
-  test::MemoryDisk disk_;
-  test::MemoryIo io_{disk_};
-  std::unique_ptr<Store> store_;
-
- private:
-  void on_store_event(std::string_view) override {}
 };
 
 TEST_F(CodedTest, IsFoundBesideItsHeadWhenItIsAccepted) {
@@ -121,7 +105,7 @@ TEST_F(CodedTest, GoesWithItsObject) {
     if (erased) {
       store_->erase(store_->digest("a"));
     } else {
-      store_->purge({.digest = store_->digest("a"), .wall_ms = 1'700'000'000'000});
+      store_->purge({.digest = store_->digest("a"), .wall_ms = kNow});
     }
     EXPECT_EQ(look(bit(kGzip)).state, Found::kMiss);
     EXPECT_EQ(store_->stats().objects, 0u);
@@ -135,9 +119,9 @@ TEST_F(CodedTest, APurgeByTagCountsTheObjectAndNotItsCodings) {
   Predicate predicate;
   predicate.kind = PredicateKind::kTag;
   predicate.tag = 11;
-  predicate.wall_ms = 1'700'000'000'000;
+  predicate.wall_ms = kNow;
   const uint64_t seq = store_->purge(predicate).seq;
-  for (int i = 0; i < 20; ++i) store_->maintain({.wall_ms = 1'700'000'000'000});
+  for (int i = 0; i < 20; ++i) store_->maintain({.wall_ms = kNow});
   EXPECT_EQ(store_->swept(seq), 1u);
   EXPECT_EQ(look(bit(kGzip)).state, Found::kMiss);
   EXPECT_EQ(store_->stats().objects, 0u);
@@ -147,7 +131,7 @@ TEST_F(CodedTest, IsThereAfterARestart) {
   const uint64_t rid = put(kHeadSlot, "identity", 0);
   ASSERT_EQ(put(kGzip, "gzip", rid), rid);
   ASSERT_EQ(put(kZstd, std::string(200, 'z'), rid), rid);
-  reopen();
+  open();
   ASSERT_EQ(look(bit(kGzip)).state, Found::kCold);
   store_->warm(store_->digest("a"), "a", bit(kGzip));
   const Found found = look(bit(kGzip));
@@ -207,7 +191,7 @@ TEST_F(CodedTest, AShellTakesThePlaceOfItsObjectAlone) {
   ASSERT_TRUE(put_shell(rid));
   for (const bool again : {false, true}) {
     if (again) {
-      reopen();
+      open();
       store_->warm(store_->digest("a"), "a", bit(kGzip));
     }
     const Found found = look(bit(kGzip));
@@ -233,15 +217,7 @@ TEST_F(CodedTest, IsShortWhenMoreThanHalfIsInUse) {
   bool seen = false;
   for (int i = 0; i < 1'000 && !seen; ++i) {
     const uint64_t empty = store_->stats().slabs_free;
-    const std::string key = std::to_string(i);
-    const std::string body(14'000, 'x');
-    const std::span<const std::byte> piece = std::as_bytes(std::span(body));
-    Draft draft;
-    draft.key = key;
-    draft.base = store_->digest(key);
-    draft.body = {&piece, 1};
-    draft.ticket = store_->ticket();
-    ASSERT_TRUE(store_->put(draft).ok());
+    ASSERT_TRUE(put_object(std::to_string(i), std::string(14'000, 'x')));
     seen = empty * 2 < slabs;
     ASSERT_EQ(store_->is_short(), seen) << empty;
   }

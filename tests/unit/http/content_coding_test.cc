@@ -101,6 +101,22 @@ TEST(AcceptedCodings, AreReadUpToABound) {
   EXPECT_EQ(accepted({list + ", gzip"}), "") << "one more: the identity alone";
 }
 
+/// A response of these fields.
+class Received {
+ public:
+  Received(uint16_t status, std::optional<uint64_t> length, const std::vector<Field>& fields)
+      : storage_(fields.size()) {
+    response.status = status;
+    response.content_length = length;
+    response.fields = HeaderList(storage_);
+    for (const Field& field : fields) response.fields.add(field);
+  }
+  ReceivedResponse response;
+
+ private:
+  std::vector<Field> storage_;
+};
+
 struct CodableCase {
   std::string_view name;
   bool codable;
@@ -144,13 +160,9 @@ RULE(Codable, IsWhatIsWorthItAndAllowed, "RFC 9110 §7.7; RFC 9111 §5.2.2.6; ht
      "coding or in one that is known, where the origin allows it",
      "codings, coded_types") {
   for (const CodableCase& c : kCodableCases) {
-    std::vector<Field> storage(c.fields.size());
-    ReceivedResponse received;
-    received.status = c.status;
-    received.content_length = c.length;
-    received.fields = HeaderList(storage);
-    for (const Field& field : c.fields) received.fields.add(field);
-    EXPECT_EQ((coding_flags(received, c.flags, CodingOptions()) != 0), c.codable) << c.name;
+    const Received received(c.status, c.length, c.fields);
+    EXPECT_EQ((coding_flags(received.response, c.flags, CodingOptions()) != 0), c.codable)
+        << c.name;
   }
 }
 
@@ -159,23 +171,16 @@ TEST(CodingFlags, SayWhatTheOriginSent) {
                                    {"br", Coding::kBrotli},
                                    {"gzip", Coding::kGzip},
                                    {"identity", Coding::kIdentity}}) {
-    std::vector<Field> storage(2);
-    ReceivedResponse received;
-    received.status = 200;
-    received.fields = HeaderList(storage);
-    received.fields.add(kHtml);
-    received.fields.add({FieldName::kContentEncoding, "Content-Encoding", said});
-    EXPECT_EQ(sent_coding(coding_flags(received, 0, CodingOptions())), sent) << said;
+    const Received received(200, std::nullopt,
+                            {kHtml, {FieldName::kContentEncoding, "Content-Encoding", said}});
+    EXPECT_EQ(sent_coding(coding_flags(received.response, 0, CodingOptions())), sent) << said;
   }
   EXPECT_EQ(sent_coding(0xffff'ffff & ~uint32_t{ReuseFlag::kSentCoding}), Coding::kIdentity);
 }
 
 TEST(CodingFlags, OnlyWhereASiteSendsCodings) {
-  std::vector<Field> storage(1);
-  ReceivedResponse received;
-  received.status = 200;
-  received.fields = HeaderList(storage);
-  received.fields.add(kHtml);
+  const Received html(200, std::nullopt, {kHtml});
+  const ReceivedResponse& received = html.response;
   CodingOptions options;
   EXPECT_NE(coding_flags(received, 0, options), 0u);
   options.types = {"application/json"};
