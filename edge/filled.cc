@@ -114,7 +114,9 @@ void Filled::on_fill_head(std::shared_ptr<origin::Fill> fill, bool own) {
   if (fill_->revalidated()) cache.detail = "revalidated";
   if (fill_->stand_in() != http::StandIn::kNone) cache.detail = stand_in_text(fill_->stand_in());
   if (fill_->misshapen()) cache.detail = stand_in_text(http::StandIn::kShape);
-  find_coding();
+  const Route now(waiting_.route, waiting_.flow.scratch());
+  Lookup lookup = look_again(now);
+  find_coding(lookup);
   // Its codings have gone meanwhile, or another response has come.
   if (fill_->is_shell() && !coded_) {
     fill_.reset();
@@ -131,6 +133,14 @@ void Filled::on_fill_head(std::shared_ptr<origin::Fill> fill, bool own) {
     return waiting_.flow.answers().fail(waiting_.exchange, 412,
                                         "what was fetched is not what the request asks for", cache);
   }
+  Pass pass{waiting_.exchange, now, &waiting_};
+  const auto missing =
+      lookup.stored ? waiting_.flow.first_to_ask(pass, lookup, part) : std::nullopt;
+  if (missing) {
+    fill_.reset();
+    waiting_.fetched = cache;
+    return waiting_.flow.complete(pass, lookup, *missing);
+  }
   part.boundary = context.env.random();
   const bool reused = !own || fill_->revalidated();
   std::optional<int64_t> age_s;
@@ -140,17 +150,21 @@ void Filled::on_fill_head(std::shared_ptr<origin::Fill> fill, bool own) {
   answer(response, part, age_s, cache);
 }
 
+/// What was revalidated, as it is stored now; nothing where another response has come since.
+Lookup Filled::look_again(const Route& now) const {
+  if (fill_->stored_rid() == 0) return {};
+  Lookup lookup = look_up(waiting_.exchange.request(), now, waiting_.flow.context().store);
+  const bool same = lookup.stored && lookup.found.head->rid == fill_->stored_rid();
+  return same ? std::move(lookup) : Lookup{};
+}
+
 /// What was revalidated may lie there in a coding that this client likes better, or in codings
 /// alone.
-void Filled::find_coding() {
-  const uint64_t rid = fill_->stored_rid();
+void Filled::find_coding(Lookup& stored) {
   const bool codable = (fill_->response().policy.flags & http::ReuseFlag::kCodable) != 0;
-  if (rid == 0 || (!codable && !fill_->is_shell())) return;
-  const Route now(waiting_.route, waiting_.flow.scratch());
-  Lookup lookup = look_up(waiting_.exchange.request(), now, waiting_.flow.context().store);
-  if (!lookup.found.coded || lookup.found.head->rid != rid) return;
-  coded_ = std::move(lookup.found.coded);
-  decodes_ = lookup.decodes || !codable;
+  if (!stored.found.coded || (!codable && !fill_->is_shell())) return;
+  coded_ = std::move(stored.found.coded);
+  decodes_ = stored.decodes || !codable;
 }
 
 std::optional<uint64_t> Filled::body_size() const {

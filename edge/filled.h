@@ -34,7 +34,8 @@ class Filled final : public origin::FillWaiter {
   std::optional<http::FirstWanted> wanted_part(const origin::FillRequest& request) const;
   /// Why the fill is there, as Cache-Status tells it.
   http::CacheStatus forwarded() const;
-  void find_coding();
+  Lookup look_again(const Route& now) const;
+  void find_coding(Lookup& stored);
   /// Of the body that is sent, where it is known.
   std::optional<uint64_t> body_size() const;
   void answer(const http::StoredResponse& response, const http::Selection& part,

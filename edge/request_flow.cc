@@ -145,12 +145,7 @@ void RequestFlow::serve(Pass& pass, Lookup& lookup, int64_t age_s, const CacheSt
   if (part.conditions_failed) {
     return answers_.fail(exchange, 412, "what is stored is not what the request asks for", status);
   }
-  if (const auto number = missing_of(record, part); number) {
-    const bool asked = pass.waiting != nullptr && pass.waiting->completed;
-    if (!asked || !pass.waiting->completed->confirmed(record.rid)) {
-      return complete(pass, lookup, *number);
-    }
-  }
+  if (const auto number = first_to_ask(pass, lookup, part)) return complete(pass, lookup, *number);
   if (!part.parts.empty()) part.boundary = context_.env.random();
   const bool waits = fragmented || lookup.decodes || !part.parts.empty();
   if (waits && !block(pass)) return answers_.fail(exchange, 503, kNoMemory, cache);
@@ -185,9 +180,12 @@ void RequestFlow::serve(Pass& pass, Lookup& lookup, int64_t age_s, const CacheSt
   if (slab->is_poisoned() || head_bad) exchange.cut();
 }
 
-std::optional<uint64_t> RequestFlow::missing_of(const cache_store::RecordView& record,
-                                                const http::Selection& part) const {
+std::optional<uint64_t> RequestFlow::first_to_ask(const Pass& pass, const Lookup& lookup,
+                                                  const http::Selection& part) const {
+  const cache_store::RecordView& record = *lookup.found.head;
   if (record.kind != cache_store::RecordKind::kHead || !part.body) return std::nullopt;
+  const bool asked = pass.waiting != nullptr && pass.waiting->completed;
+  if (asked && pass.waiting->completed->confirmed(record.rid)) return std::nullopt;
   const origin::FragmentedObject object = origin::fragmented_object(record);
   if (part.parts.empty()) {
     return origin::first_missing(context_.store, object, {part.begin, part.end});

@@ -44,6 +44,12 @@ class RequestFlow final : public http::RequestSink {
   void proceed(Waiting& waiting);
   /// Answers with what `lookup` found.
   void serve(Pass& pass, Lookup& lookup, int64_t age_s, const http::CacheStatus& cache);
+  /// The first fragment that an answer from what `lookup` found needs and the store does not have,
+  /// unless the origin has confirmed that it has this object still.
+  std::optional<uint64_t> first_to_ask(const Pass& pass, const Lookup& lookup,
+                                       const http::Selection& part) const;
+  /// Has that fragment fetched, and looks up again when it is on its way.
+  void complete(Pass& pass, Lookup& lookup, uint64_t number);
   const FlowContext& context() const { return context_; }
   Answers& answers() { return answers_; }
   RouteScratch& scratch() { return scratch_; }
@@ -55,11 +61,6 @@ class RequestFlow final : public http::RequestSink {
   void act(Pass& pass, Lookup& lookup);
   /// True: it was ours to answer (421, PURGE, OPTIONS *, 508), and is.
   bool answer_ourselves(Pass& pass);
-  /// The first fragment of a stored object that an answer needs and the store does not have.
-  std::optional<uint64_t> missing_of(const cache_store::RecordView& record,
-                                     const http::Selection& part) const;
-  /// Has a missing fragment fetched, and looks up again when it is on its way.
-  void complete(Pass& pass, Lookup& lookup, uint64_t number);
   /// Decides as if nothing were stored, and shares no fetch.
   void act_alone(Pass& pass, const Lookup& lookup);
   /// Has a cold record verified on the pool, or goes on as if it were not there.

@@ -8,6 +8,7 @@
 #include "edge/lookup.h"
 #include "edge/origin_request.h"
 #include "edge/request_flow.h"
+#include "http/cache_control.h"
 #include "http/freshness.h"
 #include "origin/coded_record.h"
 
@@ -37,7 +38,8 @@ void Waiting::enter(Stage next) {
       set_of(
           {Stage::kWarming, Stage::kFilling, Stage::kRelaying, Stage::kPurging, Stage::kAnswered}),
       set_of({Stage::kNew}),
-      set_of({Stage::kNew, Stage::kAnswered}),
+      // After a 304: for a part of what it confirmed.
+      set_of({Stage::kNew, Stage::kFilling, Stage::kAnswered}),
       set_of({Stage::kNew, Stage::kInvalidating, Stage::kAnswered}),
       set_of({Stage::kAnswered}),
       set_of({Stage::kAnswered}),
@@ -105,7 +107,9 @@ bool Waiting::make_request(origin::FillRequest& out) {
 
 origin::MissingFragments* Waiting::missing_of(const cache_store::RecordView& record,
                                               const http::StoredResponse& response) {
-  if (!origin::is_refetchable(response)) return nullptr;
+  // Who asks for what is stored alone has the origin asked for no part of it either.
+  const bool may_ask = !http::asks_only_if_cached(exchange.request().fields);
+  if (!may_ask || !origin::is_refetchable(response)) return nullptr;
   if (!missing || missing->object().rid != record.rid) {
     missing.emplace(flow.context().fills, *this, origin::fragmented_object(record), response.etag);
   }

@@ -272,6 +272,17 @@ TEST_F(Parts, OnlyIfCachedAsksNobody) {
   EXPECT_EQ(stand.origin.asked.size(), 0u);
 }
 
+TEST_F(Parts, OnlyIfCachedAsksNobodyInTheMiddleOfABodyEither) {
+  damage({4});
+  Client client(stand);
+  client.reading().capacity = 16 * limits::kMiB;
+  client.ask("GET", "/a", "Cache-Control: only-if-cached\r\n");
+  const std::string got = client.arrived();
+  EXPECT_TRUE(client.saw_reset()) << "a cut must be seen";
+  EXPECT_TRUE(kText.starts_with(got.substr(got.find("\r\n\r\n") + 4)));
+  EXPECT_EQ(stand.origin.asked.size(), 1u) << "the fetch that stored it";
+}
+
 TEST_F(Parts, AStaleOneIsValidatedAndThenCompleted) {
   lose({2});
   stand.pass_ms(70'000);
@@ -280,6 +291,39 @@ TEST_F(Parts, AStaleOneIsValidatedAndThenCompleted) {
   EXPECT_TRUE(answer.body == kText);
   ASSERT_EQ(stand.origin.asked.size(), 2u);
   EXPECT_EQ(stand.origin.asked[1]["Range"], range_of(2));
+}
+
+/// The 304 says nothing of ranges: whether the origin takes them is seen before the answer begins.
+TEST_F(Parts, AStaleOneThatCannotBeCompletedIsFetchedWhole) {
+  for (const char* cache : {"max-age=60", "no-cache"}) {
+    stand.origin.on("/a", [cache](const Asked& asked) {
+      if (asked["If-None-Match"] == "\"v1\"") return Reply(304).cache(cache).etag("\"v1\"");
+      return Reply(200).cache(cache).etag("\"v1\"").body(kText);
+    });
+    lose({2});
+    stand.pass_ms(70'000);
+    EXPECT_TRUE(get(stand, "/a").body == kText);
+    EXPECT_LE(stand.origin.asked.size(), 3u);
+    stand.settle();
+    EXPECT_TRUE(get(stand, "/a").body == kText);
+  }
+}
+
+TEST_F(Parts, AStaleOneWithoutAStrongValidatorIsFetchedWhole) {
+  stand.origin.on("/b", [](const Asked& asked) {
+    const bool known = !asked["If-None-Match"].empty();
+    Reply reply(known ? 304 : 200);
+    reply.cache("max-age=60").etag("W/\"v1\"");
+    return known ? reply : reply.body(kText);
+  });
+  EXPECT_TRUE(get(stand, "/b").body == kText);
+  stand.settle();
+  damage({2});
+  stand.store().warm_fragment({stand.stored("/b").head->rid, 2});
+  stand.pass_ms(70'000);
+  EXPECT_TRUE(get(stand, "/b").body == kText);
+  stand.settle();
+  EXPECT_EQ(get(stand, "/b").cache(), "perigee; hit; ttl=60");
 }
 
 TEST_F(Parts, AStaleOneThatIsCompletedIsSaidToBeStale) {
