@@ -52,6 +52,7 @@ constexpr std::string_view kPolicyKeys[] = {"ttl",
                                             "upgrade",
                                             "codings",
                                             "coded_types",
+                                            "repr_digest",
                                             "bypass"};
 constexpr std::string_view kSiteKeys[] = {"hosts",           "default",
                                           "origin",          "host_header",
@@ -214,6 +215,7 @@ void Reader::policy(const toml::table& table, http::PolicyOptions& policy) {
   seconds(table, "retain", policy.retain_s);
   flag(table, "retain_hashed", policy.retain_hashed);
   flag(table, "fetch_ranges", policy.fetch_ranges);
+  flag(table, "repr_digest", policy.repr_digest);
   if (table.get("interim") != nullptr) {
     policy.drop_interim = choice(table, "interim", {"pass", "drop"}) == 1;
   }

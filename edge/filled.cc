@@ -127,7 +127,7 @@ void Filled::on_fill_head(std::shared_ptr<origin::Fill> fill, bool own) {
   http::Selection part =
       http::select(response, waiting_.exchange.request(), body_size(),
                    kept ? http::BodyAccess::kAnywhere : http::BodyAccess::kForward);
-  if (coded_ && !decodes_) part.made = origin::coding_of(coded_->slot);
+  if (coded_ && !decodes_) origin::set_made(*coded_, part);
   if (part.conditions_failed) {
     fill_.reset();
     return waiting_.flow.answers().fail(waiting_.exchange, 412,

@@ -91,7 +91,7 @@ std::string Metrics::summary() const {
          std::to_string(late_dates()) + " with an old Date, " + std::to_string(semicolons()) +
          " with a semicolon in Cache-Control, " + std::to_string(misshapen()) +
          " pages in place of assets, " + std::to_string(retained()) + " retained, " +
-         coding_summary();
+         std::to_string(wrong_digests()) + " with a wrong digest, " + coding_summary();
 }
 
 }  // namespace perigee::edge

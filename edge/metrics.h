@@ -60,6 +60,7 @@ class Metrics {
   void on_semicolon() { semicolons_.fetch_add(1, std::memory_order_relaxed); }
   void on_misshapen() { misshapen_.fetch_add(1, std::memory_order_relaxed); }
   void on_retained() { retained_.fetch_add(1, std::memory_order_relaxed); }
+  void on_wrong_digest() { wrong_digests_.fetch_add(1, std::memory_order_relaxed); }
   void on_origin_failure() { origin_failures_.fetch_add(1, std::memory_order_relaxed); }
   /// Requests to origins, fills and others, that failed.
   uint64_t origin_failures() const { return origin_failures_.load(std::memory_order_relaxed); }
@@ -69,6 +70,8 @@ class Metrics {
   /// Pages that came in place of assets, and answers from what the origin has deleted.
   uint64_t misshapen() const { return misshapen_.load(std::memory_order_relaxed); }
   uint64_t retained() const { return retained_.load(std::memory_order_relaxed); }
+  /// Bodies that were not what their origin said of them in a digest field.
+  uint64_t wrong_digests() const { return wrong_digests_.load(std::memory_order_relaxed); }
   void on_coded(const origin::CodingOutcome& outcome);
   /// One line of totals for the log.
   std::string summary() const;
@@ -86,6 +89,7 @@ class Metrics {
   std::atomic<uint64_t> semicolons_{0};
   std::atomic<uint64_t> misshapen_{0};
   std::atomic<uint64_t> retained_{0};
+  std::atomic<uint64_t> wrong_digests_{0};
   std::atomic<uint64_t> codings_{0};       ///< stored
   std::atomic<uint64_t> codings_left_{0};  ///< that were not worth it, or took too long
   std::atomic<uint64_t> coding_failures_{0};

@@ -9,6 +9,8 @@ namespace perigee::edge {
 namespace {
 constexpr size_t kQuotedMost = 100;    ///< of an origin's words, in a line of the log
 constexpr size_t kSentenceMost = 500;  ///< of a line, which may hold words of an origin
+
+std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }
 }  // namespace
 
 void OriginWatch::on_head(const http::ReceivedResponse& head, const http::ResponseTimes& times,
@@ -41,14 +43,23 @@ void OriginWatch::on_head(const http::ReceivedResponse& head, const http::Respon
 void OriginWatch::on_stand_in(http::StandIn why, std::string_view target) {
   if (why == http::StandIn::kRetained) return metrics_.on_retained();
   metrics_.on_misshapen();
-  const std::string_view path = target.substr(0, target.find('?'));
-  {
-    const base::MutexLock lock(mutex_);
-    if (paths_told_.size() >= base::limits::kPathsTold) return;
-    if (!paths_told_.emplace(path).second) return;
-  }
+  const std::string_view path = path_of(target);
+  if (!is_new(path)) return;
   tell("a page (text/html) came for " + std::string(path.substr(0, kQuotedMost)) +
        ", which is none by its name; it is not stored");
+}
+
+void OriginWatch::on_wrong_digest(std::string_view target) {
+  metrics_.on_wrong_digest();
+  const std::string_view path = path_of(target);
+  if (!is_new("digest:" + std::string(path))) return;
+  tell("what came for " + std::string(path.substr(0, kQuotedMost)) +
+       " is not what its Repr-Digest or Content-Digest says; it is not stored");
+}
+
+bool OriginWatch::is_new(std::string_view what) {
+  const base::MutexLock lock(mutex_);
+  return told_.size() < base::limits::kPathsTold && told_.emplace(what).second;
 }
 
 void OriginWatch::on_failure(const origin::FetchError& error, base::Tick now) {

@@ -35,6 +35,10 @@ class OriginWatch {
   /// page in place of an asset is told once per path.
   void on_stand_in(http::StandIn why, std::string_view target);
 
+  /// What came for `target` is not what the origin says of it in a digest field: counted, and told
+  /// once per path.
+  void on_wrong_digest(std::string_view target);
+
   /// No whole response came. The log gets the reason, which clients are not told: of each kind one
   /// line in kFailureLogMs, which says how many came before it unsaid.
   void on_failure(const origin::FetchError& error, base::Tick now);
@@ -46,6 +50,8 @@ class OriginWatch {
     std::atomic<uint64_t> unsaid{0};
   };
   void tell(std::string_view what);
+  /// As many things are told as there is room for, and each once.
+  bool is_new(std::string_view what);
 
   const std::string site_;
   Metrics& metrics_;
@@ -54,7 +60,7 @@ class OriginWatch {
   std::atomic<bool> semicolon_told_{false};
   std::atomic<bool> cors_told_{false};
   base::Mutex mutex_{base::LockRank::kPathsTold};
-  std::set<std::string, std::less<>> paths_told_ GUARDED_BY(mutex_);
+  std::set<std::string, std::less<>> told_ GUARDED_BY(mutex_);  ///< of which is_new() was asked
   std::array<Failures, origin::FetchError::kKinds> failures_;
 };
 

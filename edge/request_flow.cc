@@ -134,7 +134,7 @@ void RequestFlow::serve(Pass& pass, Lookup& lookup, int64_t age_s, const CacheSt
   const uint64_t size = origin::body_size_of(lookup.decodes ? *lookup.found.head : record);
   const bool fragmented = record.kind == cache_store::RecordKind::kHead;
   http::Selection part = http::select(*lookup.stored, exchange.request(), size);
-  if (coded && !lookup.decodes) part.made = origin::coding_of(record.slot);
+  if (coded && !lookup.decodes) origin::set_made(record, part);
   if (part.body && part.status == 200) {
     context_.coders.on_hit(lookup.key.now(), pass.route.digest, lookup.found, lookup.accepted);
   }
@@ -149,8 +149,9 @@ void RequestFlow::serve(Pass& pass, Lookup& lookup, int64_t age_s, const CacheSt
   if (!part.parts.empty()) part.boundary = context_.env.random();
   const bool waits = fragmented || lookup.decodes || !part.parts.empty();
   if (waits && !block(pass)) return answers_.fail(exchange, 503, kNoMemory, cache);
-  const std::optional<http::ResponseHead> head = http::make_response(
-      *lookup.stored, part, size, age_s, status, presentation(*pass.route.site), exchange.arena());
+  const std::optional<http::ResponseHead> head =
+      http::make_response(*lookup.stored, part, size, age_s, status,
+                          presentation(*pass.route.site, **pass.route.policy), exchange.arena());
   if (!head) return answers_.fail(exchange, 503, kNoMemory, cache);
   const cache_store::SlabWord* slab = record.pin.word();
   const http::ByteSpan span{part.begin, part.end};

@@ -19,11 +19,12 @@ std::string_view host_for_origin(const SiteConfig& site, std::string_view name) 
   return site.hosts.empty() ? origin_authority(site) : name;
 }
 
-http::Presentation presentation(const SiteConfig& site) {
+http::Presentation presentation(const SiteConfig& site, const http::PolicyOptions& policy) {
   return {.cache_name = kCacheName,
           .alt_svc = site.alt_svc,
           .remove_cdn_cache_control = site.remove_cdn_cache_control,
-          .remove_surrogate = site.policy->surrogate_control};
+          .remove_surrogate = site.policy->surrogate_control,
+          .tells_digest = policy.repr_digest};
 }
 
 void RouteScratch::poison() {

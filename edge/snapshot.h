@@ -110,6 +110,7 @@ class LoopSite final : public origin::FillSite {
   void on_stand_in(http::StandIn why, std::string_view target) override {
     site_.watch.on_stand_in(why, target);
   }
+  void on_wrong_digest(std::string_view target) override { site_.watch.on_wrong_digest(target); }
   void on_failure(const origin::FetchError& error, base::Tick now) override {
     site_.watch.on_failure(error, now);
   }

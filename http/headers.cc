@@ -82,6 +82,7 @@ constexpr KnownName kKnown[] = {
     {FieldName::kXForwardedHost, "X-Forwarded-Host"},
     {FieldName::kXForwardedProto, "X-Forwarded-Proto"},
     {FieldName::kXRealIp, "X-Real-IP"},
+    {FieldName::kWantReprDigest, "Want-Repr-Digest"},
 };
 constexpr size_t kKnownCount = std::size(kKnown);
 

@@ -80,9 +80,10 @@ enum class FieldName : uint8_t {
   kXForwardedHost = 64,
   kXForwardedProto = 65,
   kXRealIp = 66,
+  kWantReprDigest = 67,
 };
 /// Numbers in use, kOther among them.
-inline constexpr uint16_t kFieldNames = 67;
+inline constexpr uint16_t kFieldNames = 68;
 
 /// The name with this number; kOther for numbers of a later version.
 constexpr FieldName field_name_of(uint16_t number) {

@@ -69,6 +69,7 @@ struct PolicyOptions {
   PreflightOptions preflight;
   OriginTimes times;
   CodingOptions coding;
+  bool repr_digest = false;  ///< responses say the SHA-256 of what is stored (RFC 9530)
 };
 
 /// The request carries credentials of NTLM or Negotiate, which authenticate its connection to the

@@ -8,6 +8,7 @@
 #include "http/cache_control.h"
 #include "http/connection_options.h"
 #include "http/date.h"
+#include "http/digest_fields.h"
 #include "http/preconditions.h"
 
 namespace perigee::http {
@@ -118,12 +119,15 @@ bool choose_lines(const StoredResponse& stored, const Selection& selection,
     if (status == 416) belongs = belongs_to_416;
   }
   out = selection.made ? stored.coded_block : stored.block;
+  const bool no_digest = presentation.tells_digest && selection.refuses_digest;
   const bool removes =
-      presentation.remove_surrogate || presentation.no_store ||
+      presentation.remove_surrogate || presentation.no_store || no_digest ||
       (presentation.remove_cdn_cache_control && out.find(FieldName::kCdnCacheControl).has_value());
   if (belongs == nullptr && !removes) return true;
   return reduce(out, arena, [&](const Field& field) {
-    return !is_removed(field, presentation) && (belongs == nullptr || belongs(field.token));
+    const bool refused = no_digest && field.token == FieldName::kReprDigest;
+    return !refused && !is_removed(field, presentation) &&
+           (belongs == nullptr || belongs(field.token));
   });
 }
 
@@ -173,6 +177,7 @@ Selection select(const StoredResponse& stored, const RequestHead& request,
   result.status = status;
   result.end = body_size.value_or(0);
   result.body = !never_has_body(request.method, status);
+  result.refuses_digest = refuses_sha256(request.fields);
   switch (evaluate(stored, request)) {
     case Precondition::kFailed:
       result.conditions_failed = true;
@@ -243,6 +248,10 @@ std::optional<ResponseHead> make_response(const StoredResponse& stored, const Se
       add(FieldName::kContentEncoding, coding_name(*selection.made));
     }
     add_length(*body_size);
+    const bool known = presentation.tells_digest && !selection.made_sha256.empty();
+    if (known && !selection.refuses_digest) {
+      add(FieldName::kReprDigest, arena.copy(sha256_value(selection.made_sha256)));
+    }
   } else if (!chosen) {
     head.reason = stored.reason;
     head.content_length = stored.content_length;

@@ -38,8 +38,10 @@ struct Selection {
   /// The body that is sent, or would be, was made here, in this coding; never with parts, nor with
   /// 206 and 416.
   std::optional<Coding> made;
-  ByteSpans parts;        ///< at least two of them: a multipart/byteranges answer
-  uint64_t boundary = 0;  ///< of the parts; chance, filled in by whoever answers
+  std::string_view made_sha256;  ///< of that, in base64; empty: not known
+  bool refuses_digest = false;   ///< the client wants no SHA-256 (RFC 9530 §4)
+  ByteSpans parts;               ///< at least two of them: a multipart/byteranges answer
+  uint64_t boundary = 0;         ///< of the parts; chance, filled in by whoever answers
 };
 /// How the body can be read.
 enum class BodyAccess : uint8_t {
@@ -60,6 +62,7 @@ struct Presentation {
   std::string_view alt_svc;     ///< sent as Alt-Svc; the origin's never is (http-rules 4.14)
   bool remove_cdn_cache_control = false;  ///< no other CDN cache stands downstream (http-rules 2.6)
   bool remove_surrogate = false;          ///< Surrogate-Control and X-Accel-Expires end here
+  bool tells_digest = false;              ///< Repr-Digest is sent where it is known and wanted
   bool no_store = false;                  ///< whatever it says of caching: nobody may keep it
 };
 

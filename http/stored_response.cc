@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "http/connection_options.h"
 #include "http/date.h"
+#include "http/digest_fields.h"
 #include "http/head_image.h"
 #include "http/preconditions.h"
 #include "http/vary.h"
@@ -37,6 +38,9 @@ bool is_merged(const Field& field, const ConnectionOptions& connection) {
     case FieldName::kSetCookie:
     case FieldName::kDate:
     case FieldName::kAcceptRanges:
+    // Those that are stored were compared with the body.
+    case FieldName::kReprDigest:
+    case FieldName::kContentDigest:
       return false;
     default:
       return !is_never_kept(field, connection);
@@ -118,14 +122,18 @@ class NameIndex {
 
 std::vector<std::byte> rewrite(const StoredResponse& stored,
                                std::span<const std::string_view> drop_names,
-                               std::optional<uint64_t> content_length) {
+                               std::optional<uint64_t> content_length, std::string_view sha256) {
   HeadImageWriter writer;
+  bool told = sha256.empty();
   for (size_t i = 0; i < stored.block.size(); ++i) {
     const Field field = stored.block.at(i);
     if (field.token == FieldName::kContentLength || named(drop_names, field.name)) continue;
     writer.add(field);
+    told = told || (field.token == FieldName::kReprDigest && names_sha256(field.value));
   }
   if (content_length) writer.add_content_length(*content_length);
+  const std::string digest = sha256_value(sha256);
+  if (!told) writer.add({FieldName::kReprDigest, "Repr-Digest", digest});
   return writer.write(stored.reason, stored.received_age, stored.date_ms);
 }
 
@@ -195,12 +203,13 @@ std::vector<std::byte> freshen_head_image(const StoredResponse& stored,
 std::vector<std::byte> without_fields(std::span<const std::byte> image,
                                       std::span<const std::string_view> names) {
   const std::optional<StoredResponse> stored = view_head_image(image, {});
-  return stored ? rewrite(*stored, names, stored->content_length) : std::vector<std::byte>();
+  return stored ? rewrite(*stored, names, stored->content_length, {}) : std::vector<std::byte>();
 }
 
-std::vector<std::byte> with_content_length(std::span<const std::byte> image, uint64_t length) {
+std::vector<std::byte> with_whole_body(std::span<const std::byte> image, uint64_t length,
+                                       std::string_view sha256) {
   const std::optional<StoredResponse> stored = view_head_image(image, {});
-  return stored ? rewrite(*stored, {}, length) : std::vector<std::byte>();
+  return stored ? rewrite(*stored, {}, length, sha256) : std::vector<std::byte>();
 }
 
 }  // namespace perigee::http

@@ -95,7 +95,9 @@ std::vector<std::byte> freshen_head_image(const StoredResponse& stored,
 std::vector<std::byte> without_fields(std::span<const std::byte> image,
                                       std::span<const std::string_view> names);
 
-/// The same image with a Content-Length: for a body whose length is known only at its end.
-std::vector<std::byte> with_content_length(std::span<const std::byte> image, uint64_t length);
+/// The same image with what is known only at the end of the body: its Content-Length, and in
+/// Repr-Digest its SHA-256 in base64, unless it says one or `sha256` is empty.
+std::vector<std::byte> with_whole_body(std::span<const std::byte> image, uint64_t length,
+                                       std::string_view sha256);
 
 }  // namespace perigee::http

@@ -109,8 +109,8 @@ class Parser {
       return true;
     }
     if (c == '?') return boolean(out);
+    if (c == ':') return byte_sequence(out);
     out.kind = SfMember::kOtherItem;
-    if (c == ':') return byte_sequence();
     if (c == '@') return date();
     if (c == '%') return display_string();
     return false;
@@ -160,9 +160,10 @@ class Parser {
     out.boolean = false;
     return take('0');
   }
-  bool byte_sequence() {
+  bool byte_sequence(SfMember& out) {
     take(':');
-    const std::string_view text = take_while(is_base64_byte);
+    out.kind = SfMember::kBytes;
+    const std::string_view text = out.text = take_while(is_base64_byte);
     const size_t padding = text.find('=');
     if (padding != std::string_view::npos &&
         text.find_first_not_of('=', padding) != std::string_view::npos) {

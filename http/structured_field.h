@@ -11,12 +11,12 @@
 namespace perigee::http {
 
 struct SfMember {
-  enum Kind : uint8_t { kInteger, kBoolean, kString, kToken, kOtherItem, kInnerList };
+  enum Kind : uint8_t { kInteger, kBoolean, kString, kToken, kBytes, kOtherItem, kInnerList };
   std::string_view key;
   Kind kind = kBoolean;
   int64_t integer = 0;
   bool boolean = true;
-  std::string_view text;  ///< of a string (escapes left in) or a token
+  std::string_view text;  ///< of a string (escapes left in), a token or bytes (in base64)
 };
 
 /// Members in the order in which their keys first came; the last value of a repeated key counts.

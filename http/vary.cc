@@ -353,4 +353,22 @@ void append_selected(const VarySpec& spec, const HeaderList& request_fields, std
   }
 }
 
+ReceivedResponse keyed_response(const ReceivedResponse& received,
+                                const std::vector<std::string>& key_fields,
+                                std::vector<Field>& storage) {
+  const auto named = vary_names(received.fields);
+  if (key_fields.empty() || !named) return received;
+  storage.resize(received.fields.size() + key_fields.size());
+  ReceivedResponse keyed = received;
+  keyed.fields = HeaderList(storage);
+  for (const Field& field : received.fields) keyed.fields.add(field);
+  for (const std::string& name : key_fields) {
+    const bool there = std::any_of(named->begin(), named->end(), [&](const std::string& other) {
+      return base::iequals(other, name);
+    });
+    if (!there) keyed.fields.add({FieldName::kVary, "Vary", name});
+  }
+  return keyed;
+}
+
 }  // namespace perigee::http

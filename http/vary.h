@@ -34,4 +34,10 @@ bool decode_vary_spec(std::string_view bytes, VarySpec& out);
 /// nothing else.
 void append_selected(const VarySpec& spec, const HeaderList& request_fields, std::string& out);
 
+/// The response with the fields that its site keys by in its Vary, for caches behind us too.
+/// `storage` holds its lines where any is added.
+ReceivedResponse keyed_response(const ReceivedResponse& received,
+                                const std::vector<std::string>& key_fields,
+                                std::vector<Field>& storage);
+
 }  // namespace perigee::http

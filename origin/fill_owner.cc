@@ -33,24 +33,6 @@ http::HeaderList lines_of(const http::StoredResponse& response, std::vector<http
   return lines;
 }
 
-/// The response with the fields that the site keys by in its Vary, for caches behind us too.
-ReceivedResponse keyed_response(const ReceivedResponse& received, const http::PolicyOptions& policy,
-                                std::vector<http::Field>& storage) {
-  const auto named = http::vary_names(received.fields);
-  if (policy.key_fields.empty() || !named) return received;
-  storage.resize(received.fields.size() + policy.key_fields.size());
-  ReceivedResponse keyed = received;
-  keyed.fields = http::HeaderList(storage);
-  for (const http::Field& field : received.fields) keyed.fields.add(field);
-  for (const std::string& name : policy.key_fields) {
-    const bool there = std::any_of(named->begin(), named->end(), [&](const std::string& other) {
-      return base::iequals(other, name);
-    });
-    if (!there) keyed.fields.add({http::FieldName::kVary, "Vary", name});
-  }
-  return keyed;
-}
-
 }  // namespace
 
 FillOwner::FillOwner(Fills& fills, std::shared_ptr<const FillRequest> request,
@@ -214,7 +196,7 @@ void FillOwner::take_part(const ReceivedResponse& received, const ResponseTimes&
   if (range->span.size() == size) return take_response(whole, times);
   if (range->span != http::aligned_span(*request_->part, each, size)) return fetch_again();
   std::vector<http::Field> storage;
-  const ReceivedResponse head = keyed_response(whole, *request_->policy, storage);
+  const ReceivedResponse head = http::keyed_response(whole, request_->policy->key_fields, storage);
   const http::Admission admission =
       http::admit(request_->head, head, times, *request_->policy, request_->sent_for);
   policy_ = admission.policy;
@@ -234,6 +216,7 @@ void FillOwner::take_part(const ReceivedResponse& received, const ResponseTimes&
   }
   note_for_others(true, false);
   sink_.open();
+  part_digest_ = http::announced_part_digest(received.fields);
   const bool taken = sink_.put_head(
       fills_.env(), policy_, size, [this, span = range->span](std::shared_ptr<const Found> record) {
         on_head_stored(span, std::move(record));
@@ -251,7 +234,8 @@ void FillOwner::on_head_stored(const http::ByteSpan& span, std::shared_ptr<const
   auto object = std::make_shared<const RefetchableObject>(
       RefetchableObject{stored, std::string(view->etag), request_});
   fills_.continue_fragment(object, fill_->ticket,
-                           {number, number * each - span.begin, std::move(fetch_), take_permit()});
+                           {number, number * each - span.begin, std::move(fetch_), take_permit(),
+                            std::move(part_digest_)});
   fill_->note_part();
   relieve(Fills::Relief::kStored);
   send_away(Fills::Relief::kStored);
@@ -265,7 +249,8 @@ void FillOwner::pass_on_alone() {
 
 void FillOwner::take_response(const ReceivedResponse& received, const ResponseTimes& times) {
   std::vector<http::Field> storage;
-  const ReceivedResponse head = keyed_response(received, *request_->policy, storage);
+  const ReceivedResponse head =
+      http::keyed_response(received, request_->policy->key_fields, storage);
   fill_->head.misshapen = http::is_misshapen(request_->head, head, *request_->policy);
   if (fill_->head.misshapen) request_->site->on_stand_in(http::StandIn::kShape, request_->target);
   const http::Admission admission =
@@ -292,10 +277,13 @@ void FillOwner::take_response(const ReceivedResponse& received, const ResponseTi
   fill_->head.declared_size = head.has_body ? length : std::optional<uint64_t>(0);
   const bool shared = storable || admission.storable == http::Storable::kMissingAsset;
   fill_->head.shareable = shared && admission.drop_names.empty();
-  if (kept && length.value_or(0) <= sink_.most_bytes()) sink_.open();
+  if (kept && length.value_or(0) <= sink_.most_bytes()) {
+    sink_.open();
+    if (head.has_body) sink_.watch(head.fields, request_->policy->repr_digest);
+  }
   note_for_others(storable, admission.remember);
   if (!head.has_body || length == 0u) {
-    fill_->body.finish(true);
+    finish_body();
     announce_head();
     return complete();
   }
@@ -403,6 +391,7 @@ FillOwner::Moved FillOwner::move_body() {
     if (chunk.piece.size > allowed_) return Moved::kCut;
     if (chunk.state != Chunk::kFail && chunk.piece.size > 0) {
       body.append({chunk.piece.data, chunk.piece.size});
+      sink_.add({chunk.piece.data, chunk.piece.size});
       fetch_->advance(chunk.piece.size);
       moved += chunk.piece.size;
       if (allowed_ != UINT64_MAX) allowed_ -= chunk.piece.size;
@@ -410,7 +399,7 @@ FillOwner::Moved FillOwner::move_body() {
     if (chunk.state != Chunk::kMore) {
       const bool whole =
           chunk.state == Chunk::kEnd && (resumed_ == 0 || body.size() == fill_->head.declared_size);
-      if (whole) body.finish(true);
+      if (whole) finish_body();
       return whole ? Moved::kWhole : Moved::kCut;
     }
     if (!sink_.is_open() || body.size() <= most_record) continue;
@@ -424,6 +413,14 @@ FillOwner::Moved FillOwner::move_body() {
   }
   pump_soon();
   return Moved::kMore;
+}
+
+/// What is not what its origin says of it is passed on, and not kept.
+void FillOwner::finish_body() {
+  fill_->body.finish(true);
+  if (!sink_.is_open() || sink_.finish()) return;
+  request_->site->on_wrong_digest(request_->target);
+  give_up_storing();
 }
 
 /// Tells the readers, and goes on or ends.

@@ -67,6 +67,7 @@ class FillOwner final : public FillProducer {
   size_t window_bytes() const;
   void announce_head();
   Moved move_body();
+  void finish_body();
   void settle(Moved moved);
   /// Asks for the rest of a body that was cut. False: it cannot be had.
   bool resume();
@@ -102,7 +103,8 @@ class FillOwner final : public FillProducer {
   bool conditional_ = false;
   bool refetched_ = false;
   bool part_asked_ = false;
-  int resumed_ = 0;  ///< times that the rest was asked for
+  std::optional<http::AnnouncedDigest> part_digest_;  ///< of the part that came for the whole
+  int resumed_ = 0;                                   ///< times that the rest was asked for
   /// Bytes that the answer may still bring.
   uint64_t allowed_ = UINT64_MAX;
 };

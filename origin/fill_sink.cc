@@ -129,6 +129,16 @@ bool PutJob::put_spec(std::string& variant_key) {
 
 }  // namespace
 
+void FillSink::watch(const http::HeaderList& fields, bool tells_sha256) {
+  std::vector<http::AnnouncedDigest> announced = http::announced_digests(fields);
+  tells_sha256_ = tells_sha256;
+  if (tells_sha256 || !announced.empty()) digest_.emplace(std::move(announced), tells_sha256);
+}
+
+void FillSink::add(std::span<const std::byte> bytes) {
+  if (digest_ && open_) digest_->add(bytes);
+}
+
 bool FillSink::put(base::Env& env, const base::ReuseFacts& policy,
                    std::optional<http::Coding> coding, OnStored done) {
   CHECK(open_ && !pending_.waiting());
@@ -156,10 +166,11 @@ bool FillSink::put(base::Env& env, const base::ReuseFacts& policy,
       put->chunks = fill_->body.chunks();
       put->coding = coding;
     }
-    const bool has_length = !http::never_has_body(http::Method::kGet, policy.status);
-    if (has_length && !head.response.content_length) {
-      put->image = http::with_content_length(put->image.empty() ? head.image : put->image,
-                                             fill_->body.size());
+    const bool has_body = !http::never_has_body(http::Method::kGet, policy.status);
+    const std::string_view sha256 = tells_sha256_ ? std::string_view(digest_->sha256()) : "";
+    if (has_body && (!head.response.content_length || !sha256.empty())) {
+      put->image = http::with_whole_body(put->image.empty() ? head.image : put->image,
+                                         fill_->body.size(), sha256);
     }
   }
   std::unique_ptr<base::Job> job = std::move(put);

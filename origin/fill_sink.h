@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "base/reuse_facts.h"
 #include "cache_store/store.h"
 #include "http/content_coding.h"
+#include "origin/body_digest.h"
 #include "origin/fill.h"
 #include "origin/fragment_job.h"
 
@@ -44,6 +46,13 @@ class FillSink {
   /// It will not.
   void close() { open_ = false; }
   bool is_open() const { return open_; }
+  /// What comes is compared with what the origin says of it in `fields` (RFC 9530). `tells_sha256`:
+  /// what is kept says its SHA-256.
+  void watch(const http::HeaderList& fields, bool tells_sha256);
+  /// More of the body has come. Called for all of it, in order, as long as this is open.
+  void add(std::span<const std::byte> bytes);
+  /// The body is whole. False: it is not what the origin said, and is not to be kept.
+  bool finish() { return !digest_ || digest_->finish(); }
   /// What is kept of the head, where that differs from what clients get.
   void keep_head(std::vector<std::byte> image) { image_ = std::move(image); }
   /// The response is whole: puts it on the pool, under the ticket from before its request left.
@@ -70,6 +79,8 @@ class FillSink {
   const std::string key_;
   std::vector<std::byte> image_;  ///< empty: the fill's own
   base::Pending pending_;
+  std::optional<BodyDigest> digest_;
+  bool tells_sha256_ = false;
   bool open_ = false;
   bool fragmented_ = false;
 };

@@ -28,6 +28,9 @@ class FillSite {
   /// What the origin answered for `target` is not served as it is: what is stored stands in, or,
   /// if nothing is, a page in place of an asset goes on unstored.
   virtual void on_stand_in(http::StandIn why, std::string_view target) = 0;
+  /// What the origin sent for `target` is not what it says of it in Repr-Digest or Content-Digest;
+  /// it is not stored.
+  virtual void on_wrong_digest(std::string_view target) = 0;
   /// No whole response came.
   virtual void on_failure(const FetchError& error, base::Tick now) = 0;
 };

@@ -43,6 +43,7 @@ void FragmentFetch::go_on_with(BegunFragment&& begun) {
   fetch_->hand_to(*this);
   ++asked_;
   skipped_ = begun.skipped;
+  watch(std::move(begun.digest));
   brought_ = span_.size();
   fill_->head.origin_status = 206;
   reserve(static_cast<size_t>(span_.size()));
@@ -66,6 +67,7 @@ void FragmentFetch::on_fetch_head(const ReceivedResponse& head, const ResponseTi
   request_->site->on_head(head, times, *request_->policy);
   fill_->head.origin_status = head.status;
   brought_ = http::bytes_brought(head, rest());
+  watch(http::announced_part_digest(head.fields));
   if (brought_ == 0) return refuse(head);
   if (fill_->phase() == Phase::kPending) return reserve(static_cast<size_t>(span_.size()));
   fetch_->set_waker(this);
@@ -95,7 +97,7 @@ void FragmentFetch::pump() {
     if (chunk.state == Chunk::kLater) return wake_readers();
     if (skipped_ > 0 && chunk.state == Chunk::kMore) {
       const size_t n = static_cast<size_t>(std::min<uint64_t>(skipped_, chunk.piece.size));
-      fetch_->advance(n);
+      take({chunk.piece.data, n});
       skipped_ -= n;
       moved += n;
       continue;
@@ -104,24 +106,38 @@ void FragmentFetch::pump() {
       // More than was announced is none of this object.
       if (chunk.piece.size > brought_) return give_up();
       body.append({chunk.piece.data, chunk.piece.size});
-      fetch_->advance(chunk.piece.size);
+      take(chunk.piece);
       brought_ -= chunk.piece.size;
       moved += chunk.piece.size;
     }
-    if (chunk.state != Chunk::kMore) return go_on();
+    if (chunk.state != Chunk::kMore) return go_on(chunk.state == Chunk::kEnd);
   }
   wake_readers();
   pump_soon();
 }
 
-/// The answer is over.
-void FragmentFetch::go_on() {
+void FragmentFetch::watch(std::optional<http::AnnouncedDigest> digest) {
+  digest_.reset();
+  if (digest) digest_.emplace(std::vector{std::move(*digest)}, false);
+}
+
+void FragmentFetch::take(const base::Piece& piece) {
+  if (digest_) digest_->add({piece.data, piece.size});
+  fetch_->advance(piece.size);
+}
+
+/// The answer is over. What is not what it says is passed on, and not kept.
+void FragmentFetch::go_on(bool whole) {
   fetch_.reset();
+  if (whole && digest_ && !digest_->finish()) {
+    request_->site->on_wrong_digest(request_->target);
+    sound_ = false;
+  }
   if (fill_->body.size() == span_.size()) {
     fill_->body.finish(true);
     wake_readers();
     give_permit_back();
-    return store();
+    return sound_ ? store() : end(false, nullptr);
   }
   if (asked_ >= limits::kPartRequests) return give_up();
   wake_readers();

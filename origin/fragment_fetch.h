@@ -12,6 +12,7 @@
 
 #include "http/arena.h"
 #include "http/content_range.h"
+#include "origin/body_digest.h"
 #include "origin/fill_producer.h"
 #include "origin/missing_fragments.h"
 
@@ -23,6 +24,7 @@ struct BegunFragment {
   uint64_t skipped = 0;  ///< bytes that come before the fragment's
   std::unique_ptr<Fetch> fetch;
   base::Share permit;
+  std::optional<http::AnnouncedDigest> digest;  ///< of all that comes
 };
 
 class FragmentFetch final : public FillProducer {
@@ -48,7 +50,10 @@ class FragmentFetch final : public FillProducer {
   http::Part rest() const;
   void refuse(const http::ReceivedResponse& head);
   void give_up();
-  void go_on();
+  /// `whole`: the answer ended as it should.
+  void go_on(bool whole);
+  void watch(std::optional<http::AnnouncedDigest> digest);
+  void take(const base::Piece& piece);
   void store();
   void on_stored(const base::Result<cache_store::Found>& record);
 
@@ -59,6 +64,8 @@ class FragmentFetch final : public FillProducer {
   std::vector<http::Field> storage_;
   uint64_t skipped_ = 0;  ///< bytes of the present answer that come before the fragment's
   uint64_t brought_ = 0;  ///< bytes of the present answer that are still to come
+  std::optional<BodyDigest> digest_;  ///< of the present answer, where it says one
+  bool sound_ = true;                 ///< no answer was another one than it said
   int asked_ = 0;
   base::Pending pending_;
 };

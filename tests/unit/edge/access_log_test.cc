@@ -244,9 +244,9 @@ TEST(Metrics, TheSummaryCountsEachThingInItsPlace) {
                 " bytes of content, 0 cut, "
                 "5 fills, 1 stored, 1 failed, 0 invalidations not written at once, "
                 "4 failures of origins, 2 with an old Date, 2 with a semicolon in Cache-Control, "
-                "0 pages in place of assets, 0 retained, 0 coded, 0 not worth coding, 0 failed to "
-                "code, 0 of origins not decodable, 0 kept in codings alone, 0 bytes saved in 0 ms "
-                "of CPU (0 a second)");
+                "0 pages in place of assets, 0 retained, 0 with a wrong digest, 0 coded, 0 not "
+                "worth coding, 0 failed to code, 0 of origins not decodable, 0 kept in codings "
+                "alone, 0 bytes saved in 0 ms of CPU (0 a second)");
 }
 
 TEST(Metrics, CodersAreCountedByWhatCameOfThem) {

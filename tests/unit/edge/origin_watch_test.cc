@@ -136,6 +136,16 @@ TEST_F(OriginWatchTest, TellsOfPagesInPlaceOfAssetsOncePerPath) {
   EXPECT_EQ(sentences.size(), base::limits::kPathsTold) << "the rest is counted alone";
 }
 
+TEST_F(OriginWatchTest, TellsOfWrongDigestsOncePerPath) {
+  watch(0).on_stand_in(http::StandIn::kShape, "/app.js");
+  for (int i = 0; i < 2; ++i) watch(0).on_wrong_digest("/app.js?v=" + std::to_string(i));
+  ASSERT_EQ(sentences.size(), 2u);
+  EXPECT_EQ(sentences[1],
+            "the origin of a.test: what came for /app.js is not what its Repr-Digest or "
+            "Content-Digest says; it is not stored");
+  EXPECT_EQ(metrics_.wrong_digests(), 2u);
+}
+
 TEST_F(OriginWatchTest, TellsOnceOfCorsAnswersWithoutVary) {
   for (int i = 0; i < 2; ++i) head(0, "Access-Control-Allow-Origin", "https://app.test");
   head(1, "Access-Control-Allow-Origin", "*");

@@ -15,7 +15,7 @@ namespace {
 
 GUARDS(
     "http::make_head_image, http::view_head_image, http::without_fields, "
-    "http::with_content_length");
+    "http::with_whole_body");
 
 using Strings = std::vector<std::string>;
 
@@ -94,11 +94,11 @@ RULE(StoredFields, FramingIsOurs, "RFC 9112 §6; http-rules 1.5",
             (Strings{"X: 1", date(0), "Content-Length: 7"}));
   const Answer answer({"X: 1", date(0)});
   EXPECT_FALSE(answer.stored().content_length);
-  const std::vector<std::byte> known = http::with_content_length(answer.image(), 123);
+  const std::vector<std::byte> known = http::with_whole_body(answer.image(), 123, "");
   const auto view = http::view_head_image(known, {});
   EXPECT_EQ(view->content_length, 123u);
   EXPECT_EQ(lines_of(view->block), (Strings{"X: 1", date(0), "Content-Length: 123"}));
-  EXPECT_EQ(lines_of(http::view_head_image(http::with_content_length(known, 5), {})->block),
+  EXPECT_EQ(lines_of(http::view_head_image(http::with_whole_body(known, 5, ""), {})->block),
             (Strings{"X: 1", date(0), "Content-Length: 5"}));
 }
 
@@ -211,7 +211,7 @@ TEST(HeadImage, ALengthOfZeroIsALength) {
 TEST(HeadImage, WhatIsNoneIsNotRewritten) {
   const std::string_view names[] = {"X"};
   EXPECT_TRUE(http::without_fields({}, names).empty());
-  EXPECT_TRUE(http::with_content_length({}, 5).empty());
+  EXPECT_TRUE(http::with_whole_body({}, 5, "").empty());
   std::vector<std::byte> image = Answer({"X: 1"}).image();
   image[0] ^= std::byte{1};
   EXPECT_FALSE(http::view_head_image(image, {})) << "of another format";

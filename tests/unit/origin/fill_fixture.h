@@ -97,6 +97,7 @@ class PlayedSite final : public FillSite {
   void on_head(const http::ReceivedResponse&, const http::ResponseTimes&,
                const http::PolicyOptions&) override {}
   void on_stand_in(http::StandIn, std::string_view) override {}
+  void on_wrong_digest(std::string_view) override {}
   void on_failure(const FetchError&, base::Tick) override {}
 
  private:
