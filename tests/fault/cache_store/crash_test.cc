@@ -183,6 +183,7 @@ TEST_P(CrashTest, LeavesEachRecordWholeOrAbsentAtEveryStep) {
   EXPECT_GT(crashes, 500u);
   EXPECT_GT(seen_whole_, crashes) << "most openings find something";
   EXPECT_GT(workload_.fragment_puts(), 10u);
+  EXPECT_GT(workload_.coding_puts() + workload_.shells(), 5u);
   EXPECT_GT(seen_fragments_, crashes / 4) << "of long objects too";
 }
 

@@ -21,6 +21,16 @@ std::vector<std::byte> stream(uint64_t seed, size_t size) {
   return bytes;
 }
 
+/// Verified, where that can be done.
+Found look_up(Store& store, std::string_view key, SlotMask codings) {
+  const Digest digest = store.digest(key);
+  Found found = store.lookup(digest, key, codings);
+  if (found.state != Found::kCold) return found;
+  found = {};
+  store.warm(digest, key, codings);
+  return store.lookup(digest, key, codings);
+}
+
 }  // namespace
 
 std::string describe(const Sight& sight) {
@@ -91,13 +101,54 @@ bool History::look_at_fragments(Store& store, const Version& version, Sight& sig
   return true;
 }
 
-Sight History::look(Store& store, std::string_view key) const {
-  const Digest digest = store.digest(key);
-  Found found = store.lookup(digest, key, 0);
-  if (found.state == Found::kCold) {
-    store.warm(digest, key, 0);
-    found = store.lookup(digest, key, 0);
+std::vector<std::byte> History::coding_of(uint64_t rid, Slot slot) {
+  return stream(rid * 8 + slot, 16 + rid * slot % 300);
+}
+
+base::Result<Found> History::put_coding(Store& store, std::string_view key, const Digest& base,
+                                        uint64_t rid, Slot slot, const Ticket& ticket) {
+  const std::vector<std::byte> body = coding_of(rid, slot);
+  const std::span<const std::byte> piece(body);
+  Draft draft;
+  draft.kind = RecordKind::kCoded;
+  draft.slot = slot;
+  draft.rid = rid;
+  draft.key = key;
+  draft.base = base;
+  draft.ticket = ticket;
+  draft.head = piece.first(1);
+  draft.body = {&piece, 1};
+  return store.put(draft);
+}
+
+base::Result<Found> History::put_shell(Store& store, Draft draft, uint64_t body_bytes) {
+  draft.kind = RecordKind::kShell;
+  draft.replaces = true;
+  draft.whole_length = body_bytes;
+  draft.body = {};
+  return store.put(draft);
+}
+
+/// False: one of them is wrong.
+bool History::look_at_codings(Store& store, std::string_view key, const RecordView& object,
+                              Sight& sight) {
+  for (Slot slot = 1; slot <= 4; ++slot) {
+    const auto mask = static_cast<SlotMask>(1u << slot);
+    Found found = look_up(store, key, mask);
+    if (!found.coded) continue;
+    const RecordView& record = *found.coded;
+    const bool same = record.kind == RecordKind::kCoded && record.slot == slot &&
+                      record.rid == object.rid &&
+                      std::ranges::equal(record.body, coding_of(object.rid, slot));
+    if (store.poisoned(record.pin)) continue;
+    if (!same) return false;
+    sight.codings = static_cast<SlotMask>(sight.codings | mask);
   }
+  return true;
+}
+
+Sight History::look(Store& store, std::string_view key) const {
+  const Found found = look_up(store, key, 0);
   if (found.state == Found::kMiss || found.state == Found::kCold) return {};
   Sight sight;
   sight.what = Sight::kWrong;
@@ -106,14 +157,19 @@ Sight History::look(Store& store, std::string_view key) const {
   if (record.head.size() < sizeof sight.version) return sight;
   std::memcpy(&sight.version, record.head.data(), sizeof sight.version);
   const Version* version = find(sight.version);
-  if (version == nullptr || version->key != key || record.kind != version->kind) return sight;
+  const bool is_shell = record.kind == RecordKind::kShell;
+  const RecordKind kind = is_shell ? RecordKind::kObject : record.kind;
+  if (version == nullptr || version->key != key || kind != version->kind) return sight;
   const bool is_long = record.kind == RecordKind::kHead;
-  const bool same = std::ranges::equal(record.head, head_of(*version)) &&
-                    (is_long ? record.body.empty() && record.rid == version->rid &&
-                                   record.whole_length == version->body_bytes
-                             : std::ranges::equal(record.body, body_of(*version)));
+  const bool same =
+      std::ranges::equal(record.head, head_of(*version)) &&
+      (is_long || is_shell ? record.body.empty() && record.whole_length == version->body_bytes &&
+                                 (version->rid == 0 || record.rid == version->rid)
+                           : std::ranges::equal(record.body, body_of(*version)));
   if (store.poisoned(record.pin)) return {};
   if (!same || (is_long && !look_at_fragments(store, *version, sight))) return sight;
+  const bool may_be_coded = kind == RecordKind::kObject;
+  if (may_be_coded && !look_at_codings(store, key, record, sight)) return sight;
   sight.what = found.state == Found::kVary ? Sight::kVary : is_long ? Sight::kLong : Sight::kObject;
   return sight;
 }

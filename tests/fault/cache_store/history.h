@@ -40,6 +40,8 @@ struct Sight {
   /// Of a long object: the fragments that are there, a bit each. Any may be missing, so two sights
   /// are the same without them.
   uint64_t fragments = 0;
+  /// Of an object: the slots of the codings that are there. Any may be missing too.
+  SlotMask codings = 0;
   auto operator<=>(const Sight& other) const {
     return std::tie(what, version, stale_since_ms) <=>
            std::tie(other.what, other.version, other.stale_since_ms);
@@ -64,11 +66,22 @@ class History {
   static std::span<const std::byte> fragment_of(std::span<const std::byte> body, const Store& store,
                                                 uint64_t number);
 
-  /// Looks a key up, warms it when it is cold, and compares every byte, those of its fragments too.
+  /// A coding of the object with this rid.
+  static std::vector<std::byte> coding_of(uint64_t rid, Slot slot);
+  /// Puts that coding beside it.
+  static base::Result<Found> put_coding(Store& store, std::string_view key, const Digest& base,
+                                        uint64_t rid, Slot slot, const Ticket& ticket);
+  /// Puts a shell in place of an object that has a coding: `draft` says all but the kind.
+  static base::Result<Found> put_shell(Store& store, Draft draft, uint64_t body_bytes);
+
+  /// Looks a key up, warms it when it is cold, and compares every byte, those of its fragments and
+  /// codings too.
   Sight look(Store& store, std::string_view key) const;
 
  private:
   bool look_at_fragments(Store& store, const Version& version, Sight& sight) const;
+  static bool look_at_codings(Store& store, std::string_view key, const RecordView& object,
+                              Sight& sight);
 
   std::deque<Version> versions_;
 };

@@ -77,6 +77,7 @@ class KillTest : public testing::Test {
   History history_;
   uint64_t versions_ = 0;  ///< in `history_`
   uint64_t found_ = 0;
+  uint64_t coded_ = 0;  ///< of them
 };
 
 void KillTest::put_next(Store& store) {
@@ -97,7 +98,16 @@ void KillTest::put_next(Store& store) {
   draft.head = head;
   draft.body = {&piece, 1};
   draft.ticket = ticket;
-  if (store.put(draft).ok()) key.put = version.number;
+  const base::Result<Found> put = store.put(draft);
+  if (!put.ok()) return;
+  key.put = version.number;
+  // Some of them are coded then, and some of these give their body away.
+  const auto slot = static_cast<Slot>(version.number / kKeys % 12);
+  if (slot < 1 || slot > 4 || version.body_bytes == 0) return;
+  draft.rid = put->head->rid;
+  const auto coded =
+      History::put_coding(store, draft.key, draft.base, draft.rid, slot, draft.ticket);
+  if (coded.ok() && slot % 2 == 0) (void)History::put_shell(store, draft, version.body_bytes);
 }
 
 void KillTest::purge_one(Store& store, std::mt19937_64& chance) {
@@ -164,6 +174,7 @@ void KillTest::check() {
     }
     if (seen.what == Sight::kNothing) continue;
     ++found_;
+    coded_ += seen.codings != 0 ? 1 : 0;
     EXPECT_LE(seen.version, key.begun);
     EXPECT_TRUE(seen.version > key.purged || seen.stale_since_ms == kUnconfirmedMs)
         << "purged up to " << key.purged << ", seen " << describe(seen);
@@ -181,6 +192,7 @@ TEST_F(KillTest, NothingIsLostWrongOrBackAfterAKillAtAnyInstant) {
     if (HasFailure()) return;
   }
   EXPECT_GT(found_, kKills * kKeys / 4);
+  EXPECT_GT(coded_, static_cast<uint64_t>(kKills));
   EXPECT_GT(ledger_->purges, 100u);
 }
 

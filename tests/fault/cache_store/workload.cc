@@ -67,6 +67,7 @@ bool Workload::open() {
   if (!opened.ok()) return false;
   store_ = std::move(*opened);
   tickets_.clear();
+  put_now_.clear();
   download_.reset();
   // An opening syncs all that it finds.
   synced_ = look();
@@ -131,6 +132,11 @@ void Workload::put() {
   if (present.what == Sight::kLong && draw(3) == 0) {
     const Version& version = *history_.find(present.version);
     return put_fragment(key, version, draw(fragments_of(version)), ticket, begun);
+  }
+  if (present.what == Sight::kObject && draw(2) == 0) {
+    const Version& version = *history_.find(present.version);
+    const bool drops = present.codings != 0 && version.body_bytes > 0 && draw(3) > 0;
+    return drops ? drop_body(key, version) : put_coding(key, version, ticket, begun);
   }
   Version& version = history_.begin(keys_[key]);
   version.begun = begun;
@@ -201,12 +207,7 @@ void Workload::put_fragment(size_t key, const Version& version, uint64_t number,
   const std::span<const std::byte> pieces[] = {body.first(cut), body.subspan(cut)};
   const base::Result<Found> result = store_->put_fragment(
       {{version.rid, number}, store_->digest(keys_[base_of(key)]), ticket, pieces});
-  // Neither its URL nor its tags are known.
-  const bool fenced = std::any_of(
-      purges_.begin() + static_cast<ptrdiff_t>(begun), purges_.end(), [&](const Purge& purge) {
-        const bool by_key = purge.kind == PredicateKind::kKey && purge.key == base_of(key);
-        return !purge.soft && (by_key || purge.kind == PredicateKind::kEverything);
-      });
+  const bool fenced = is_base_fenced(key, begun);
   if (result.ok()) {
     ++fragment_puts_;
     EXPECT_FALSE(fenced) << "a fragment from before a purge was stored";
@@ -214,6 +215,81 @@ void Workload::put_fragment(size_t key, const Version& version, uint64_t number,
   } else if (!faulty) {
     EXPECT_TRUE(fenced) << result.error().message;
     EXPECT_EQ(result.error().code, base::ErrorCode::kCancelled);
+  }
+}
+
+/// What belongs to an object is put too late: neither its URL nor its tags are known.
+bool Workload::is_base_fenced(size_t key, uint64_t begun) const {
+  return std::any_of(
+      purges_.begin() + static_cast<ptrdiff_t>(begun), purges_.end(), [&](const Purge& purge) {
+        const bool by_key = purge.kind == PredicateKind::kKey && purge.key == base_of(key);
+        return !purge.soft && (by_key || purge.kind == PredicateKind::kEverything);
+      });
+}
+
+void Workload::put_coding(size_t key, const Version& version, const Ticket& ticket,
+                          uint64_t begun) {
+  const Slot slot = static_cast<Slot>(1 + draw(4));
+  last_ = "put coding " + std::to_string(slot) + " of v" + std::to_string(version.number) +
+          " begun " + std::to_string(begun) + " of " + name(key);
+  const base::Result<Found> result = History::put_coding(
+      *store_, keys_[key], store_->digest(keys_[base_of(key)]), version.rid, slot, ticket);
+  const bool fenced = is_base_fenced(key, begun);
+  if (result.ok()) {
+    ++coding_puts_;
+    EXPECT_FALSE(fenced) << "a coding from before a purge was stored";
+    EXPECT_TRUE(std::ranges::equal(result->coded->body, History::coding_of(version.rid, slot)));
+  } else if (!faulty) {
+    EXPECT_TRUE(fenced) << result.error().message;
+    EXPECT_EQ(result.error().code, base::ErrorCode::kCancelled);
+  }
+}
+
+/// The object becomes a shell, or is one again.
+void Workload::drop_body(size_t key, const Version& version) {
+  last_ = "drop the body of v" + std::to_string(version.number) + " of " + name(key);
+  // The object that was synced may go before the shell is.
+  synced_[key] = {};
+  const std::vector<std::byte> head = history_.head_of(version);
+  const base::Result<Found> result =
+      History::put_shell(*store_, draft_of(key, version, head), version.body_bytes);
+  if (result.ok()) {
+    ++shells_;
+    EXPECT_FALSE(is_fenced(key, version)) << "a shell from before a purge was stored";
+    note_put(key, version);
+  } else if (!faulty) {
+    // Of the purges of an earlier run not all are remembered.
+    const bool earlier = !put_now_.contains(version.number);
+    EXPECT_TRUE(earlier || is_fenced(key, version)) << result.error().message;
+    EXPECT_EQ(result.error().code, base::ErrorCode::kCancelled);
+  }
+}
+
+Draft Workload::draft_of(size_t key, const Version& version,
+                         std::span<const std::byte> head) const {
+  Draft draft;
+  draft.kind = version.kind;
+  draft.slot = version.kind == RecordKind::kVarySpec ? kVarySlot : kHeadSlot;
+  draft.rid = version.rid;
+  draft.key = keys_[key];
+  draft.base = store_->digest(keys_[base_of(key)]);
+  draft.policy.lifetime_ms = 60'000;
+  draft.head = head;
+  draft.tags = version.tags;
+  draft.ticket = version.ticket;
+  return draft;
+}
+
+/// Of the purges since it was begun, any number of the first may be durable when the process is
+/// killed.
+void Workload::note_put(size_t key, const Version& version) {
+  for (size_t durable = std::max<size_t>(settled_purges_, version.begun); durable < purges_.size();
+       ++durable) {
+    if (!concerns(purges_[durable], key, version)) continue;
+    const int64_t since_ms = stale_since(key, version, durable);
+    for (const Sight::What what : {Sight::kObject, Sight::kLong, Sight::kVary}) {
+      facts_[key].unsettled.insert({what, version.number, since_ms});
+    }
   }
 }
 
@@ -263,18 +339,9 @@ void Workload::put_version(size_t key, const Version& version, const Sight& pres
   const size_t cut = body.size() / 3;
   const std::span<const std::byte> pieces[] = {std::span(body).first(cut),
                                                std::span(body).subspan(cut)};
-  Draft draft;
-  draft.kind = version.kind;
-  draft.slot = version.kind == RecordKind::kVarySpec ? kVarySlot : kHeadSlot;
-  draft.rid = version.rid;
-  draft.key = keys_[key];
-  draft.base = store_->digest(keys_[base_of(key)]);
-  draft.policy.lifetime_ms = 60'000;
-  draft.head = head;
-  draft.tags = version.tags;
+  Draft draft = draft_of(key, version, head);
   draft.body = pieces;
   draft.whole_length = is_long ? version.body_bytes : 0;
-  draft.ticket = version.ticket;
   last_ = "put v" + std::to_string(version.number) + " begun " + std::to_string(version.begun) +
           " of " + name(key);
   const base::Result<Found> result = store_->put(draft);
@@ -283,19 +350,12 @@ void Workload::put_version(size_t key, const Version& version, const Sight& pres
                      version.ticket.fetch_seq < history_.find(present.version)->ticket.fetch_seq;
   if (result.ok()) {
     ++puts_;
+    put_now_.insert(version.number);
     EXPECT_FALSE(fenced) << "a fetch from before a purge was stored";
     EXPECT_FALSE(older) << "an older fetch replaced a newer one";
     const RecordView& record = result->state == Found::kVary ? *result->vary : *result->head;
     EXPECT_EQ(record.body.size(), body.size());
-    // Of the purges since, any number of the first may be durable when the process is killed.
-    for (size_t durable = std::max<size_t>(settled_purges_, version.begun);
-         durable < purges_.size(); ++durable) {
-      if (!concerns(purges_[durable], key, version)) continue;
-      const int64_t since_ms = stale_since(key, version, durable);
-      for (const Sight::What what : {Sight::kObject, Sight::kLong, Sight::kVary}) {
-        facts_[key].unsettled.insert({what, version.number, since_ms});
-      }
-    }
+    note_put(key, version);
   } else if (!faulty) {
     EXPECT_TRUE(fenced || older) << result.error().message;
     EXPECT_EQ(result.error().code, base::ErrorCode::kCancelled);

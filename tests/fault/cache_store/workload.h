@@ -1,5 +1,5 @@
-// A random life of a small store: puts, 304s, variants, long objects in fragments, purges,
-// erasures, upkeep and restarts, with a model of what must be seen after each step.
+// A random life of a small store: puts, 304s, variants, long objects in fragments, codings, shells,
+// purges, erasures, upkeep and restarts, with a model of what must be seen after each step.
 #pragma once
 
 #include <array>
@@ -69,6 +69,8 @@ class Workload {
   const Sights& synced() const { return synced_; }
   uint64_t puts() const { return puts_; }
   uint64_t fragment_puts() const { return fragment_puts_; }
+  uint64_t coding_puts() const { return coding_puts_; }
+  uint64_t shells() const { return shells_; }
   /// The fragments of the key that the last step put, a bit each: the slab of an old one may be the
   /// one that made room.
   uint64_t rewritten(size_t key) const { return key == rewritten_key_ ? rewritten_ : 0; }
@@ -107,6 +109,11 @@ class Workload {
   void go_on(Download& download);
   void put_fragment(size_t key, const Version& version, uint64_t number, const Ticket& ticket,
                     uint64_t begun);
+  void put_coding(size_t key, const Version& version, const Ticket& ticket, uint64_t begun);
+  void drop_body(size_t key, const Version& version);
+  Draft draft_of(size_t key, const Version& version, std::span<const std::byte> head) const;
+  bool is_base_fenced(size_t key, uint64_t begun) const;
+  void note_put(size_t key, const Version& version);
   bool concerns(const Purge& purge, size_t key, const Version& version) const;
   int64_t stale_since(size_t key, const Version& version, size_t count) const;
   bool is_fenced(size_t key, const Version& version) const;
@@ -136,10 +143,13 @@ class Workload {
   std::vector<std::pair<Ticket, uint64_t>>
       tickets_;                   ///< with `begun`, taken in the present opening
   std::vector<Awaited> awaited_;  ///< every key, for each of them
+  std::set<uint64_t> put_now_;    ///< versions, in the present opening
   std::optional<Download> download_;
   Sights synced_;
   uint64_t puts_ = 0;
   uint64_t fragment_puts_ = 0;
+  uint64_t coding_puts_ = 0;
+  uint64_t shells_ = 0;
   size_t rewritten_key_ = 0;
   uint64_t rewritten_ = 0;
   std::string last_;
