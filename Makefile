@@ -13,8 +13,8 @@ CONFIGURE = cmake -S . -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo
 QUIET     = > $(1)/configure.log 2>&1 || { cat $(1)/configure.log; exit 1; }
 
 .PHONY: all run test check torture asan tsan asan-short tsan-short bench head-cost store-bench \
-        cold-bench capacity-bench sim replay fuzz mutants docs tidy locks format fmt install \
-        clean bootstrap fresh
+        coding-bench cold-bench capacity-bench sim replay fuzz mutants docs tidy locks format fmt \
+        install clean bootstrap fresh
 
 all: bootstrap
 	@mkdir -p $(BUILD)
@@ -73,10 +73,17 @@ torture:
 check:
 	for part in test asan tsan locks tidy format; do $(MAKE) $$part || exit 1; done
 
-# CPU for 10,000 responses beside nginx's proxy_cache, and their ratio.
+# CPU for 10,000 responses beside nginx's proxy_cache, and their ratio; then coding-bench.
 bench: all
 	@tools/bootstrap --tests
 	@tools/edge_bench $(BUILD)/perigee
+	@tools/coding_bench $(BUILD)/perigee
+
+# CPU for 10,000 hits on a coded script, beside a plain hit of its size, and beside nginx, Varnish
+# and H2O. Fails when a bar is missed.
+coding-bench: all
+	@tools/bootstrap --tests
+	@tools/coding_bench $(BUILD)/perigee
 
 # CPU for the worst head of each kind; fails when one costs more than 100 us.
 head-cost:
