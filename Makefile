@@ -75,14 +75,14 @@ check:
 
 # CPU for 10,000 responses beside nginx's proxy_cache, and their ratio; then coding-bench.
 bench: all
-	@tools/bootstrap --tests
+	@tools/bootstrap --bench
 	@tools/edge_bench $(BUILD)/perigee
 	@tools/coding_bench $(BUILD)/perigee
 
 # CPU for 10,000 hits on a coded script, beside a plain hit of its size, and beside nginx, Varnish
 # and H2O. Fails when a bar is missed.
 coding-bench: all
-	@tools/bootstrap --tests
+	@tools/bootstrap --bench
 	@tools/coding_bench $(BUILD)/perigee
 
 # CPU for the worst head of each kind; fails when one costs more than 100 us.
