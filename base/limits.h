@@ -118,6 +118,8 @@ inline constexpr uint64_t kCodingHits = 2;
 inline constexpr size_t kCodingStepBytes = 64 * kKiB;  ///< coded between two looks at the bounds
 inline constexpr int64_t kCodingCpuMs = 10'000;        ///< of one coding; then it is given up
 inline constexpr unsigned kCodingCpuPercent = 50;  ///< of one core per worker, unless configured
+/// The same where nothing is to be encoded, for what an origin has ready: it is decoded once.
+inline constexpr unsigned kReadyCpuPercent = 5;
 
 // --- start ---------------------------------------------------------------------------------------
 inline constexpr size_t kConfigBytes = 1 * kMiB;  ///< of a configuration file; beyond: an error
@@ -246,7 +248,8 @@ inline constexpr int64_t kHitForMissMs = 30'000;
 inline constexpr int64_t kAcceptRetryMs = 100;
 /// One log line per site and kind of failure; others are counted.
 inline constexpr int64_t kFailureLogMs = 60'000;
-/// Per site, paths that got a page in place of an asset: one log line each; more: counted alone.
+/// Per site, paths that got a page in place of an asset, and, of the node, files that are no coding
+/// of the one beside them: one log line each; more: counted alone.
 inline constexpr size_t kPathsTold = 100;
 inline constexpr int64_t kDrainMs = 30'000;  ///< after SIGTERM; then connections are cut
 /// To stop in order, after the drain; then the process ends as it stands.

@@ -24,9 +24,11 @@ void Metrics::on_coded(const origin::CodingOutcome& outcome) {
     counter.fetch_add(n, std::memory_order_relaxed);
   };
   add(coding_cpu_us_, static_cast<uint64_t>(outcome.cpu_us));
+  if (!outcome.not_coding.empty()) add(not_codings_, 1);
   switch (outcome.kind) {
     case Outcome::kStored:
       add(codings_, 1);
+      if (outcome.was_ready) add(codings_ready_, 1);
       if (outcome.dropped) add(bodies_dropped_, 1);
       // Of what was decoded here the two are equal.
       return add(coding_saved_bytes_, outcome.object_bytes - outcome.coded_bytes);
@@ -40,6 +42,7 @@ void Metrics::on_coded(const origin::CodingOutcome& outcome) {
     case Outcome::kDropped:
       return add(bodies_dropped_, 1);
     case Outcome::kPresent:
+    case Outcome::kNotReady:
     case Outcome::kGone:
     case Outcome::kNoRoom:
     case Outcome::kStopped:
@@ -51,8 +54,10 @@ void Metrics::on_coded(const origin::CodingOutcome& outcome) {
 std::string Metrics::coding_summary() const {
   const uint64_t saved = coding_saved_bytes_.load();
   const uint64_t cpu_ms = coding_cpu_us_.load() / 1000;
-  return std::to_string(codings_.load()) + " coded, " + std::to_string(codings_left_.load()) +
-         " not worth coding, " + std::to_string(coding_failures_.load()) + " failed to code, " +
+  return std::to_string(codings_.load()) + " coded, " + std::to_string(codings_ready_.load()) +
+         " of them found ready, " + std::to_string(not_codings_.load()) + " found that are none, " +
+         std::to_string(codings_left_.load()) + " not worth coding, " +
+         std::to_string(coding_failures_.load()) + " failed to code, " +
          std::to_string(undecodable_.load()) + " of origins not decodable, " +
          std::to_string(bodies_dropped_.load()) + " kept in codings alone, " +
          std::to_string(saved) + " bytes saved in " + std::to_string(cpu_ms) + " ms of CPU (" +

@@ -90,8 +90,10 @@ class Metrics {
   std::atomic<uint64_t> misshapen_{0};
   std::atomic<uint64_t> retained_{0};
   std::atomic<uint64_t> wrong_digests_{0};
-  std::atomic<uint64_t> codings_{0};       ///< stored
-  std::atomic<uint64_t> codings_left_{0};  ///< that were not worth it, or took too long
+  std::atomic<uint64_t> codings_{0};        ///< stored
+  std::atomic<uint64_t> codings_ready_{0};  ///< of them those that an origin had ready
+  std::atomic<uint64_t> not_codings_{0};    ///< what it had ready, and was none
+  std::atomic<uint64_t> codings_left_{0};   ///< that were not worth it, or took too long
   std::atomic<uint64_t> coding_failures_{0};
   std::atomic<uint64_t> undecodable_{0};         ///< responses that an origin coded
   std::atomic<uint64_t> bodies_dropped_{0};      ///< of objects that are kept in codings alone

@@ -8,6 +8,7 @@
 #include "cache_store/store.h"
 #include "edge/access_log.h"
 #include "edge/client_slots.h"
+#include "edge/coding_watch.h"
 #include "edge/config.h"
 #include "edge/metrics.h"
 #include "http/h1/server_codec.h"
@@ -16,10 +17,10 @@
 
 namespace perigee::edge {
 
-class Node final : private origin::FillObserver, private origin::CodingObserver {
+class Node final : private origin::FillObserver {
  public:
   Node(const Config& config, cache_store::Store& store, Metrics& metrics, AccessLog& access_log,
-       origin::CpuClock cpu_clock);
+       origin::CpuClock cpu_clock, CodingWatch::Warn warn);
 
   cache_store::Store& store() { return store_; }
   /// What the start found in the store is to be read ahead of its use.
@@ -37,7 +38,6 @@ class Node final : private origin::FillObserver, private origin::CodingObserver 
  private:
   void on_fill_begun() override { metrics_.on_fill_begun(); }
   void on_fill_ended(bool stored, bool failed) override { metrics_.on_fill_ended(stored, failed); }
-  void on_coded(const origin::CodingOutcome& outcome) override { metrics_.on_coded(outcome); }
 
   cache_store::Store& store_;
   const bool warms_store_;
@@ -47,6 +47,7 @@ class Node final : private origin::FillObserver, private origin::CodingObserver 
   http::Http1Options http1_;
   base::Budget fill_budget_;
   origin::FillTable fills_;
+  CodingWatch codings_;
   const origin::CoderShared coders_;
 };
 

@@ -5,12 +5,11 @@
 #include <array>
 #include <atomic>
 #include <functional>
-#include <set>
 #include <string>
 #include <string_view>
 
-#include "base/mutex.h"
 #include "edge/metrics.h"
+#include "edge/told_once.h"
 #include "http/policy.h"
 #include "http/stand_in.h"
 #include "origin/fetch.h"
@@ -50,8 +49,6 @@ class OriginWatch {
     std::atomic<uint64_t> unsaid{0};
   };
   void tell(std::string_view what);
-  /// As many things are told as there is room for, and each once.
-  bool is_new(std::string_view what);
 
   const std::string site_;
   Metrics& metrics_;
@@ -59,8 +56,7 @@ class OriginWatch {
   std::atomic<bool> late_date_told_{false};
   std::atomic<bool> semicolon_told_{false};
   std::atomic<bool> cors_told_{false};
-  base::Mutex mutex_{base::LockRank::kPathsTold};
-  std::set<std::string, std::less<>> told_ GUARDED_BY(mutex_);  ///< of which is_new() was asked
+  ToldOnce told_;
   std::array<Failures, origin::FetchError::kKinds> failures_;
 };
 

@@ -136,7 +136,9 @@ void RequestFlow::serve(Pass& pass, Lookup& lookup, int64_t age_s, const CacheSt
   http::Selection part = http::select(*lookup.stored, exchange.request(), size);
   if (coded && !lookup.decodes) origin::set_made(record, part);
   if (part.body && part.status == 200) {
-    context_.coders.on_hit(lookup.key.now(), pass.route.digest, lookup.found, lookup.accepted);
+    context_.coders.on_hit({lookup.key.now(), pass.route.digest, pass.route.loop_site->precoded(),
+                            pass.route.target.now()},
+                           lookup.found, lookup.accepted);
   }
   const bool fetched = pass.waiting != nullptr && pass.waiting->fetched;
   CacheStatus status = fetched ? *pass.waiting->fetched : cache;

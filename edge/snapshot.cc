@@ -8,6 +8,7 @@
 #include "edge/route.h"
 #include "http/cache_key.h"
 #include "origin/directory_origin.h"
+#include "origin/folder_siblings.h"
 
 namespace perigee::edge {
 
@@ -81,6 +82,7 @@ std::shared_ptr<const Snapshot> Snapshot::make(const Config& config, const Snaps
     if (const auto* options = std::get_if<origin::DirectoryOriginOptions>(&configured.origin)) {
       site->folder =
           std::make_shared<origin::SharedFolder>(*options, make_place(place_of(*options)));
+      site->precoded = std::make_shared<origin::FolderSiblings>(site->folder);
     }
     for (const std::string& name : configured.hosts) snapshot->add_name(name, *site);
     if (configured.is_default && snapshot->default_ == nullptr) snapshot->default_ = site.get();

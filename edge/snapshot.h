@@ -20,6 +20,7 @@
 #include "edge/origin_watch.h"
 #include "origin/fills.h"
 #include "origin/http_origin.h"
+#include "origin/precoded.h"
 #include "origin/resolver_cache.h"
 #include "origin/shared_folder.h"
 
@@ -42,6 +43,7 @@ struct Site {
   const bool keys_each_host;
   const std::shared_ptr<SiteBounds> bounds;
   std::shared_ptr<origin::SharedFolder> folder;  ///< null for HTTP origins
+  origin::PrecodedPtr precoded;                  ///< null for HTTP origins
   OriginWatch watch;
 };
 
@@ -102,6 +104,7 @@ class LoopSite final : public origin::FillSite {
 
   // FillSite
   origin::Origin& origin() override { return *origin_; }
+  const origin::PrecodedPtr& precoded() const override { return site_.precoded; }
   base::Budget& fills() override { return site_.bounds->fills; }
   void on_head(const http::ReceivedResponse& head, const http::ResponseTimes& times,
                const http::PolicyOptions& policy) override {

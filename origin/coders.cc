@@ -16,7 +16,6 @@ namespace limits = base::limits;
 using cache_store::RecordView;
 using http::Coding;
 using http::CodingSet;
-using http::Effort;
 
 namespace {
 
@@ -60,14 +59,15 @@ bool can_be_dropped(const RecordView& object) {
 
 Coders::Coders(const CoderShared& shared, base::Env& env)
     : shared_(shared),
+      share_percent_(shared.cpu_percent > 0 ? shared.cpu_percent : limits::kReadyCpuPercent),
       env_(env),
       settled_(limits::kCodingsSettled),
       rest_timer_([this] { start_next(); }) {
   CHECK(shared.cpu_percent <= 100);
 }
 
-uint64_t Coders::id_of(uint64_t rid, Coding coding, Effort effort) {
-  return (rid << 5) ^ (static_cast<uint64_t>(coding) << 2) ^ static_cast<uint64_t>(effort);
+uint64_t Coders::id_of(uint64_t rid, Coding coding, CodingWay way) {
+  return (rid << 5) ^ (static_cast<uint64_t>(coding) << 2) ^ static_cast<uint64_t>(way);
 }
 
 std::optional<Coding> Coders::coding_to_keep(uint32_t flags, uint64_t bytes,
@@ -80,46 +80,74 @@ std::optional<Coding> Coders::coding_to_keep(uint32_t flags, uint64_t bytes,
   return kept_so ? std::optional(first_of(liked)) : std::nullopt;
 }
 
-void Coders::on_stored(std::string_view key, const cache_store::Digest& base,
-                       const RecordView& object, CodingSet offered,
+void Coders::on_stored(const CodedObject& object, const RecordView& record, CodingSet offered,
                        const http::AcceptedCodings& accepted) {
-  if (!can_be_coded(object)) return;
-  const Coding sent = http::sent_coding(object.policy.flags);
-  const std::optional<Coding> asked = wanted(accepted.sets[0], sent);
-  if (sent == Coding::kIdentity && !offered.empty() && asked != first_of(offered)) {
-    want(key, base, object, {first_of(offered), Effort::kFast});
+  if (!can_be_coded(record)) return;
+  const CodingSet liked = accepted.sets[0];
+  const Coding sent = http::sent_coding(record.policy.flags);
+  const std::optional<Coding> asked = wanted(liked, sent);
+  if (asked == Coding::kIdentity) want(object, record, {*asked, CodingWay::kFast, true});
+  for (const Coding coding : http::kMadeCodings) {
+    if (!offered.has(coding)) continue;
+    const bool comes_first = sent == Coding::kIdentity && coding == first_of(offered);
+    const CodingWay way = comes_first || coding == asked ? CodingWay::kFast : CodingWay::kReady;
+    want(object, record, {coding, way, liked.has(coding)});
   }
-  if (asked) want(key, base, object, {*asked, Effort::kFast, true});
 }
 
-void Coders::on_hit(std::string_view key, const cache_store::Digest& base,
-                    const cache_store::Found& found, const http::AcceptedCodings& accepted) {
-  if (!can_be_coded(*found.head)) return;
+void Coders::on_hit(const CodedObject& object, const cache_store::Found& found,
+                    const http::AcceptedCodings& accepted) {
+  const RecordView& record = *found.head;
+  if (!can_be_coded(record)) return;
   const CodingSet liked = accepted.sets[0];
-  const std::optional<Coding> asked = wanted(liked, http::sent_coding(found.head->policy.flags));
+  const std::optional<Coding> asked = wanted(liked, http::sent_coding(record.policy.flags));
   if (!asked) return;
   const bool served =
       found.coded && (*asked == Coding::kIdentity || liked.has(coding_of(found.coded->slot)));
-  if (!served) return want(key, base, *found.head, {*asked, Effort::kFast, true});
-  const Coding coding = coding_of(found.coded->slot);
-  if (shared_.store.is_short() && can_be_dropped(*found.head)) {
-    want(key, base, *found.head, {coding, Effort::kNone, true});
+  if (!served) {
+    want(object, record, {*asked, CodingWay::kFast, true});
+    return want_ready(object, record, liked, *asked);
   }
-  if (!is_best(*found.coded)) want(key, base, *found.head, {coding, Effort::kBest, true});
+  const Coding coding = coding_of(found.coded->slot);
+  if (shared_.store.is_short() && can_be_dropped(record)) {
+    want(object, record, {coding, CodingWay::kDrop, true});
+  }
+  if (!is_best(*found.coded)) {
+    want(object, record, {coding, CodingWay::kBest, true});
+    want_ready(object, record, liked, coding);
+  } else if (coding == Coding::kGzip && *asked != coding) {
+    // Shorter than what was made fast in another coding, it would hide the best of that.
+    want(object, record, {*asked, CodingWay::kBest, true});
+  }
 }
 
-void Coders::want(std::string_view key, const cache_store::Digest& base, const RecordView& object,
-                  const Making& making) {
-  if (shared_.cpu_percent == 0) return;
-  const uint64_t id = id_of(object.rid, making.coding, making.effort);
+void Coders::want_ready(const CodedObject& object, const RecordView& record, CodingSet liked,
+                        Coding other) {
+  for (const Coding coding : http::kMadeCodings) {
+    if (liked.has(coding) && coding != other)
+      want(object, record, {coding, CodingWay::kReady, true});
+  }
+}
+
+void Coders::want(const CodedObject& object, const RecordView& record, Making making) {
+  const bool encodes = making.way == CodingWay::kFast || making.way == CodingWay::kBest;
+  if (encodes && shared_.cpu_percent == 0) making.way = CodingWay::kReady;
+  const bool may_be_ready = object.precoded != nullptr && making.coding != Coding::kIdentity;
+  const bool only_ready = shared_.cpu_percent == 0 || making.way == CodingWay::kReady;
+  if (only_ready && !may_be_ready) return;
+  const uint64_t id = id_of(record.rid, making.coding, making.way);
   if (is_settled(id) || (job_.waiting() && id == running_)) return;
   auto wish = wishes_.find(id);
   if (wish == wishes_.end()) {
     if (wishes_.size() >= limits::kCodingWishes) make_room();
     if (wishes_.size() >= limits::kCodingWishes) return;
-    Wish made{{std::string(key), base, object.rid, making.coding, making.effort},
-              object.whole_length,
+    Wish made{{std::string(object.key), object.base, record.rid, making.coding, making.way},
+              record.whole_length,
               ++wished_};
+    if (object.precoded != nullptr) {
+      made.task.precoded = object.precoded;
+      made.task.target = object.target;
+    }
     wish = wishes_.emplace(id, std::move(made)).first;
   }
   wish->second.task.wanted = wish->second.task.wanted || making.wanted;
@@ -137,6 +165,7 @@ void Coders::start_next() {
   const auto wish = next();
   if (wish == wishes_.end()) return;
   const uint64_t id = wish->first;
+  wish->second.task.begun_ms = env_.wall().ms;
   std::unique_ptr<base::Job> job = std::make_unique<CodingJob>(
       shared_.store, std::move(wish->second.task), shared_.cpu_clock,
       [this, id](const CodingOutcome& outcome) { on_done(id, outcome); });
@@ -151,8 +180,8 @@ void Coders::start_next() {
 Coders::Wishes::iterator Coders::next() {
   auto best = wishes_.end();
   const auto is_before = [](const Wish& a, const Wish& b) {
-    const bool quick = a.task.effort != Effort::kBest;
-    if (quick != (b.task.effort != Effort::kBest)) return quick;
+    const bool quick = a.task.way != CodingWay::kBest;
+    if (quick != (b.task.way != CodingWay::kBest)) return quick;
     if (quick) return a.number < b.number;
     const uint64_t bytes_a = a.heat * a.object_bytes;
     const uint64_t bytes_b = b.heat * b.object_bytes;
@@ -160,7 +189,7 @@ Coders::Wishes::iterator Coders::next() {
   };
   for (auto it = wishes_.begin(); it != wishes_.end(); ++it) {
     const bool due =
-        it->second.task.effort != Effort::kBest || it->second.heat >= limits::kCodingHits;
+        it->second.task.way != CodingWay::kBest || it->second.heat >= limits::kCodingHits;
     if (due && (best == wishes_.end() || is_before(it->second, best->second))) best = it;
   }
   return best;
@@ -171,8 +200,10 @@ void Coders::on_done(uint64_t id, const CodingOutcome& outcome) {
   const bool again =
       outcome.kind == CodingOutcome::kNoRoom || outcome.kind == CodingOutcome::kStopped;
   if (!again) settle(id);
-  const int64_t busy_ms = outcome.cpu_us / 1000;
-  const int64_t rest_ms = busy_ms * (100 - shared_.cpu_percent) / shared_.cpu_percent;
+  // What is less than a millisecond adds up.
+  rest_us_ += outcome.cpu_us * (100 - share_percent_) / share_percent_;
+  const int64_t rest_ms = rest_us_ / 1000;
+  rest_us_ %= 1000;
   if (rest_ms == 0) return start_next();
   env_.arm(rest_timer_, env_.now() + rest_ms);
 }

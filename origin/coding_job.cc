@@ -38,10 +38,8 @@ Kind CodingJob::code(const std::atomic<bool>& stop) {
   const Found found = store_.peek(store_.digest(task_.key), task_.key,
                                   static_cast<cache_store::SlotMask>(1 << slot));
   if (!found.head || found.head->rid != task_.rid) return Kind::kGone;
-  if (task_.effort == http::Effort::kNone) {
-    return found.coded ? drop_body(*found.head) : Kind::kGone;
-  }
-  const bool better = task_.effort == http::Effort::kBest && found.coded && !is_best(*found.coded);
+  if (task_.way == CodingWay::kDrop) return found.coded ? drop_body(*found.head) : Kind::kGone;
+  const bool better = task_.way != CodingWay::kFast && found.coded && !is_best(*found.coded);
   if (found.coded && !better) return Kind::kPresent;
   std::span<const std::byte> body;
   std::vector<std::byte> decoded;
@@ -50,10 +48,8 @@ Kind CodingJob::code(const std::atomic<bool>& stop) {
   outcome_.object_bytes = body.size();
   std::vector<std::byte> coded;
   if (task_.coding != http::Coding::kIdentity) {
-    const Kind encoded = within_bounds(stop, Kind::kFailed, [&](GoOn& go_on) {
-      return encode_verified(task_.coding, task_.effort, body, go_on, coded);
-    });
-    if (encoded != Kind::kStored) return encoded;
+    const Kind made = make(body, stop, coded);
+    if (made != Kind::kStored) return made;
     body = coded;
   }
   const Kind stored = put(*found.head, body, ticket);
@@ -62,6 +58,39 @@ Kind CodingJob::code(const std::atomic<bool>& stop) {
   // Clients take it, so the body is of little use beside it.
   outcome_.dropped = task_.wanted && store_.is_short() && drop_body(*found.head) == Kind::kDropped;
   return stored;
+}
+
+/// kStored: `coded` is `body` in the coding of the task.
+Kind CodingJob::make(std::span<const std::byte> body, const std::atomic<bool>& stop,
+                     std::vector<std::byte>& coded) {
+  outcome_.was_ready = find_ready(body, coded);
+  if (outcome_.was_ready) return Kind::kStored;
+  if (task_.way == CodingWay::kReady) return Kind::kNotReady;
+  return within_bounds(stop, Kind::kFailed, [&](GoOn& go_on) {
+    return encode_verified(task_.coding, effort(), body, go_on, coded);
+  });
+}
+
+/// The origin has it ready.
+bool CodingJob::find_ready(std::span<const std::byte> body, std::vector<std::byte>& coded) {
+  if (task_.precoded == nullptr) return false;
+  std::optional<Precoded::Ready> ready =
+      task_.precoded->find({task_.target, task_.coding, body, task_.begun_ms});
+  if (!ready) return false;
+  if (!decodes_to(task_.coding, ready->bytes, body)) {
+    // While it is written it holds a part.
+    if (ready->settled) outcome_.not_coding = std::move(ready->name);
+    return false;
+  }
+  coded = std::move(ready->bytes);
+  return true;
+}
+
+/// Of what was made. Nothing better will come than what the origin has ready, or the identity.
+http::Effort CodingJob::effort() const {
+  const bool best = task_.way == CodingWay::kBest || outcome_.was_ready ||
+                    task_.coding == http::Coding::kIdentity;
+  return best ? http::Effort::kBest : http::Effort::kFast;
 }
 
 /// kStored: `identity` is the object's body, in the store or in `decoded`.
@@ -129,10 +158,7 @@ Kind CodingJob::put(const RecordView& object, std::span<const std::byte> coded,
   draft.base = task_.base;
   draft.ticket = ticket;
   draft.source = &object.pin;
-  // Nothing better than the identity will come.
-  const bool final = task_.coding == http::Coding::kIdentity;
-  const http::Effort effort = final ? http::Effort::kBest : task_.effort;
-  return kind_of(put_coding(store_, draft, task_.coding, effort, coded), Kind::kStored);
+  return kind_of(put_coding(store_, draft, task_.coding, effort(), coded), Kind::kStored);
 }
 
 /// Its codings are all that is left of the body.

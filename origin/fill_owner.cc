@@ -563,8 +563,8 @@ std::optional<http::Coding> FillOwner::coding_to_keep() const {
 /// In the codings that whoever had it fetched takes.
 void FillOwner::have_coded(const cache_store::RecordView& object) {
   if (fills_.coders() == nullptr) return;
-  fills_.coders()->on_stored(object.key, fill_->base, object, request_->policy->coding.codings,
-                             accepted());
+  const CodedObject coded{object.key, fill_->base, request_->site->precoded(), request_->target};
+  fills_.coders()->on_stored(coded, object, request_->policy->coding.codings, accepted());
 }
 
 /// The put came home; null: nothing was stored.

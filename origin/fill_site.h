@@ -9,6 +9,7 @@
 #include "http/stand_in.h"
 #include "http/stored_response.h"
 #include "origin/fetch.h"
+#include "origin/precoded.h"
 
 namespace perigee::origin {
 
@@ -19,6 +20,8 @@ class FillSite {
   virtual ~FillSite() = default;
   /// Of this loop.
   virtual Origin& origin() = 0;
+  /// What the origin has ready in codings; null: nothing.
+  virtual const PrecodedPtr& precoded() const = 0;
   /// The site's fills that may ask its origin at once, of all loops: sites do not take them from
   /// one another.
   virtual base::Budget& fills() = 0;

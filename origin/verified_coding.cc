@@ -36,7 +36,8 @@ Verified encode(Coding coding, http::Effort effort, std::span<const std::byte> b
   return out.empty() ? Verified::kFailed : Verified::kMade;
 }
 
-/// A fault of a library, or of memory, must not reach a client.
+}  // namespace
+
 bool decodes_to(Coding coding, std::span<const std::byte> coded, std::span<const std::byte> body) {
   const auto decoder = Decoder::make(coding);
   if (decoder == nullptr) return false;
@@ -53,12 +54,11 @@ bool decodes_to(Coding coding, std::span<const std::byte> coded, std::span<const
   }
 }
 
-}  // namespace
-
 Verified encode_verified(Coding coding, http::Effort effort, std::span<const std::byte> body,
                          GoOn& go_on, std::vector<std::byte>& out) {
   const Verified encoded = encode(coding, effort, body, go_on, out);
   if (encoded != Verified::kMade) return encoded;
+  // A fault of a library, or of memory, must not reach a client.
   return decodes_to(coding, out, body) ? Verified::kMade : Verified::kFailed;
 }
 

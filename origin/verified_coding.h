@@ -23,6 +23,11 @@ enum class Verified : uint8_t {
   kLeft,        ///< it was not to go on
 };
 
+/// `coded` is of that coding, and what it stands for is `body`, all of it and no more. No longer
+/// body is ever decoded.
+bool decodes_to(http::Coding coding, std::span<const std::byte> coded,
+                std::span<const std::byte> body);
+
 /// kMade: `out` is `body` in this coding.
 Verified encode_verified(http::Coding coding, http::Effort effort, std::span<const std::byte> body,
                          GoOn& go_on, std::vector<std::byte>& out);

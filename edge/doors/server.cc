@@ -219,7 +219,8 @@ base::Status Server::start() {
   if (status.ok()) status = open_store();
   if (!status.ok()) return status;
   snapshot_ = Snapshot::make(config_, nullptr, metrics_, log_warning);
-  node_ = std::make_unique<Node>(config_, *store_, metrics_, access_log_, thread_cpu_us);
+  node_ =
+      std::make_unique<Node>(config_, *store_, metrics_, access_log_, thread_cpu_us, log_warning);
   make_workers();
   return base::Done{};
 }

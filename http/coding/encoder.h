@@ -14,7 +14,6 @@ namespace perigee::http {
 
 /// What an encoder spends. Coded records on disk hold it, so no value changes its meaning.
 enum class Effort : uint8_t {
-  kNone = 0,  ///< nothing is encoded
   kFast = 1,  ///< soon after a fill
   kBest = 2,  ///< for what is asked for again and again: many times the CPU
 };

@@ -128,8 +128,9 @@ bool SimNode::start() {
   store_ = std::move(*opened);
   metrics_ = std::make_unique<edge::Metrics>(world_.options.loops);
   access_log_ = std::make_unique<edge::AccessLog>(config_.log);
-  node_ = std::make_unique<edge::Node>(config_, *store_, *metrics_, *access_log_,
-                                       [] { return int64_t{0}; });
+  node_ = std::make_unique<edge::Node>(
+      config_, *store_, *metrics_, *access_log_, [] { return int64_t{0}; },
+      [](std::string_view) {});
   snapshots_.push_back(make_snapshot());
   PoolRules rules;
   rules.most_delay_ms = world_.options.pool_delay_ms;

@@ -50,6 +50,7 @@ inline constexpr Shown kShownElsewhere[] = {
     {"kCodingStepBytes", "CodingJobTest.LooksAtItsBoundsBeforeEachStep"},
     {"kCodingCpuMs", "CodingJobTest.TakesNoMoreCpuThanOneJobMay"},
     {"kCodingCpuPercent", "CodersTest.RestsInProportionToItsWork"},
+    {"kReadyCpuPercent", "ReadyCodings.WithoutCpuLooksForThemTakeALittle"},
     // start
     {"kConfigBytes", "ConfigFile.HasABoundedSize"},
     {"kProblemsTold", "Problems.AreToldUpToABoundAndThenCounted"},

@@ -61,8 +61,8 @@ void Stand::start() {
   auto opened = cache_store::Store::open(options, *io_, *this, env.wall().ms);
   store_ = std::move(opened).value();
   access_log_ = std::make_unique<edge::AccessLog>(config_.log);
-  node_ = std::make_unique<edge::Node>(config_, *store_, metrics, *access_log_,
-                                       [] { return int64_t{0}; });
+  node_ = std::make_unique<edge::Node>(
+      config_, *store_, metrics, *access_log_, [] { return int64_t{0}; }, edge::log_warning);
   worker = std::make_unique<edge::Worker>(*node_, snapshot(), env);
   env.each_turn = [this] { return worker->turn(); };
 }

@@ -244,19 +244,21 @@ TEST(Metrics, TheSummaryCountsEachThingInItsPlace) {
                 " bytes of content, 0 cut, "
                 "5 fills, 1 stored, 1 failed, 0 invalidations not written at once, "
                 "4 failures of origins, 2 with an old Date, 2 with a semicolon in Cache-Control, "
-                "0 pages in place of assets, 0 retained, 0 with a wrong digest, 0 coded, 0 not "
-                "worth coding, 0 failed to code, 0 of origins not decodable, 0 kept in codings "
-                "alone, 0 bytes saved in 0 ms of CPU (0 a second)");
+                "0 pages in place of assets, 0 retained, 0 with a wrong digest, 0 coded, 0 of them "
+                "found ready, 0 found that are none, 0 not worth coding, 0 failed to code, 0 of "
+                "origins not decodable, 0 kept in codings alone, 0 bytes saved in 0 ms of CPU (0 a "
+                "second)");
 }
 
 TEST(Metrics, CodersAreCountedByWhatCameOfThem) {
   using Outcome = origin::CodingOutcome;
   edge::Metrics metrics(1);
   metrics.on_coded({Outcome::kStored, 10'000, 2'000, false, 5'000});
-  metrics.on_coded({Outcome::kStored, 2'000, 1'000, true, 3'000});
+  metrics.on_coded({Outcome::kStored, 2'000, 1'000, true, 3'000, true});
   metrics.on_coded({Outcome::kNotWorthIt, 4'000, 0, false, 1'000});
   metrics.on_coded({Outcome::kTooSlow, 4'000, 0, false, 1'000});
-  metrics.on_coded({Outcome::kFailed, 4'000});
+  metrics.on_coded({Outcome::kFailed, 4'000, 0, false, 0, false, "/a.js.br"});
+  metrics.on_coded({Outcome::kNotReady, 4'000, 0, false, 0, true, "/a.js.gz"});
   for (int i = 0; i < 4; ++i) metrics.on_coded({Outcome::kDropped, 4'000});
   for (int i = 0; i < 3; ++i) metrics.on_coded({Outcome::kUndecodable});
   for (const auto kind : {Outcome::kPresent, Outcome::kGone, Outcome::kStopped}) {
@@ -266,7 +268,8 @@ TEST(Metrics, CodersAreCountedByWhatCameOfThem) {
   const size_t begin = summary.find(", 2 coded");
   ASSERT_NE(begin, std::string::npos) << summary;
   EXPECT_EQ(summary.substr(begin),
-            ", 2 coded, 2 not worth coding, 1 failed to code, 3 of origins not decodable, 5 kept "
+            ", 2 coded, 1 of them found ready, 2 found that are none, 2 not worth coding, 1 failed "
+            "to code, 3 of origins not decodable, 5 kept "
             "in codings alone, 9000 "
             "bytes saved in 10 ms of CPU "
             "(900000 a second)");

@@ -26,7 +26,8 @@ class FlowShell : public FlowCoding {
     origin::CodingOutcome outcome;
     origin::CodingJob job(
         stand.store(),
-        {std::string(found.head->key), found.digest, found.head->rid, coding, http::Effort::kNone},
+        {std::string(found.head->key), found.digest, found.head->rid, coding,
+         origin::CodingWay::kDrop},
         [] { return int64_t{0}; }, [&](const origin::CodingOutcome& made) { outcome = made; });
     const std::atomic<bool> stop{false};
     job.work(stop);

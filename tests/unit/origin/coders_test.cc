@@ -1,125 +1,8 @@
 // What is coded, when, and for how much CPU; and what a coder leaves alone.
-#include "origin/coders.h"
-
-#include <gtest/gtest.h>
-
-#include <memory>
-#include <string>
-#include <vector>
-
-#include "base/limits.h"
-#include "base/text.h"
-#include "cache_store/store.h"
-#include "origin/coded_record.h"
-#include "tests/support/fake_env.h"
-#include "tests/support/memory_disk.h"
+#include "tests/unit/origin/coders_fixture.h"
 
 namespace perigee::origin {
 namespace {
-
-namespace limits = base::limits;
-using cache_store::Found;
-using http::Coding;
-using http::CodingSet;
-using http::Effort;
-using Outcome = CodingOutcome;
-
-/// What a test says that jobs cost: each look at the clock takes so long.
-int64_t g_us = 0;
-int64_t g_us_a_look = 0;
-int64_t looks_at_clock() { return g_us += g_us_a_look; }
-
-std::string text_of(size_t size) {
-  std::string text;
-  for (size_t i = 0; text.size() < size; ++i) text += std::to_string(i * 7919 % 1009) + " and ";
-  text.resize(size);
-  return text;
-}
-
-std::string noise_of(size_t size, uint64_t seed = 1) {
-  std::string noise;
-  while (noise.size() < size) {
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    noise += static_cast<char>(seed >> 56);
-  }
-  return noise;
-}
-
-http::AcceptedCodings taking(std::initializer_list<Coding> codings) {
-  http::AcceptedCodings accepted;
-  for (const Coding coding : codings) accepted.sets[0].add(coding);
-  return accepted;
-}
-
-class CodersTest : public testing::Test,
-                   protected CodingObserver,
-                   private cache_store::StoreObserver {
- protected:
-  CodersTest() : disk_(64 << 20) {
-    g_us = g_us_a_look = 0;
-    cache_store::StoreOptions options;
-    options.path = "store";
-    options.size_bytes = 48 << 20;
-    options.slab_bytes = 1 << 20;
-    store_ = std::move(*cache_store::Store::open(options, io_, *this, 1'700'000'000'000));
-    use(50);
-  }
-  void use(unsigned cpu_percent) {
-    coders_.reset();
-    shared_ =
-        std::make_unique<CoderShared>(CoderShared{*store_, *this, cpu_percent, looks_at_clock});
-    coders_ = std::make_unique<Coders>(*shared_, env_);
-  }
-  /// The rid that it was stored under.
-  uint64_t put(const std::string& key, const std::string& body,
-               uint32_t flags = http::ReuseFlag::kCodable) {
-    const std::span<const std::byte> piece = std::as_bytes(std::span(body));
-    cache_store::Draft draft;
-    draft.key = key;
-    draft.base = store_->digest(key);
-    draft.policy.flags = flags;
-    draft.body = {&piece, 1};
-    draft.ticket = store_->ticket();
-    return store_->put(draft)->head->rid;
-  }
-  Found look(const std::string& key, Coding coding) {
-    return store_->peek(store_->digest(key), key,
-                        static_cast<cache_store::SlotMask>(1 << slot_of(coding)));
-  }
-  /// A client that takes this coding hits it.
-  void hit(const std::string& key, Coding coding = Coding::kZstd) {
-    coders_->on_hit(key, store_->digest(key), look(key, coding), taking({coding}));
-  }
-  void stored(const std::string& key, const http::AcceptedCodings& accepted,
-              CodingSet offered = CodingSet::all()) {
-    const Found found = look(key, Coding::kZstd);
-    coders_->on_stored(key, store_->digest(key), *found.head, offered, accepted);
-  }
-  std::vector<Outcome::Kind> kinds() const {
-    std::vector<Outcome::Kind> result;
-    for (const Outcome& outcome : outcomes_) result.push_back(outcome.kind);
-    return result;
-  }
-  /// Until nothing is left to do, rests included.
-  void settle() {
-    env_.run();
-    env_.advance(3'600'000);
-  }
-
-  test::MemoryDisk disk_;
-  test::MemoryIo io_{disk_};
-  std::unique_ptr<cache_store::Store> store_;
-  test::FakeEnv env_;
-  std::unique_ptr<CoderShared> shared_;
-  std::unique_ptr<Coders> coders_;
-  std::vector<Outcome> outcomes_;
-
- private:
-  void on_coded(const CodingOutcome& outcome) override { outcomes_.push_back(outcome); }
-  void on_store_event(std::string_view) override {}
-};
-
-using Kinds = std::vector<Outcome::Kind>;
 
 TEST_F(CodersTest, WhatWasStoredIsCodedInWhatComesFirstAndInWhatWasAskedFor) {
   put("a", text_of(20'000));
@@ -161,7 +44,7 @@ TEST_F(CodersTest, WhatMayNotBeCodedOrIsShortIsLeftAlone) {
 
 TEST_F(CodersTest, AMissingCodingIsMadeWhenAClientWouldHaveTakenIt) {
   put("a", text_of(20'000));
-  coders_->on_hit("a", store_->digest("a"), look("a", Coding::kZstd), {});
+  hit("a", Coding::kZstd, {});
   settle();
   EXPECT_EQ(outcomes_.size(), 0u) << "a client that takes none";
   hit("a", Coding::kBrotli);
@@ -348,7 +231,7 @@ TEST_F(CodersTest, WhereTheStoreIsShortACodedHitGivesTheBodyAway) {
   settle();
   EXPECT_EQ(look("a", Coding::kZstd).head->kind, cache_store::RecordKind::kObject);
   for (int i = 0; !store_->is_short(); ++i) put("other" + std::to_string(i), noise_of(200'000));
-  coders_->on_hit("a", store_->digest("a"), look("a", Coding::kZstd), {});
+  hit("a", Coding::kZstd, {});
   settle();
   EXPECT_EQ(look("a", Coding::kZstd).head->kind, cache_store::RecordKind::kObject)
       << "nobody was sent a coding";
@@ -371,30 +254,6 @@ TEST_F(CodersTest, WhereTheStoreIsShortACodedHitGivesTheBodyAway) {
   EXPECT_EQ(look("sent coded", Coding::kBrotli).head->kind, cache_store::RecordKind::kObject);
 }
 
-/// One job by hand.
-class CodingJobTest : public CodersTest {
- protected:
-  static std::string gzip(const std::string& text) {
-    std::vector<std::byte> out;
-    http::Encoder::make(Coding::kGzip, Effort::kBest, text.size())
-        ->encode(std::as_bytes(std::span(text)), true, out);
-    return std::string(base::as_text(out));
-  }
-  Outcome decode(const std::string& key, uint64_t rid) {
-    return run(key, rid, Effort::kFast, false, Coding::kIdentity);
-  }
-  Outcome run(const std::string& key, uint64_t rid, Effort effort = Effort::kFast,
-              bool stopped = false, Coding coding = Coding::kGzip) {
-    Outcome result;
-    CodingJob job(*store_, {key, store_->digest(key), rid, coding, effort}, looks_at_clock,
-                  [&result](const Outcome& outcome) { result = outcome; });
-    const std::atomic<bool> stop{stopped};
-    job.work(stop);
-    job.done();
-    return result;
-  }
-};
-
 TEST_F(CodingJobTest, AnotherVersionIsNotCoded) {
   const uint64_t rid = put("a", text_of(20'000));
   EXPECT_EQ(run("a", rid + 1).kind, Outcome::kGone);
@@ -406,8 +265,8 @@ TEST_F(CodingJobTest, WhatIsThereIsNotMadeTwice) {
   const uint64_t rid = put("a", text_of(20'000));
   EXPECT_EQ(run("a", rid).kind, Outcome::kStored);
   EXPECT_EQ(run("a", rid).kind, Outcome::kPresent);
-  EXPECT_EQ(run("a", rid, Effort::kBest).kind, Outcome::kStored);
-  EXPECT_EQ(run("a", rid, Effort::kBest).kind, Outcome::kPresent);
+  EXPECT_EQ(run("a", rid, CodingWay::kBest).kind, Outcome::kStored);
+  EXPECT_EQ(run("a", rid, CodingWay::kBest).kind, Outcome::kPresent);
   EXPECT_EQ(run("a", rid).kind, Outcome::kPresent) << "nor made worse";
 }
 
@@ -438,7 +297,7 @@ TEST_F(CodingJobTest, WhatDoesNotComeBackIsNotStored) {
   body = const_cast<std::byte*>(look("a", Coding::kGzip).head->body.data());
   Outcome result;
   CodingJob job(
-      *store_, {"a", store_->digest("a"), rid, Coding::kGzip, Effort::kFast},
+      *store_, {"a", store_->digest("a"), rid, Coding::kGzip, CodingWay::kFast},
       [] {
         if (++g_us == 3) *body ^= std::byte{1};
         return int64_t{0};
@@ -475,7 +334,7 @@ TEST_F(CodingJobTest, WhatBlowsUpIsLeft) {
 
 TEST_F(CodingJobTest, EndsWithTheProcess) {
   const uint64_t rid = put("a", text_of(20'000));
-  EXPECT_EQ(run("a", rid, Effort::kFast, true).kind, Outcome::kStopped);
+  EXPECT_EQ(run("a", rid, CodingWay::kFast, true).kind, Outcome::kStopped);
   EXPECT_FALSE(look("a", Coding::kGzip).coded);
 }
 

@@ -93,6 +93,7 @@ class PlayedSite final : public FillSite {
  public:
   PlayedSite(PlayedOrigin& origin, base::Budget& fills) : origin_(origin), fills_(fills) {}
   Origin& origin() override { return origin_; }
+  const PrecodedPtr& precoded() const override { return precoded_; }
   base::Budget& fills() override { return fills_; }
   void on_head(const http::ReceivedResponse&, const http::ResponseTimes&,
                const http::PolicyOptions&) override {}
@@ -103,6 +104,7 @@ class PlayedSite final : public FillSite {
  private:
   PlayedOrigin& origin_;
   base::Budget& fills_;
+  const PrecodedPtr precoded_;
 };
 
 /// One loop with its door to the fills.
