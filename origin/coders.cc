@@ -89,8 +89,7 @@ void Coders::on_stored(const CodedObject& object, const RecordView& record, Codi
   if (asked == Coding::kIdentity) want(object, record, {*asked, CodingWay::kFast, true});
   for (const Coding coding : http::kMadeCodings) {
     if (!offered.has(coding)) continue;
-    const bool comes_first = sent == Coding::kIdentity && coding == first_of(offered);
-    const CodingWay way = comes_first || coding == asked ? CodingWay::kFast : CodingWay::kReady;
+    const CodingWay way = coding == asked ? CodingWay::kFast : CodingWay::kReady;
     want(object, record, {coding, way, liked.has(coding)});
   }
 }

@@ -4,16 +4,23 @@
 namespace perigee::origin {
 namespace {
 
-TEST_F(CodersTest, WhatWasStoredIsCodedInWhatComesFirstAndInWhatWasAskedFor) {
+TEST_F(CodersTest, WhatWasStoredIsCodedInWhatItsClientLikesBest) {
   put("a", text_of(20'000));
-  stored("a", taking({Coding::kGzip}));
+  stored("a", taking({Coding::kGzip, Coding::kBrotli}));
   settle();
-  EXPECT_EQ(kinds(), (Kinds{Outcome::kStored, Outcome::kStored}));
-  EXPECT_TRUE(look("a", Coding::kZstd).coded);
-  EXPECT_TRUE(look("a", Coding::kGzip).coded);
-  EXPECT_FALSE(look("a", Coding::kBrotli).coded);
+  EXPECT_EQ(kinds(), Kinds{Outcome::kStored});
+  EXPECT_TRUE(look("a", Coding::kBrotli).coded);
+  EXPECT_FALSE(look("a", Coding::kGzip).coded);
+  EXPECT_FALSE(look("a", Coding::kZstd).coded);
   EXPECT_EQ(outcomes_[0].object_bytes, 20'000u);
-  EXPECT_EQ(outcomes_[0].coded_bytes, look("a", Coding::kZstd).coded->body.size());
+  EXPECT_EQ(outcomes_[0].coded_bytes, look("a", Coding::kBrotli).coded->body.size());
+}
+
+TEST_F(CodersTest, WhatNobodyTakesCodedCostsNothing) {
+  put("a", text_of(20'000));
+  stored("a", {});
+  settle();
+  EXPECT_EQ(outcomes_.size(), 0u);
 }
 
 TEST_F(CodersTest, OnlyWhatASiteOffersIsMade) {
@@ -23,7 +30,7 @@ TEST_F(CodersTest, OnlyWhatASiteOffersIsMade) {
   settle();
   EXPECT_EQ(outcomes_.size(), 0u);
   offered.add(Coding::kBrotli);
-  stored("a", {}, offered);
+  stored("a", taking({Coding::kBrotli}), offered);
   settle();
   EXPECT_TRUE(look("a", Coding::kBrotli).coded);
   EXPECT_EQ(outcomes_.size(), 1u);
@@ -197,6 +204,7 @@ TEST_F(CodersTest, RestsInProportionToItsWork) {
     const std::string key = std::to_string(percent);
     put(key, text_of(20'000));
     stored(key, taking({Coding::kGzip}));
+    hit(key, Coding::kZstd);
     env_.run();
     if (percent < 100) {
       ASSERT_EQ(outcomes_.size(), 1u);
