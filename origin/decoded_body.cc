@@ -72,7 +72,9 @@ Chunk::State DecodedBody::decode() {
   buffer_begin_ += buffered_;
   buffered_ = step.made;
   if (step.state == Decoder::State::kBad) return Chunk::kFail;
-  if (step.state == Decoder::State::kEnd) decoder_ = nullptr;
+  // Else another member follows.
+  const bool last = coded.state == Chunk::kEnd;
+  if (step.state == Decoder::State::kEnd && last) decoder_ = nullptr;
   const bool stuck = step.taken == 0 && step.made == 0;
   return stuck || buffer_begin_ + buffered_ > whole_length_ ? Chunk::kFail : Chunk::kMore;
 }

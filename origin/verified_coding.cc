@@ -39,7 +39,7 @@ Verified encode(Coding coding, http::Effort effort, std::span<const std::byte> b
 }  // namespace
 
 bool decodes_to(Coding coding, std::span<const std::byte> coded, std::span<const std::byte> body) {
-  const auto decoder = Decoder::make(coding);
+  const auto decoder = Decoder::make(coding, http::Members::kOne);
   if (decoder == nullptr) return false;
   std::vector<std::byte> buffer(limits::kCodingStepBytes);
   for (;;) {
@@ -49,7 +49,7 @@ bool decodes_to(Coding coding, std::span<const std::byte> coded, std::span<const
     if (!same) return false;
     coded = coded.subspan(step.taken);
     body = body.subspan(step.made);
-    if (step.state == Decoder::State::kEnd) return coded.empty() && body.empty();
+    if (step.state == Decoder::State::kEnd) return body.empty();
     if (step.taken == 0 && step.made == 0) return false;
   }
 }
@@ -71,16 +71,18 @@ Verified decode_whole(Coding coding, std::span<const std::byte> coded, uint64_t 
     const size_t before = out.size();
     // A byte of room more than may be used: at the bound the end can still be told.
     out.resize(std::min<uint64_t>(before + limits::kCodingStepBytes, most + 1));
+    // A piece of it only: many members may hold nothing.
     const Decoder::Step step =
-        decoder->decode(coded, std::span(out).subspan(before, out.size() - before));
+        decoder->decode(coded.first(std::min(coded.size(), limits::kCodingStepBytes)),
+                        std::span(out).subspan(before, out.size() - before));
     out.resize(before + step.made);
     coded = coded.subspan(step.taken);
-    const bool fits = out.size() <= most;
     const bool stuck = step.taken == 0 && step.made == 0;
-    if (step.state == Decoder::State::kEnd) {
-      return fits && coded.empty() && !out.empty() ? Verified::kMade : Verified::kFailed;
+    if (step.state == Decoder::State::kBad || out.size() > most) return Verified::kFailed;
+    if (step.state == Decoder::State::kEnd && coded.empty()) {
+      return out.empty() ? Verified::kFailed : Verified::kMade;
     }
-    if (step.state == Decoder::State::kBad || !fits || stuck) return Verified::kFailed;
+    if (stuck) return Verified::kFailed;
   }
 }
 

@@ -23,8 +23,8 @@ enum class Verified : uint8_t {
   kLeft,        ///< it was not to go on
 };
 
-/// `coded` is of that coding, and what it stands for is `body`, all of it and no more. No longer
-/// body is ever decoded.
+/// `coded` is of that coding, one member of it, and what it stands for is `body`, all of it and no
+/// more. No longer body is ever decoded.
 bool decodes_to(http::Coding coding, std::span<const std::byte> coded,
                 std::span<const std::byte> body);
 

@@ -106,8 +106,8 @@ TEST_F(FlowSentCoding, ARangeIsOneOfWhatTheOriginSent) {
 
 RULE_F(FlowSentCoding, WhatDoesNotDecodeGoesAsItCame, "RFC 9110 §8.4.1; http-rules 3.16",
        "Content-Encoding tells how the content is coded",
-       "a content that is not what it says, is cut, holds more, or becomes more than 200 times as "
-       "long, is sent to everybody as it came, and tried once",
+       "a content that is not what it says, is cut, goes on with something else, or becomes more "
+       "than 200 times as long, is sent to everybody as it came, and tried once",
        "") {
   std::string wrong_end = sent;
   wrong_end[sent.size() - 1] ^= 1;  // the length
@@ -123,6 +123,26 @@ RULE_F(FlowSentCoding, WhatDoesNotDecodeGoesAsItCame, "RFC 9110 §8.4.1; http-ru
   }
   EXPECT_NE(stand.metrics.summary().find(", 5 of origins not decodable"), std::string::npos)
       << stand.metrics.summary();
+}
+
+RULE_F(FlowSentCoding, SeveralMembersAreOneContent, "RFC 9110 §8.4.1.3; RFC 1952 §2.2; RFC 8878 §3",
+       "A gzip file is members one after the other, a zstd one frames",
+       "it is decoded as one content, and what may be skipped in it is skipped", "") {
+  const std::string skipped("\x5a\x2a\x4d\x18\x02\x00\x00\x00xx", 10);
+  const std::string begin = body.substr(0, 7'000);
+  const std::string rest = body.substr(7'000);
+  for (const http::Coding coding : {http::Coding::kGzip, http::Coding::kZstd}) {
+    std::string content = encoded(coding, begin) + encoded(coding, "") + encoded(coding, rest);
+    if (coding == http::Coding::kZstd) content = skipped + content + skipped;
+    stand.restart();
+    stand.origin.on("/a", page(content, "max-age=60", "\"" + std::to_string(content.size()) + "\"")
+                              .line("Content-Encoding", http::coding_name(coding)));
+    stand.store().purge({.digest = stand.stored("/a").digest, .wall_ms = stand.env.wall().ms});
+    EXPECT_TRUE(stand.get("/a", accept(http::coding_name(coding))).body == content);
+    stand.settle();
+    EXPECT_TRUE(warm("/a", "").body == body);
+    EXPECT_TRUE(decoded(warm("/a", accept("br"))) == body);
+  }
 }
 
 TEST_F(FlowSentCoding, AnUnknownCodingIsLeftAlone) {

@@ -331,13 +331,40 @@ TEST_F(CodingJobTest, WhatBlowsUpIsLeft) {
   };
   const std::string most = bomb(limits::kDecodedTimes - 1);
   const std::string more = bomb(limits::kDecodedTimes + 1);
-  const uint32_t flags = http::ReuseFlag::kCodable | static_cast<uint32_t>(Coding::kGzip)
-                                                         << http::ReuseFlag::kSentCodingShift;
-  const uint64_t first = put("most", gzip(most), flags);
+  const uint64_t first = put("most", gzip(most), kSentGzip);
   EXPECT_EQ(decode("most", first).kind, Outcome::kStored);
   EXPECT_TRUE(base::as_text(look("most", Coding::kIdentity).coded->body) == most);
-  const uint64_t second = put("more", gzip(more), flags);
+  const uint64_t second = put("more", gzip(more), kSentGzip);
   EXPECT_EQ(decode("more", second).kind, Outcome::kUndecodable);
+  // Nor does it help to be cut to members.
+  const uint64_t third = put("members", gzip(more) + gzip(more), kSentGzip);
+  EXPECT_EQ(decode("members", third).kind, Outcome::kUndecodable);
+}
+
+TEST_F(CodingJobTest, MembersAreDecodedAsOne) {
+  // A member that ends with a step of the input, and one that ends with a step of the output.
+  std::string noise = noise_of(limits::kCodingStepBytes);
+  while (gzip(noise).size() > limits::kCodingStepBytes) noise.pop_back();
+  ASSERT_EQ(gzip(noise).size(), limits::kCodingStepBytes);
+  const std::string text = text_of(limits::kCodingStepBytes);
+  const std::vector<std::pair<std::string, std::string>> bodies = {
+      {gzip(noise) + gzip(text) + gzip("x"), noise + text + "x"},
+      {gzip(text) + gzip(text) + gzip(noise), text + text + noise},
+      {gzip("") + gzip(text) + gzip(""), text}};
+  for (size_t i = 0; i < bodies.size(); ++i) {
+    const std::string key = std::to_string(i);
+    EXPECT_EQ(decode(key, put(key, bodies[i].first, kSentGzip)).kind, Outcome::kStored);
+    EXPECT_TRUE(base::as_text(look(key, Coding::kIdentity).coded->body) == bodies[i].second) << i;
+  }
+  const std::string garbage = gzip(noise) + "garbage";
+  EXPECT_EQ(decode("garbage", put("garbage", garbage, kSentGzip)).kind, Outcome::kUndecodable);
+  std::string hollow;
+  while (hollow.size() < 2 * limits::kCodingStepBytes) hollow += gzip("");
+  EXPECT_EQ(decode("hollow", put("hollow", hollow, kSentGzip)).kind, Outcome::kUndecodable);
+  EXPECT_EQ(decode("full", put("full", hollow + gzip("x"), kSentGzip)).kind, Outcome::kStored);
+  g_us_a_look = limits::kCodingCpuMs * 1000 / 2;
+  EXPECT_EQ(decode("slow", put("slow", hollow + gzip("x"), kSentGzip)).kind, Outcome::kTooSlow)
+      << "it is no single step";
 }
 
 TEST_F(CodingJobTest, EndsWithTheProcess) {

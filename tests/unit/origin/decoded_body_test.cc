@@ -35,11 +35,14 @@ class DecodedBodyTest : public testing::TestWithParam<Coding>, private cache_sto
     }
     put(cache_store::RecordKind::kObject, text_, 0);
     rid_ = store_->peek(digest(), "a", 0).head->rid;
-    std::vector<std::byte> coded;
-    http::Encoder::make(GetParam(), http::Effort::kFast, text_.size())
-        ->encode(std::as_bytes(std::span(text_)), true, coded);
-    coded_ = base::as_text(coded);
+    coded_ = encoded(text_);
     put(cache_store::RecordKind::kCoded, coded_, slot_of(GetParam()));
+  }
+  static std::string encoded(const std::string& text) {
+    std::vector<std::byte> coded;
+    http::Encoder::make(GetParam(), http::Effort::kFast, text.size())
+        ->encode(std::as_bytes(std::span(text)), true, coded);
+    return std::string(base::as_text(coded));
   }
   cache_store::Digest digest() const { return store_->digest("a"); }
   void put(cache_store::RecordKind kind, const std::string& body, cache_store::Slot slot) {
@@ -125,6 +128,31 @@ TEST_P(DecodedBodyTest, PeeksAgainGiveTheSame) {
   source.advance(40);
   const Chunk second = source.peek(100);
   EXPECT_EQ(base::as_text({second.piece.data, second.piece.size}), text_.substr(50'040, 100));
+}
+
+/// In codings that have members.
+class DecodedMembersTest : public DecodedBodyTest {};
+INSTANTIATE_TEST_SUITE_P(All, DecodedMembersTest, testing::Values(Coding::kZstd, Coding::kGzip),
+                         [](const auto& row) { return std::string(coding_name(row.param)); });
+
+TEST_P(DecodedMembersTest, AreOneBody) {
+  // The first one ends with a step of reading.
+  const uint64_t step = base::limits::kCodingStepBytes;
+  std::string noise;
+  for (uint64_t seed = 1; noise.size() < step; noise += static_cast<char>(seed >> 56)) {
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+  }
+  while (encoded(noise).size() > step) noise.pop_back();
+  ASSERT_EQ(encoded(noise).size(), step);
+  put(cache_store::RecordKind::kCoded, encoded(noise) + encoded(text_) + encoded("end"),
+      slot_of(GetParam()));
+  const std::string all = noise + text_ + "end";
+  DecodedBody source = body({0, all.size()}, all.size());
+  Chunk::State end = Chunk::kFail;
+  EXPECT_TRUE(read(source, 10'000, end) == all);
+  EXPECT_EQ(end, Chunk::kEnd);
+  source.seek({noise.size() - 5, noise.size() + 5});
+  EXPECT_TRUE(read(source, SIZE_MAX, end) == all.substr(noise.size() - 5, 10));
 }
 
 TEST_P(DecodedBodyTest, HoldsNothingWhileItRests) {

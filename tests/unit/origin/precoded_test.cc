@@ -187,12 +187,16 @@ TEST_F(ReadyCodings, ThatDoNotDecodeToTheObjectAreNamedAndNotTaken) {
   const std::vector<std::byte> good = coded(Coding::kGzip, text_);
   std::vector<std::byte> longer = good;
   longer.push_back(std::byte{0});
+  std::vector<std::byte> members = coded(Coding::kGzip, text_.substr(0, 10'000));
+  const std::vector<std::byte> second = coded(Coding::kGzip, text_.substr(10'000));
+  members.insert(members.end(), second.begin(), second.end());
   std::vector<std::byte> damaged = good;
   damaged[damaged.size() / 2] ^= std::byte{1};
   const std::map<std::string, std::vector<std::byte>> bad = {
       {"truncated", {good.begin(), good.end() - 1}},
       {"longer", longer},
       {"damaged", damaged},
+      {"of two members, of which some clients read one", members},
       {"of another file", coded(Coding::kGzip, text_of(20'000 - 1))},
       {"of a longer file", coded(Coding::kGzip, text_of(20'000 + 1))},
       {"of another coding", coded(Coding::kBrotli, text_)},
