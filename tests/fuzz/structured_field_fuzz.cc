@@ -28,8 +28,6 @@ std::string canonical(const SfMember& member) {
       return key + "=\"" + std::string(member.text) + "\"";
     case SfMember::kToken:
       return key + "=" + std::string(member.text);
-    case SfMember::kBytes:
-      return key + "=:" + std::string(member.text) + ":";
     default:
       return {};
   }
@@ -40,8 +38,7 @@ void check_member(const SfMember& member, std::string_view line) {
   CHECK(member.key.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-.*") ==
         std::string_view::npos);
   CHECK(member.integer >= -kMost && member.integer <= kMost);
-  const bool has_text = member.kind == SfMember::kString || member.kind == SfMember::kToken ||
-                        member.kind == SfMember::kBytes;
+  const bool has_text = member.kind == SfMember::kString || member.kind == SfMember::kToken;
   CHECK(!has_text || fuzz::within(member.text, line));
   const std::string text = canonical(member);
   if (text.empty()) return;
