@@ -105,7 +105,7 @@ void Filled::on_fill_head(std::shared_ptr<origin::Fill> fill, bool own) {
   const http::StoredResponse& response = fill_->response();
   CacheStatus cache = forwarded();
   cache.forward_status = fill_->origin_status();
-  cache.collapsed = !own;
+  cache.collapsed = !own && began_.lock() != fill_;
   if (http::is_server_failure(fill_->origin_status()) &&
       waiting_.serve_stale(http::OriginFailure::kServerError, cache) == Waiting::Stale::kServed) {
     return;
@@ -137,6 +137,7 @@ void Filled::on_fill_head(std::shared_ptr<origin::Fill> fill, bool own) {
   const auto missing =
       lookup.stored ? waiting_.flow.first_to_ask(pass, lookup, part) : std::nullopt;
   if (missing) {
+    if (own) began_ = fill_;
     fill_.reset();
     waiting_.fetched = cache;
     return waiting_.flow.complete(pass, lookup, *missing);
