@@ -1,5 +1,5 @@
-// Counts what becomes of codings, and tells the operator, once per file, of one that an origin has
-// ready and that is none.
+// Counts what becomes of codings, and tells the operator of those that are none: once per file that
+// an origin has ready, and once per URL (without its query) whose content it sends.
 #pragma once
 
 #include <string_view>
@@ -20,9 +20,13 @@ class CodingWatch final : public origin::CodingObserver {
   void on_coded(const origin::CodingOutcome& outcome) override;
 
  private:
+  void tell_of_file(std::string_view name);
+  void tell_of_content(const origin::CodingOutcome& outcome);
+
   Metrics& metrics_;
   const Warn warn_;
-  ToldOnce told_;
+  ToldOnce files_told_;
+  ToldOnce urls_told_;
 };
 
 }  // namespace perigee::edge

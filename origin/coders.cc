@@ -135,7 +135,7 @@ void Coders::want(const CodedObject& object, const RecordView& record, Making ma
   const bool only_ready = shared_.cpu_percent == 0 || making.way == CodingWay::kReady;
   if (only_ready && !may_be_ready) return;
   const uint64_t id = id_of(record.rid, making.coding, making.way);
-  if (is_settled(id) || (job_.waiting() && id == running_)) return;
+  if (is_settled(id) || is_settled(object_of(id)) || (job_.waiting() && id == running_)) return;
   auto wish = wishes_.find(id);
   if (wish == wishes_.end()) {
     if (wishes_.size() >= limits::kCodingWishes) make_room();
@@ -157,6 +157,11 @@ void Coders::want(const CodedObject& object, const RecordView& record, Making ma
 void Coders::make_room() {
   for (auto& [id, wish] : wishes_) wish.heat /= 2;
   std::erase_if(wishes_, [](const auto& each) { return each.second.heat == 0; });
+}
+
+void Coders::settle_object(uint64_t id) {
+  settle(object_of(id));
+  std::erase_if(wishes_, [&](const auto& each) { return object_of(each.first) == object_of(id); });
 }
 
 void Coders::start_next() {
@@ -199,6 +204,7 @@ void Coders::on_done(uint64_t id, const CodingOutcome& outcome) {
   const bool again =
       outcome.kind == CodingOutcome::kNoRoom || outcome.kind == CodingOutcome::kStopped;
   if (!again) settle(id);
+  if (outcome.kind == CodingOutcome::kUndecodable) settle_object(id);
   // What is less than a millisecond adds up.
   rest_us_ += outcome.cpu_us * (100 - share_percent_) / share_percent_;
   const int64_t rest_ms = rest_us_ / 1000;

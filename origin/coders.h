@@ -70,6 +70,8 @@ class Coders {
   using Wishes = std::unordered_map<uint64_t, Wish>;
 
   static uint64_t id_of(uint64_t rid, http::Coding coding, CodingWay way);
+  /// Of the object of such an id: of no coding of it.
+  static uint64_t object_of(uint64_t id) { return id | 31; }
   /// What is to be done, and whether a client is there that takes it.
   struct Making {
     http::Coding coding;
@@ -84,6 +86,8 @@ class Coders {
   void make_room();
   bool is_settled(uint64_t id) const { return settled_[id % settled_.size()] == id; }
   void settle(uint64_t id) { settled_[id % settled_.size()] = id; }
+  /// Nothing can be made of it.
+  void settle_object(uint64_t id);
   void start_next();
   Wishes::iterator next();
   void on_done(uint64_t id, const CodingOutcome& outcome);

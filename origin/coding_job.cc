@@ -96,7 +96,7 @@ http::Effort CodingJob::effort() const {
 /// kStored: `identity` is the object's body, in the store or in `decoded`.
 Kind CodingJob::find_identity(const RecordView& object, const std::atomic<bool>& stop,
                               std::span<const std::byte>& identity,
-                              std::vector<std::byte>& decoded) const {
+                              std::vector<std::byte>& decoded) {
   const http::Coding sent = http::sent_coding(object.policy.flags);
   if (object.kind == cache_store::RecordKind::kObject && sent == http::Coding::kIdentity) {
     identity = object.body;
@@ -104,11 +104,7 @@ Kind CodingJob::find_identity(const RecordView& object, const std::atomic<bool>&
   }
   Kind result = Kind::kGone;
   if (object.kind == cache_store::RecordKind::kObject) {
-    const uint64_t most =
-        std::min<uint64_t>(store_.max_object_bytes(), object.body.size() * limits::kDecodedTimes);
-    result = within_bounds(stop, Kind::kUndecodable, [&](GoOn& go_on) {
-      return decode_whole(sent, object.body, most, go_on, decoded);
-    });
+    result = decode_sent(sent, object.body, stop, decoded);
   } else if (object.kind == cache_store::RecordKind::kShell) {
     const Found source = store_.peek(object.digest, task_.key, http::CodingSet::all().bits());
     if (!source.coded || source.head->rid != task_.rid) return Kind::kGone;
@@ -119,6 +115,23 @@ Kind CodingJob::find_identity(const RecordView& object, const std::atomic<bool>&
     if (result == Kind::kStored && decoded.size() != object.whole_length) return Kind::kFailed;
   }
   identity = decoded;
+  return result;
+}
+
+/// What an origin sent in this coding.
+Kind CodingJob::decode_sent(http::Coding sent, std::span<const std::byte> coded,
+                            const std::atomic<bool>& stop, std::vector<std::byte>& decoded) {
+  const uint64_t most =
+      std::min<uint64_t>(store_.max_object_bytes(), coded.size() * limits::kDecodedTimes);
+  Verified verified = Verified::kMade;
+  const Kind result = within_bounds(stop, Kind::kUndecodable, [&](GoOn& go_on) {
+    return verified = decode_whole(sent, coded, most, go_on, decoded);
+  });
+  if (result == Kind::kUndecodable) {
+    outcome_.key = task_.key;
+    outcome_.sent = sent;
+    outcome_.wrong = verified;
+  }
   return result;
 }
 
@@ -143,6 +156,8 @@ Kind CodingJob::within_bounds(const std::atomic<bool>& stop, Kind failed, Work w
     case Verified::kNotWorthIt:
       return Kind::kNotWorthIt;
     case Verified::kFailed:
+    case Verified::kCut:
+    case Verified::kTooLong:
       return failed;
     case Verified::kLeft:
       return *ended;

@@ -18,6 +18,7 @@
 #include "http/coding/encoder.h"
 #include "http/content_coding.h"
 #include "origin/precoded.h"
+#include "origin/verified_coding.h"
 
 namespace perigee::origin {
 
@@ -64,6 +65,10 @@ struct CodingOutcome {
   int64_t cpu_us = 0;
   bool was_ready = false;  ///< kStored, and the origin had it ready
   std::string not_coding;  ///< what the origin has in its place and does not decode to the object
+  // Of kUndecodable alone.
+  std::string key;                              ///< of the object
+  http::Coding sent = http::Coding::kIdentity;  ///< in which it is, says the origin
+  Verified wrong = Verified::kMade;             ///< why it is not
 };
 
 /// Microseconds of CPU that the calling thread has used.
@@ -85,7 +90,9 @@ class CodingJob final : public base::Job {
   CodingOutcome::Kind find_identity(const cache_store::RecordView& object,
                                     const std::atomic<bool>& stop,
                                     std::span<const std::byte>& identity,
-                                    std::vector<std::byte>& decoded) const;
+                                    std::vector<std::byte>& decoded);
+  CodingOutcome::Kind decode_sent(http::Coding sent, std::span<const std::byte> coded,
+                                  const std::atomic<bool>& stop, std::vector<std::byte>& decoded);
   CodingOutcome::Kind make(std::span<const std::byte> body, const std::atomic<bool>& stop,
                            std::vector<std::byte>& coded);
   bool find_ready(std::span<const std::byte> body, std::vector<std::byte>& coded);

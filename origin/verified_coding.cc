@@ -78,11 +78,12 @@ Verified decode_whole(Coding coding, std::span<const std::byte> coded, uint64_t 
     out.resize(before + step.made);
     coded = coded.subspan(step.taken);
     const bool stuck = step.taken == 0 && step.made == 0;
-    if (step.state == Decoder::State::kBad || out.size() > most) return Verified::kFailed;
+    if (out.size() > most) return Verified::kTooLong;
+    if (step.state == Decoder::State::kBad) return Verified::kFailed;
     if (step.state == Decoder::State::kEnd && coded.empty()) {
       return out.empty() ? Verified::kFailed : Verified::kMade;
     }
-    if (stuck) return Verified::kFailed;
+    if (stuck) return Verified::kCut;
   }
 }
 

@@ -20,6 +20,8 @@ enum class Verified : uint8_t {
   kMade,
   kNotWorthIt,  ///< not shorter by the share that is worth a record
   kFailed,      ///< the library failed, or what it made does not decode to the body
+  kCut,         ///< it ends before its coding does
+  kTooLong,     ///< it stands for more than it may
   kLeft,        ///< it was not to go on
 };
 
@@ -33,7 +35,7 @@ Verified encode_verified(http::Coding coding, http::Effort effort, std::span<con
                          GoOn& go_on, std::vector<std::byte>& out);
 
 /// kMade: `out` is what `coded` stands for, all of it and no more, at most `most` bytes. kFailed:
-/// it is not of that coding, or longer.
+/// it is not of that coding, or stands for nothing.
 Verified decode_whole(http::Coding coding, std::span<const std::byte> coded, uint64_t most,
                       GoOn& go_on, std::vector<std::byte>& out);
 

@@ -138,6 +138,38 @@ TEST(GoodSenseRules, SurrogateControlCountsAndEndsHere) {
   Client(node.port()).get("/s").expect_no_field("Surrogate-Control");
 }
 
+TEST_F(GoodSense, ContentThatIsNotWhatItSaysIsPassedOnAndToldOnce) {
+  const std::string body(3'000, 'x');
+  for (const char* path : {"/a.css", "/b.css"}) {
+    origin.set(path, [&](FakeRequest&, Wire& wire) {
+      wire.send(answer("200 OK",
+                       "Content-Type: text/css\r\nContent-Encoding: gzip\r\n"
+                       "Cache-Control: max-age=600\r\n",
+                       body));
+    });
+  }
+  const auto lines_about = [&](const std::string& path) {
+    const std::string line = path + " is gzip, but it does not decode";
+    const std::string output = node.output();
+    size_t count = 0;
+    for (size_t at = 0; (at = output.find(line, at)) != std::string::npos; ++at) ++count;
+    return count;
+  };
+  for (const std::string path : {"/a.css", "/b.css"}) {
+    for (const char* taken : {"identity", "br", "gzip", "zstd, gzip"}) {
+      hit(path, {std::string("Accept-Encoding: ") + taken})
+          .expect_field("Content-Encoding", "gzip")
+          .expect_body(body);
+    }
+    EXPECT_TRUE(eventually([&] { return lines_about(path) > 0; })) << node.output();
+    EXPECT_EQ(origin.count(path), 1u);
+  }
+  EXPECT_EQ(node.stop(), 0);
+  EXPECT_EQ(lines_about("/a.css"), 1u);
+  EXPECT_EQ(lines_about("/b.css"), 1u);
+  EXPECT_EQ(node.output().find(", 0 of origins not decodable"), std::string::npos);
+}
+
 TEST(GoodSenseRules, EachRuleHasItsOwnPatience) {
   FakeOrigin origin;
   origin.hold("never");

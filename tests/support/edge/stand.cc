@@ -18,6 +18,12 @@ namespace perigee::test {
 namespace {
 constexpr uint64_t kStoreBytes = 18 << 20;
 constexpr int64_t kStepMs = 50;
+
+std::vector<std::string> told;
+void keep(std::string_view sentence) {
+  told.emplace_back(sentence);
+  edge::log_warning(sentence);
+}
 }  // namespace
 
 size_t Answer::count(std::string_view name) const {
@@ -37,6 +43,7 @@ base::Status FaultyIo::pwrite_durable(uint64_t offset, std::span<const std::byte
 }
 
 Stand::Stand(const std::string& site) {
+  told.clear();
   configure(site);
   start();
 }
@@ -62,7 +69,7 @@ void Stand::start() {
   store_ = std::move(opened).value();
   access_log_ = std::make_unique<edge::AccessLog>(config_.log);
   node_ = std::make_unique<edge::Node>(
-      config_, *store_, metrics, *access_log_, [] { return int64_t{0}; }, edge::log_warning);
+      config_, *store_, metrics, *access_log_, [] { return int64_t{0}; }, keep);
   worker = std::make_unique<edge::Worker>(*node_, snapshot(), env);
   env.each_turn = [this] { return worker->turn(); };
 }
@@ -71,8 +78,10 @@ edge::SnapshotPtr Stand::snapshot() {
   edge::Config config = config_;
   edge::name_node(store_->identity(), config);
   const edge::Snapshot* former = worker != nullptr ? &worker->snapshot() : nullptr;
-  return edge::Snapshot::make(config, former, metrics, edge::log_warning);
+  return edge::Snapshot::make(config, former, metrics, keep);
 }
+
+const std::vector<std::string>& Stand::warnings() { return told; }
 
 void Stand::reload(const std::string& site) {
   configure(site);

@@ -156,6 +156,8 @@ class Stand : private cache_store::StoreObserver {
   edge::Node& node() { return *node_; }
   edge::ClientSlots& client_slots() { return node_->client_slots(); }
   edge::Metrics metrics{2};  ///< a test may seat a second worker
+  /// What the operator was told since the newest stand was made.
+  static const std::vector<std::string>& warnings();
 
  private:
   friend class Client;

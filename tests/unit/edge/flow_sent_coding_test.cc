@@ -118,8 +118,11 @@ RULE_F(FlowSentCoding, WhatDoesNotDecodeGoesAsItCame, "RFC 9110 §8.4.1; http-ru
     stand.origin.on("/a", page(content, "max-age=60", "\"" + std::to_string(content.size()) + "\"")
                               .line("Content-Encoding", "gzip"));
     stand.store().purge({.digest = stand.stored("/a").digest, .wall_ms = stand.env.wall().ms});
-    for (int i = 0; i < 3; ++i) EXPECT_TRUE(warm("/a", "").body == content);
+    for (const std::string_view taken : {"", "identity", "br", "zstd, br", "gzip", "zstd, gzip"}) {
+      EXPECT_TRUE(warm("/a", accept(taken)).body == content);
+    }
     EXPECT_EQ(stand.get("/a")["Content-Encoding"], "gzip");
+    EXPECT_EQ(objects(), 1u);
   }
   EXPECT_NE(stand.metrics.summary().find(", 5 of origins not decodable"), std::string::npos)
       << stand.metrics.summary();
@@ -142,6 +145,32 @@ RULE_F(FlowSentCoding, SeveralMembersAreOneContent, "RFC 9110 §8.4.1.3; RFC 195
     stand.settle();
     EXPECT_TRUE(warm("/a", "").body == body);
     EXPECT_TRUE(decoded(warm("/a", accept("br"))) == body);
+  }
+}
+
+TEST_F(FlowSentCoding, TheOperatorIsToldOnceWhatDoesNotDecode) {
+  const auto answer = [&](const std::string& target, const std::string& content) {
+    stand.origin.on(target,
+                    page(content, "max-age=60", "\"" + std::to_string(content.size()) + "\"")
+                        .line("Content-Encoding", "gzip"));
+  };
+  const std::string whose = "the origin says that the content of http://site.test";
+  const std::string rest = "; it is sent to all clients as it came";
+  const std::vector<std::string> expected = {
+      whose + "/cut is gzip, but it ends too early" + rest,
+      whose + "/none is gzip, but it does not decode" + rest,
+      whose + "/zeros is gzip, but it becomes too long when it is decoded" + rest};
+  answer("/cut?of=us", sent.substr(0, 500));
+  answer("/none", std::string(3'000, 'x'));
+  answer("/zeros", encoded(http::Coding::kGzip, std::string(1 << 20, '0')));
+  for (int i = 0; i < 2; ++i) {
+    for (const std::string_view target : {"/cut?of=us", "/none", "/zeros", "/a"}) {
+      for (const std::string_view taken : {"", "br", "zstd, gzip"}) warm(target, accept(taken));
+    }
+    EXPECT_EQ(Stand::warnings(), expected);
+    // It comes anew, and is no better.
+    stand.pass_ms(61'000);
+    answer("/cut?of=us", sent.substr(0, 600));
   }
 }
 

@@ -54,6 +54,11 @@ inline http::AcceptedCodings taking(std::initializer_list<Coding> codings) {
   return accepted;
 }
 
+/// The flags of what an origin sent in gzip.
+inline constexpr uint32_t kSentGzip =
+    http::ReuseFlag::kCodable | static_cast<uint32_t>(Coding::kGzip)
+                                    << http::ReuseFlag::kSentCodingShift;
+
 class CodersTest : public testing::Test,
                    protected CodingObserver,
                    private cache_store::StoreObserver {
@@ -138,9 +143,6 @@ class CodingJobTest : public CodersTest {
         ->encode(std::as_bytes(std::span(text)), true, out);
     return std::string(base::as_text(out));
   }
-  static constexpr uint32_t kSentGzip =
-      http::ReuseFlag::kCodable | static_cast<uint32_t>(Coding::kGzip)
-                                      << http::ReuseFlag::kSentCodingShift;
   Outcome decode(const std::string& key, uint64_t rid) {
     return run(key, rid, CodingWay::kFast, false, Coding::kIdentity);
   }

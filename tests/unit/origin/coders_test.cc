@@ -228,6 +228,29 @@ TEST_F(CodersTest, WithoutCpuNothingIsCoded) {
   EXPECT_EQ(outcomes_.size(), 0u);
 }
 
+TEST_F(CodersTest, WhatDoesNotDecodeIsTriedOnceForAllCodings) {
+  put("a", "no gzip", kSentGzip);
+  put("b", text_of(20'000));
+  hit("a", Coding::kBrotli);
+  hit("a", Coding::kZstd);
+  hit("b", Coding::kZstd);
+  settle();
+  EXPECT_EQ(kinds(), (Kinds{Outcome::kUndecodable, Outcome::kStored}));
+  EXPECT_EQ(outcomes_[0].key, "a");
+  EXPECT_EQ(outcomes_[0].sent, Coding::kGzip);
+  EXPECT_EQ(outcomes_[0].wrong, Verified::kFailed);
+  EXPECT_EQ(outcomes_[1].key, "");
+  hit("a", Coding::kZstd);
+  settle();
+  EXPECT_EQ(outcomes_.size(), 2u);
+  // What comes in its place is tried anew.
+  put("a", "no gzip either", kSentGzip);
+  hit("a", Coding::kZstd);
+  settle();
+  EXPECT_EQ(kinds().back(), Outcome::kUndecodable);
+  EXPECT_EQ(outcomes_.size(), 3u);
+}
+
 TEST_F(CodersTest, WhereTheStoreIsShortACodedHitGivesTheBodyAway) {
   const uint64_t rid = put("a", text_of(20'000));
   put("sent coded", text_of(20'000),
@@ -335,7 +358,9 @@ TEST_F(CodingJobTest, WhatBlowsUpIsLeft) {
   EXPECT_EQ(decode("most", first).kind, Outcome::kStored);
   EXPECT_TRUE(base::as_text(look("most", Coding::kIdentity).coded->body) == most);
   const uint64_t second = put("more", gzip(more), kSentGzip);
-  EXPECT_EQ(decode("more", second).kind, Outcome::kUndecodable);
+  const Outcome outcome = decode("more", second);
+  EXPECT_EQ(outcome.kind, Outcome::kUndecodable);
+  EXPECT_EQ(outcome.wrong, Verified::kTooLong);
   // Nor does it help to be cut to members.
   const uint64_t third = put("members", gzip(more) + gzip(more), kSentGzip);
   EXPECT_EQ(decode("members", third).kind, Outcome::kUndecodable);
