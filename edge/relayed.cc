@@ -81,9 +81,9 @@ void Relayed::on_fetch_head(const http::ReceivedResponse& received,
   waiting_.route.loop_site->on_head(received, times, options);
   if (shared_ && waiting_.serve_instead({received, times.response_ms}, cache)) return;
   policy_ = http::admit(request, received, times, options).policy;
-  image_ = http::make_head_image(received, times,
-                                 {.content_length = received.content_length,
-                                  .codable = shared_ && may_be_coded(received, times)});
+  image_ = http::make_head_image(
+      received, times,
+      {.content_length = received.content_length, .codable = may_be_coded(received, times)});
   content_length_ = received.content_length;
   has_body_ = received.has_body;
   if (shared_) note_head_response(received, times);
@@ -92,12 +92,13 @@ void Relayed::on_fetch_head(const http::ReceivedResponse& received,
   answer();
 }
 
-/// The same of the GET that the HEAD stands for.
+/// What a GET brings from there; this may be a HEAD, or a GET whose answer nobody else gets.
 bool Relayed::may_be_coded(const http::ReceivedResponse& received,
                            const http::ResponseTimes& times) const {
   http::RequestHead get = waiting_.exchange.request();
-  get.method = http::Method::kGet;
   const auto& options = **waiting_.route.policy;
+  if (get.method != http::Method::kGet && get.method != http::Method::kHead) return false;
+  get.method = http::Method::kGet;
   return (http::admit(get, received, times, options).policy.flags & http::ReuseFlag::kCodable) != 0;
 }
 

@@ -99,12 +99,16 @@ void Coders::on_hit(const CodedObject& object, const cache_store::Found& found,
   const RecordView& record = *found.head;
   if (!can_be_coded(record)) return;
   const CodingSet liked = accepted.sets[0];
-  const std::optional<Coding> asked = wanted(liked, http::sent_coding(record.policy.flags));
+  const Coding sent = http::sent_coding(record.policy.flags);
+  const std::optional<Coding> asked = wanted(liked, sent);
   if (!asked) return;
   const bool served =
       found.coded && (*asked == Coding::kIdentity || liked.has(coding_of(found.coded->slot)));
   if (!served) {
-    want(object, record, {*asked, CodingWay::kFast, true});
+    // Was it not worth making? Then the identity is left, for who does not take what was sent.
+    const bool tried = is_settled(id_of(record.rid, *asked, CodingWay::kFast));
+    const bool decoded = tried && sent != Coding::kIdentity && !liked.has(sent);
+    want(object, record, {decoded ? Coding::kIdentity : *asked, CodingWay::kFast, true});
     return want_ready(object, record, liked, *asked);
   }
   const Coding coding = coding_of(found.coded->slot);

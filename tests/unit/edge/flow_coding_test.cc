@@ -354,6 +354,23 @@ TEST_F(FlowCoding, AHeadThatIsRelayedHasTheVaryOfItsGet) {
   EXPECT_EQ(stand.get("/b")["Vary"], "");
 }
 
+TEST_F(FlowCoding, WhatGoesToOneClientAloneHasTheVaryToo) {
+  stand.restart("[[site.rule]]\nprefix = \"/bypassed\"\nbypass = true");
+  stand.origin.on("/a", page());
+  stand.origin.on("/bypassed", page());
+  EXPECT_EQ(stand.ask("HEAD", "/a", "If-Match: \"v1\"\r\n")["Vary"], "Accept-Encoding");
+  // Nobody waits for a part of what could not be shared lately.
+  stand.origin.on("/a", page(text_of(20'000), "private"));
+  EXPECT_EQ(stand.get("/a")["Vary"], "");
+  stand.origin.on("/a", page());
+  const Answer whole = stand.get("/a", "Range: bytes=0-9\r\n");
+  EXPECT_EQ(whole.cache(), "perigee; fwd=uri-miss; fwd-status=200");
+  EXPECT_EQ(whole["Vary"], "Accept-Encoding");
+  EXPECT_EQ(stand.get("/bypassed")["Vary"], "");
+  EXPECT_EQ(stand.ask("HEAD", "/bypassed")["Vary"], "");
+  EXPECT_EQ(stand.ask("POST", "/a")["Vary"], "");
+}
+
 RULE_F(FlowCoding, AClientMayForbidIt, "RFC 9111 §5.2.1.6; RFC 9110 §7.7; http-rules 3.23",
        "no-transform in a request asks intermediaries not to transform the content",
        "the answer is what the origin sent, in one Cache-Control line or in several", "") {

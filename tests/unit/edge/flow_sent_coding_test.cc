@@ -89,6 +89,21 @@ TEST_F(FlowSentCoding, TheOriginsCodingGoesIfItIsShorter) {
   EXPECT_EQ(answer["ETag"], "\"v1\"");
 }
 
+TEST_F(FlowSentCoding, WhatIsNotWorthCodingAnewIsDecoded) {
+  std::string noise;
+  for (uint64_t seed = 1; noise.size() < 20'000; noise += static_cast<char>(seed >> 56)) {
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+  }
+  answer_with("gzip", encoded(http::Coding::kGzip, noise));
+  for (int i = 0; i < 2; ++i) warm("/a", accept("zstd, gzip;q=0"));
+  const Answer answer = warm("/a", accept("zstd, gzip;q=0"));
+  EXPECT_EQ(answer["Content-Encoding"], "") << "no zstd is shorter, and gzip is refused";
+  EXPECT_EQ(answer["ETag"], "W/\"v1\"");
+  EXPECT_TRUE(answer.body == noise);
+  EXPECT_EQ(stand.get("/a", accept("gzip"))["Content-Encoding"], "gzip");
+  EXPECT_EQ(objects(), 2u);
+}
+
 TEST_F(FlowSentCoding, WhatCameInBrIsNotCodedForWhoTakesIt) {
   answer_with("br", encoded(http::Coding::kBrotli, body));
   for (int i = 0; i < 4; ++i) EXPECT_EQ(warm("/a")["Content-Encoding"], "br");
