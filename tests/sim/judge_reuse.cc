@@ -9,6 +9,16 @@ namespace perigee::sim {
 
 namespace {
 
+bool varies_by_coding(const Fields& fields) {
+  const auto named = members(joined(fields, "Vary").value_or(""));
+  return std::any_of(named.begin(), named.end(),
+                     [](const std::string& name) { return same_name(name, "Accept-Encoding"); });
+}
+
+void add_coding_vary(Fields& fields) {
+  if (!varies_by_coding(fields)) fields.emplace_back("Vary", "Accept-Encoding");
+}
+
 constexpr const char* kOurs[] = {"age",        "content-length", "transfer-encoding",
                                  "connection", "content-range",  "cache-status"};
 /// All that stands in a 304 of ours, beside those (RFC 9110 §15.4.5, http-rules 2.9); and in a 416.
@@ -137,10 +147,11 @@ std::string Judge::wrong_relayed(const Case& asked, const StoredModel& state) co
     return "relayed with another Age";
   }
   Fields right = presented(asked, state.fields());
-  if (asked.exchange.method == "HEAD" && !has(right, "Vary") && has(response, "Vary")) {
-    // The Vary that its GET would have, which is not known here.
-    right.emplace_back("Vary", "Accept-Encoding");
-  }
+  // A HEAD has the Vary that its GET would have, which is not known here.
+  const std::string& method = asked.exchange.method;
+  const StoredModel came(state.base(), std::vector<const OriginExchange*>{});
+  const bool may_vary = method == "HEAD" || (method == "GET" && came.is_codable());
+  if (may_vary && varies_by_coding(response)) add_coding_vary(right);
   return differences(comparable(right, {}), comparable(response, {}));
 }
 
@@ -396,11 +407,7 @@ void Judge::present_coding(const Case& asked, const StoredModel& state, Fields& 
   const StoredModel came(state.base(), std::vector<const OriginExchange*>{});
   if (came.is_codable()) {
     // A HEAD that freshened it may have named it too.
-    const auto named = members(joined(right, "Vary").value_or(""));
-    const bool there = std::any_of(named.begin(), named.end(), [](const std::string& name) {
-      return same_name(name, "Accept-Encoding");
-    });
-    if (!there) right.emplace_back("Vary", "Accept-Encoding");
+    add_coding_vary(right);
   }
   const bool coded = has(exchange.response, "Content-Encoding");
   const bool unseen = exchange.status == 304 && state.is_codable() &&
