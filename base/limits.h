@@ -248,7 +248,7 @@ inline constexpr int64_t kHitForMissMs = 30'000;
 inline constexpr int64_t kAcceptRetryMs = 100;
 /// One log line per site and kind of failure; others are counted.
 inline constexpr int64_t kFailureLogMs = 60'000;
-/// Per site, paths that the log names, and of the node, files and URLs that it names as they do not
+/// Per site and reason, paths that the log names, and of the node, files and URLs that do not
 /// decode: one log line each; more: counted alone.
 inline constexpr size_t kPathsTold = 100;
 inline constexpr int64_t kDrainMs = 30'000;  ///< after SIGTERM; then connections are cut

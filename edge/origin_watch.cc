@@ -44,7 +44,7 @@ void OriginWatch::on_stand_in(http::StandIn why, std::string_view target) {
   if (why == http::StandIn::kRetained) return metrics_.on_retained();
   metrics_.on_misshapen();
   const std::string_view path = path_of(target);
-  if (!told_.is_new(path)) return;
+  if (!pages_told_.is_new(path)) return;
   tell("a page (text/html) came for " + std::string(path.substr(0, kQuotedMost)) +
        ", which is none by its name; it is not stored");
 }
@@ -52,7 +52,7 @@ void OriginWatch::on_stand_in(http::StandIn why, std::string_view target) {
 void OriginWatch::on_wrong_digest(std::string_view target) {
   metrics_.on_wrong_digest();
   const std::string_view path = path_of(target);
-  if (!told_.is_new("digest:" + std::string(path))) return;
+  if (!digests_told_.is_new(path)) return;
   tell("what came for " + std::string(path.substr(0, kQuotedMost)) +
        " is not what its Repr-Digest or Content-Digest says; it is not stored");
 }

@@ -56,7 +56,8 @@ class OriginWatch {
   std::atomic<bool> late_date_told_{false};
   std::atomic<bool> semicolon_told_{false};
   std::atomic<bool> cors_told_{false};
-  ToldOnce told_;
+  ToldOnce pages_told_;
+  ToldOnce digests_told_;
   std::array<Failures, origin::FetchError::kKinds> failures_;
 };
 

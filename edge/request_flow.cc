@@ -151,9 +151,9 @@ void RequestFlow::serve(Pass& pass, Lookup& lookup, int64_t age_s, const CacheSt
   if (!part.parts.empty()) part.boundary = context_.env.random();
   const bool waits = fragmented || lookup.decodes || !part.parts.empty();
   if (waits && !block(pass)) return answers_.fail(exchange, 503, kNoMemory, cache);
-  const std::optional<http::ResponseHead> head =
-      http::make_response(*lookup.stored, part, size, age_s, status,
-                          presentation(*pass.route.site, **pass.route.policy), exchange.arena());
+  const std::optional<http::ResponseHead> head = http::make_response(
+      *lookup.stored, part, size, age_s, status,
+      presentation(*pass.route.site, **pass.route.policy, exchange.request()), exchange.arena());
   if (!head) return answers_.fail(exchange, 503, kNoMemory, cache);
   const cache_store::SlabWord* slab = record.pin.word();
   const http::ByteSpan span{part.begin, part.end};

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/poison.h"
 #include "http/cache_key.h"
+#include "http/digest_fields.h"
 
 namespace perigee::edge {
 
@@ -19,12 +20,18 @@ std::string_view host_for_origin(const SiteConfig& site, std::string_view name) 
   return site.hosts.empty() ? origin_authority(site) : name;
 }
 
-http::Presentation presentation(const SiteConfig& site, const http::PolicyOptions& policy) {
+http::Presentation presentation(const SiteConfig& site, const http::PolicyOptions& policy,
+                                const http::RequestHead& request) {
+  http::ReprDigest digest = http::ReprDigest::kAsStored;
+  if (policy.repr_digest) {
+    const bool refused = http::refuses_sha256(request.fields);
+    digest = refused ? http::ReprDigest::kRefused : http::ReprDigest::kTold;
+  }
   return {.cache_name = kCacheName,
           .alt_svc = site.alt_svc,
           .remove_cdn_cache_control = site.remove_cdn_cache_control,
           .remove_surrogate = site.policy->surrogate_control,
-          .tells_digest = policy.repr_digest};
+          .repr_digest = digest};
 }
 
 void RouteScratch::poison() {

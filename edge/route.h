@@ -114,9 +114,10 @@ class Route {
   RouteScratch& scratch_;
 };
 
-/// What the site adds to and takes from its responses under one of its policies; views into its
-/// snapshot.
-http::Presentation presentation(const SiteConfig& site, const http::PolicyOptions& policy);
+/// What the site adds to and takes from the response to a request under one of its policies; views
+/// into its snapshot.
+http::Presentation presentation(const SiteConfig& site, const http::PolicyOptions& policy,
+                                const http::RequestHead& request);
 
 /// Host and port of the origin, the port unless it is the default one; "localhost" for a folder.
 /// The site name of a request without Host, where the site has no `hosts`.

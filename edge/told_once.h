@@ -13,7 +13,7 @@ namespace perigee::edge {
 /// Any thread.
 class ToldOnce {
  public:
-  /// True, once: the log is to tell of it. `what` is a path, or holds one.
+  /// True, once: the log is to tell of it. `what` is a path or a URL.
   bool is_new(std::string_view what) EXCLUDES(mutex_) {
     const base::MutexLock lock(mutex_);
     return told_.size() < base::limits::kPathsTold && told_.emplace(what).second;

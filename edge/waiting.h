@@ -46,7 +46,7 @@ class Waiting final : public Served, public origin::RequestMaker {
       : flow(owner),
         exchange(its_exchange),
         route(std::move(its_route)),
-        presentation(edge::presentation(route.site(), **route.policy)) {}
+        presentation(edge::presentation(route.site(), **route.policy, exchange.request())) {}
 
   /// From one stage to the next; CHECKs that it may follow.
   void enter(Stage next);

@@ -80,6 +80,8 @@ bool is_removed(const Field& field, const Presentation& presentation) {
     case FieldName::kCacheControl:
     case FieldName::kExpires:
       return presentation.no_store;
+    case FieldName::kReprDigest:
+      return presentation.repr_digest == ReprDigest::kRefused;
     case FieldName::kOther:
       return presentation.remove_surrogate && (base::iequals(field.name, kSurrogateControl) ||
                                                base::iequals(field.name, kXAccelExpires));
@@ -119,15 +121,13 @@ bool choose_lines(const StoredResponse& stored, const Selection& selection,
     if (status == 416) belongs = belongs_to_416;
   }
   out = selection.made ? stored.coded_block : stored.block;
-  const bool no_digest = presentation.tells_digest && selection.refuses_digest;
   const bool removes =
-      presentation.remove_surrogate || presentation.no_store || no_digest ||
+      presentation.remove_surrogate || presentation.no_store ||
+      presentation.repr_digest == ReprDigest::kRefused ||
       (presentation.remove_cdn_cache_control && out.find(FieldName::kCdnCacheControl).has_value());
   if (belongs == nullptr && !removes) return true;
   return reduce(out, arena, [&](const Field& field) {
-    const bool refused = no_digest && field.token == FieldName::kReprDigest;
-    return !refused && !is_removed(field, presentation) &&
-           (belongs == nullptr || belongs(field.token));
+    return !is_removed(field, presentation) && (belongs == nullptr || belongs(field.token));
   });
 }
 
@@ -177,7 +177,6 @@ Selection select(const StoredResponse& stored, const RequestHead& request,
   result.status = status;
   result.end = body_size.value_or(0);
   result.body = !never_has_body(request.method, status);
-  result.refuses_digest = refuses_sha256(request.fields);
   switch (evaluate(stored, request)) {
     case Precondition::kFailed:
       result.conditions_failed = true;
@@ -248,8 +247,7 @@ std::optional<ResponseHead> make_response(const StoredResponse& stored, const Se
       add(FieldName::kContentEncoding, coding_name(*selection.made));
     }
     add_length(*body_size);
-    const bool known = presentation.tells_digest && !selection.made_sha256.empty();
-    if (known && !selection.refuses_digest) {
+    if (presentation.repr_digest == ReprDigest::kTold && !selection.made_sha256.empty()) {
       add(FieldName::kReprDigest, arena.copy(sha256_value(selection.made_sha256)));
     }
   } else if (!chosen) {

@@ -39,7 +39,6 @@ struct Selection {
   /// 206 and 416.
   std::optional<Coding> made;
   std::string_view made_sha256;  ///< of that, in base64; empty: not known
-  bool refuses_digest = false;   ///< the client wants no SHA-256 (RFC 9530 §4)
   ByteSpans parts;               ///< at least two of them: a multipart/byteranges answer
   uint64_t boundary = 0;         ///< of the parts; chance, filled in by whoever answers
 };
@@ -56,14 +55,21 @@ Selection select(const StoredResponse& stored, const RequestHead& request,
 MultipartPlan multipart_plan(const StoredResponse& stored, const Selection& selection,
                              uint64_t body_size);
 
+/// What is said in Repr-Digest (RFC 9530 §3).
+enum class ReprDigest : uint8_t {
+  kAsStored,  ///< what the origin says of what it sent; nothing of what was coded here
+  kTold,      ///< of what was coded here its own, too
+  kRefused,   ///< nothing: the client does not accept the algorithm (§4)
+};
+
 /// What a site adds to and takes from every response.
 struct Presentation {
   std::string_view cache_name;  ///< in Cache-Status
   std::string_view alt_svc;     ///< sent as Alt-Svc; the origin's never is (http-rules 4.14)
   bool remove_cdn_cache_control = false;  ///< no other CDN cache stands downstream (http-rules 2.6)
   bool remove_surrogate = false;          ///< Surrogate-Control and X-Accel-Expires end here
-  bool tells_digest = false;              ///< Repr-Digest is sent where it is known and wanted
-  bool no_store = false;                  ///< whatever it says of caching: nobody may keep it
+  ReprDigest repr_digest = ReprDigest::kAsStored;
+  bool no_store = false;  ///< whatever it says of caching: nobody may keep it
 };
 
 /// The head for a hit, a stale hit or a collapsed waiter: Age is written from `age_s` when given,
