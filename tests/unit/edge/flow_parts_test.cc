@@ -31,10 +31,10 @@ class Parts : public testing::Test {
     stand.restart();
   }
   /// They are gone.
-  void lose(std::initializer_list<size_t> numbers) {
+  void lose(std::initializer_list<size_t> numbers, std::string_view target = "/a") {
     damage(numbers);
-    get(stand, "/a", "Range: bytes=0-0\r\n");
-    const uint64_t rid = stand.stored("/a").head->rid;
+    get(stand, target, "Range: bytes=0-0\r\n");
+    const uint64_t rid = stand.stored(target).head->rid;
     for (const size_t number : numbers) stand.store().warm_fragment({rid, number});
     stand.origin.asked.clear();
   }
@@ -318,8 +318,7 @@ TEST_F(Parts, AStaleOneWithoutAStrongValidatorIsFetchedWhole) {
   });
   EXPECT_TRUE(get(stand, "/b").body == kText);
   stand.settle();
-  damage({2});
-  stand.store().warm_fragment({stand.stored("/b").head->rid, 2});
+  lose({2}, "/b");
   stand.pass_ms(70'000);
   EXPECT_TRUE(get(stand, "/b").body == kText);
   stand.settle();
@@ -332,8 +331,7 @@ TEST_F(Parts, AStaleOneThatIsCompletedIsSaidToBeStale) {
   stand.origin.on("/b", file);
   EXPECT_EQ(get(stand, "/b").body, kText);
   stand.settle();
-  damage({2});
-  stand.store().warm_fragment({stand.stored("/b").head->rid, 2});
+  lose({2}, "/b");
   stand.pass_ms(70'000);
   // The whole is validated behind the client; the client waits for what is missing alone.
   const Answer answer = get(stand, "/b");
