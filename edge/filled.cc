@@ -138,8 +138,9 @@ void Filled::on_fill_head(std::shared_ptr<origin::Fill> fill, bool own) {
       lookup.stored ? waiting_.flow.first_to_ask(pass, lookup, part) : std::nullopt;
   if (missing) {
     if (own) began_ = fill_;
-    fill_.reset();
     waiting_.fetched = cache;
+    waiting_.fetched_seq = fill_->ticket.fetch_seq;
+    fill_.reset();
     return waiting_.flow.complete(pass, lookup, *missing);
   }
   part.boundary = context.env.random();

@@ -27,6 +27,22 @@ namespace {
 
 constexpr std::string_view kNoMemory = "no memory for this request";
 
+/// What is told of an answer from the store: `cache`, or what was fetched for it.
+CacheStatus told_of(const Pass& pass, const Lookup& lookup, const CacheStatus& cache) {
+  const Waiting* waiting = pass.waiting;
+  if (waiting == nullptr || !waiting->fetched) return cache;
+  CacheStatus told = *waiting->fetched;
+  const uint64_t seq = lookup.found.head->ticket.fetch_seq;
+  if (waiting->fetched_seq != 0 && waiting->fetched_seq != seq) {
+    // Another one has come meanwhile, for somebody else.
+    told.collapsed = true;
+    told.detail = {};
+  }
+  // A stale response stays one when a part of it was fetched.
+  if (told.detail.empty()) told.detail = cache.detail;
+  return told;
+}
+
 }  // namespace
 
 void RequestFlow::on_request(Exchange& exchange) {
@@ -140,10 +156,7 @@ void RequestFlow::serve(Pass& pass, Lookup& lookup, int64_t age_s, const CacheSt
                             pass.route.target.now()},
                            lookup.found, lookup.accepted);
   }
-  const bool fetched = pass.waiting != nullptr && pass.waiting->fetched;
-  CacheStatus status = fetched ? *pass.waiting->fetched : cache;
-  // A stale response stays one when a part of it was fetched.
-  if (status.detail.empty()) status.detail = cache.detail;
+  const CacheStatus status = told_of(pass, lookup, cache);
   if (part.conditions_failed) {
     return answers_.fail(exchange, 412, "what is stored is not what the request asks for", status);
   }

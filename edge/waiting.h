@@ -100,6 +100,8 @@ class Waiting final : public Served, public origin::RequestMaker {
   http::Decision decision;
   /// Set when something was fetched for it, and its answer is read from the store nevertheless.
   std::optional<http::CacheStatus> fetched;
+  /// Of the response that was fetched, as in Ticket; 0: only parts of a body were.
+  uint64_t fetched_seq = 0;
 
   std::optional<Filled> filled;
   std::optional<Completed> completed;
