@@ -103,20 +103,23 @@ inline constexpr size_t kContentTags = 16'384;
 inline constexpr size_t kHashStepBytes = 4 * kMiB;  ///< of a file per job; then others' jobs
 
 // --- content codings ----------------------------------------------------------------------------
-inline constexpr uint64_t kCodedBytesLeast = 1 * kKiB;  ///< of content; shorter: not coded
+inline constexpr uint64_t kCodedBytesLeast = 1 * kKiB;   ///< of content; shorter: not coded
+inline constexpr uint64_t kCodedBytesMost = 256 * kMiB;  ///< of content; longer: not coded
 /// A coding that is not shorter by 1/20 is not kept.
 inline constexpr uint64_t kCodedGainShare = 20;
 /// Per loop, codings that wait for a coder; at it: what is asked for seldom is forgotten.
 inline constexpr size_t kCodingWishes = 256;
 /// Per loop, codings that need not be tried again; beyond: one is tried again.
 inline constexpr size_t kCodingsSettled = 4'096;
-/// What an origin coded may become so many times as long, if one record holds it; more: it is
-/// passed on as it came.
+/// What an origin coded may become so many times as long, if the store keeps it; more: it is passed
+/// on as it came.
 inline constexpr uint64_t kDecodedTimes = 200;
 /// Requests for a coding that was made fast; then it is made with the most effort.
 inline constexpr uint64_t kCodingHits = 2;
 inline constexpr size_t kCodingStepBytes = 64 * kKiB;  ///< coded between two looks at the bounds
 inline constexpr int64_t kCodingCpuMs = 10'000;        ///< of one coding; then it is given up
+/// What would take so many times as long, by how far it has come, is given up at once.
+inline constexpr uint64_t kCodingTooLongTimes = 2;
 inline constexpr unsigned kCodingCpuPercent = 50;  ///< of one core per worker, unless configured
 /// The same where nothing is to be encoded, for what an origin has ready: it is decoded once.
 inline constexpr unsigned kReadyCpuPercent = 5;

@@ -153,7 +153,7 @@ struct RecordHeader {
   uint16_t status;
   uint32_t flags;
   uint64_t body_length;
-  uint64_t whole_length;  ///< of a head: of its object's body; else body_length
+  uint64_t whole_length;  ///< of what has no body: of what lies elsewhere; else body_length
   int64_t response_time_ms;
   int64_t initial_age_ms;
   int64_t lifetime_ms;  ///< -1: absent

@@ -16,20 +16,24 @@ namespace perigee::cache_store {
 /// Immutable; any thread. `text()` is valid as long as the object.
 class FragmentKey {
  public:
-  explicit FragmentKey(const FragmentId& id) {
+  explicit FragmentKey(const FragmentId& id) : size_(id.coding == 0 ? kBytes : kCodedBytes) {
     CHECK(id.rid != 0);
     put(1, id.rid);
     put(1 + sizeof id.rid, id.number);
+    put(kBytes, id.coding);
   }
-  std::string_view text() const { return {bytes_.data(), bytes_.size()}; }
+  std::string_view text() const { return {bytes_.data(), size_}; }
   /// What the text of a fragment's key names; nothing: it is no such text.
   static std::optional<FragmentId> parse(std::string_view text) {
-    if (text.size() != kBytes || text[0] != 0) return std::nullopt;
-    return FragmentId{get(text, 1), get(text, 1 + sizeof(uint64_t))};
+    const bool sized = text.size() == kBytes || text.size() == kCodedBytes;
+    if (!sized || text[0] != 0) return std::nullopt;
+    const uint64_t coding = text.size() == kCodedBytes ? get(text, kBytes) : 0;
+    return FragmentId{get(text, 1), get(text, 1 + sizeof(uint64_t)), coding};
   }
 
  private:
   static constexpr size_t kBytes = 1 + 2 * sizeof(uint64_t);
+  static constexpr size_t kCodedBytes = kBytes + sizeof(uint64_t);
 
   static uint64_t get(std::string_view text, size_t at) {
     uint64_t number = 0;
@@ -44,7 +48,8 @@ class FragmentKey {
     }
   }
 
-  std::array<char, kBytes> bytes_{};
+  std::array<char, kCodedBytes> bytes_{};
+  size_t size_;
 };
 
 }  // namespace perigee::cache_store

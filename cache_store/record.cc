@@ -60,7 +60,8 @@ bool is_well_shaped(const format::RecordHeader& header, const Geometry& geometry
              header.tag_count == 0 && header.body_length > 0 &&
              header.body_length <= geometry.fragment_bytes();
     case RecordKind::kCoded:
-      return is_coded_slot(header.slot) && header.rid != 0 && header.body_length > 0;
+      return is_coded_slot(header.slot) && header.rid != 0 && header.whole_length > 0 &&
+             (header.body_length > 0 || header.whole_length <= geometry.fragmented_bytes_most());
     default:
       return true;
   }

@@ -55,10 +55,11 @@ Status RecordWriter::check(const Draft& draft) const {
   const bool head = draft.kind == RecordKind::kHead || draft.kind == RecordKind::kShell;
   const bool fragment = draft.kind == RecordKind::kFragment;
   const bool coded = draft.kind == RecordKind::kCoded;
-  CHECK(draft.slot <= kVarySlot && head == (draft.whole_length > 0));
+  const bool in_fragments = coded && body_bytes == 0;
+  CHECK(draft.slot <= kVarySlot && (head || in_fragments) == (draft.whole_length > 0));
   CHECK(!head || (draft.slot == kHeadSlot && draft.rid != 0 && body_bytes == 0));
   CHECK(!fragment || (draft.slot == kHeadSlot && draft.rid != 0 && body_bytes > 0));
-  CHECK(!coded || (is_coded_slot(draft.slot) && draft.rid != 0 && body_bytes > 0));
+  CHECK(!coded || (is_coded_slot(draft.slot) && draft.rid != 0));
   const uint64_t most = fragment ? geometry_.fragment_bytes() : geometry_.body_bytes_most();
   const bool fits = body_bytes <= most && draft.whole_length <= geometry_.fragmented_bytes_most() &&
                     draft.key.size() <= limits::kKeyBytes &&

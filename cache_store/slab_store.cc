@@ -296,11 +296,12 @@ void SlabStore::warm(const Digest& digest, std::string_view, SlotMask accepted) 
   }
 }
 
-Found SlabStore::lookup_fragment(const FragmentId& id) {
+template <Index::Uses kUses>
+Found SlabStore::find_fragment(const FragmentId& id) {
   const FragmentKey key(id);
   Found found;
   found.digest = digest(key.text());
-  IndexMatches matches = index_.find(
+  IndexMatches matches = index_.find<kUses>(
       found.digest, 0, [&](const Location& location) { return slabs_.pin(location.slab); });
   if (!matches.head || matches.head->pin.is_poisoned()) return found;
   if (!matches.head->verified) {
@@ -315,6 +316,9 @@ Found SlabStore::lookup_fragment(const FragmentId& id) {
   found.state = Found::kHit;
   return found;
 }
+
+template Found SlabStore::find_fragment<Index::Uses::kCounted>(const FragmentId&);
+template Found SlabStore::find_fragment<Index::Uses::kIgnored>(const FragmentId&);
 
 bool SlabStore::has_fragment(const FragmentId& id) {
   const FragmentKey key(id);

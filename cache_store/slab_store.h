@@ -63,7 +63,12 @@ class SlabStore final : public Store {
   void warm(const Digest& digest, std::string_view key, SlotMask accepted) override;
   base::Result<Found> put(const Draft& draft) override;
   uint64_t draw_rid() override;
-  Found lookup_fragment(const FragmentId& id) override;
+  Found lookup_fragment(const FragmentId& id) override {
+    return find_fragment<Index::Uses::kCounted>(id);
+  }
+  Found peek_fragment(const FragmentId& id) override {
+    return find_fragment<Index::Uses::kIgnored>(id);
+  }
   bool has_fragment(const FragmentId& id) override;
   void warm_fragment(const FragmentId& id) override;
   base::Result<Found> put_fragment(const FragmentDraft& fragment) override;
@@ -100,6 +105,8 @@ class SlabStore final : public Store {
   bool is_good(const ScannedFile::Record& copy) const;
   template <Index::Uses kUses>
   Found find(const Digest& digest, std::string_view key, SlotMask accepted);
+  template <Index::Uses kUses>
+  Found find_fragment(const FragmentId& id);
   bool view(IndexEntry& entry, std::string_view key, std::optional<RecordView>& out) const;
   bool view_coded(const Digest& digest, IndexEntry& entry, std::string_view key, Found& found);
   bool settle(const Digest& digest, const IndexEntry& entry, RecordView& record);

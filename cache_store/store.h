@@ -113,7 +113,7 @@ struct RecordView {
   std::span<const std::byte> body;
   uint64_t body_offset = 0;  ///< of `body` in the store file, for sendfile
   /// Bytes of the object's body, which for a kHead lies in fragments, and for a kShell in codings;
-  /// else of `body`.
+  /// of a kCoded without a body those that lie in fragments; else of `body`.
   uint64_t whole_length = 0;
   /// Wall time of a soft purge, rounded up to a second; kUnconfirmedMs; 0: none. Of a fragment: 0,
   /// for its head tells.
@@ -166,8 +166,8 @@ struct Draft {
   std::span<const uint64_t> tags;                    ///< at most 64
   std::span<const std::byte> head;                   ///< at most 64 KiB
   std::span<const std::span<const std::byte>> body;  ///< pieces in order, max_object_bytes() in all
-  /// Of a kHead and a kShell, which have no body of their own: the bytes of the object's body. Else
-  /// 0.
+  /// Of what has no body of its own: of a kHead and a kShell the bytes of the object's body, of a
+  /// kCoded those that lie in fragments. Else 0.
   uint64_t whole_length = 0;
   Ticket ticket;  ///< from before the fetch began
   /// Only in place of a record of this rid. A coding is always put so.
@@ -177,11 +177,14 @@ struct Draft {
   const Pin* source = nullptr;
 };
 
-/// One piece of an object that is longer than a record may be. A piece whose rid is not its head's
-/// is dead.
+/// One piece of a body that is longer than a record may be: of an object's, or of a coding of it. A
+/// piece whose rid is not its head's is dead.
 struct FragmentId {
   uint64_t rid = 0;     ///< of the head; never 0
   uint64_t number = 0;  ///< from 0 on, in the order of the body
+  /// Of a piece of a coding: which attempt made it, by draw_rid(). So no two codings of an object
+  /// share a piece. 0: of the body itself.
+  uint64_t coding = 0;
 };
 
 /// What put_fragment() writes. All spans are copied before it returns.
@@ -336,7 +339,9 @@ class Store {
   /// Loop. As lookup(): kMiss; kHit, with the fragment in `head`; kCold: warm_fragment(), then
   /// again.
   virtual Found lookup_fragment(const FragmentId& id) = 0;
-  /// Loop. It is there, verified or not. Counts no use of it.
+  /// Any thread. The same for who is not a client: it counts no use.
+  virtual Found peek_fragment(const FragmentId& id) = 0;
+  /// Any thread. It is there, verified or not. Counts no use of it.
   virtual bool has_fragment(const FragmentId& id) = 0;
   /// Pool. As warm().
   virtual void warm_fragment(const FragmentId& id) = 0;

@@ -135,7 +135,7 @@ void Filled::on_fill_head(std::shared_ptr<origin::Fill> fill, bool own) {
   }
   Pass pass{waiting_.exchange, now, &waiting_};
   const auto missing =
-      lookup.stored ? waiting_.flow.first_to_ask(pass, lookup, part) : std::nullopt;
+      lookup.stored && !coded_ ? waiting_.flow.first_to_ask(pass, lookup, part) : std::nullopt;
   if (missing) {
     if (own) began_ = fill_;
     waiting_.fetched = cache;
@@ -170,7 +170,7 @@ void Filled::find_coding(Lookup& stored) {
 }
 
 std::optional<uint64_t> Filled::body_size() const {
-  return coded_ && !decodes_ ? coded_->body.size() : fill_->body_size();
+  return coded_ && !decodes_ ? origin::body_size_of(*coded_) : fill_->body_size();
 }
 
 void Filled::answer(const http::StoredResponse& response, const http::Selection& part,
@@ -190,14 +190,9 @@ void Filled::answer(const http::StoredResponse& response, const http::Selection&
   if (part.body && coded_) {
     const http::ByteSpan span =
         ranged ? http::ByteSpan{part.begin, part.end} : http::ByteSpan{0, *size};
-    http::SpanSource* source = nullptr;
-    if (decodes_) {
-      source = &waiting_.decode(*coded_, *size, span);
-    } else {
-      source = &waiting_.body.emplace(waiting_.flow.context().store, std::move(coded_->pin),
-                                      *coded_, span);
-    }
-    body = waiting_.selected(*source, response, part, *size);
+    http::SpanSource& source =
+        decodes_ ? waiting_.decode(*coded_, *size, span) : waiting_.read(*coded_, response, span);
+    body = waiting_.selected(source, response, part, *size);
   } else if (part.body) {
     const uint64_t begin = ranged ? part.begin : 0;
     const std::optional<uint64_t> end = ranged ? std::optional(part.end) : std::nullopt;

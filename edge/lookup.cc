@@ -28,6 +28,16 @@ bool is_sent_in(const cache_store::RecordView& object, const http::CodingSet& se
   return sent != http::Coding::kIdentity && set.has(sent);
 }
 
+/// Of what has a coding: that needs a closer look, since it may lie in fragments.
+bool needs_closer_look(const Found& found) {
+  return found.head->kind == cache_store::RecordKind::kHead ||
+         origin::lies_in_fragments(*found.coded);
+}
+
+cache_store::SlotMask slot_mask(http::Coding coding) {
+  return static_cast<cache_store::SlotMask>(1u << origin::slot_of(coding));
+}
+
 bool is_shell(const Found& found) {
   return found.head && found.head->kind == cache_store::RecordKind::kShell;
 }
@@ -49,6 +59,7 @@ class Search {
     return found_.state == Found::kHit;
   }
   void choose(const http::AcceptedCodings& accepted);
+  void choose_of_long(http::CodingSet set);
   void keep_allowed();
 
   cache_store::Store& store_;
@@ -78,15 +89,44 @@ void Search::choose(const http::AcceptedCodings& accepted) {
   for (size_t i = 0; i < sets.size() && (i == 0 || !sets[i].empty()); ++i) {
     // It is one use, however often it is looked up.
     if (!look(sets[i].bits(), i == 0)) return;
+    if (found_.coded && needs_closer_look(found_)) choose_of_long(sets[i]);
+    if (found_.state != Found::kHit) return;
     if (is_sent_in(*found_.head, sets[i])) {
-      const bool longer = found_.coded && found_.coded->body.size() >= found_.head->body.size();
+      const bool longer = found_.coded && found_.coded->whole_length >= found_.head->whole_length;
       if (longer) found_.coded.reset();
       return;
     }
     if (found_.coded) return;
   }
   if (http::sent_coding(found_.head->policy.flags) == http::Coding::kIdentity) return;
-  look(1u << origin::slot_of(http::Coding::kIdentity), false);
+  look(slot_mask(http::Coding::kIdentity), false);
+  if (found_.coded && !origin::is_there(store_, *found_.coded)) found_.coded.reset();
+}
+
+/// The store tells the shortest record; a coding that lies in fragments may be longer than one that
+/// does not, and may miss some.
+void Search::choose_of_long(http::CodingSet set) {
+  std::optional<http::Coding> shortest;
+  uint64_t bytes = 0;
+  for (const http::Coding coding : http::kMadeCodings) {
+    if (!set.has(coding)) continue;
+    Found each = store_.peek(digest_, key_, slot_mask(coding));
+    if (each.state != Found::kHit) {
+      // Cold, or gone meanwhile.
+      found_ = std::move(each);
+      return;
+    }
+    const bool shorter = each.coded && (!shortest || each.coded->whole_length < bytes);
+    if (!shorter || !origin::is_there(store_, *each.coded)) continue;
+    shortest = coding;
+    bytes = each.coded->whole_length;
+  }
+  if (!shortest) {
+    found_.coded.reset();
+  } else if (origin::slot_of(*shortest) != found_.coded->slot) {
+    // The use counts for this one.
+    look(slot_mask(*shortest), true);
+  }
 }
 
 /// A 304 may have forbidden coding since it was done.

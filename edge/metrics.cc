@@ -44,6 +44,7 @@ void Metrics::on_coded(const origin::CodingOutcome& outcome) {
     case Outcome::kPresent:
     case Outcome::kNotReady:
     case Outcome::kGone:
+    case Outcome::kIncomplete:
     case Outcome::kNoRoom:
     case Outcome::kStopped:
       return;

@@ -148,7 +148,6 @@ void RequestFlow::serve(Pass& pass, Lookup& lookup, int64_t age_s, const CacheSt
   const bool coded = lookup.found.coded.has_value();
   cache_store::RecordView& record = coded ? *lookup.found.coded : *lookup.found.head;
   const uint64_t size = origin::body_size_of(lookup.decodes ? *lookup.found.head : record);
-  const bool fragmented = record.kind == cache_store::RecordKind::kHead;
   http::Selection part = http::select(*lookup.stored, exchange.request(), size);
   if (coded && !lookup.decodes) origin::set_made(record, part);
   if (part.body && part.status == 200) {
@@ -162,7 +161,7 @@ void RequestFlow::serve(Pass& pass, Lookup& lookup, int64_t age_s, const CacheSt
   }
   if (const auto number = first_to_ask(pass, lookup, part)) return complete(pass, lookup, *number);
   if (!part.parts.empty()) part.boundary = context_.env.random();
-  const bool waits = fragmented || lookup.decodes || !part.parts.empty();
+  const bool waits = origin::lies_in_fragments(record) || lookup.decodes || !part.parts.empty();
   if (waits && !block(pass)) return answers_.fail(exchange, 503, kNoMemory, cache);
   const std::optional<http::ResponseHead> head = http::make_response(
       *lookup.stored, part, size, age_s, status,
@@ -173,17 +172,9 @@ void RequestFlow::serve(Pass& pass, Lookup& lookup, int64_t age_s, const CacheSt
   http::BodySource* source = nullptr;
   if (Waiting* waiting = pass.waiting) {
     waiting->enter(Waiting::Stage::kAnswered);
-    http::SpanSource* body = nullptr;
-    if (fragmented) {
-      body = &waiting->fragments.emplace(context_.store, context_.env,
-                                         origin::fragmented_object(record), span,
-                                         waiting->missing_of(record, *lookup.stored));
-    } else if (lookup.decodes) {
-      body = &waiting->decode(record, size, span);
-    } else {
-      body = &waiting->body.emplace(context_.store, std::move(record.pin), record, span);
-    }
-    source = waiting->selected(*body, *lookup.stored, part, size);
+    http::SpanSource& body = lookup.decodes ? waiting->decode(record, size, span)
+                                            : waiting->read(record, *lookup.stored, span);
+    source = waiting->selected(body, *lookup.stored, part, size);
   } else {
     auto* hit = new (exchange.slot().data())
         ServedHit({context_.store, std::move(record.pin), record, span});
@@ -199,7 +190,8 @@ void RequestFlow::serve(Pass& pass, Lookup& lookup, int64_t age_s, const CacheSt
 std::optional<uint64_t> RequestFlow::first_to_ask(const Pass& pass, const Lookup& lookup,
                                                   const http::Selection& part) const {
   const cache_store::RecordView& record = *lookup.found.head;
-  if (record.kind != cache_store::RecordKind::kHead || !part.body) return std::nullopt;
+  const bool long_body = record.kind == cache_store::RecordKind::kHead && !lookup.found.coded;
+  if (!long_body || !part.body) return std::nullopt;
   const bool asked = pass.waiting != nullptr && pass.waiting->completed;
   if (asked && pass.waiting->completed->confirmed(record.rid)) return std::nullopt;
   const origin::FragmentedObject object = origin::fragmented_object(record);

@@ -18,7 +18,7 @@ namespace {
 /// All of the body is there: it can be sent though the origin cannot be asked.
 bool is_whole(const Lookup& lookup, cache_store::Store& store) {
   const cache_store::RecordView& record = *lookup.found.head;
-  return record.kind != cache_store::RecordKind::kHead ||
+  return record.kind != cache_store::RecordKind::kHead || lookup.found.coded ||
          !origin::first_missing(store, origin::fragmented_object(record), {0, record.whole_length});
 }
 
@@ -185,6 +185,18 @@ void Waiting::answer_failure(const Failure& failure) {
   if (stale == Stale::kServed) return;
   const bool gone = stale == Stale::kForbidden && error.unreachable();
   flow.answers().fail(exchange, gone ? 504 : error.status(), error.sentence(), cache);
+}
+
+http::SpanSource& Waiting::read(cache_store::RecordView& record,
+                                const http::StoredResponse& response, const http::ByteSpan& span) {
+  const FlowContext& context = flow.context();
+  if (!origin::lies_in_fragments(record)) {
+    return body.emplace(context.store, std::move(record.pin), record, span);
+  }
+  const bool coded = record.kind == cache_store::RecordKind::kCoded;
+  // The origin has no part of what was coded here.
+  origin::MissingFragments* const asked = coded ? nullptr : missing_of(record, response);
+  return fragments.emplace(context.store, context.env, origin::fragments_of(record), span, asked);
 }
 
 http::SpanSource& Waiting::decode(cache_store::RecordView& coded, uint64_t size,

@@ -20,6 +20,7 @@
 #include "http/stand_in.h"
 #include "origin/decoded_body.h"
 #include "origin/fetch.h"
+#include "origin/fragment_body.h"
 #include "origin/missing_fragments.h"
 
 namespace perigee::edge {
@@ -80,6 +81,10 @@ class Waiting final : public Served, public origin::RequestMaker {
   origin::MissingFragments* missing_of(const cache_store::RecordView& record,
                                        const http::StoredResponse& response);
 
+  /// The body of an answer: `span` of the body of `record`, which is of the object `response` and
+  /// gives its Pin away.
+  http::SpanSource& read(cache_store::RecordView& record, const http::StoredResponse& response,
+                         const http::ByteSpan& span);
   /// The body of an answer: `span` of an object of `size` bytes of which `coded` is a coding, which
   /// gives its Pin away.
   http::SpanSource& decode(cache_store::RecordView& coded, uint64_t size,

@@ -40,14 +40,16 @@ std::optional<Coding> wanted(CodingSet liked, Coding sent) {
   return sent == Coding::kGzip && first != sent ? std::optional(first) : std::nullopt;
 }
 
-/// Of one record, and long enough.
+/// It may be, and is of such a length.
 bool can_be_coded(const RecordView& object) {
   const uint32_t flags = object.policy.flags;
   const bool long_enough = object.whole_length >= limits::kCodedBytesLeast ||
                            http::sent_coding(flags) != Coding::kIdentity;
-  return object.kind != cache_store::RecordKind::kHead && object.whole_length > 0 && long_enough &&
+  return object.whole_length > 0 && long_enough && object.whole_length <= limits::kCodedBytesMost &&
          (flags & http::ReuseFlag::kCodable) != 0;
 }
+
+bool is_long(const RecordView& object) { return object.kind == cache_store::RecordKind::kHead; }
 
 /// The body need not be kept beside its coding, from which it can be decoded.
 bool can_be_dropped(const RecordView& object) {
@@ -135,19 +137,22 @@ void Coders::want_ready(const CodedObject& object, const RecordView& record, Cod
 void Coders::want(const CodedObject& object, const RecordView& record, Making making) {
   const bool encodes = making.way == CodingWay::kFast || making.way == CodingWay::kBest;
   if (encodes && shared_.cpu_percent == 0) making.way = CodingWay::kReady;
-  const bool may_be_ready = object.precoded != nullptr && making.coding != Coding::kIdentity;
+  // What is longer than a record is compared with nothing that the origin has ready.
+  const bool may_be_ready =
+      object.precoded != nullptr && making.coding != Coding::kIdentity && !is_long(record);
   const bool only_ready = shared_.cpu_percent == 0 || making.way == CodingWay::kReady;
   if (only_ready && !may_be_ready) return;
   const uint64_t id = id_of(record.rid, making.coding, making.way);
   if (is_settled(id) || is_settled(object_of(id)) || (job_.waiting() && id == running_)) return;
   auto wish = wishes_.find(id);
   if (wish == wishes_.end()) {
+    if (is_long(record) && !is_complete(record)) return;
     if (wishes_.size() >= limits::kCodingWishes) make_room();
     if (wishes_.size() >= limits::kCodingWishes) return;
     Wish made{{std::string(object.key), object.base, record.rid, making.coding, making.way},
               record.whole_length,
               ++wished_};
-    if (object.precoded != nullptr) {
+    if (may_be_ready) {
       made.task.precoded = object.precoded;
       made.task.target = object.target;
     }
@@ -156,6 +161,11 @@ void Coders::want(const CodedObject& object, const RecordView& record, Making ma
   wish->second.task.wanted = wish->second.task.wanted || making.wanted;
   ++wish->second.heat;
   start_next();
+}
+
+/// All of a long object is there.
+bool Coders::is_complete(const RecordView& object) const {
+  return !first_missing(shared_.store, fragmented_object(object), {0, object.whole_length});
 }
 
 void Coders::make_room() {
@@ -205,8 +215,10 @@ Coders::Wishes::iterator Coders::next() {
 
 void Coders::on_done(uint64_t id, const CodingOutcome& outcome) {
   shared_.observer.on_coded(outcome);
+  // What was stored may be evicted, and is worth making again then.
   const bool again =
-      outcome.kind == CodingOutcome::kNoRoom || outcome.kind == CodingOutcome::kStopped;
+      outcome.kind == CodingOutcome::kStored || outcome.kind == CodingOutcome::kNoRoom ||
+      outcome.kind == CodingOutcome::kIncomplete || outcome.kind == CodingOutcome::kStopped;
   if (!again) settle(id);
   if (outcome.kind == CodingOutcome::kUndecodable) settle_object(id);
   // What is less than a millisecond adds up.

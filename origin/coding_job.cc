@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "origin/coded_record.h"
+#include "origin/long_coding.h"
 #include "origin/verified_coding.h"
 
 namespace perigee::origin {
@@ -18,8 +19,7 @@ namespace {
 
 /// What a put made of it.
 Kind kind_of(const base::Result<Found>& put, Kind done) {
-  if (put.ok()) return done;
-  return put.error().code == base::ErrorCode::kNoSpace ? Kind::kNoRoom : Kind::kGone;
+  return put.ok() ? done : origin::kind_of(put.error());
 }
 
 }  // namespace
@@ -39,8 +39,12 @@ Kind CodingJob::code(const std::atomic<bool>& stop) {
                                   static_cast<cache_store::SlotMask>(1 << slot));
   if (!found.head || found.head->rid != task_.rid) return Kind::kGone;
   if (task_.way == CodingWay::kDrop) return found.coded ? drop_body(*found.head) : Kind::kGone;
-  const bool better = task_.way != CodingWay::kFast && found.coded && !is_best(*found.coded);
-  if (found.coded && !better) return Kind::kPresent;
+  const bool there = found.coded && is_there(store_, *found.coded);
+  const bool better = task_.way != CodingWay::kFast && there && !is_best(*found.coded);
+  if (there && !better) return Kind::kPresent;
+  if (found.head->kind == cache_store::RecordKind::kHead) {
+    return code_long(*found.head, ticket, stop);
+  }
   std::span<const std::byte> body;
   std::vector<std::byte> decoded;
   const Kind source = find_identity(*found.head, stop, body, decoded);
@@ -86,11 +90,22 @@ bool CodingJob::find_ready(std::span<const std::byte> body, std::vector<std::byt
   return true;
 }
 
-/// Of what was made. Nothing better will come than what the origin has ready, or the identity.
+/// Of what was made. Nothing better will come than what the origin has ready.
 http::Effort CodingJob::effort() const {
-  const bool best = task_.way == CodingWay::kBest || outcome_.was_ready ||
-                    task_.coding == http::Coding::kIdentity;
-  return best ? http::Effort::kBest : http::Effort::kFast;
+  return outcome_.was_ready ? http::Effort::kBest : effort_of(task_);
+}
+
+/// Of an object that is longer than a record.
+Kind CodingJob::code_long(const RecordView& head, const cache_store::Ticket& ticket,
+                          const std::atomic<bool>& stop) {
+  LongCoding::Bounds within([&](uint64_t done, uint64_t of) -> std::optional<Kind> {
+    // It is seen early, and not when all the CPU is spent.
+    const bool too_long =
+        done >= store_.fragment_bytes() && static_cast<uint64_t>(cpu_us()) / 1000 * of / done >
+                                               limits::kCodingTooLongTimes * limits::kCodingCpuMs;
+    return too_long ? std::optional(Kind::kTooSlow) : bounds(stop);
+  });
+  return LongCoding(store_, task_, head, ticket, within).make(outcome_);
 }
 
 /// kStored: `identity` is the object's body, in the store or in `decoded`.

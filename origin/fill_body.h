@@ -21,7 +21,7 @@
 #include "base/limits.h"
 #include "base/mutex.h"
 #include "cache_store/store.h"
-#include "origin/fragment_body.h"
+#include "origin/fragmented_object.h"
 
 namespace perigee::origin {
 

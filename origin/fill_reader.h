@@ -7,6 +7,7 @@
 
 #include "http/exchange/multipart_body.h"
 #include "origin/fill.h"
+#include "origin/fragment_body.h"
 #include "origin/missing_fragments.h"
 #include "origin/stored_body.h"
 

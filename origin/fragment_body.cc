@@ -7,7 +7,6 @@
 #include "base/check.h"
 #include "origin/fill_reader.h"
 #include "origin/fills.h"
-#include "origin/fragment_fetch.h"
 #include "origin/missing_fragments.h"
 
 namespace perigee::origin {
@@ -22,16 +21,6 @@ namespace {
 constexpr int kRounds = 3;
 
 }  // namespace
-
-std::optional<uint64_t> first_missing(cache_store::Store& store, const FragmentedObject& object,
-                                      const http::ByteSpan& span) {
-  const uint64_t each = store.fragment_bytes();
-  CHECK(each > 0 && span.begin <= span.end);
-  for (uint64_t at = span.begin / each * each; at < span.end; at += each) {
-    if (!store.has_fragment({object.rid, at / each})) return at / each;
-  }
-  return std::nullopt;
-}
 
 /// Verifies a fragment on the pool.
 class FragmentBody::WarmJob final : public base::Job {
@@ -51,7 +40,7 @@ FragmentBody::FragmentBody(cache_store::Store& store, base::Env& env,
                            MissingFragments* missing)
     : store_(store), env_(env), object_(object), span_(span), at_(span.begin), missing_(missing) {
   CHECK(span.begin <= span.end && span.end <= object.size);
-  CHECK(missing == nullptr || missing->object().rid == object.rid);
+  CHECK(missing == nullptr || (missing->object().rid == object.rid && object.coding == 0));
 }
 
 FragmentBody::~FragmentBody() = default;
@@ -116,7 +105,7 @@ FragmentBody::Held FragmentBody::hold_fragment() {
   if (fragment_ && number_ == number) return Held::kYes;
   if (warming_.waiting()) return Held::kLater;
   fragment_.reset();
-  const FragmentId id{object_.rid, number};
+  const FragmentId id = object_.fragment(number);
   Found found = store_.lookup_fragment(id);
   if (found.state == Found::kCold) return warm(id);
   if (found.state == Found::kHit) return take_stored(std::move(*found.head), number);
@@ -152,8 +141,7 @@ FragmentBody::Held FragmentBody::fetch(uint64_t number) {
 /// What will be read next is on its way while this is read.
 void FragmentBody::fetch_ahead(uint64_t number) {
   if (missing_ == nullptr || number * store_.fragment_bytes() >= span_.end) return;
-  const FragmentId next{object_.rid, number};
-  if (!store_.has_fragment(next)) missing_->fetch_ahead(number);
+  if (!store_.has_fragment(object_.fragment(number))) missing_->fetch_ahead(number);
 }
 
 FragmentBody::Held FragmentBody::warm(const FragmentId& id) {

@@ -10,29 +10,12 @@
 #include "base/env.h"
 #include "cache_store/store.h"
 #include "http/exchange/multipart_body.h"
+#include "origin/fragmented_object.h"
 
 namespace perigee::origin {
 
 class FillReader;
 class MissingFragments;
-
-/// An object whose body lies in fragments.
-struct FragmentedObject {
-  uint64_t rid = 0;
-  uint64_t size = 0;  ///< of the whole body
-};
-/// What the head of such an object says.
-inline FragmentedObject fragmented_object(const cache_store::RecordView& head) {
-  return {head.rid, head.whole_length};
-}
-
-/// Bytes of a stored object's body, wherever they lie.
-inline uint64_t body_size_of(const cache_store::RecordView& record) { return record.whole_length; }
-
-/// Loop. The first fragment with a byte of `span` that is not there, verified or not; nullopt: all
-/// are. Linear in their number.
-std::optional<uint64_t> first_missing(cache_store::Store& store, const FragmentedObject& object,
-                                      const http::ByteSpan& span);
 
 /// Lends the bytes as they lie in the store's map. Loop-local. Waits (kLater) while the pool
 /// verifies a fragment or the origin sends one; fails when one is gone for good.

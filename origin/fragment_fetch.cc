@@ -15,13 +15,6 @@ using http::ReceivedResponse;
 using http::ResponseTimes;
 using Phase = Fill::Phase;
 
-http::ByteSpan fragment_span(const FragmentedObject& object, uint64_t number,
-                             uint64_t fragment_bytes) {
-  const uint64_t begin = number * fragment_bytes;
-  CHECK(begin < object.size);
-  return {begin, std::min(begin + fragment_bytes, object.size)};
-}
-
 FragmentFetch::FragmentFetch(Fills& fills, RefetchablePtr object, uint64_t number,
                              std::shared_ptr<Fill> fill, bool keep)
     : FillProducer(fills, object->request, std::move(fill), keep),

@@ -70,8 +70,4 @@ class FragmentFetch final : public FillProducer {
   base::Pending pending_;
 };
 
-/// The bytes of a fragment within its object's body.
-http::ByteSpan fragment_span(const FragmentedObject& object, uint64_t number,
-                             uint64_t fragment_bytes);
-
 }  // namespace perigee::origin

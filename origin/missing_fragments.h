@@ -9,7 +9,7 @@
 
 #include "http/stored_response.h"
 #include "origin/fill_request.h"
-#include "origin/fragment_body.h"
+#include "origin/fragmented_object.h"
 
 namespace perigee::origin {
 

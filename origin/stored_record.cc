@@ -1,7 +1,7 @@
 #include "origin/stored_record.h"
 
 #include "http/head_image.h"
-#include "origin/fragment_body.h"
+#include "origin/fragmented_object.h"
 #include "origin/missing_fragments.h"
 
 namespace perigee::origin {

@@ -15,11 +15,6 @@ using http::Decoder;
 
 namespace {
 
-/// What a coding of so many bytes must stay below.
-uint64_t most_coded_bytes(uint64_t body_bytes) {
-  return body_bytes - body_bytes / limits::kCodedGainShare;
-}
-
 Verified encode(Coding coding, http::Effort effort, std::span<const std::byte> body, GoOn& go_on,
                 std::vector<std::byte>& out) {
   const auto encoder = http::Encoder::make(coding, effort, body.size());
@@ -37,6 +32,10 @@ Verified encode(Coding coding, http::Effort effort, std::span<const std::byte> b
 }
 
 }  // namespace
+
+uint64_t most_coded_bytes(uint64_t body_bytes) {
+  return body_bytes - body_bytes / limits::kCodedGainShare;
+}
 
 bool decodes_to(Coding coding, std::span<const std::byte> coded, std::span<const std::byte> body) {
   const auto decoder = Decoder::make(coding, http::Members::kOne);

@@ -25,6 +25,9 @@ enum class Verified : uint8_t {
   kLeft,        ///< it was not to go on
 };
 
+/// What a coding of a body of so many bytes must stay below, to be worth a record.
+uint64_t most_coded_bytes(uint64_t body_bytes);
+
 /// `coded` is of that coding, one member of it, and what it stands for is `body`, all of it and no
 /// more. No longer body is ever decoded.
 bool decodes_to(http::Coding coding, std::span<const std::byte> coded,

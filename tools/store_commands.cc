@@ -185,6 +185,7 @@ bool StoreCommands::print_record(const FiledRecord& record) const {
   const auto fragment = cache_store::FragmentKey::parse(text->key);
   if (fragment) {
     line.add("number", static_cast<int64_t>(fragment->number));
+    if (fragment->coding != 0) line.add("coding", static_cast<int64_t>(fragment->coding));
   } else if (const auto key = http::read_key(text->key)) {
     line.add("url", key->url);
     if (!key->selected.empty()) line.add("selected", key->selected);

@@ -121,6 +121,47 @@ base::Result<Found> History::put_coding(Store& store, std::string_view key, cons
   return store.put(draft);
 }
 
+FragmentId History::coding_fragment(uint64_t rid, Slot slot, uint64_t number) {
+  return {rid, number, rid * 8 + slot};
+}
+
+std::vector<std::byte> History::long_coding_of(const Store& store, uint64_t rid, Slot slot) {
+  return stream(rid * 8 + slot, store.fragment_bytes() + 16 + rid * slot % 300);
+}
+
+base::Result<Found> History::put_long_coding(Store& store, std::string_view key, const Digest& base,
+                                             uint64_t rid, Slot slot, const Ticket& ticket) {
+  const std::vector<std::byte> body = long_coding_of(store, rid, slot);
+  for (uint64_t number = 0; number < 2; ++number) {
+    const std::span<const std::byte> piece = fragment_of(body, store, number);
+    base::Result<Found> put =
+        store.put_fragment({coding_fragment(rid, slot, number), base, ticket, {&piece, 1}});
+    if (!put.ok()) return put;
+  }
+  Draft draft;
+  draft.kind = RecordKind::kCoded;
+  draft.slot = slot;
+  draft.rid = rid;
+  draft.key = key;
+  draft.base = base;
+  draft.ticket = ticket;
+  draft.whole_length = body.size();
+  return store.put(draft);
+}
+
+bool History::is_long_coding(Store& store, const RecordView& coded) {
+  const std::vector<std::byte> body = long_coding_of(store, coded.rid, coded.slot);
+  if (coded.whole_length != body.size()) return false;
+  for (uint64_t number = 0; number < 2; ++number) {
+    const FragmentId id = coding_fragment(coded.rid, coded.slot, number);
+    store.warm_fragment(id);
+    const Found found = store.peek_fragment(id);
+    if (found.state != Found::kHit || store.poisoned(found.head->pin)) continue;
+    if (!std::ranges::equal(found.head->body, fragment_of(body, store, number))) return false;
+  }
+  return true;
+}
+
 base::Result<Found> History::put_shell(Store& store, Draft draft, uint64_t body_bytes) {
   draft.kind = RecordKind::kShell;
   draft.replaces = true;
@@ -137,9 +178,11 @@ bool History::look_at_codings(Store& store, std::string_view key, const RecordVi
     Found found = look_up(store, key, mask);
     if (!found.coded) continue;
     const RecordView& record = *found.coded;
+    const bool elsewhere = object.kind == RecordKind::kHead && record.body.empty();
     const bool same = record.kind == RecordKind::kCoded && record.slot == slot &&
                       record.rid == object.rid &&
-                      std::ranges::equal(record.body, coding_of(object.rid, slot));
+                      (elsewhere ? is_long_coding(store, record)
+                                 : std::ranges::equal(record.body, coding_of(object.rid, slot)));
     if (store.poisoned(record.pin)) continue;
     if (!same) return false;
     sight.codings = static_cast<SlotMask>(sight.codings | mask);
@@ -168,7 +211,7 @@ Sight History::look(Store& store, std::string_view key) const {
                            : std::ranges::equal(record.body, body_of(*version)));
   if (store.poisoned(record.pin)) return {};
   if (!same || (is_long && !look_at_fragments(store, *version, sight))) return sight;
-  const bool may_be_coded = kind == RecordKind::kObject;
+  const bool may_be_coded = kind == RecordKind::kObject || is_long;
   if (may_be_coded && !look_at_codings(store, key, record, sight)) return sight;
   sight.what = found.state == Found::kVary ? Sight::kVary : is_long ? Sight::kLong : Sight::kObject;
   return sight;

@@ -68,6 +68,13 @@ class History {
 
   /// A coding of the object with this rid.
   static std::vector<std::byte> coding_of(uint64_t rid, Slot slot);
+  /// The same of a coding that lies in two fragments.
+  static std::vector<std::byte> long_coding_of(const Store& store, uint64_t rid, Slot slot);
+  static FragmentId coding_fragment(uint64_t rid, Slot slot, uint64_t number);
+  /// None of its fragments is wrong; any of them may be missing.
+  static bool is_long_coding(Store& store, const RecordView& coded);
+  static base::Result<Found> put_long_coding(Store& store, std::string_view key, const Digest& base,
+                                             uint64_t rid, Slot slot, const Ticket& ticket);
   /// Puts that coding beside it.
   static base::Result<Found> put_coding(Store& store, std::string_view key, const Digest& base,
                                         uint64_t rid, Slot slot, const Ticket& ticket);

@@ -131,6 +131,7 @@ void Workload::put() {
   const Sight present = history_.look(*store_, keys_[key]);
   if (present.what == Sight::kLong && draw(3) == 0) {
     const Version& version = *history_.find(present.version);
+    if (draw(3) == 0) return put_coding(key, version, ticket, begun);
     return put_fragment(key, version, draw(fragments_of(version)), ticket, begun);
   }
   if (present.what == Sight::kObject && draw(2) == 0) {
@@ -232,13 +233,18 @@ void Workload::put_coding(size_t key, const Version& version, const Ticket& tick
   const Slot slot = static_cast<Slot>(1 + draw(4));
   last_ = "put coding " + std::to_string(slot) + " of v" + std::to_string(version.number) +
           " begun " + std::to_string(begun) + " of " + name(key);
-  const base::Result<Found> result = History::put_coding(
-      *store_, keys_[key], store_->digest(keys_[base_of(key)]), version.rid, slot, ticket);
+  const Digest base = store_->digest(keys_[base_of(key)]);
+  const bool is_long = version.kind == RecordKind::kHead && draw(2) == 0;
+  const base::Result<Found> result =
+      is_long ? History::put_long_coding(*store_, keys_[key], base, version.rid, slot, ticket)
+              : History::put_coding(*store_, keys_[key], base, version.rid, slot, ticket);
   const bool fenced = is_base_fenced(key, begun);
   if (result.ok()) {
     ++coding_puts_;
     EXPECT_FALSE(fenced) << "a coding from before a purge was stored";
-    EXPECT_TRUE(std::ranges::equal(result->coded->body, History::coding_of(version.rid, slot)));
+    const auto& coded = *result->coded;
+    EXPECT_TRUE(is_long ? History::is_long_coding(*store_, coded)
+                        : std::ranges::equal(coded.body, History::coding_of(version.rid, slot)));
   } else if (!faulty) {
     EXPECT_TRUE(fenced) << result.error().message;
     EXPECT_EQ(result.error().code, base::ErrorCode::kCancelled);

@@ -42,6 +42,7 @@ inline constexpr Shown kShownElsewhere[] = {
     {"kWaitersTurn", "OneLoop.TellsABoundedNumberOfWaitersATurn"},
     // content codings
     {"kCodedBytesLeast", "Codable.IsWhatIsWorthItAndAllowed"},
+    {"kCodedBytesMost", "LongCodingTest.WhatIsLongerThanTheBoundIsLeftAlone"},
     {"kCodedGainShare", "CodersTest.ACodingIsKeptIfItIsShorterByAShare"},
     {"kCodingWishes", "CodersTest.WaitingWishesAreBounded"},
     {"kCodingsSettled", "CodersTest.SoManyAreRemembered"},
@@ -49,6 +50,7 @@ inline constexpr Shown kShownElsewhere[] = {
     {"kCodingHits", "CodersTest.TheBestCodingIsMadeForWhatIsAskedForAgain"},
     {"kCodingStepBytes", "CodingJobTest.LooksAtItsBoundsBeforeEachStep"},
     {"kCodingCpuMs", "CodingJobTest.TakesNoMoreCpuThanOneJobMay"},
+    {"kCodingTooLongTimes", "LongCodingTest.WhatWouldTakeTooLongIsGivenUpEarly"},
     {"kCodingCpuPercent", "CodersTest.RestsInProportionToItsWork"},
     {"kReadyCpuPercent", "ReadyCodings.WithoutCpuLooksForThemTakeALittle"},
     // start

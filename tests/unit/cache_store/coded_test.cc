@@ -34,6 +34,17 @@ class CodedTest : public MemoryStoreTest {
     if (!stored.ok()) return 0;
     return (slot == kHeadSlot ? stored->head : stored->coded)->rid;
   }
+  base::Result<Found> put_bodiless(uint64_t whole_length, uint64_t rid) {
+    Draft draft;
+    draft.kind = RecordKind::kCoded;
+    draft.slot = kGzip;
+    draft.rid = rid;
+    draft.key = "a";
+    draft.base = store_->digest("a");
+    draft.whole_length = whole_length;
+    draft.ticket = store_->ticket();
+    return store_->put(draft);
+  }
   bool put_shell(uint64_t rid) {
     const std::array<uint64_t, 2> tags = {11, 12};
     Draft draft;
@@ -65,6 +76,32 @@ TEST_F(CodedTest, IsFoundBesideItsHeadWhenItIsAccepted) {
   EXPECT_FALSE(look(0).coded);
   EXPECT_FALSE(look(bit(kZstd)).coded);
   EXPECT_EQ(text(look(bit(kZstd)).head->body), "identity");
+}
+
+TEST_F(CodedTest, OneWithoutABodyTellsHowLongItIsElsewhere) {
+  const uint64_t rid = put(kHeadSlot, "identity", 0);
+  const uint64_t most = store_->max_fragmented_bytes();
+  ASSERT_TRUE(put_bodiless(most, rid).ok());
+  const Found found = look(bit(kGzip));
+  ASSERT_TRUE(found.coded);
+  EXPECT_TRUE(found.coded->body.empty());
+  EXPECT_EQ(found.coded->whole_length, most);
+  EXPECT_EQ(put_bodiless(most + 1, rid).error().code, base::ErrorCode::kNoSpace);
+  ASSERT_EQ(put(kGzip, "gzip", rid), rid);
+  EXPECT_EQ(look(bit(kGzip)).coded->whole_length, 4u);
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH((void)put_bodiless(0, rid), "CHECK failed") << "of nothing";
+}
+
+TEST_F(CodedTest, OneThatIsTooLongForASmallerStoreIsNotFound) {
+  const uint64_t rid = put(kHeadSlot, "identity", 0);
+  ASSERT_TRUE(put_bodiless(store_->max_fragmented_bytes(), rid).ok());
+  options_.size_bytes = bytes_of(16, options_.slab_bytes);
+  open();
+  store_->warm(store_->digest("a"), "a", bit(kGzip));
+  const Found found = look(bit(kGzip));
+  ASSERT_EQ(found.state, Found::kHit);
+  EXPECT_FALSE(found.coded);
 }
 
 TEST_F(CodedTest, OfAnotherVersionIsDead) {

@@ -342,6 +342,28 @@ TEST_F(EvictionTest, FragmentsOfAHeadThatIsGoneAreNotCopied) {
   EXPECT_FALSE(has_fragment({erased_rid, 0}));
 }
 
+TEST_F(EvictionTest, FragmentsOfACodingGoWithTheirObjectToo) {
+  fill();
+  const uint64_t rid = store_->draw_rid();
+  const uint64_t old_rid = store_->draw_rid();
+  ASSERT_TRUE(put_long("long", rid, 1));
+  ASSERT_TRUE(put_long("renewed", old_rid, 1));
+  const FragmentId used{rid, 0, 7};
+  const FragmentId looked_at{rid, 1, 7};
+  const FragmentId dead{old_rid, 0, 7};
+  ASSERT_TRUE(put_fragment("long", used));
+  ASSERT_TRUE(put_fragment("long", looked_at));
+  ASSERT_TRUE(put_fragment("renewed", dead));
+  ASSERT_TRUE(has("long") && has_fragment(used) && has_fragment(dead));
+  EXPECT_EQ(store_->peek_fragment(looked_at).state, Found::kHit);
+  ASSERT_TRUE(put_head("renewed", store_->draw_rid(), 1));
+  ASSERT_TRUE(has("renewed"));
+  end_probation();
+  EXPECT_TRUE(has_fragment(used));
+  EXPECT_FALSE(has_fragment(looked_at)) << "that is no use";
+  EXPECT_FALSE(has_fragment(dead));
+}
+
 TEST_F(EvictionTest, CodingsThatAreUsedAreCopiedWhileTheirObjectIsThere) {
   fill();
   const auto put_coded = [&](const std::string& key, uint64_t rid) {

@@ -524,6 +524,28 @@ TEST_F(FragmentsTest, TheirRecordsLieInTheFileAsItsDescriptionSays) {
   EXPECT_EQ(number_at<uint64_t>(head + 88), 0x4321u) << "whole_length";
 }
 
+TEST_F(FragmentsTest, ThoseOfACodingHaveAKeyOfTheirOwn) {
+  const FragmentId id{0x0102030405060708, 0x05, 0x1112131415161718};
+  const char key[] =
+      "\0\x08\x07\x06\x05\x04\x03\x02\x01\x05\0\0\0\0\0\0\0"
+      "\x18\x17\x16\x15\x14\x13\x12\x11";
+  ASSERT_EQ(FragmentKey(id).text(), std::string_view(key, 25));
+  const auto parsed = FragmentKey::parse({key, 25});
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->rid, id.rid);
+  EXPECT_EQ(parsed->number, id.number);
+  EXPECT_EQ(parsed->coding, id.coding);
+  EXPECT_EQ(FragmentKey::parse({key, 17})->coding, 0u);
+  EXPECT_FALSE(FragmentKey::parse({key, 24}));
+  ASSERT_TRUE(put_fragment({id.rid, id.number}, "of the body").ok());
+  ASSERT_TRUE(put_fragment(id, "of a coding").ok());
+  ASSERT_TRUE(put_fragment({id.rid, id.number, 3}, "of another one").ok());
+  EXPECT_EQ(fragment({id.rid, id.number}), "of the body");
+  EXPECT_EQ(fragment(id), "of a coding");
+  EXPECT_EQ(fragment({id.rid, id.number, 3}), "of another one");
+  EXPECT_FALSE(store_->has_fragment({id.rid, id.number, 4}));
+}
+
 TEST(FragmentSizes, FourFragmentsFillASlab) {
   constexpr uint64_t kKiB = 1024;
   const auto bytes = [](uint64_t slab_bytes) {

@@ -122,6 +122,11 @@ class CodingHistories : public testing::TestWithParam<int> {
 
   void fill_store();
   void step();
+  /// Of what comes from now on, some is longer than a record, and so are its codings.
+  void have_long_ones() {
+    long_ones_ = true;
+    for (size_t i = 0; i < kTargets; ++i) change(i);
+  }
 
  private:
   const Version& now(size_t target) const { return versions_[target].back(); }
@@ -145,6 +150,7 @@ class CodingHistories : public testing::TestWithParam<int> {
   bool matches(const Request& request, const Version& version) const;
 
   sim::Random chance_;
+  bool long_ones_ = false;
   Stand stand_;
   /// Of each target, those that may still be served: since its last purge.
   std::array<std::vector<Version>, kTargets> versions_;
@@ -162,6 +168,12 @@ void CodingHistories::fill_store() {
 }
 
 std::string CodingHistories::content() {
+  if (long_ones_ && chance(50)) {
+    std::string text;
+    const size_t size = 50'000 + chance_.below(250'000);
+    while (text.size() < size) text += static_cast<char>('0' + chance_.below(64));
+    return text;
+  }
   const size_t size = chance(15)   ? chance_.below(1'500)
                       : chance(80) ? 1'000 + chance_.below(6'000)
                                    : 30'000 + chance_.below(30'000);
@@ -420,6 +432,11 @@ TEST_P(CodingHistories, ClientsGetTheBytesOfTheOrigin) {
 
 TEST_P(CodingHistories, SoTheyDoWhereTheStoreIsShort) {
   fill_store();
+  for (int i = 0; i < kSteps && !HasFailure(); ++i) step();
+}
+
+TEST_P(CodingHistories, SoTheyDoOfLongOnes) {
+  have_long_ones();
   for (int i = 0; i < kSteps && !HasFailure(); ++i) step();
 }
 

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -65,12 +66,18 @@ class CodersTest : public testing::Test,
  protected:
   CodersTest() : disk_(64 << 20) {
     g_us = g_us_a_look = 0;
+    open();
+    use(50);
+  }
+  /// Opens the store, again.
+  void open() {
+    coders_.reset();
+    store_.reset();
     cache_store::StoreOptions options;
     options.path = "store";
     options.size_bytes = 48 << 20;
     options.slab_bytes = 1 << 20;
     store_ = std::move(*cache_store::Store::open(options, io_, *this, 1'700'000'000'000));
-    use(50);
   }
   void use(unsigned cpu_percent) {
     coders_.reset();
@@ -89,6 +96,32 @@ class CodersTest : public testing::Test,
     draft.body = {&piece, 1};
     draft.ticket = store_->ticket();
     return store_->put(draft)->head->rid;
+  }
+  /// The rid of an object that lies in fragments: all of `body`, but those that are left out.
+  uint64_t put_long(const std::string& key, const std::string& body,
+                    uint32_t flags = http::ReuseFlag::kCodable,
+                    std::optional<uint64_t> left_out = std::nullopt) {
+    cache_store::Draft draft;
+    draft.kind = cache_store::RecordKind::kHead;
+    draft.rid = store_->draw_rid();
+    draft.key = key;
+    draft.base = store_->digest(key);
+    draft.policy.flags = flags;
+    draft.whole_length = body.size();
+    draft.ticket = store_->ticket();
+    const uint64_t each = store_->fragment_bytes();
+    for (uint64_t number = 0; number * each < body.size(); ++number) {
+      if (number != left_out) put_fragment({draft.rid, number}, draft, body);
+    }
+    return store_->put(draft)->head->rid;
+  }
+  /// That piece of `body`.
+  void put_fragment(const cache_store::FragmentId& id, const cache_store::Draft& draft,
+                    const std::string& body) {
+    const uint64_t each = store_->fragment_bytes();
+    const std::string_view part = std::string_view(body).substr(id.number * each, each);
+    const std::span<const std::byte> piece = std::as_bytes(std::span(part));
+    ASSERT_TRUE(store_->put_fragment({id, draft.base, draft.ticket, {&piece, 1}}).ok());
   }
   Found look(const std::string& key, Coding coding) {
     return store_->peek(store_->digest(key), key,

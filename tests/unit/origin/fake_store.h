@@ -51,6 +51,9 @@ class FakeStore final : public cache_store::Store {
   base::Result<cache_store::Found> put(const cache_store::Draft& draft) override;
   uint64_t draw_rid() override { return next_rid_++; }
   cache_store::Found lookup_fragment(const cache_store::FragmentId& id) override;
+  cache_store::Found peek_fragment(const cache_store::FragmentId& id) override {
+    return lookup_fragment(id);
+  }
   bool has_fragment(const cache_store::FragmentId& id) override {
     return lookup_fragment(id).state != cache_store::Found::kMiss;
   }

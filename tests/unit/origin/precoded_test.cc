@@ -113,7 +113,7 @@ TEST_F(ReadyCodings, AreTakenWithoutCpuToo) {
   EXPECT_EQ(kinds(), (Kinds{Outcome::kNotReady, Outcome::kStored, Outcome::kNotReady}));
   EXPECT_TRUE(stored_is(Coding::kBrotli, coded(Coding::kBrotli, text_)));
   for (const Coding coding : kMadeCodings) {
-    for (int i = 0; i < 5; ++i) hit("a", coding, kAll);
+    for (int i = 0; i < 5; ++i) hit("a", coding, taking({coding}));
   }
   settle();
   EXPECT_EQ(outcomes_.size(), 3u) << "nothing is encoded, and nothing looked for again";
