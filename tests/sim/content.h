@@ -1,5 +1,5 @@
 // Bodies that say of every byte whose it is: lines of 16 bytes with the content's number and their
-// own.
+// own. Those of some contents are scrambled, so that a coding is not much shorter than they are.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,17 @@ namespace perigee::sim {
 
 inline constexpr uint64_t kContentLine = 16;
 
+inline bool is_scrambled(uint64_t content) { return content % 2 == 1; }
+
+/// Letters that stand for a line, and tell nothing of the next one's.
+inline void scramble(char* letters, uint64_t content, uint64_t line) {
+  uint64_t mixed = content << 32 | line;
+  for (uint64_t i = 0; i < kContentLine - 1; ++i) {
+    mixed = (mixed ^ mixed >> 29) * 0xbf58476d1ce4e5b9ull + 0x9e3779b97f4a7c15ull;
+    letters[i] = static_cast<char>('0' + (mixed >> 40 & 63));
+  }
+}
+
 /// Bytes [begin, end) of a content of any length.
 inline std::string content_bytes(uint64_t content, uint64_t begin, uint64_t end) {
   std::string out;
@@ -19,7 +30,11 @@ inline std::string content_bytes(uint64_t content, uint64_t begin, uint64_t end)
   };
   write_digits(text + 6, content);
   for (uint64_t line = begin / kContentLine; line * kContentLine < end; ++line) {
-    write_digits(text + 14, line);
+    if (is_scrambled(content)) {
+      scramble(text, content, line);
+    } else {
+      write_digits(text + 14, line);
+    }
     out.append(text, kContentLine);
   }
   return out.substr(begin % kContentLine, end - begin);

@@ -410,8 +410,9 @@ void Judge::present_coding(const Case& asked, const StoredModel& state, Fields& 
     add_coding_vary(right);
   }
   const bool coded = has(exchange.response, "Content-Encoding");
-  const bool unseen = exchange.status == 304 && state.is_codable() &&
-                      takes_any_coding(exchange.fields) && !has(exchange.fields, "Range");
+  const bool ranged = exchange.method == "GET" && has(exchange.fields, "Range");
+  const bool unseen =
+      exchange.status == 304 && state.is_codable() && takes_any_coding(exchange.fields) && !ranged;
   if (!coded && !unseen) return;
   remove_all(right, "Accept-Ranges");
   if (coded)

@@ -126,6 +126,12 @@ Options Options::draw(uint64_t seed) {
   o.pauses = static_cast<unsigned>(dice.one_of({0, 20, 100, 300}));
   o.folder_requests = dice.random.chance(400) ? 40 : 0;
   o.coded = static_cast<unsigned>(dice.one_of({0, 500, 1000}));
+  if (o.coded > 0 && !o.lends && dice.random.below(4) == 0) {
+    // Codings that are longer than a record.
+    o.slabs = 24;
+    o.large = 700;
+    o.churn = std::min(o.churn, 50u);
+  }
   return o;
 }
 
