@@ -17,7 +17,7 @@ constexpr size_t kStepBytes = 64 * base::limits::kKiB;
 /// Into one call of zlib, which counts in 32 bits.
 constexpr size_t kZlibBytesMost = 1u << 30;
 
-int zstd_level(Effort effort) { return effort == Effort::kBest ? 19 : 3; }
+int zstd_level(Effort effort) { return effort == Effort::kBest ? 19 : 6; }
 int brotli_quality(Effort effort) { return effort == Effort::kBest ? 11 : 5; }
 int gzip_level(Effort effort) { return effort == Effort::kBest ? 9 : 6; }
 
