@@ -80,7 +80,9 @@ void FragmentBody::advance(size_t n) {
   CHECK(at_ <= span_.end);
   if (arriving_ == nullptr) return;
   arriving_->advance(n);
-  if (at_ % store_.fragment_bytes() == 0) arriving_.reset();
+  if (at_ % store_.fragment_bytes() != 0) return;
+  arriving_.reset();
+  rounds_ = 0;
 }
 
 void FragmentBody::rest() {

@@ -47,6 +47,16 @@ class Parts : public testing::Test {
   size_t each = 0;
 };
 
+TEST_F(Parts, ManyThatTurnOutDamagedAreAskedForWhileTheBodyIsSent) {
+  damage({1, 2, 3, 4, 5, 6});
+  const Answer answer = get(stand, "/a");
+  EXPECT_TRUE(answer.body == kText);
+  EXPECT_EQ(stand.origin.asked.size(), 7u);
+  stand.settle();
+  EXPECT_TRUE(get(stand, "/a").body == kText);
+  EXPECT_EQ(stand.origin.asked.size(), 7u);
+}
+
 TEST_F(Parts, OneThatTurnsOutDamagedIsAskedForWhileTheBodyIsSent) {
   damage({4});
   const Answer answer = get(stand, "/a");
