@@ -118,7 +118,8 @@ inline constexpr uint64_t kDecodedTimes = 200;
 inline constexpr uint64_t kCodingHits = 2;
 inline constexpr size_t kCodingStepBytes = 64 * kKiB;  ///< coded between two looks at the bounds
 inline constexpr int64_t kCodingCpuMs = 10'000;        ///< of one coding; then it is given up
-/// What would take so many times as long, by how far it has come, is given up at once.
+/// A coding that would take so many times kCodingCpuMs, judged by how far it has come after a
+/// fragment or more, is given up.
 inline constexpr uint64_t kCodingTooLongTimes = 2;
 inline constexpr unsigned kCodingCpuPercent = 50;  ///< of one core per worker, unless configured
 /// The same where nothing is to be encoded, for what an origin has ready: it is decoded once.

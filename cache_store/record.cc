@@ -61,7 +61,10 @@ bool is_well_shaped(const format::RecordHeader& header, const Geometry& geometry
              header.body_length <= geometry.fragment_bytes();
     case RecordKind::kCoded:
       return is_coded_slot(header.slot) && header.rid != 0 && header.whole_length > 0 &&
-             (header.body_length > 0 || header.whole_length <= geometry.fragmented_bytes_most());
+             (header.body_length > 0 ? header.whole_length == header.body_length
+                                     : header.whole_length <= geometry.fragmented_bytes_most());
+    case RecordKind::kObject:
+      return header.whole_length == header.body_length;
     default:
       return true;
   }

@@ -79,6 +79,7 @@ void Filled::on_fill_stored() {
   // What it began has brought a part, and looking again finds that.
   if (has_brought_part()) {
     waiting_.fetched = forwarded();
+    waiting_.fetched_seq = 0;
     waiting_.fetched->forward_status = 206;
     waiting_.fetched->stored = true;
   }
@@ -164,7 +165,8 @@ Lookup Filled::look_again(const Route& now) const {
 /// alone.
 void Filled::find_coding(Lookup& stored) {
   const bool codable = (fill_->response().policy.flags & http::ReuseFlag::kCodable) != 0;
-  if (!stored.found.coded || (!codable && !fill_->is_shell())) return;
+  if (!codable && !fill_->is_shell()) stored.found.coded.reset();
+  if (!stored.found.coded) return;
   coded_ = std::move(stored.found.coded);
   decodes_ = stored.decodes || !codable;
 }

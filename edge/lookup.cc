@@ -1,6 +1,7 @@
 #include "edge/lookup.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "http/cache_control.h"
@@ -106,26 +107,28 @@ void Search::choose(const http::AcceptedCodings& accepted) {
 /// The store tells the shortest record; a coding that lies in fragments may be longer than one that
 /// does not, and may miss some.
 void Search::choose_of_long(http::CodingSet set) {
-  std::optional<http::Coding> shortest;
-  uint64_t bytes = 0;
-  for (const http::Coding coding : http::kMadeCodings) {
-    if (!set.has(coding)) continue;
-    Found each = store_.peek(digest_, key_, slot_mask(coding));
+  constexpr uint64_t kNone = UINT64_MAX;
+  std::array<uint64_t, http::kMadeCodings.size()> lengths;
+  lengths.fill(kNone);
+  for (size_t i = 0; i < lengths.size(); ++i) {
+    if (!set.has(http::kMadeCodings[i])) continue;
+    Found each = store_.peek(digest_, key_, slot_mask(http::kMadeCodings[i]));
     if (each.state != Found::kHit) {
       // Cold, or gone meanwhile.
       found_ = std::move(each);
       return;
     }
-    const bool shorter = each.coded && (!shortest || each.coded->whole_length < bytes);
-    if (!shorter || !origin::is_there(store_, *each.coded)) continue;
-    shortest = coding;
-    bytes = each.coded->whole_length;
+    if (each.coded) lengths[i] = each.coded->whole_length;
   }
-  if (!shortest) {
-    found_.coded.reset();
-  } else if (origin::slot_of(*shortest) != found_.coded->slot) {
-    // The use counts for this one.
-    look(slot_mask(*shortest), true);
+  for (;;) {
+    const auto least = std::min_element(lengths.begin(), lengths.end());
+    if (*least == kNone) return found_.coded.reset();
+    const http::Coding coding = http::kMadeCodings[static_cast<size_t>(least - lengths.begin())];
+    *least = kNone;
+    const bool at_hand = found_.coded && found_.coded->slot == origin::slot_of(coding);
+    // The use counts for this coding. For the head it counts twice, which does no harm.
+    if (!at_hand && !look(slot_mask(coding), true)) return;
+    if (found_.coded && origin::is_there(store_, *found_.coded)) return;
   }
 }
 

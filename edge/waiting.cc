@@ -15,7 +15,7 @@
 namespace perigee::edge {
 namespace {
 
-/// All of the body is there: it can be sent though the origin cannot be asked.
+/// All that would be sent is there, though the origin cannot be asked.
 bool is_whole(const Lookup& lookup, cache_store::Store& store) {
   const cache_store::RecordView& record = *lookup.found.head;
   return record.kind != cache_store::RecordKind::kHead || lookup.found.coded ||
@@ -196,7 +196,10 @@ http::SpanSource& Waiting::read(cache_store::RecordView& record,
   const bool coded = record.kind == cache_store::RecordKind::kCoded;
   // The origin has no part of what was coded here.
   origin::MissingFragments* const asked = coded ? nullptr : missing_of(record, response);
-  return fragments.emplace(context.store, context.env, origin::fragments_of(record), span, asked);
+  const origin::FragmentedObject object = origin::fragments_of(record);
+  // A head is still read.
+  if (coded) record.pin.reset();
+  return fragments.emplace(context.store, context.env, object, span, asked);
 }
 
 http::SpanSource& Waiting::decode(cache_store::RecordView& coded, uint64_t size,

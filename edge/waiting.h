@@ -81,8 +81,8 @@ class Waiting final : public Served, public origin::RequestMaker {
   origin::MissingFragments* missing_of(const cache_store::RecordView& record,
                                        const http::StoredResponse& response);
 
-  /// The body of an answer: `span` of the body of `record`, which is of the object `response` and
-  /// gives its Pin away.
+  /// The body of an answer: `span` of the body of `record`, which is of the object `response`. Its
+  /// Pin is given away, but for that of a kHead.
   http::SpanSource& read(cache_store::RecordView& record, const http::StoredResponse& response,
                          const http::ByteSpan& span);
   /// The body of an answer: `span` of an object of `size` bytes of which `coded` is a coding, which

@@ -137,9 +137,7 @@ void Coders::want_ready(const CodedObject& object, const RecordView& record, Cod
 void Coders::want(const CodedObject& object, const RecordView& record, Making making) {
   const bool encodes = making.way == CodingWay::kFast || making.way == CodingWay::kBest;
   if (encodes && shared_.cpu_percent == 0) making.way = CodingWay::kReady;
-  // What is longer than a record is compared with nothing that the origin has ready.
-  const bool may_be_ready =
-      object.precoded != nullptr && making.coding != Coding::kIdentity && !is_long(record);
+  const bool may_be_ready = object.precoded != nullptr && making.coding != Coding::kIdentity;
   const bool only_ready = shared_.cpu_percent == 0 || making.way == CodingWay::kReady;
   if (only_ready && !may_be_ready) return;
   const uint64_t id = id_of(record.rid, making.coding, making.way);
@@ -183,10 +181,11 @@ void Coders::start_next() {
   const auto wish = next();
   if (wish == wishes_.end()) return;
   const uint64_t id = wish->first;
+  const CodingWay way = wish->second.task.way;
   wish->second.task.begun_ms = env_.wall().ms;
   std::unique_ptr<base::Job> job = std::make_unique<CodingJob>(
       shared_.store, std::move(wish->second.task), shared_.cpu_clock,
-      [this, id](const CodingOutcome& outcome) { on_done(id, outcome); });
+      [this, id, way](const CodingOutcome& outcome) { on_done(id, way, outcome); });
   wishes_.erase(wish);
   running_ = id;
   // A full lane: a later request asks again.
@@ -213,12 +212,14 @@ Coders::Wishes::iterator Coders::next() {
   return best;
 }
 
-void Coders::on_done(uint64_t id, const CodingOutcome& outcome) {
+void Coders::on_done(uint64_t id, CodingWay way, const CodingOutcome& outcome) {
   shared_.observer.on_coded(outcome);
-  // What was stored may be evicted, and is worth making again then.
-  const bool again =
-      outcome.kind == CodingOutcome::kStored || outcome.kind == CodingOutcome::kNoRoom ||
-      outcome.kind == CodingOutcome::kIncomplete || outcome.kind == CodingOutcome::kStopped;
+  // What was stored, here or by another loop, may be evicted, and is worth making again then.
+  const bool there = outcome.kind == CodingOutcome::kStored ||
+                     (outcome.kind == CodingOutcome::kPresent && way == CodingWay::kFast);
+  const bool again = there || outcome.kind == CodingOutcome::kNoRoom ||
+                     outcome.kind == CodingOutcome::kIncomplete ||
+                     outcome.kind == CodingOutcome::kStopped;
   if (!again) settle(id);
   if (outcome.kind == CodingOutcome::kUndecodable) settle_object(id);
   // What is less than a millisecond adds up.

@@ -91,7 +91,7 @@ class Coders {
   void settle_object(uint64_t id);
   void start_next();
   Wishes::iterator next();
-  void on_done(uint64_t id, const CodingOutcome& outcome);
+  void on_done(uint64_t id, CodingWay way, const CodingOutcome& outcome);
 
   const CoderShared& shared_;
   const unsigned share_percent_;  ///< of one core, that jobs take

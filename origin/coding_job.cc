@@ -35,19 +35,24 @@ Kind CodingJob::code(const std::atomic<bool>& stop) {
   // From before the object was looked up: it may have been stored by an earlier run, of whose
   // purges not all are remembered.
   const cache_store::Ticket ticket = store_.ticket();
-  const Found found = store_.peek(store_.digest(task_.key), task_.key,
-                                  static_cast<cache_store::SlotMask>(1 << slot));
+  Found found = store_.peek(store_.digest(task_.key), task_.key,
+                            static_cast<cache_store::SlotMask>(1 << slot));
   if (!found.head || found.head->rid != task_.rid) return Kind::kGone;
   if (task_.way == CodingWay::kDrop) return found.coded ? drop_body(*found.head) : Kind::kGone;
   const bool there = found.coded && is_there(store_, *found.coded);
   const bool better = task_.way != CodingWay::kFast && there && !is_best(*found.coded);
   if (there && !better) return Kind::kPresent;
   if (found.head->kind == cache_store::RecordKind::kHead) {
-    return code_long(*found.head, ticket, stop);
+    return code_long(found, ticket, stop);
   }
   std::span<const std::byte> body;
   std::vector<std::byte> decoded;
   const Kind source = find_identity(*found.head, stop, body, decoded);
+  if (source == Kind::kUndecodable && outcome_.wrong == Verified::kTooLong) {
+    // For one record it is.
+    outcome_ = {};
+    return code_long(found, ticket, stop);
+  }
   if (source != Kind::kStored) return source;
   outcome_.object_bytes = body.size();
   std::vector<std::byte> coded;
@@ -78,16 +83,17 @@ Kind CodingJob::make(std::span<const std::byte> body, const std::atomic<bool>& s
 /// The origin has it ready.
 bool CodingJob::find_ready(std::span<const std::byte> body, std::vector<std::byte>& coded) {
   if (task_.precoded == nullptr) return false;
-  std::optional<Precoded::Ready> ready =
-      task_.precoded->find({task_.target, task_.coding, body, task_.begun_ms});
-  if (!ready) return false;
-  if (!decodes_to(task_.coding, ready->bytes, body)) {
-    // While it is written it holds a part.
-    if (ready->settled) outcome_.not_coding = std::move(ready->name);
-    return false;
-  }
-  coded = std::move(ready->bytes);
-  return true;
+  const auto ready =
+      task_.precoded->open({task_.target, task_.coding, body.size(), task_.begun_ms});
+  // Beside another body by now it says nothing of this one.
+  if (ready == nullptr || !ready->lies_beside(0, body)) return false;
+  coded.resize(ready->size());
+  const bool whole = ready->read(0, coded);
+  if (whole && decodes_to(task_.coding, coded, body)) return true;
+  // While it is written it holds a part.
+  if (whole && ready->settled()) outcome_.not_coding = ready->name();
+  coded.clear();
+  return false;
 }
 
 /// Of what was made. Nothing better will come than what the origin has ready.
@@ -95,17 +101,22 @@ http::Effort CodingJob::effort() const {
   return outcome_.was_ready ? http::Effort::kBest : effort_of(task_);
 }
 
-/// Of an object that is longer than a record.
-Kind CodingJob::code_long(const RecordView& head, const cache_store::Ticket& ticket,
+/// Of an object whose identity is longer than a record.
+Kind CodingJob::code_long(Found& found, const cache_store::Ticket& ticket,
                           const std::atomic<bool>& stop) {
+  int64_t begun_us = 0;
   LongCoding::Bounds within([&](uint64_t done, uint64_t of) -> std::optional<Kind> {
-    // It is seen early, and not when all the CPU is spent.
-    const bool too_long =
-        done >= store_.fragment_bytes() && static_cast<uint64_t>(cpu_us()) / 1000 * of / done >
-                                               limits::kCodingTooLongTimes * limits::kCodingCpuMs;
+    if (done == 0) begun_us = cpu_us();
+    // What would take far too long is given up after its first fragment.
+    const bool too_long = done >= store_.fragment_bytes() &&
+                          static_cast<uint64_t>(cpu_us() - begun_us) / 1000 * of / done >
+                              limits::kCodingTooLongTimes * limits::kCodingCpuMs;
     return too_long ? std::optional(Kind::kTooSlow) : bounds(stop);
   });
-  return LongCoding(store_, task_, head, ticket, within).make(outcome_);
+  LongCoding coding(store_, task_, *found.head, ticket, within);
+  // Its fragments are read one by one. No other slab is held meanwhile.
+  if (found.head->kind == cache_store::RecordKind::kHead) found = {};
+  return coding.make(outcome_);
 }
 
 /// kStored: `identity` is the object's body, in the store or in `decoded`.

@@ -55,8 +55,8 @@ class CodingJob final : public base::Job {
                           const cache_store::Ticket& ticket) const;
   CodingOutcome::Kind drop_body(const cache_store::RecordView& object) const;
   http::Effort effort() const;
-  CodingOutcome::Kind code_long(const cache_store::RecordView& head,
-                                const cache_store::Ticket& ticket, const std::atomic<bool>& stop);
+  CodingOutcome::Kind code_long(cache_store::Found& found, const cache_store::Ticket& ticket,
+                                const std::atomic<bool>& stop);
   std::optional<CodingOutcome::Kind> bounds(const std::atomic<bool>& stop) const;
   int64_t cpu_us() const { return cpu_clock_() - begun_us_; }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <tuple>
+#include <vector>
 
 #include "base/limits.h"
 #include "origin/file_tag.h"
@@ -36,41 +37,59 @@ bool may_be_coding_of(const FileInfo& file, const FileInfo& sibling) {
          time(sibling) >= time(file);
 }
 
-bool holds(FolderFile& file, std::span<const std::byte> body) {
-  std::vector<std::byte> buffer(std::min(kReadBytes, body.size()));
-  for (size_t at = 0; at < body.size();) {
-    const auto piece = std::span(buffer).first(std::min(buffer.size(), body.size() - at));
-    const base::Result<size_t> read = file.read(at, piece);
+class Sibling final : public Precoded::Ready {
+ public:
+  Sibling(std::string name, std::unique_ptr<FolderFile> file, std::unique_ptr<FolderFile> beside,
+          int64_t now_ms)
+      : name_(std::move(name)),
+        file_(std::move(file)),
+        beside_(std::move(beside)),
+        settled_(is_settled(file_->info(), now_ms)) {}
+
+  const std::string& name() const override { return name_; }
+  uint64_t size() const override { return file_->info().size; }
+  bool settled() const override { return settled_; }
+  bool read(uint64_t at, std::span<std::byte> out) override {
+    const base::Result<size_t> read = file_->read(at, out);
+    return read.ok() && *read == out.size() && file_->unchanged();
+  }
+  bool lies_beside(uint64_t at, std::span<const std::byte> bytes) override;
+
+ private:
+  const std::string name_;
+  const std::unique_ptr<FolderFile> file_;
+  const std::unique_ptr<FolderFile> beside_;
+  const bool settled_;
+};
+
+bool Sibling::lies_beside(uint64_t at, std::span<const std::byte> bytes) {
+  std::vector<std::byte> buffer(std::min(kReadBytes, bytes.size()));
+  while (!bytes.empty()) {
+    const auto piece = std::span(buffer).first(std::min(buffer.size(), bytes.size()));
+    const base::Result<size_t> read = beside_->read(at, piece);
     const bool same = read.ok() && *read == piece.size() &&
-                      std::memcmp(piece.data(), body.data() + at, piece.size()) == 0;
+                      std::memcmp(piece.data(), bytes.data(), piece.size()) == 0;
     if (!same) return false;
     at += piece.size();
+    bytes = bytes.subspan(piece.size());
   }
   return true;
 }
 
 }  // namespace
 
-std::optional<Precoded::Ready> FolderSiblings::find(const Query& query) const {
+std::unique_ptr<Precoded::Ready> FolderSiblings::open(const Query& query) const {
   const std::string_view suffix = suffix_of(query.coding);
   const auto opened = folder_->place->open();
-  if (suffix.empty() || !opened.ok()) return std::nullopt;
-  const FolderFound found =
-      find_in_folder(**opened, {folder_->options, folder_->types}, query.target);
+  if (suffix.empty() || !opened.ok()) return nullptr;
+  FolderFound found = find_in_folder(**opened, {folder_->options, folder_->types}, query.target);
   const bool there = found.kind == FolderFound::kFile && !found.instead;
-  if (!there || found.file->info().size != query.body.size()) return std::nullopt;
+  if (!there || found.file->info().size != query.body_bytes) return nullptr;
   const std::string path = found.path + std::string(suffix);
-  const auto sibling = (*opened)->open(path);
-  if (!sibling.ok()) return std::nullopt;
-  FolderFile& file = **sibling;
-  const FileInfo& info = file.info();
-  if (!may_be_coding_of(found.file->info(), info)) return std::nullopt;
-  if (!holds(*found.file, query.body)) return std::nullopt;
-  Ready ready{folder_->options.path + "/" + path, std::vector<std::byte>(info.size),
-              is_settled(info, query.now_ms)};
-  const base::Result<size_t> read = file.read(0, ready.bytes);
-  const bool whole = read.ok() && *read == ready.bytes.size() && file.unchanged();
-  return whole ? std::optional(std::move(ready)) : std::nullopt;
+  auto sibling = (*opened)->open(path);
+  if (!sibling.ok() || !may_be_coding_of(found.file->info(), (*sibling)->info())) return nullptr;
+  return std::make_unique<Sibling>(folder_->options.path + "/" + path, std::move(*sibling),
+                                   std::move(found.file), query.now_ms);
 }
 
 }  // namespace perigee::origin

@@ -18,8 +18,8 @@ class FolderSiblings final : public Precoded {
   explicit FolderSiblings(std::shared_ptr<SharedFolder> folder) : folder_(std::move(folder)) {}
 
   /// A sibling counts if it is a regular file, shorter than the file and not older. Both are found
-  /// beneath one opened folder, and neither is of use if the file holds another body by now.
-  std::optional<Ready> find(const Query& query) const override;
+  /// beneath one opened folder.
+  std::unique_ptr<Ready> open(const Query& query) const override;
 
  private:
   const std::shared_ptr<SharedFolder> folder_;

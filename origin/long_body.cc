@@ -103,6 +103,8 @@ Compared compare(LongBody& a, LongBody& b, base::Fn<bool()>& go_on) {
     if (!go_on()) return Compared::kLeft;
     if (left.empty() && left_state == LongBody::State::kPiece) left_state = a.next(left);
     if (right.empty() && right_state == LongBody::State::kPiece) right_state = b.next(right);
+    const bool gone = left_state == LongBody::State::kGone || right_state == LongBody::State::kGone;
+    if (gone) return Compared::kGone;
     if (!is_sound(left_state) || !is_sound(right_state)) return Compared::kDifferent;
     const size_t n = std::min(left.size(), right.size());
     if (n > 0 && std::memcmp(left.data(), right.data(), n) != 0) return Compared::kDifferent;

@@ -63,7 +63,12 @@ class LongBody {
 };
 
 /// Whether the two give the same, up to the end of both.
-enum class Compared : uint8_t { kSame, kDifferent, kLeft };
+enum class Compared : uint8_t {
+  kSame,
+  kDifferent,
+  kGone,  ///< a fragment of one of them is
+  kLeft,  ///< it was not to go on
+};
 /// `go_on` is asked before each step.
 Compared compare(LongBody& a, LongBody& b, base::Fn<bool()>& go_on);
 

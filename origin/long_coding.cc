@@ -25,38 +25,53 @@ Verified wrong_of(LongBody::State state) {
 }  // namespace
 
 LongCoding::LongCoding(cache_store::Store& store, const CodingTask& task,
-                       const cache_store::RecordView& head, const cache_store::Ticket& ticket,
+                       const cache_store::RecordView& object, const cache_store::Ticket& ticket,
                        Bounds& bounds)
     : store_(store),
       task_(task),
-      source_(fragmented_object(head)),
-      sent_(http::sent_coding(head.policy.flags)),
+      source_(fragmented_object(object)),
+      body_(object.body),
+      sent_(http::sent_coding(object.policy.flags)),
       ticket_(ticket),
-      bounds_(bounds) {
-  CHECK(head.kind == cache_store::RecordKind::kHead && head.rid == task.rid);
-  CHECK(task.coding != sent_);
+      bounds_(bounds),
+      effort_(effort_of(task)) {
+  CHECK(object.rid == task.rid && task.coding != sent_);
+  CHECK(object.kind == cache_store::RecordKind::kHead || sent_ != Coding::kIdentity);
 }
 
 Kind LongCoding::make(CodingOutcome& out) {
-  // Nobody uses its fragments before they are all there: so long they stay.
+  // Until the coding is named nobody uses its fragments. The store keeps those of a URL that is
+  // awaited.
   const cache_store::Awaited awaited = store_.await(task_.base);
-  if (first_missing(store_, source_, {0, source_.size})) return Kind::kIncomplete;
+  if (!is_complete()) return Kind::kIncomplete;
   object_bytes_ = source_.size;
   if (sent_ != Coding::kIdentity) {
     if (const Kind measured = measure(out); measured != Kind::kStored) return measured;
   }
   out.object_bytes = object_bytes_;
-  if (const Kind encoded = encode(); encoded != Kind::kStored) return encoded;
-  if (const Kind verified = verify(); verified != Kind::kStored) return verified;
-  out.coded_bytes = coded_.size + made_.size();
-  return put();
+  const Kind ready = take_ready(out);
+  const bool encodes = ready == Kind::kNotReady && task_.way != CodingWay::kReady;
+  if (!encodes && ready != Kind::kStored) return ready;
+  if (encodes) {
+    if (const Kind encoded = encode(); encoded != Kind::kStored) return encoded;
+    if (const Kind verified = verify(); verified != Kind::kStored) return verified;
+  }
+  const uint64_t coded_bytes = coded_.size + made_.size();
+  const Kind stored = put();
+  if (stored == Kind::kStored) out.coded_bytes = coded_bytes;
+  return stored;
 }
 
 LongBody LongCoding::identity() const {
   const uint64_t most =
       std::min({store_.max_fragmented_bytes(), limits::kCodedBytesMost,
                 sent_ == Coding::kIdentity ? source_.size : source_.size * limits::kDecodedTimes});
+  if (!body_.empty()) return {body_, sent_, most};
   return {store_, source_, sent_, most};
+}
+
+bool LongCoding::is_complete() const {
+  return !body_.empty() || !first_missing(store_, source_, {0, source_.size});
 }
 
 Kind LongCoding::measure(CodingOutcome& out) {
@@ -76,11 +91,59 @@ Kind LongCoding::measure(CodingOutcome& out) {
   }
 }
 
+Kind LongCoding::take_ready(CodingOutcome& out) {
+  if (task_.precoded == nullptr || task_.coding == Coding::kIdentity) return Kind::kNotReady;
+  const auto ready =
+      task_.precoded->open({task_.target, task_.coding, object_bytes_, task_.begun_ms});
+  if (ready == nullptr) return Kind::kNotReady;
+  const Kind copied = copy(*ready);
+  const Kind taken = copied == Kind::kStored ? verify() : copied;
+  if (taken == Kind::kStored) {
+    out.was_ready = true;
+    effort_ = http::Effort::kBest;
+    return taken;
+  }
+  if (taken != Kind::kFailed && taken != Kind::kNotReady) return taken;
+  // While it is written it holds a part.
+  if (taken == Kind::kFailed && ready->settled() && is_meant(*ready)) {
+    out.not_coding = ready->name();
+  }
+  coded_ = {};
+  made_.clear();
+  return Kind::kNotReady;
+}
+
+Kind LongCoding::copy(Precoded::Ready& ready) {
+  std::vector<std::byte> step;
+  for (uint64_t at = 0; at < ready.size(); at += step.size()) {
+    if (const auto ended = bounds_(0, 0)) return *ended;
+    step.resize(std::min<uint64_t>(limits::kCodingStepBytes, ready.size() - at));
+    if (!ready.read(at, step)) return Kind::kNotReady;
+    made_.insert(made_.end(), step.begin(), step.end());
+    if (made_.size() <= store_.max_object_bytes() && coded_.coding == 0) continue;
+    const bool last = at + step.size() == ready.size();
+    if (const Kind put = spill(last); put != Kind::kStored) return put;
+  }
+  return Kind::kStored;
+}
+
+bool LongCoding::is_meant(Precoded::Ready& ready) {
+  LongBody body = identity();
+  for (;;) {
+    if (bounds_(0, 0)) return false;
+    const uint64_t at = body.given();
+    std::span<const std::byte> piece;
+    const LongBody::State state = body.next(piece);
+    if (state == LongBody::State::kEnd) return true;
+    if (state != LongBody::State::kPiece || !ready.lies_beside(at, piece)) return false;
+  }
+}
+
 Kind LongCoding::encode() {
   LongBody body = identity();
   std::unique_ptr<http::Encoder> encoder;
   if (task_.coding != Coding::kIdentity) {
-    encoder = http::Encoder::make(task_.coding, effort_of(task_), object_bytes_);
+    encoder = http::Encoder::make(task_.coding, effort_, object_bytes_);
     if (encoder == nullptr) return Kind::kFailed;
   }
   for (;;) {
@@ -99,8 +162,9 @@ Kind LongCoding::encode() {
     if (last && !is_worth_it(object_bytes_)) return Kind::kNotWorthIt;
     const bool spills = made_.size() > store_.max_object_bytes() || coded_.coding != 0;
     if (spills) {
-      // What will not be kept is not written to its end.
-      if (!is_worth_it(body.given())) return Kind::kNotWorthIt;
+      // What will hardly be kept is not written to its end.
+      const bool half = body.given() >= object_bytes_ / 2;
+      if (half && !is_worth_it(body.given())) return Kind::kNotWorthIt;
       if (const Kind put = spill(last); put != Kind::kStored) return put;
     }
     if (last) return made_.empty() && coded_.size == 0 ? Kind::kFailed : Kind::kStored;
@@ -123,13 +187,14 @@ Kind LongCoding::put_fragment(size_t bytes) {
   if (coded_.coding == 0) {
     coded_.rid = task_.rid;
     coded_.coding = store_.draw_rid();
+    sha256_.emplace(http::DigestAlgorithm::kSha256);
   }
   CHECK(coded_.size % store_.fragment_bytes() == 0 && bytes <= made_.size());
   const std::span<const std::byte> piece(made_.data(), bytes);
   const auto put = store_.put_fragment(
       {coded_.fragment(coded_.size / store_.fragment_bytes()), task_.base, ticket_, {&piece, 1}});
   if (!put.ok()) return kind_of(put.error());
-  sha256_.add(piece);
+  sha256_->add(piece);
   coded_.size += bytes;
   made_.erase(made_.begin(), made_.begin() + static_cast<ptrdiff_t>(bytes));
   return Kind::kStored;
@@ -149,11 +214,9 @@ Kind LongCoding::verify() {
     case Compared::kSame:
       return Kind::kStored;
     case Compared::kDifferent:
-      // A fragment of either may have gone meanwhile.
-      return first_missing(store_, source_, {0, source_.size}) ||
-                     first_missing(store_, coded_, {0, coded_.size})
-                 ? Kind::kIncomplete
-                 : Kind::kFailed;
+      return Kind::kFailed;
+    case Compared::kGone:
+      return Kind::kIncomplete;
     case Compared::kLeft:
       return *ended;
   }
@@ -166,10 +229,9 @@ Kind LongCoding::put() {
   draft.key = task_.key;
   draft.base = task_.base;
   draft.ticket = ticket_;
-  const auto put = coded_.coding == 0
-                       ? put_coding(store_, draft, task_.coding, effort_of(task_), made_)
-                       : put_long_coding(store_, draft, task_.coding, effort_of(task_), coded_,
-                                         sha256_.finish());
+  const auto put = coded_.coding == 0 ? put_coding(store_, draft, task_.coding, effort_, made_)
+                                      : put_long_coding(store_, draft, task_.coding, effort_,
+                                                        coded_, sha256_->finish());
   return put.ok() ? Kind::kStored : kind_of(put.error());
 }
 

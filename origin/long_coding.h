@@ -1,6 +1,7 @@
 // Makes one coding of a stored object that is longer than a record: read, encoded and put fragment
-// by fragment, then decoded from the store and compared with the object. Its memory is bounded by a
-// fragment, a step of the decoder and what the encoder needs.
+// by fragment, then decoded from the store and compared with the object. Where the origin has the
+// coding ready, that is put and compared instead. Its memory is bounded by a fragment, a step of
+// the decoder and what the encoder needs.
 //
 // The coding's fragments have a number of their own, and nothing names it before they are all there
 // and compared: so what fails half-way leaves fragments that nobody finds.
@@ -8,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/fn.h"
@@ -27,9 +29,11 @@ class LongCoding {
   /// known how much is still to be done.
   using Bounds = base::Fn<std::optional<CodingOutcome::Kind>(uint64_t done, uint64_t of)>;
 
-  /// Of the object that `head`, a kHead, tells of. All outlive it.
-  LongCoding(cache_store::Store& store, const CodingTask& task, const cache_store::RecordView& head,
-             const cache_store::Ticket& ticket, Bounds& bounds);
+  /// Of an object that lies in fragments, or that the origin sent coded. The record of the second
+  /// is pinned as long as this lives; all others outlive it, but for the record of the first.
+  LongCoding(cache_store::Store& store, const CodingTask& task,
+             const cache_store::RecordView& object, const cache_store::Ticket& ticket,
+             Bounds& bounds);
 
   /// What came of it; the rest of `out` too, but for the time.
   CodingOutcome::Kind make(CodingOutcome& out);
@@ -37,10 +41,16 @@ class LongCoding {
  private:
   using Kind = CodingOutcome::Kind;
 
+  bool is_complete() const;
   /// All of what the origin sent, decoded.
   LongBody identity() const;
   /// How long that is. What is wrong with it stands in `out`.
   Kind measure(CodingOutcome& out);
+  /// Puts what the origin has ready, and compares it. kNotReady: it has nothing that is of use.
+  Kind take_ready(CodingOutcome& out);
+  Kind copy(Precoded::Ready& ready);
+  /// It lies beside what is stored, so it is meant to be a coding of that.
+  bool is_meant(Precoded::Ready& ready);
   Kind encode();
   /// Puts what fills fragments; all that is left, if `last` and what comes before lies there too.
   Kind spill(bool last);
@@ -52,13 +62,15 @@ class LongCoding {
   cache_store::Store& store_;
   const CodingTask& task_;
   const FragmentedObject source_;
+  const std::span<const std::byte> body_;  ///< of what lies in one record
   const http::Coding sent_;
   const cache_store::Ticket& ticket_;
   Bounds& bounds_;
-  uint64_t object_bytes_ = 0;    ///< of the identity
-  FragmentedObject coded_;       ///< coding 0: nothing lies in fragments yet
-  std::vector<std::byte> made_;  ///< behind these
-  Hasher sha256_{http::DigestAlgorithm::kSha256};
+  http::Effort effort_;
+  uint64_t object_bytes_ = 0;     ///< of the identity
+  FragmentedObject coded_;        ///< coding 0: nothing lies in fragments yet
+  std::vector<std::byte> made_;   ///< behind these
+  std::optional<Hasher> sha256_;  ///< of what lies in fragments
 };
 
 }  // namespace perigee::origin

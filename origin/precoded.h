@@ -7,11 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "http/content_coding.h"
 
@@ -23,20 +21,30 @@ class Precoded {
   struct Query {
     std::string_view target;  ///< as the origin is asked for it
     http::Coding coding;
-    std::span<const std::byte> body;  ///< of which a coding is wanted
-    int64_t now_ms = 0;               ///< wall clock
+    uint64_t body_bytes = 0;  ///< of which a coding is wanted
+    int64_t now_ms = 0;       ///< wall clock
   };
-  struct Ready {
-    std::string name;  ///< of what holds it, for the log
-    /// Fewer than those of the body. Nobody has looked yet whether they decode to it.
-    std::vector<std::byte> bytes;
-    bool settled = false;  ///< nobody writes to it any more
+  /// What lies ready, opened: bytes of which nobody has looked yet whether they decode to the body.
+  /// One thread at a time; blocking.
+  class Ready {
+   public:
+    virtual ~Ready() = default;
+    /// Of what holds it, for the log.
+    virtual const std::string& name() const = 0;
+    /// Fewer bytes than the body has.
+    virtual uint64_t size() const = 0;
+    /// Nobody writes to it any more.
+    virtual bool settled() const = 0;
+    /// Fills `out` from `at` on. False: it cannot be read, or is being written to.
+    virtual bool read(uint64_t at, std::span<std::byte> out) = 0;
+    /// What it lies beside has these bytes at `at`.
+    virtual bool lies_beside(uint64_t at, std::span<const std::byte> bytes) = 0;
   };
 
   virtual ~Precoded() = default;
-  /// What lies ready, if the origin still has exactly this body for this target. Blocking, so
+  /// What lies ready beside a body of this length for this target; null: nothing does. Blocking, so
   /// called from pool jobs only.
-  virtual std::optional<Ready> find(const Query& query) const = 0;
+  virtual std::unique_ptr<Ready> open(const Query& query) const = 0;
 };
 
 /// Null: the origin is one that has nothing ready.

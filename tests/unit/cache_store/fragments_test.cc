@@ -445,6 +445,17 @@ TEST_F(FragmentsTest, AHeadThatLiesIsAMiss) {
   EXPECT_EQ(look("with a body").state, Found::kMiss);
 }
 
+TEST_F(FragmentsTest, WhatIsOfAnotherLengthThanItSaysIsAMiss) {
+  for (const uint64_t length : {uint64_t{0}, uint64_t{3}, uint64_t{5}, UINT64_MAX}) {
+    const std::string key = "object" + std::to_string(length);
+    ASSERT_TRUE(put_object(key, "body", store_->ticket()).ok());
+    close();
+    forge(record_with(key), [&](format::RecordHeader& header) { header.whole_length = length; });
+    open();
+    EXPECT_EQ(look(key).state, Found::kMiss) << length;
+  }
+}
+
 TEST_F(FragmentsTest, AFragmentThatLiesIsAMiss) {
   const FragmentId id{store_->draw_rid(), 0};
   const FragmentKey key(id);

@@ -29,17 +29,18 @@ class FolderSiblingsTest : public DirectoryTest {
     write(name, content);
     set_modified(name, at_ms);
   }
-  std::optional<Precoded::Ready> find(const std::string& target,
-                                      const std::string& body = "content",
-                                      Coding coding = Coding::kBrotli) {
-    const FolderSiblings siblings(folder_);
-    return siblings.find({target, coding, std::as_bytes(std::span(body)), env_.wall().ms});
+  std::unique_ptr<Precoded::Ready> find(const std::string& target,
+                                        const std::string& body = "content",
+                                        Coding coding = Coding::kBrotli) {
+    return FolderSiblings(folder_).open({target, coding, body.size(), env_.wall().ms});
   }
   /// The bytes that were found; "": nothing was.
   std::string found(const std::string& target, const std::string& body = "content",
                     Coding coding = Coding::kBrotli) {
     const auto ready = find(target, body, coding);
-    return ready ? std::string(base::as_text(ready->bytes)) : "";
+    if (ready == nullptr || !ready->lies_beside(0, std::as_bytes(std::span(body)))) return "";
+    std::vector<std::byte> bytes(ready->size());
+    return ready->read(0, bytes) ? std::string(base::as_text(bytes)) : "";
   }
 };
 
@@ -53,8 +54,14 @@ TEST_F(FolderSiblingsTest, LieBesideTheFileUnderTheSuffixOfTheirCoding) {
   EXPECT_EQ(found("/app.js", "content", Coding::kIdentity), "");
   const auto ready = find("/app.js");
   ASSERT_TRUE(ready);
-  EXPECT_EQ(ready->name, root_.file("app.js.br"));
-  EXPECT_TRUE(ready->settled);
+  EXPECT_EQ(ready->name(), root_.file("app.js.br"));
+  EXPECT_TRUE(ready->settled());
+  std::vector<std::byte> piece(3);
+  EXPECT_TRUE(ready->read(1, std::span(piece).first(1)));
+  EXPECT_EQ(base::as_text({piece.data(), 1}), "b");
+  EXPECT_FALSE(ready->read(0, piece)) << "behind its end";
+  EXPECT_TRUE(ready->lies_beside(3, std::as_bytes(std::span("tent", 4))));
+  EXPECT_FALSE(ready->lies_beside(4, std::as_bytes(std::span("tent", 4))));
 }
 
 RULE_F(FolderSiblingsTest, AreThoseOfTheFileThatTheTargetMeans, "http-rules 6.1, 6.2, 6.6",
@@ -146,9 +153,9 @@ TEST_F(FolderSiblingsTest, OfAFileThatHoldsAnotherBodyByNowAreOfNoUse) {
 TEST_F(FolderSiblingsTest, AreNotSettledWhileTheyMayBeWritten) {
   pair("a.js");
   set_modified("a.js.br", env_.wall().ms - base::limits::kUnsettledMs + 1);
-  EXPECT_FALSE(find("/a.js")->settled);
+  EXPECT_FALSE(find("/a.js")->settled());
   set_modified("a.js.br", env_.wall().ms - base::limits::kUnsettledMs);
-  EXPECT_TRUE(find("/a.js")->settled);
+  EXPECT_TRUE(find("/a.js")->settled());
 }
 
 /// A real folder in which something happens before a file is read.

@@ -23,21 +23,51 @@ std::vector<std::byte> coded(Coding coding, const std::string& text,
 /// An origin with these codings, whatever it is asked for.
 class PlayedPrecoded final : public Precoded {
  public:
-  std::optional<Ready> find(const Query& query) const override {
+  /// What it has, and what becomes of it.
+  struct Played {
+    std::vector<std::byte> bytes;
+    bool settled = true;
+  };
+  std::unique_ptr<Ready> open(const Query& query) const override {
     asked.emplace_back(query.target, query.coding);
     now_ms = query.now_ms;
-    body = base::as_text(query.body);
+    body_bytes = query.body_bytes;
     const auto found = ready.find(query.coding);
-    return found == ready.end() ? std::nullopt : std::optional(found->second);
+    if (found == ready.end()) return nullptr;
+    return std::make_unique<Opened>(*this, found->second);
   }
   void has(Coding coding, std::vector<std::byte> bytes, bool settled = true) {
-    ready[coding] = {"/folder/a", std::move(bytes), settled};
+    ready[coding] = {std::move(bytes), settled};
   }
 
-  std::map<Coding, Ready> ready;
+  std::map<Coding, Played> ready;
+  bool beside_another = false;  ///< it lies beside another body
+  uint64_t readable = UINT64_MAX;
   mutable std::vector<std::pair<std::string, Coding>> asked;
   mutable int64_t now_ms = 0;
-  mutable std::string body;
+  mutable uint64_t body_bytes = 0;
+
+ private:
+  class Opened final : public Ready {
+   public:
+    Opened(const PlayedPrecoded& owner, const Played& played) : owner_(owner), played_(played) {}
+    const std::string& name() const override { return name_; }
+    uint64_t size() const override { return played_.bytes.size(); }
+    bool settled() const override { return played_.settled; }
+    bool read(uint64_t at, std::span<std::byte> out) override {
+      if (at + out.size() > std::min<uint64_t>(owner_.readable, size())) return false;
+      std::copy_n(played_.bytes.begin() + static_cast<ptrdiff_t>(at), out.size(), out.begin());
+      return true;
+    }
+    bool lies_beside(uint64_t, std::span<const std::byte>) override {
+      return !owner_.beside_another;
+    }
+
+   private:
+    const PlayedPrecoded& owner_;
+    const Played& played_;
+    const std::string name_ = "/folder/a";
+  };
 };
 
 class ReadyCodings : public CodingJobTest {
@@ -77,7 +107,7 @@ TEST_F(ReadyCodings, AreAskedForByTheTargetTheObjectAndTheTime) {
   settle();
   ASSERT_EQ(played_->asked.size(), 1u);
   EXPECT_EQ(played_->asked[0], std::pair(std::string("/a"), Coding::kBrotli));
-  EXPECT_TRUE(played_->body == text_);
+  EXPECT_EQ(played_->body_bytes, text_.size());
   EXPECT_EQ(played_->now_ms, now_ms);
 }
 
@@ -250,7 +280,93 @@ TEST_F(ReadyCodings, AreFoundForAnObjectThatLiesInItsCodingAlone) {
   EXPECT_EQ(run("a", rid, CodingWay::kDrop).kind, Outcome::kDropped);
   played_->has(Coding::kBrotli, coded(Coding::kBrotli, text_));
   EXPECT_EQ(run("a", rid, CodingWay::kReady, false, Coding::kBrotli).kind, Outcome::kStored);
-  EXPECT_TRUE(played_->body == text_);
+  EXPECT_EQ(played_->body_bytes, text_.size());
+}
+
+TEST_F(ReadyCodings, BesideAnotherBodyOrUnreadableAreLeftAlone) {
+  played_->has(Coding::kGzip, coded(Coding::kGzip, text_of(20'000 - 1)));
+  played_->beside_another = true;
+  EXPECT_EQ(run("a", put("a", text_)).not_coding, "");
+  played_->beside_another = false;
+  played_->readable = 10;
+  const Outcome made = run("a", put("a", text_));
+  EXPECT_EQ(made.not_coding, "");
+  EXPECT_EQ(made.kind, Outcome::kStored);
+  EXPECT_TRUE(stored_is(Coding::kGzip, coded(Coding::kGzip, text_, Effort::kFast)));
+}
+
+/// Of what is longer than a record, in fragments and in one record.
+class LongReadyCodings : public ReadyCodings {
+ protected:
+  std::vector<std::byte> stored_coding(Coding coding) {
+    const Found found = look("a", coding);
+    if (!found.coded || !is_there(*store_, *found.coded)) return {};
+    if (!lies_in_fragments(*found.coded)) {
+      return {found.coded->body.begin(), found.coded->body.end()};
+    }
+    std::vector<std::byte> bytes;
+    const FragmentedObject object = fragments_of(*found.coded);
+    for (uint64_t i = 0; bytes.size() < object.size; ++i) {
+      const Found fragment = store_->peek_fragment(object.fragment(i));
+      bytes.insert(bytes.end(), fragment.head->body.begin(), fragment.head->body.end());
+    }
+    return bytes;
+  }
+
+  const std::string noisy_ = text_of(600'000) + noise_of(900'000);
+  const std::string plain_ = text_of(1'500'000);
+};
+
+TEST_F(LongReadyCodings, AreTakenWhereverTheyFit) {
+  for (const std::string& text : {noisy_, plain_}) {
+    const uint64_t rid = put_long("a", text);
+    for (const Coding coding : kMadeCodings) {
+      const std::vector<std::byte> ready = coded(coding, text);
+      played_->has(coding, ready);
+      const Outcome made = run("a", rid, CodingWay::kReady, false, coding);
+      EXPECT_EQ(made.kind, Outcome::kStored);
+      EXPECT_TRUE(made.was_ready);
+      EXPECT_EQ(made.coded_bytes, ready.size());
+      EXPECT_TRUE(stored_coding(coding) == ready);
+      EXPECT_TRUE(is_best(*look("a", coding).coded));
+      EXPECT_EQ(played_->body_bytes, text.size());
+    }
+  }
+}
+
+TEST_F(LongReadyCodings, ThatDoNotDecodeToTheObjectAreNamedAndNotTaken) {
+  for (const std::string& text : {noisy_, plain_}) {
+    const uint64_t rid = put_long("a", text);
+    std::vector<std::byte> damaged = coded(Coding::kGzip, text);
+    damaged[damaged.size() / 2] ^= std::byte{1};
+    played_->has(Coding::kGzip, damaged);
+    Outcome made = run("a", rid, CodingWay::kReady);
+    EXPECT_EQ(made.kind, Outcome::kNotReady);
+    EXPECT_EQ(made.not_coding, "/folder/a");
+    EXPECT_TRUE(stored_coding(Coding::kGzip).empty());
+    played_->has(Coding::kGzip, damaged, false);
+    EXPECT_EQ(run("a", rid, CodingWay::kReady).not_coding, "") << "it is being written";
+    played_->has(Coding::kGzip, damaged);
+    played_->beside_another = true;
+    EXPECT_EQ(run("a", rid, CodingWay::kReady).not_coding, "") << "it is of another file";
+    played_->beside_another = false;
+    made = run("a", rid);
+    EXPECT_EQ(made.kind, Outcome::kStored);
+    EXPECT_FALSE(made.was_ready);
+    EXPECT_FALSE(is_best(*look("a", Coding::kGzip).coded));
+    EXPECT_TRUE(stored_coding(Coding::kGzip) == coded(Coding::kGzip, text, Effort::kFast));
+  }
+}
+
+TEST_F(LongReadyCodings, ThatCannotBeReadAreLeftAlone) {
+  const uint64_t rid = put_long("a", noisy_);
+  played_->has(Coding::kGzip, coded(Coding::kGzip, noisy_));
+  played_->readable = 700'000;
+  const Outcome made = run("a", rid);
+  EXPECT_EQ(made.kind, Outcome::kStored);
+  EXPECT_FALSE(made.was_ready);
+  EXPECT_EQ(made.not_coding, "");
+  EXPECT_TRUE(stored_coding(Coding::kGzip) == coded(Coding::kGzip, noisy_, Effort::kFast));
 }
 
 TEST_F(ReadyCodings, OfWhatTheOriginSentCodedAreNotAskedFor) {
