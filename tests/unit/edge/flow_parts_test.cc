@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <string>
+#include <vector>
 
 #include "base/limits.h"
 #include "tests/support/edge/large_body.h"
@@ -38,6 +39,22 @@ class Parts : public testing::Test {
     for (const size_t number : numbers) stand.store().warm_fragment({rid, number});
     stand.origin.asked.clear();
   }
+  /// As the 304 to somebody else's request would have it put.
+  void put_again(std::string_view target) {
+    const cache_store::Found found = stand.stored(target);
+    const cache_store::RecordView& record = *found.head;
+    const std::vector<std::byte> head(record.head.begin(), record.head.end());
+    cache_store::Draft draft;
+    draft.kind = record.kind;
+    draft.rid = record.rid;
+    draft.key = record.key;
+    draft.base = found.digest;
+    draft.policy = record.policy;
+    draft.head = head;
+    draft.whole_length = record.whole_length;
+    draft.ticket = stand.store().ticket();
+    ASSERT_TRUE(stand.store().put(draft).ok());
+  }
   std::string range_of(size_t number) const {
     return "bytes=" + std::to_string(number * each) + "-" +
            std::to_string(std::min(kLarge, (number + 1) * each) - 1);
@@ -46,6 +63,35 @@ class Parts : public testing::Test {
   Stand stand;
   size_t each = 0;
 };
+
+TEST_F(Parts, WhatCameForSomebodyElseMeanwhileIsSaidToBeTheirs) {
+  const RangedFile file{kText};
+  stand.origin.on("/b", [&](const Asked& asked) {
+    if (asked["If-None-Match"].empty()) return file(asked);
+    stand.origin.hold();
+    return Reply(304).cache("max-age=60").etag("\"v1\"");
+  });
+  EXPECT_TRUE(get(stand, "/b").body == kText);
+  stand.settle();
+  lose({2}, "/b");
+  stand.pass_ms(70'000);
+  for (const bool theirs : {false, true}) {
+    Client client(stand);
+    client.reading().capacity = 16 * limits::kMiB;
+    client.ask("GET", "/b");
+    stand.run();
+    // Revalidated, it waits for the part that is missing.
+    if (theirs) put_again("/b");
+    stand.origin.release();
+    const Answer answer = client.answer();
+    EXPECT_TRUE(answer.body == kText);
+    const std::string revalidated = "perigee; fwd=stale; fwd-status=304; stored";
+    EXPECT_EQ(answer.cache(), revalidated + (theirs ? "; collapsed" : "; detail=revalidated"));
+    stand.settle();
+    lose({2}, "/b");
+    stand.pass_ms(70'000);
+  }
+}
 
 TEST_F(Parts, ManyThatTurnOutDamagedAreAskedForWhileTheBodyIsSent) {
   damage({1, 2, 3, 4, 5, 6});
