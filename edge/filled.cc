@@ -102,6 +102,7 @@ void Filled::on_fill_head(std::shared_ptr<origin::Fill> fill, bool own) {
     return;
   }
   fill_ = std::move(fill);
+  if (own) began_ = fill_;
   const FlowContext& context = waiting_.flow.context();
   const http::StoredResponse& response = fill_->response();
   CacheStatus cache = forwarded();
@@ -138,7 +139,6 @@ void Filled::on_fill_head(std::shared_ptr<origin::Fill> fill, bool own) {
   const auto missing =
       lookup.stored && !coded_ ? waiting_.flow.first_to_ask(pass, lookup, part) : std::nullopt;
   if (missing) {
-    if (own) began_ = fill_;
     waiting_.fetched = cache;
     waiting_.fetched_seq = fill_->ticket.fetch_seq;
     fill_.reset();

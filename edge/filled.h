@@ -46,7 +46,7 @@ class Filled final : public origin::FillWaiter {
   Waiting& waiting_;
   bool hit_for_miss_ = false;  ///< alone, since what this key gave before could not be shared
   std::shared_ptr<origin::Fill> fill_;  ///< whose head has come
-  /// That it began, and whose response was to be completed: it may meet it again as it is put.
+  /// That it began: where the response cannot answer yet, it may meet it again as it is put.
   std::weak_ptr<origin::Fill> began_;
   base::Timer slow_timer_{[this] { on_slow(); }};
   /// Instead of the fill's body: it is sent, or the identity is decoded from it.
