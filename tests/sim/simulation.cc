@@ -60,14 +60,19 @@ class Simulation {
   bool run_until_asked(int64_t deadline_ms) {
     while (!asked_all()) {
       if (++steps_ > kMostSteps || world_.scheduler.now_ms() > deadline_ms) return false;
-      if (!world_.scheduler.step(kNever)) return false;
-      if (node_.died()) {
-        // What was lost before counts, too, where it can be looked at.
-        if (world_.scheduler.paused() == 0) observe_losses();
-        weather_.on_death();
-      }
-      observe();
+      if (!step(kNever)) return false;
     }
+    return true;
+  }
+  /// One step of the world. What a process still does whose disk is dead counts for nothing.
+  bool step(int64_t until_ms) {
+    if (!world_.scheduler.step(until_ms)) return false;
+    if (node_.died()) {
+      // What was lost before counts, too, where it can be looked at.
+      if (world_.scheduler.paused() == 0) observe_losses();
+      weather_.on_death();
+    }
+    observe();
     return true;
   }
   bool asked_all() const {
@@ -124,8 +129,7 @@ class Simulation {
     world_.trace("the faults stop");
     // Whatever a fault left waiting has timed out by then.
     const int64_t quiet_ms = world_.scheduler.now_ms() + kAftermathMs;
-    while (world_.scheduler.now_ms() < quiet_ms && world_.scheduler.step(quiet_ms)) {
-      observe();
+    while (world_.scheduler.now_ms() < quiet_ms && step(quiet_ms)) {
     }
     world_.ledger.calm_seq = world_.scheduler.stamp().seq;
     requests_left_ = 4 * static_cast<unsigned>(world_.places.size()) + 4 * world_.options.targets;
@@ -137,7 +141,8 @@ class Simulation {
   /// All clients have left: what is held now, a drain would only hide.
   void look_for_leaks() {
     const int64_t quiet_ms = world_.scheduler.now_ms() + kAftermathMs;
-    while (world_.scheduler.now_ms() < quiet_ms && world_.scheduler.step(quiet_ms)) observe();
+    while (world_.scheduler.now_ms() < quiet_ms && step(quiet_ms)) {
+    }
     if (!node_.running()) return;
     world_.scheduler.finish_paused();
     if (const std::string held = node_.held(); !held.empty()) violations_.push_back(held);
