@@ -19,7 +19,7 @@ namespace {
 bool is_whole(const Lookup& lookup, cache_store::Store& store) {
   const cache_store::RecordView& record = *lookup.found.head;
   return record.kind != cache_store::RecordKind::kHead || lookup.found.coded ||
-         !origin::first_missing(store, origin::fragmented_object(record), {0, record.whole_length});
+         origin::is_complete(store, origin::fragmented_object(record));
 }
 
 /// One bit per stage.

@@ -76,7 +76,7 @@ bool is_there(cache_store::Store& store, const RecordView& coded) {
   // What a faulty writer left, or a later version.
   if (coded.head.size() != kLongHeadBytes) return false;
   const FragmentedObject object = fragments_of(coded);
-  return object.coding != 0 && !first_missing(store, object, {0, object.size});
+  return object.coding != 0 && is_complete(store, object);
 }
 
 bool is_best(const RecordView& coded) {

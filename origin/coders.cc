@@ -144,7 +144,7 @@ void Coders::want(const CodedObject& object, const RecordView& record, Making ma
   if (is_settled(id) || is_settled(object_of(id)) || (job_.waiting() && id == running_)) return;
   auto wish = wishes_.find(id);
   if (wish == wishes_.end()) {
-    if (is_long(record) && !is_complete(record)) return;
+    if (is_long(record) && !is_complete(shared_.store, fragmented_object(record))) return;
     if (wishes_.size() >= limits::kCodingWishes) make_room();
     if (wishes_.size() >= limits::kCodingWishes) return;
     Wish made{{std::string(object.key), object.base, record.rid, making.coding, making.way},
@@ -159,11 +159,6 @@ void Coders::want(const CodedObject& object, const RecordView& record, Making ma
   wish->second.task.wanted = wish->second.task.wanted || making.wanted;
   ++wish->second.heat;
   start_next();
-}
-
-/// All of a long object is there.
-bool Coders::is_complete(const RecordView& object) const {
-  return !first_missing(shared_.store, fragmented_object(object), {0, object.whole_length});
 }
 
 void Coders::make_room() {

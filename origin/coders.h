@@ -82,7 +82,6 @@ class Coders {
   /// What a client likes besides `other`, where it lies ready.
   void want_ready(const CodedObject& object, const cache_store::RecordView& record,
                   http::CodingSet liked, http::Coding other);
-  bool is_complete(const cache_store::RecordView& object) const;
   /// Room for one more: what is asked for seldom is forgotten.
   void make_room();
   bool is_settled(uint64_t id) const { return settled_[id % settled_.size()] == id; }

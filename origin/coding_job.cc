@@ -106,6 +106,7 @@ Kind CodingJob::code_long(Found& found, const cache_store::Ticket& ticket,
                           const std::atomic<bool>& stop) {
   int64_t begun_us = 0;
   LongCoding::Bounds within([&](uint64_t done, uint64_t of) -> std::optional<Kind> {
+    // Decoding, before that, is no measure of it.
     if (done == 0) begun_us = cpu_us();
     // What would take far too long is given up after its first fragment.
     const bool too_long = done >= store_.fragment_bytes() &&

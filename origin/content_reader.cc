@@ -1,4 +1,4 @@
-#include "origin/long_body.h"
+#include "origin/content_reader.h"
 
 #include <algorithm>
 #include <cstring>
@@ -21,22 +21,22 @@ std::span<const std::byte> take(std::span<const std::byte>& from, size_t n) {
   return taken;
 }
 
-bool is_sound(LongBody::State state) {
-  return state == LongBody::State::kPiece || state == LongBody::State::kEnd;
+bool is_sound(ContentReader::State state) {
+  return state == ContentReader::State::kPiece || state == ContentReader::State::kEnd;
 }
 
 }  // namespace
 
-LongBody::LongBody(cache_store::Store& store, const FragmentedObject& stored, http::Coding coding,
-                   uint64_t most, http::Members members)
+ContentReader::ContentReader(cache_store::Store& store, const FragmentedObject& stored,
+                             http::Coding coding, uint64_t most, http::Members members)
     : store_(&store),
       object_(stored),
       coded_(coding != http::Coding::kIdentity),
       most_(most),
       decoder_(Decoder::make(coding, members)) {}
 
-LongBody::LongBody(std::span<const std::byte> stored, http::Coding coding, uint64_t most,
-                   http::Members members)
+ContentReader::ContentReader(std::span<const std::byte> stored, http::Coding coding, uint64_t most,
+                             http::Members members)
     : object_{0, stored.size()},
       coded_(coding != http::Coding::kIdentity),
       most_(most),
@@ -44,7 +44,7 @@ LongBody::LongBody(std::span<const std::byte> stored, http::Coding coding, uint6
       read_(stored.size()),
       stored_(stored) {}
 
-LongBody::State LongBody::next(std::span<const std::byte>& piece) {
+ContentReader::State ContentReader::next(std::span<const std::byte>& piece) {
   piece = {};
   State state = State::kPiece;
   if (coded_) {
@@ -57,7 +57,7 @@ LongBody::State LongBody::next(std::span<const std::byte>& piece) {
   return state == State::kEnd && given_ == 0 ? State::kBad : state;
 }
 
-LongBody::State LongBody::read() {
+ContentReader::State ContentReader::read() {
   if (!stored_.empty()) return State::kPiece;
   if (read_ == object_.size) return State::kEnd;
   CHECK(store_ != nullptr && read_ < object_.size);
@@ -77,7 +77,7 @@ LongBody::State LongBody::read() {
   return State::kPiece;
 }
 
-LongBody::State LongBody::decode(std::span<const std::byte>& piece) {
+ContentReader::State ContentReader::decode(std::span<const std::byte>& piece) {
   if (decoder_ == nullptr) return State::kBad;
   const State state = read();
   if (state == State::kGone || (state == State::kEnd && between_members_)) return state;
@@ -94,24 +94,25 @@ LongBody::State LongBody::decode(std::span<const std::byte>& piece) {
   return State::kPiece;
 }
 
-Compared compare(LongBody& a, LongBody& b, base::Fn<bool()>& go_on) {
+Compared compare(ContentReader& a, ContentReader& b, GoOn& go_on) {
   std::span<const std::byte> left;
   std::span<const std::byte> right;
-  LongBody::State left_state = LongBody::State::kPiece;
-  LongBody::State right_state = LongBody::State::kPiece;
+  ContentReader::State left_state = ContentReader::State::kPiece;
+  ContentReader::State right_state = ContentReader::State::kPiece;
   for (;;) {
     if (!go_on()) return Compared::kLeft;
-    if (left.empty() && left_state == LongBody::State::kPiece) left_state = a.next(left);
-    if (right.empty() && right_state == LongBody::State::kPiece) right_state = b.next(right);
-    const bool gone = left_state == LongBody::State::kGone || right_state == LongBody::State::kGone;
+    if (left.empty() && left_state == ContentReader::State::kPiece) left_state = a.next(left);
+    if (right.empty() && right_state == ContentReader::State::kPiece) right_state = b.next(right);
+    const bool gone =
+        left_state == ContentReader::State::kGone || right_state == ContentReader::State::kGone;
     if (gone) return Compared::kGone;
     if (!is_sound(left_state) || !is_sound(right_state)) return Compared::kDifferent;
     const size_t n = std::min(left.size(), right.size());
     if (n > 0 && std::memcmp(left.data(), right.data(), n) != 0) return Compared::kDifferent;
     take(left, n);
     take(right, n);
-    const bool left_ended = left.empty() && left_state == LongBody::State::kEnd;
-    const bool right_ended = right.empty() && right_state == LongBody::State::kEnd;
+    const bool left_ended = left.empty() && left_state == ContentReader::State::kEnd;
+    const bool right_ended = right.empty() && right_state == ContentReader::State::kEnd;
     if (left_ended && right_ended) return Compared::kSame;
     // The other one may have nothing more to give either, and not know it yet.
     const bool longer = (left_ended && !right.empty()) || (right_ended && !left.empty());

@@ -1,6 +1,7 @@
-// The content of a body that is longer than a record, from its front to its end, for a job of the
-// pool: as it lies in fragments, or decoded from them. One fragment and one step of the decoder are
-// held at a time.
+// The content of a body, from its front to its end, for a job of the pool: as it lies in fragments
+// or in memory, or decoded from that. One fragment and one step of the decoder are held at a time.
+//
+// So one loop decodes for all jobs, and knows what is cut, too long or followed by something else.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +20,7 @@
 namespace perigee::origin {
 
 /// One pass over one body. One thread at a time; blocking.
-class LongBody {
+class ContentReader {
  public:
   enum class State : uint8_t {
     kPiece,    ///< there is one, perhaps an empty one
@@ -32,11 +33,11 @@ class LongBody {
 
   /// Of a body that lies in fragments in this coding, in as many members as `members` says.
   /// `store` outlives it.
-  LongBody(cache_store::Store& store, const FragmentedObject& stored, http::Coding coding,
-           uint64_t most, http::Members members = http::Members::kAny);
+  ContentReader(cache_store::Store& store, const FragmentedObject& stored, http::Coding coding,
+                uint64_t most, http::Members members = http::Members::kAny);
   /// Of a body in memory, which outlives it.
-  LongBody(std::span<const std::byte> stored, http::Coding coding, uint64_t most,
-           http::Members members = http::Members::kAny);
+  ContentReader(std::span<const std::byte> stored, http::Coding coding, uint64_t most,
+                http::Members members = http::Members::kAny);
 
   /// `piece`: the next bytes, at most limits::kCodingStepBytes, good until the next call. Not
   /// called again after another state than kPiece.
@@ -62,6 +63,9 @@ class LongBody {
   bool between_members_ = false;  ///< the content may end here
 };
 
+/// Asked before each step of limits::kCodingStepBytes. False: no more is to be done.
+using GoOn = base::Fn<bool()>;
+
 /// Whether the two give the same, up to the end of both.
 enum class Compared : uint8_t {
   kSame,
@@ -69,7 +73,6 @@ enum class Compared : uint8_t {
   kGone,  ///< a fragment of one of them is
   kLeft,  ///< it was not to go on
 };
-/// `go_on` is asked before each step.
-Compared compare(LongBody& a, LongBody& b, base::Fn<bool()>& go_on);
+Compared compare(ContentReader& a, ContentReader& b, GoOn& go_on);
 
 }  // namespace perigee::origin

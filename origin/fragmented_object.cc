@@ -16,6 +16,10 @@ std::optional<uint64_t> first_missing(cache_store::Store& store, const Fragmente
   return std::nullopt;
 }
 
+bool is_complete(cache_store::Store& store, const FragmentedObject& object) {
+  return !first_missing(store, object, {0, object.size});
+}
+
 http::ByteSpan fragment_span(const FragmentedObject& object, uint64_t number,
                              uint64_t fragment_bytes) {
   const uint64_t begin = number * fragment_bytes;

@@ -31,6 +31,9 @@ inline uint64_t body_size_of(const cache_store::RecordView& record) { return rec
 std::optional<uint64_t> first_missing(cache_store::Store& store, const FragmentedObject& object,
                                       const http::ByteSpan& span);
 
+/// Any thread. All fragments are there, verified or not. Linear in their number.
+bool is_complete(cache_store::Store& store, const FragmentedObject& object);
+
 /// The bytes of a body that a fragment holds, of a store whose fragments have `fragment_bytes`.
 http::ByteSpan fragment_span(const FragmentedObject& object, uint64_t number,
                              uint64_t fragment_bytes);

@@ -14,16 +14,6 @@ namespace limits = base::limits;
 using http::Coding;
 using Kind = CodingOutcome::Kind;
 
-namespace {
-
-/// Why a content is not what it says.
-Verified wrong_of(LongBody::State state) {
-  if (state == LongBody::State::kCut) return Verified::kCut;
-  return state == LongBody::State::kTooLong ? Verified::kTooLong : Verified::kFailed;
-}
-
-}  // namespace
-
 LongCoding::LongCoding(cache_store::Store& store, const CodingTask& task,
                        const cache_store::RecordView& object, const cache_store::Ticket& ticket,
                        Bounds& bounds)
@@ -43,7 +33,7 @@ Kind LongCoding::make(CodingOutcome& out) {
   // Until the coding is named nobody uses its fragments. The store keeps those of a URL that is
   // awaited.
   const cache_store::Awaited awaited = store_.await(task_.base);
-  if (!is_complete()) return Kind::kIncomplete;
+  if (body_.empty() && !is_complete(store_, source_)) return Kind::kIncomplete;
   object_bytes_ = source_.size;
   if (sent_ != Coding::kIdentity) {
     if (const Kind measured = measure(out); measured != Kind::kStored) return measured;
@@ -62,7 +52,7 @@ Kind LongCoding::make(CodingOutcome& out) {
   return stored;
 }
 
-LongBody LongCoding::identity() const {
+ContentReader LongCoding::identity() const {
   const uint64_t most =
       std::min({store_.max_fragmented_bytes(), limits::kCodedBytesMost,
                 sent_ == Coding::kIdentity ? source_.size : source_.size * limits::kDecodedTimes});
@@ -70,23 +60,19 @@ LongBody LongCoding::identity() const {
   return {store_, source_, sent_, most};
 }
 
-bool LongCoding::is_complete() const {
-  return !body_.empty() || !first_missing(store_, source_, {0, source_.size});
-}
-
 Kind LongCoding::measure(CodingOutcome& out) {
-  LongBody body = identity();
+  ContentReader body = identity();
   for (;;) {
     if (const auto ended = bounds_(0, 0)) return *ended;
     std::span<const std::byte> piece;
-    const LongBody::State state = body.next(piece);
-    if (state == LongBody::State::kPiece) continue;
+    const ContentReader::State state = body.next(piece);
+    if (state == ContentReader::State::kPiece) continue;
     object_bytes_ = body.given();
-    if (state == LongBody::State::kEnd) return Kind::kStored;
-    if (state == LongBody::State::kGone) return Kind::kIncomplete;
+    if (state == ContentReader::State::kEnd) return Kind::kStored;
+    if (state == ContentReader::State::kGone) return Kind::kIncomplete;
     out.key = task_.key;
     out.sent = sent_;
-    out.wrong = wrong_of(state);
+    out.wrong = verified_of(state);
     return Kind::kUndecodable;
   }
 }
@@ -120,7 +106,7 @@ Kind LongCoding::copy(Precoded::Ready& ready) {
     step.resize(std::min<uint64_t>(limits::kCodingStepBytes, ready.size() - at));
     if (!ready.read(at, step)) return Kind::kNotReady;
     made_.insert(made_.end(), step.begin(), step.end());
-    if (made_.size() <= store_.max_object_bytes() && coded_.coding == 0) continue;
+    if (!spills()) continue;
     const bool last = at + step.size() == ready.size();
     if (const Kind put = spill(last); put != Kind::kStored) return put;
   }
@@ -128,19 +114,19 @@ Kind LongCoding::copy(Precoded::Ready& ready) {
 }
 
 bool LongCoding::is_meant(Precoded::Ready& ready) {
-  LongBody body = identity();
+  ContentReader body = identity();
   for (;;) {
     if (bounds_(0, 0)) return false;
     const uint64_t at = body.given();
     std::span<const std::byte> piece;
-    const LongBody::State state = body.next(piece);
-    if (state == LongBody::State::kEnd) return true;
-    if (state != LongBody::State::kPiece || !ready.lies_beside(at, piece)) return false;
+    const ContentReader::State state = body.next(piece);
+    if (state == ContentReader::State::kEnd) return true;
+    if (state != ContentReader::State::kPiece || !ready.lies_beside(at, piece)) return false;
   }
 }
 
 Kind LongCoding::encode() {
-  LongBody body = identity();
+  ContentReader body = identity();
   std::unique_ptr<http::Encoder> encoder;
   if (task_.coding != Coding::kIdentity) {
     encoder = http::Encoder::make(task_.coding, effort_, object_bytes_);
@@ -149,31 +135,34 @@ Kind LongCoding::encode() {
   for (;;) {
     if (const auto ended = bounds_(body.given(), object_bytes_)) return *ended;
     std::span<const std::byte> piece;
-    const LongBody::State state = body.next(piece);
-    const bool last = state == LongBody::State::kEnd;
-    if (state == LongBody::State::kGone) return Kind::kIncomplete;
+    const ContentReader::State state = body.next(piece);
+    const bool last = state == ContentReader::State::kEnd;
+    if (state == ContentReader::State::kGone) return Kind::kIncomplete;
     // It was measured, or nothing is decoded.
-    if (state != LongBody::State::kPiece && !last) return Kind::kFailed;
+    if (state != ContentReader::State::kPiece && !last) return Kind::kFailed;
     if (encoder == nullptr) {
       made_.insert(made_.end(), piece.begin(), piece.end());
     } else if (!encoder->encode(piece, last, made_)) {
       return Kind::kFailed;
     }
     if (last && !is_worth_it(object_bytes_)) return Kind::kNotWorthIt;
-    const bool spills = made_.size() > store_.max_object_bytes() || coded_.coding != 0;
-    if (spills) {
+    if (spills()) {
       // What will hardly be kept is not written to its end.
       const bool half = body.given() >= object_bytes_ / 2;
       if (half && !is_worth_it(body.given())) return Kind::kNotWorthIt;
       if (const Kind put = spill(last); put != Kind::kStored) return put;
     }
-    if (last) return made_.empty() && coded_.size == 0 ? Kind::kFailed : Kind::kStored;
+    if (last) return made_.empty() && !in_fragments() ? Kind::kFailed : Kind::kStored;
   }
 }
 
 bool LongCoding::is_worth_it(uint64_t read_bytes) const {
   return task_.coding == Coding::kIdentity ||
          coded_.size + made_.size() < most_coded_bytes(read_bytes);
+}
+
+bool LongCoding::spills() const {
+  return in_fragments() || made_.size() > store_.max_object_bytes();
 }
 
 Kind LongCoding::spill(bool last) {
@@ -184,7 +173,7 @@ Kind LongCoding::spill(bool last) {
 }
 
 Kind LongCoding::put_fragment(size_t bytes) {
-  if (coded_.coding == 0) {
+  if (!in_fragments()) {
     coded_.rid = task_.rid;
     coded_.coding = store_.draw_rid();
     sha256_.emplace(http::DigestAlgorithm::kSha256);
@@ -202,9 +191,10 @@ Kind LongCoding::put_fragment(size_t bytes) {
 
 Kind LongCoding::verify() {
   constexpr auto kOne = http::Members::kOne;
-  LongBody body = identity();
-  LongBody coded = coded_.coding == 0 ? LongBody(made_, task_.coding, object_bytes_, kOne)
-                                      : LongBody(store_, coded_, task_.coding, object_bytes_, kOne);
+  ContentReader body = identity();
+  ContentReader coded = in_fragments()
+                            ? ContentReader(store_, coded_, task_.coding, object_bytes_, kOne)
+                            : ContentReader(made_, task_.coding, object_bytes_, kOne);
   std::optional<Kind> ended;
   GoOn go_on([&] {
     ended = bounds_(0, 0);
@@ -229,9 +219,9 @@ Kind LongCoding::put() {
   draft.key = task_.key;
   draft.base = task_.base;
   draft.ticket = ticket_;
-  const auto put = coded_.coding == 0 ? put_coding(store_, draft, task_.coding, effort_, made_)
-                                      : put_long_coding(store_, draft, task_.coding, effort_,
-                                                        coded_, sha256_->finish());
+  const auto put = in_fragments() ? put_long_coding(store_, draft, task_.coding, effort_, coded_,
+                                                    sha256_->finish())
+                                  : put_coding(store_, draft, task_.coding, effort_, made_);
   return put.ok() ? Kind::kStored : kind_of(put.error());
 }
 

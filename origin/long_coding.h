@@ -1,7 +1,7 @@
-// Makes one coding of a stored object that is longer than a record: read, encoded and put fragment
-// by fragment, then decoded from the store and compared with the object. Where the origin has the
-// coding ready, that is put and compared instead. Its memory is bounded by a fragment, a step of
-// the decoder and what the encoder needs.
+// Makes one coding of a stored object whose identity is longer than a record: read, encoded and put
+// fragment by fragment, then decoded from the store and compared with the object. Where the origin
+// has the coding ready, that is put and compared instead. Its memory is bounded by a fragment, a
+// step of the decoder and what the encoder needs.
 //
 // The coding's fragments have a number of their own, and nothing names it before they are all there
 // and compared: so what fails half-way leaves fragments that nobody finds.
@@ -17,8 +17,8 @@
 #include "http/coding/encoder.h"
 #include "origin/body_digest.h"
 #include "origin/coding_task.h"
+#include "origin/content_reader.h"
 #include "origin/fragmented_object.h"
-#include "origin/long_body.h"
 
 namespace perigee::origin {
 
@@ -29,8 +29,8 @@ class LongCoding {
   /// known how much is still to be done.
   using Bounds = base::Fn<std::optional<CodingOutcome::Kind>(uint64_t done, uint64_t of)>;
 
-  /// Of an object that lies in fragments, or that the origin sent coded. The record of the second
-  /// is pinned as long as this lives; all others outlive it, but for the record of the first.
+  /// Of an object that lies in fragments, or that the origin sent coded. `object` is looked at here
+  /// alone; if it has a body, that stays pinned as long as this lives. All else outlives this.
   LongCoding(cache_store::Store& store, const CodingTask& task,
              const cache_store::RecordView& object, const cache_store::Ticket& ticket,
              Bounds& bounds);
@@ -41,9 +41,8 @@ class LongCoding {
  private:
   using Kind = CodingOutcome::Kind;
 
-  bool is_complete() const;
   /// All of what the origin sent, decoded.
-  LongBody identity() const;
+  ContentReader identity() const;
   /// How long that is. What is wrong with it stands in `out`.
   Kind measure(CodingOutcome& out);
   /// Puts what the origin has ready, and compares it. kNotReady: it has nothing that is of use.
@@ -52,7 +51,10 @@ class LongCoding {
   /// It lies beside what is stored, so it is meant to be a coding of that.
   bool is_meant(Precoded::Ready& ready);
   Kind encode();
-  /// Puts what fills fragments; all that is left, if `last` and what comes before lies there too.
+  bool in_fragments() const { return coded_.coding != 0; }
+  /// It does not fit one record: some lies in fragments, or has to.
+  bool spills() const;
+  /// Puts what fills fragments; all that is left, if `last`.
   Kind spill(bool last);
   Kind put_fragment(size_t bytes);
   bool is_worth_it(uint64_t read_bytes) const;

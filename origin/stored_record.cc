@@ -13,7 +13,7 @@ std::optional<http::StoredResponse> view_of(const cache_store::Found& found,
   std::optional<http::StoredResponse> stored = http::view_head_image(record.head, record.policy);
   if (record.kind == cache_store::RecordKind::kShell && !found.coded) return std::nullopt;
   if (stored && record.kind == cache_store::RecordKind::kHead && !is_refetchable(*stored) &&
-      first_missing(store, fragmented_object(record), {0, record.whole_length})) {
+      !is_complete(store, fragmented_object(record))) {
     return std::nullopt;
   }
   if (stored) stored->stale_since_ms = record.stale_since_ms;

@@ -1,17 +1,15 @@
 #include "origin/verified_coding.h"
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
 
 #include "base/limits.h"
-#include "http/coding/decoder.h"
+#include "origin/content_reader.h"
 
 namespace perigee::origin {
 
 namespace limits = base::limits;
 using http::Coding;
-using http::Decoder;
 
 namespace {
 
@@ -37,20 +35,27 @@ uint64_t most_coded_bytes(uint64_t body_bytes) {
   return body_bytes - body_bytes / limits::kCodedGainShare;
 }
 
-bool decodes_to(Coding coding, std::span<const std::byte> coded, std::span<const std::byte> body) {
-  const auto decoder = Decoder::make(coding, http::Members::kOne);
-  if (decoder == nullptr) return false;
-  std::vector<std::byte> buffer(limits::kCodingStepBytes);
-  for (;;) {
-    const Decoder::Step step = decoder->decode(coded, buffer);
-    const bool same = step.state != Decoder::State::kBad && step.made <= body.size() &&
-                      std::memcmp(buffer.data(), body.data(), step.made) == 0;
-    if (!same) return false;
-    coded = coded.subspan(step.taken);
-    body = body.subspan(step.made);
-    if (step.state == Decoder::State::kEnd) return body.empty();
-    if (step.taken == 0 && step.made == 0) return false;
+Verified verified_of(ContentReader::State state) {
+  switch (state) {
+    case ContentReader::State::kPiece:
+    case ContentReader::State::kEnd:
+      return Verified::kMade;
+    case ContentReader::State::kCut:
+      return Verified::kCut;
+    case ContentReader::State::kTooLong:
+      return Verified::kTooLong;
+    case ContentReader::State::kGone:
+    case ContentReader::State::kBad:
+      return Verified::kFailed;
   }
+  return Verified::kFailed;
+}
+
+bool decodes_to(Coding coding, std::span<const std::byte> coded, std::span<const std::byte> body) {
+  ContentReader decoded(coded, coding, body.size(), http::Members::kOne);
+  ContentReader plain(body, Coding::kIdentity, body.size());
+  GoOn go_on([] { return true; });
+  return compare(decoded, plain, go_on) == Compared::kSame;
 }
 
 Verified encode_verified(Coding coding, http::Effort effort, std::span<const std::byte> body,
@@ -63,26 +68,14 @@ Verified encode_verified(Coding coding, http::Effort effort, std::span<const std
 
 Verified decode_whole(Coding coding, std::span<const std::byte> coded, uint64_t most, GoOn& go_on,
                       std::vector<std::byte>& out) {
-  const auto decoder = Decoder::make(coding);
-  if (decoder == nullptr) return Verified::kFailed;
+  if (coding == Coding::kIdentity) return Verified::kFailed;
+  ContentReader content(coded, coding, most);
   for (;;) {
     if (!go_on()) return Verified::kLeft;
-    const size_t before = out.size();
-    // A byte of room more than may be used: at the bound the end can still be told.
-    out.resize(std::min<uint64_t>(before + limits::kCodingStepBytes, most + 1));
-    // A piece of it only: many members may hold nothing.
-    const Decoder::Step step =
-        decoder->decode(coded.first(std::min(coded.size(), limits::kCodingStepBytes)),
-                        std::span(out).subspan(before, out.size() - before));
-    out.resize(before + step.made);
-    coded = coded.subspan(step.taken);
-    const bool stuck = step.taken == 0 && step.made == 0;
-    if (out.size() > most) return Verified::kTooLong;
-    if (step.state == Decoder::State::kBad) return Verified::kFailed;
-    if (step.state == Decoder::State::kEnd && coded.empty()) {
-      return out.empty() ? Verified::kFailed : Verified::kMade;
-    }
-    if (stuck) return Verified::kCut;
+    std::span<const std::byte> piece;
+    const ContentReader::State state = content.next(piece);
+    if (state != ContentReader::State::kPiece) return verified_of(state);
+    out.insert(out.end(), piece.begin(), piece.end());
   }
 }
 

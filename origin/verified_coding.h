@@ -9,11 +9,9 @@
 #include "base/fn.h"
 #include "http/coding/encoder.h"
 #include "http/content_coding.h"
+#include "origin/content_reader.h"
 
 namespace perigee::origin {
-
-/// Asked before each step of limits::kCodingStepBytes. False: no more is to be done.
-using GoOn = base::Fn<bool()>;
 
 /// What came of it.
 enum class Verified : uint8_t {
@@ -24,6 +22,9 @@ enum class Verified : uint8_t {
   kTooLong,     ///< it stands for more than it may
   kLeft,        ///< it was not to go on
 };
+
+/// What it means for a body how reading its content ended.
+Verified verified_of(ContentReader::State state);
 
 /// What a coding of a body of so many bytes must stay below, to be worth a record.
 uint64_t most_coded_bytes(uint64_t body_bytes);

@@ -31,6 +31,19 @@ Found look_up(Store& store, std::string_view key, SlotMask codings) {
   return store.lookup(digest, key, codings);
 }
 
+/// Of a coding: all but its body.
+Draft coding_draft(std::string_view key, const Digest& base, uint64_t rid, Slot slot,
+                   const Ticket& ticket) {
+  Draft draft;
+  draft.kind = RecordKind::kCoded;
+  draft.slot = slot;
+  draft.rid = rid;
+  draft.key = key;
+  draft.base = base;
+  draft.ticket = ticket;
+  return draft;
+}
+
 }  // namespace
 
 std::string describe(const Sight& sight) {
@@ -109,13 +122,7 @@ base::Result<Found> History::put_coding(Store& store, std::string_view key, cons
                                         uint64_t rid, Slot slot, const Ticket& ticket) {
   const std::vector<std::byte> body = coding_of(rid, slot);
   const std::span<const std::byte> piece(body);
-  Draft draft;
-  draft.kind = RecordKind::kCoded;
-  draft.slot = slot;
-  draft.rid = rid;
-  draft.key = key;
-  draft.base = base;
-  draft.ticket = ticket;
+  Draft draft = coding_draft(key, base, rid, slot, ticket);
   draft.head = piece.first(1);
   draft.body = {&piece, 1};
   return store.put(draft);
@@ -138,13 +145,7 @@ base::Result<Found> History::put_long_coding(Store& store, std::string_view key,
         store.put_fragment({coding_fragment(rid, slot, number), base, ticket, {&piece, 1}});
     if (!put.ok()) return put;
   }
-  Draft draft;
-  draft.kind = RecordKind::kCoded;
-  draft.slot = slot;
-  draft.rid = rid;
-  draft.key = key;
-  draft.base = base;
-  draft.ticket = ticket;
+  Draft draft = coding_draft(key, base, rid, slot, ticket);
   draft.whole_length = body.size();
   return store.put(draft);
 }

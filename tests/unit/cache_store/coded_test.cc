@@ -18,44 +18,38 @@ constexpr SlotMask bit(Slot slot) { return static_cast<SlotMask>(1 << slot); }
 class CodedTest : public MemoryStoreTest {
  protected:
   CodedTest() : MemoryStoreTest(options_of(32, 64 << 10, 64 << 10)) {}
-  uint64_t put(Slot slot, std::string_view body, uint64_t rid) {
-    const std::array<uint64_t, 2> tags = {11, 12};
-    const std::span<const std::byte> piece = std::as_bytes(std::span(body));
+  Draft draft_of(RecordKind kind, Slot slot, uint64_t rid) const {
     Draft draft;
-    draft.kind = slot == kHeadSlot ? RecordKind::kObject : RecordKind::kCoded;
+    draft.kind = kind;
     draft.slot = slot;
     draft.rid = rid;
     draft.key = "a";
     draft.base = store_->digest("a");
-    if (slot == kHeadSlot) draft.tags = tags;
-    draft.body = {&piece, 1};
     draft.ticket = store_->ticket();
+    return draft;
+  }
+  uint64_t put(Slot slot, std::string_view body, uint64_t rid) {
+    const std::array<uint64_t, 2> tags = {11, 12};
+    const std::span<const std::byte> piece = std::as_bytes(std::span(body));
+    const bool object = slot == kHeadSlot;
+    Draft draft = draft_of(object ? RecordKind::kObject : RecordKind::kCoded, slot, rid);
+    if (object) draft.tags = tags;
+    draft.body = {&piece, 1};
     const base::Result<Found> stored = store_->put(draft);
     if (!stored.ok()) return 0;
-    return (slot == kHeadSlot ? stored->head : stored->coded)->rid;
+    return (object ? stored->head : stored->coded)->rid;
   }
   base::Result<Found> put_bodiless(uint64_t whole_length, uint64_t rid) {
-    Draft draft;
-    draft.kind = RecordKind::kCoded;
-    draft.slot = kGzip;
-    draft.rid = rid;
-    draft.key = "a";
-    draft.base = store_->digest("a");
+    Draft draft = draft_of(RecordKind::kCoded, kGzip, rid);
     draft.whole_length = whole_length;
-    draft.ticket = store_->ticket();
     return store_->put(draft);
   }
   bool put_shell(uint64_t rid) {
     const std::array<uint64_t, 2> tags = {11, 12};
-    Draft draft;
-    draft.kind = RecordKind::kShell;
+    Draft draft = draft_of(RecordKind::kShell, kHeadSlot, rid);
     draft.replaces = true;
-    draft.rid = rid;
-    draft.key = "a";
-    draft.base = store_->digest("a");
     draft.tags = tags;
     draft.whole_length = 8;
-    draft.ticket = store_->ticket();
     return store_->put(draft).ok();
   }
   Found look(SlotMask accepted) { return store_->lookup(store_->digest("a"), "a", accepted); }

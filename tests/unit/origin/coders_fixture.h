@@ -49,6 +49,13 @@ inline std::string noise_of(size_t size, uint64_t seed = 1) {
   return noise;
 }
 
+inline std::string encoded(Coding coding, std::string_view text, Effort effort = Effort::kFast) {
+  std::vector<std::byte> out;
+  http::Encoder::make(coding, effort, text.size())
+      ->encode(std::as_bytes(std::span(text)), true, out);
+  return std::string(base::as_text(out));
+}
+
 inline http::AcceptedCodings taking(std::initializer_list<Coding> codings) {
   http::AcceptedCodings accepted;
   for (const Coding coding : codings) accepted.sets[0].add(coding);
@@ -127,6 +134,22 @@ class CodersTest : public testing::Test,
     return store_->peek(store_->digest(key), key,
                         static_cast<cache_store::SlotMask>(1 << slot_of(coding)));
   }
+  /// The bytes of a coding, wherever they lie; empty: it is not there.
+  std::string coded_bytes(const std::string& key, Coding coding) {
+    const Found found = look(key, coding);
+    if (!found.coded || !is_there(*store_, *found.coded)) return {};
+    if (!lies_in_fragments(*found.coded)) return std::string(base::as_text(found.coded->body));
+    return read(fragments_of(*found.coded));
+  }
+  std::string read(const FragmentedObject& object) {
+    std::string text;
+    for (uint64_t number = 0; text.size() < object.size; ++number) {
+      const Found found = store_->peek_fragment(object.fragment(number));
+      if (found.state != Found::kHit) return {};
+      text += base::as_text(found.head->body);
+    }
+    return text;
+  }
   /// A client that takes this coding hits it.
   void hit(const std::string& key, Coding coding = Coding::kZstd) {
     hit(key, coding, taking({coding}));
@@ -171,10 +194,7 @@ class CodersTest : public testing::Test,
 class CodingJobTest : public CodersTest {
  protected:
   static std::string gzip(const std::string& text) {
-    std::vector<std::byte> out;
-    http::Encoder::make(Coding::kGzip, Effort::kBest, text.size())
-        ->encode(std::as_bytes(std::span(text)), true, out);
-    return std::string(base::as_text(out));
+    return encoded(Coding::kGzip, text, Effort::kBest);
   }
   Outcome decode(const std::string& key, uint64_t rid) {
     return run(key, rid, CodingWay::kFast, false, Coding::kIdentity);

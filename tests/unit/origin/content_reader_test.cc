@@ -1,5 +1,5 @@
 // Reading what is longer than a record from front to end, and comparing two of these.
-#include "origin/long_body.h"
+#include "origin/content_reader.h"
 
 #include <algorithm>
 
@@ -8,21 +8,15 @@
 namespace perigee::origin {
 namespace {
 
-using State = LongBody::State;
+using State = ContentReader::State;
 
-class LongBodyTest : public CodersTest {
+class ContentReaderTest : public CodersTest {
  protected:
   FragmentedObject put_body(const std::string& body) {
     return {put_long("a", body, 0), body.size()};
   }
-  static std::string encoded(Coding coding, const std::string& text) {
-    std::vector<std::byte> out;
-    http::Encoder::make(coding, Effort::kFast, text.size())
-        ->encode(std::as_bytes(std::span(text)), true, out);
-    return std::string(base::as_text(out));
-  }
   /// What it gives, and how it ends.
-  static std::pair<std::string, State> read(LongBody&& body) {
+  static std::pair<std::string, State> read(ContentReader&& body) {
     std::string text;
     for (;;) {
       std::span<const std::byte> piece;
@@ -33,21 +27,21 @@ class LongBodyTest : public CodersTest {
       EXPECT_EQ(body.given(), text.size());
     }
   }
-  static LongBody of(const std::string& bytes, Coding coding = Coding::kIdentity,
-                     uint64_t most = UINT64_MAX) {
+  static ContentReader of(const std::string& bytes, Coding coding = Coding::kIdentity,
+                          uint64_t most = UINT64_MAX) {
     return {std::as_bytes(std::span(bytes)), coding, most};
   }
   static Compared compared(const std::string& a, const std::string& b,
                            Coding coding = Coding::kIdentity) {
-    LongBody left = of(a);
-    LongBody right = of(b, coding);
+    ContentReader left = of(a);
+    ContentReader right = of(b, coding);
     int steps = 0;
     GoOn go_on([&] { return ++steps < 10'000; });
     return compare(left, right, go_on);
   }
 };
 
-TEST_F(LongBodyTest, GivesWhatLiesInFragments) {
+TEST_F(ContentReaderTest, GivesWhatLiesInFragments) {
   const uint64_t each = store_->fragment_bytes();
   for (const uint64_t size : {each - 1, each, each + 1, 3 * each, 3 * each + 5}) {
     const std::string body = noise_of(size);
@@ -57,7 +51,7 @@ TEST_F(LongBodyTest, GivesWhatLiesInFragments) {
   }
 }
 
-TEST_F(LongBodyTest, DecodesWhatLiesInFragments) {
+TEST_F(ContentReaderTest, DecodesWhatLiesInFragments) {
   const std::string text = noise_of(900'000) + text_of(2'000'000);
   for (const Coding coding : http::kMadeCodings) {
     const auto [got, state] = read({*store_, put_body(encoded(coding, text)), coding, text.size()});
@@ -66,7 +60,7 @@ TEST_F(LongBodyTest, DecodesWhatLiesInFragments) {
   }
 }
 
-TEST_F(LongBodyTest, MembersFollowOneAnotherWhereTheyMay) {
+TEST_F(ContentReaderTest, MembersFollowOneAnotherWhereTheyMay) {
   const std::string one = encoded(Coding::kGzip, "one");
   const std::string two = one + encoded(Coding::kGzip, noise_of(600'000));
   const FragmentedObject object = put_body(two);
@@ -75,7 +69,7 @@ TEST_F(LongBodyTest, MembersFollowOneAnotherWhereTheyMay) {
             State::kBad);
 }
 
-TEST_F(LongBodyTest, TheBoundIsTight) {
+TEST_F(ContentReaderTest, TheBoundIsTight) {
   const std::string text = text_of(700'000);
   for (const Coding coding : {Coding::kIdentity, Coding::kZstd}) {
     const std::string bytes = coding == Coding::kIdentity ? text : encoded(coding, text);
@@ -84,7 +78,7 @@ TEST_F(LongBodyTest, TheBoundIsTight) {
   }
 }
 
-TEST_F(LongBodyTest, SaysWhatIsWrong) {
+TEST_F(ContentReaderTest, SaysWhatIsWrong) {
   const std::string bytes = encoded(Coding::kBrotli, noise_of(500'000));
   EXPECT_EQ(read(of(bytes.substr(0, bytes.size() - 1), Coding::kBrotli)).second, State::kCut);
   EXPECT_EQ(read(of(bytes + "x", Coding::kBrotli)).second, State::kBad);
@@ -106,7 +100,7 @@ TEST_F(LongBodyTest, SaysWhatIsWrong) {
       << "one that is longer";
 }
 
-TEST_F(LongBodyTest, WhatIsTheSameIsTheSameInAnyCoding) {
+TEST_F(ContentReaderTest, WhatIsTheSameIsTheSameInAnyCoding) {
   const std::string text = noise_of(300'000) + text_of(500'000);
   EXPECT_EQ(compared(text, text), Compared::kSame);
   for (const Coding coding : http::kMadeCodings) {
@@ -114,7 +108,7 @@ TEST_F(LongBodyTest, WhatIsTheSameIsTheSameInAnyCoding) {
   }
 }
 
-TEST_F(LongBodyTest, OneByteMakesThemDifferent) {
+TEST_F(ContentReaderTest, OneByteMakesThemDifferent) {
   const std::string text = text_of(200'000);
   for (const size_t at : {size_t{0}, size_t{65'535}, size_t{65'536}, text.size() - 1}) {
     std::string other = text;
@@ -124,7 +118,7 @@ TEST_F(LongBodyTest, OneByteMakesThemDifferent) {
   }
 }
 
-TEST_F(LongBodyTest, TheLongerOneIsDifferent) {
+TEST_F(ContentReaderTest, TheLongerOneIsDifferent) {
   const std::string text = text_of(limits::kCodingStepBytes * 3);
   for (const std::string& longer : {text + "x", text + text}) {
     EXPECT_EQ(compared(text, longer), Compared::kDifferent);
@@ -133,10 +127,10 @@ TEST_F(LongBodyTest, TheLongerOneIsDifferent) {
   }
 }
 
-TEST_F(LongBodyTest, ComparingStopsWhenItIsTold) {
+TEST_F(ContentReaderTest, ComparingStopsWhenItIsTold) {
   const std::string text = text_of(1'000'000);
-  LongBody left = of(text);
-  LongBody right = of(text);
+  ContentReader left = of(text);
+  ContentReader right = of(text);
   int steps = 0;
   GoOn go_on([&] { return ++steps < 5; });
   EXPECT_EQ(compare(left, right, go_on), Compared::kLeft);

@@ -20,13 +20,6 @@ std::string letters_of(size_t size) {
   return letters;
 }
 
-std::string encoded(Coding coding, std::string_view text) {
-  std::vector<std::byte> out;
-  http::Encoder::make(coding, Effort::kFast, text.size())
-      ->encode(std::as_bytes(std::span(text)), true, out);
-  return std::string(base::as_text(out));
-}
-
 /// What a test has happen in the middle of a job: called at each look at the clock.
 std::function<void()> g_between;
 int64_t calls_between() {
@@ -37,22 +30,6 @@ int64_t calls_between() {
 class LongCodingTest : public CodingJobTest {
  protected:
   ~LongCodingTest() override { g_between = nullptr; }
-  /// The bytes of a coding, wherever they lie; empty: it is not there.
-  std::string coded(const std::string& key, Coding coding) {
-    const Found found = look(key, coding);
-    if (!found.coded || !is_there(*store_, *found.coded)) return {};
-    if (!lies_in_fragments(*found.coded)) return std::string(base::as_text(found.coded->body));
-    return read(fragments_of(*found.coded));
-  }
-  std::string read(const FragmentedObject& object) {
-    std::string text;
-    for (uint64_t number = 0; text.size() < object.size; ++number) {
-      const Found found = store_->peek_fragment(object.fragment(number));
-      if (found.state != Found::kHit) return {};
-      text += base::as_text(found.head->body);
-    }
-    return text;
-  }
   FragmentedObject place(const std::string& key, Coding coding) {
     return fragments_of(*look(key, coding).coded);
   }
@@ -89,7 +66,7 @@ TEST_F(LongCodingTest, IsPutInFragmentsInEachCoding) {
     EXPECT_TRUE(lies_in_fragments(*found.coded));
     EXPECT_EQ(found.coded->rid, rid);
     EXPECT_FALSE(is_best(*found.coded));
-    const std::string bytes = coded("a", coding);
+    const std::string bytes = coded_bytes("a", coding);
     EXPECT_GT(bytes.size(), store_->max_object_bytes());
     EXPECT_EQ(bytes.size(), found.coded->whole_length);
     EXPECT_EQ(made.object_bytes, text_.size());
@@ -107,7 +84,7 @@ TEST_F(LongCodingTest, LiesInOneRecordIfItFits) {
   const uint64_t rid = put_long("a", text);
   ASSERT_EQ(run("a", rid).kind, Outcome::kStored);
   EXPECT_FALSE(lies_in_fragments(*look("a", Coding::kGzip).coded));
-  EXPECT_TRUE(decoded(Coding::kGzip, coded("a", Coding::kGzip)) == text);
+  EXPECT_TRUE(decoded(Coding::kGzip, coded_bytes("a", Coding::kGzip)) == text);
 }
 
 TEST_F(LongCodingTest, SurvivesARestart) {
@@ -121,7 +98,7 @@ TEST_F(LongCodingTest, SurvivesARestart) {
   for (uint64_t i = 0; i * store_->fragment_bytes() < object.size; ++i) {
     store_->warm_fragment(object.fragment(i));
   }
-  EXPECT_TRUE(decoded(Coding::kGzip, coded("a", Coding::kGzip)) == text_);
+  EXPECT_TRUE(decoded(Coding::kGzip, coded_bytes("a", Coding::kGzip)) == text_);
 }
 
 TEST_F(LongCodingTest, ColdFragmentsAreVerifiedAndRead) {
@@ -129,7 +106,7 @@ TEST_F(LongCodingTest, ColdFragmentsAreVerifiedAndRead) {
   open();
   store_->warm(store_->digest("a"), "a", 0);
   EXPECT_EQ(run("a", rid).kind, Outcome::kStored);
-  EXPECT_TRUE(decoded(Coding::kGzip, coded("a", Coding::kGzip)) == text_);
+  EXPECT_TRUE(decoded(Coding::kGzip, coded_bytes("a", Coding::kGzip)) == text_);
 }
 
 TEST_F(LongCodingTest, WhatIsNotWorthItIsNotWrittenToItsEnd) {
@@ -152,7 +129,7 @@ TEST_F(LongCodingTest, ItIsJudgedByItsFirstHalf) {
     const std::string key = "a" + std::string(coding_name(coding));
     EXPECT_EQ(run(key, put_long(key, text), CodingWay::kFast, false, coding).kind,
               Outcome::kStored);
-    EXPECT_TRUE(decoded(coding, coded(key, coding)) == text);
+    EXPECT_TRUE(decoded(coding, coded_bytes(key, coding)) == text);
   }
 }
 
@@ -225,7 +202,7 @@ TEST_F(LongCodingTest, WhatOneRecordHoldsAndStandsForMoreIsDecodedToo) {
     const Outcome made = run("a", rid, CodingWay::kFast, false, coding);
     ASSERT_EQ(made.kind, Outcome::kStored);
     EXPECT_EQ(made.key, "");
-    const std::string bytes = coded("a", coding);
+    const std::string bytes = coded_bytes("a", coding);
     EXPECT_TRUE((coding == Coding::kIdentity ? bytes : decoded(coding, bytes)) == text);
   }
   const std::string bomb = gzip(std::string(store_->max_fragmented_bytes() + 1, 'a'));
@@ -326,7 +303,7 @@ TEST_F(LongCodingTest, WhatTheOriginCodedIsDecodedForIt) {
     const Outcome made = run("a", rid, CodingWay::kFast, false, coding);
     ASSERT_EQ(made.kind, Outcome::kStored);
     EXPECT_EQ(made.object_bytes, text_.size());
-    const std::string bytes = coded("a", coding);
+    const std::string bytes = coded_bytes("a", coding);
     EXPECT_TRUE((coding == Coding::kIdentity ? bytes : decoded(coding, bytes)) == text_);
     EXPECT_EQ(is_best(*look("a", coding).coded), coding == Coding::kIdentity);
   }
@@ -365,7 +342,7 @@ TEST_F(LongCodingTest, CodersMakeItAndTryAgainWhenItIsComplete) {
   hit("a");
   settle();
   EXPECT_EQ(kinds(), Kinds{Outcome::kStored});
-  EXPECT_TRUE(decoded(Coding::kZstd, coded("a", Coding::kZstd)) == text_);
+  EXPECT_TRUE(decoded(Coding::kZstd, coded_bytes("a", Coding::kZstd)) == text_);
   for (int i = 0; i < 2; ++i) hit("a");
   settle();
   EXPECT_EQ(kinds(), (Kinds{Outcome::kStored, Outcome::kStored}));
@@ -382,9 +359,9 @@ TEST_F(LongCodingTest, WhatWasEvictedIsMadeAgain) {
   };
   stored("a", taking({Coding::kZstd}));
   settle();
-  ASSERT_TRUE(decoded(Coding::kZstd, coded("a", Coding::kZstd)) == text_);
+  ASSERT_TRUE(decoded(Coding::kZstd, coded_bytes("a", Coding::kZstd)) == text_);
   use();
-  for (int i = 0; !coded("a", Coding::kZstd).empty(); ++i) {
+  for (int i = 0; !coded_bytes("a", Coding::kZstd).empty(); ++i) {
     ASSERT_LT(i, 500);
     put("other " + std::to_string(i), noise_of(200'000), 0);
   }
@@ -393,7 +370,7 @@ TEST_F(LongCodingTest, WhatWasEvictedIsMadeAgain) {
   hit("a", Coding::kGzip, taking({Coding::kZstd}));
   settle();
   EXPECT_EQ(kinds(), Kinds{Outcome::kStored});
-  EXPECT_TRUE(decoded(Coding::kZstd, coded("a", Coding::kZstd)) == text_);
+  EXPECT_TRUE(decoded(Coding::kZstd, coded_bytes("a", Coding::kZstd)) == text_);
 }
 
 TEST_F(LongCodingTest, ItsFragmentsStayUntilTheyAreNamed) {
@@ -411,7 +388,7 @@ TEST_F(LongCodingTest, ItsFragmentsStayUntilTheyAreNamed) {
   });
   EXPECT_GT(looks, 200);
   EXPECT_EQ(made.kind, Outcome::kStored);
-  EXPECT_TRUE(decoded(Coding::kGzip, coded("a", Coding::kGzip)) == text);
+  EXPECT_TRUE(decoded(Coding::kGzip, coded_bytes("a", Coding::kGzip)) == text);
 }
 
 TEST_F(LongCodingTest, WhatIsLongerThanTheBoundIsLeftAlone) {

@@ -14,10 +14,9 @@ using http::kMadeCodings;
 
 std::vector<std::byte> coded(Coding coding, const std::string& text,
                              Effort effort = Effort::kBest) {
-  std::vector<std::byte> out;
-  http::Encoder::make(coding, effort, text.size())
-      ->encode(std::as_bytes(std::span(text)), true, out);
-  return out;
+  const std::string bytes = encoded(coding, text, effort);
+  const auto span = std::as_bytes(std::span(bytes));
+  return {span.begin(), span.end()};
 }
 
 /// An origin with these codings, whatever it is asked for.
@@ -299,18 +298,9 @@ TEST_F(ReadyCodings, BesideAnotherBodyOrUnreadableAreLeftAlone) {
 class LongReadyCodings : public ReadyCodings {
  protected:
   std::vector<std::byte> stored_coding(Coding coding) {
-    const Found found = look("a", coding);
-    if (!found.coded || !is_there(*store_, *found.coded)) return {};
-    if (!lies_in_fragments(*found.coded)) {
-      return {found.coded->body.begin(), found.coded->body.end()};
-    }
-    std::vector<std::byte> bytes;
-    const FragmentedObject object = fragments_of(*found.coded);
-    for (uint64_t i = 0; bytes.size() < object.size; ++i) {
-      const Found fragment = store_->peek_fragment(object.fragment(i));
-      bytes.insert(bytes.end(), fragment.head->body.begin(), fragment.head->body.end());
-    }
-    return bytes;
+    const std::string text = coded_bytes("a", coding);
+    const auto bytes = std::as_bytes(std::span(text));
+    return {bytes.begin(), bytes.end()};
   }
 
   const std::string noisy_ = text_of(600'000) + noise_of(900'000);
